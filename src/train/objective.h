@@ -1,0 +1,106 @@
+/* objective.h - what a loss sees: host arrays of columns in, a loss and gradients out. Never a tensor, never a model.
+ *
+ * The rows (sequences) of one micro-batch lie one after the other; a column per token has one entry for every *predicted* token,
+ * that is all of a sequence but its first. Counts are of the whole optimiser step, known before backward, so a loss and its
+ * gradients do not depend on how the step is cut into micro-batches (design: "Normalisers are known before backward").
+ * Formulas: docs and the papers named in each file of train/objective/. */
+#ifndef FETTLE_TRAIN_OBJECTIVE_H
+#define FETTLE_TRAIN_OBJECTIVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/opt.h"
+
+/* ---- columns: rows of a table (name, per, producer) --------------------------------------------------------------------- */
+
+/*     token         member        per       producer */
+#define COLUMNS(X)                                                        \
+    X(COLUMN_LOGP,       logp,       TOKEN,    "policy head")             \
+    X(COLUMN_REF_LOGP,   ref_logp,   TOKEN,    "reference head")          \
+    X(COLUMN_ENTROPY,    entropy,    TOKEN,    "policy head")             \
+    X(COLUMN_HIT,        hit,        TOKEN,    "policy head")             \
+    X(COLUMN_MEAN_LOGIT, mean_logit, TOKEN,    "policy head")             \
+    X(COLUMN_LOG_SUM_SQ, log_sum_sq, TOKEN,    "policy head")             \
+    X(COLUMN_SMOOTH,     smooth,     TOKEN,    "policy head")             \
+    X(COLUMN_MASK,       mask,       TOKEN,    "batch")                   \
+    X(COLUMN_LABEL,      label,      SEQUENCE, "batch")                   \
+    X(COLUMN_PAIR,       pair,       SEQUENCE, "batch")                   \
+    X(COLUMN_MARGIN,     margin,     SEQUENCE, "batch")
+
+typedef enum {
+#define X(token, member, per, producer) token,
+    COLUMNS(X)
+#undef X
+    COLUMN_COUNT
+} column;
+#define NEEDS(column) (1u << (column))
+
+typedef struct {
+    int begin, end;             /* of its tokens in the per-token columns */
+} seq;
+
+/* Of the whole optimiser step (all micro-batches, all ranks), or with --normalize microbatch TRL's view of it:
+ * of this micro-batch, times the number of micro-batches. */
+typedef struct {
+    double tokens;              /* trained tokens */
+    double sequences, pairs;
+    double chosen_tokens;       /* trained tokens of chosen sequences */
+} step_counts;
+
+/* Unused columns are NULL. Per token [T], per sequence [S]. */
+typedef struct {
+    int T, S, P;                /* tokens, sequences, pairs of this micro-batch */
+    const seq *sequence;        /* [S] */
+    const float *logp, *ref_logp, *entropy, *hit, *mean_logit, *log_sum_sq, *smooth; /* [T] */
+    const uint8_t *mask;        /* [T] 1 = trained */
+    const int *label;           /* [S] 1 chosen or desirable, 0 rejected */
+    const int *pair;            /* [S] number of the pair, from 0 in this micro-batch */
+    const float *margin;        /* [S] */
+    const struct { int chosen, rejected; } *pairs; /* [P] sequence numbers */
+    step_counts step;
+} columns;
+
+/* Gradients start as zeros; an objective adds. Metrics are added by name (metric_add). */
+typedef struct {
+    float *dlogp, *dentropy, *dsmooth;  /* [T] */
+    struct metrics *metrics;
+} gradients;
+
+/* Named values of a step: sum and weight, so that means over micro-batches come out. */
+typedef struct metrics metrics;
+void metric_add(metrics *m, const char *name, double value);   /* one micro-batch's value; the log shows the plain mean of them */
+
+typedef enum { SCOPE_TOKEN, SCOPE_PAIR, SCOPE_STEP } objective_scope;
+typedef enum { WANTS_ROWS, WANTS_PAIRS } objective_rows;
+
+typedef struct {
+    const char *name, *words;           /* "dpo", "prefer the chosen answer to the rejected one" */
+    objective_rows rows;                /* what kind of examples it trains on */
+    objective_scope scope;
+    bool reference;                     /* needs a frozen reference */
+    unsigned needs;                     /* NEEDS(COLUMN_LOGP) | ...; metrics-only columns included */
+    const opt *options;                 /* beta ...; struct of options_size */
+    size_t options_size;
+    double learning_rate;               /* TRL's default for this trainer */
+    bool (*check)(const void *options, err *e);                    /* NULL: nothing to check */
+    /* Share of the step's loss that this micro-batch contributes; gradients of exactly that share. */
+    double (*loss)(const void *options, const columns *c, gradients *g);
+} objective;
+
+#define OBJECTIVES(X) X(sft) X(dpo)
+#define X(name) extern const objective objective_##name;
+OBJECTIVES(X)
+#undef X
+const objective *const *objective_list(int *count);
+const objective *objective_of(const char *name);        /* NULL: none */
+const char *objective_names(arena *a);
+
+/* Small shared mathematics, stable at both ends. */
+double softplus(double x);              /* log(1 + e^x) */
+double sigmoid(double x);
+double sum_trained(const columns *c, const float *column, seq s);           /* sum over trained tokens */
+int count_trained(const columns *c, seq s);
+void add_dlogp(const columns *c, gradients *g, seq s, double dlogp);        /* to every trained token of s */
+
+#endif
