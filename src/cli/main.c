@@ -1,0 +1,55 @@
+/* main.c - fettle NAME ...: finds the command, runs it, turns its err into words and an exit status. */
+#include "map.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/sys.h"
+
+const command *const command_list[] = {
+#define X(name) &command_##name,
+    COMMANDS(X)
+#undef X
+        NULL};
+
+static void print_overview(FILE *out) {
+    fprintf(out, "fettle: people's judgement into a better language model, on your own machine\n\n"
+                 "usage: fettle COMMAND [options]\n\n");
+    for (const command *const *c = command_list; *c; c++) fprintf(out, "  %-10s %s\n", (*c)->name, (*c)->words);
+    fprintf(out, "\n'fettle COMMAND --help' says more. New here? Try 'fettle demo'.\n");
+}
+
+static const command *find_command(const char *name) {
+    for (const command *const *c = command_list; *c; c++)
+        if (strcmp((*c)->name, name) == 0) return *c;
+    return NULL;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        print_overview(stderr);
+        return err_exit_status(ERR_USAGE);
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        print_overview(stdout);
+        return 0;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("fettle %s\n", FETTLE_VERSION);
+        return 0;
+    }
+    const command *c = find_command(argv[1]);
+    if (!c) {
+        log_error("there is no command '%s'; 'fettle --help' lists them", argv[1]);
+        return err_exit_status(ERR_USAGE);
+    }
+    sys_catch_signals();
+    arena *a = arena_new();
+    err e = {0};
+    if (!c->run(a, argc - 2, argv + 2, &e) && e.code == ERR_NONE) err_set(&e, ERR_INPUT, "the command failed without saying why");
+    arena_free(a);
+    if (fflush(stdout) != 0 || ferror(stdout)) err_errno(&e, ERR_IO, "cannot write to standard output");
+    if (e.code) log_error("%s", e.text);
+    return err_exit_status(e.code);
+}

@@ -1,0 +1,53 @@
+/* map.h - start here. Included by src/cli/main.c alone; the page a newcomer reads first.
+ *
+ * fettle turns people's judgement into a better language model: feedback in, fine-tuning, comparison, serving, in one program.
+ *
+ *                  ┌────────────────────────────────┐
+ *                  │              cli               │  main(), one file per command, all the wiring
+ *                  └──────────────┬─────────────────┘
+ *                  ┌──────────────▼─────────────────┐
+ *                  │             train              │  one loop for all objectives: plan, columns, loss, backward, optimiser
+ *                  └──────┬───────────┬──────┬──────┘
+ *                         │      ┌────▼───┐  │
+ *                         │      │  run   │  │        the run folder, checkpoints, resolution of options
+ *                         │      └────┬───┘  │
+ *           ┌─────────────▼─┐         │  ┌───▼─────────┐
+ *    WORDS  │     data      │         │  │    model    │  NUMBERS    families, files, adapters, engine
+ *           └─────────────┬─┘ ┌──────┐│  └───┬─────────┘
+ *                         │   │ text ││  ┌───▼─────────┐             text: tokenizers, chat templates
+ *                         │   └──┬───┘│  │   tensor    │             tape, operations, cpu kernels
+ *                         │      │    │  └───┬─────────┘
+ *           ┌─────────────▼──────▼────▼──────▼──────┐
+ *           │ base                                  │  arena, str, err, json, file, rng, opt, log, sys
+ *           └───────────────────────────────────────┘
+ *
+ * Words and numbers never include each other; tools/check-layers holds that (ARCHITECTURE.md has the table).
+ *
+ * Tables: everything that comes in kinds is one file and one row.
+ *     COMMANDS     cli/command.h         fettle NAME
+ *     OBJECTIVES   train/objective.h     fettle train NAME: its loss is one file in train/objective/
+ *     COLUMNS      train/objective.h     what a loss may see
+ *     FORMATS      data/data.h           files of examples
+ *     FAMILIES     model/model.h         model architectures
+ *     OPS          tensor/tensor.h       operations with their gradients
+ *     TYPES        tensor/tensor.h       storage of weights
+ *     ERRORS       base/err.h            codes with exit and HTTP status
+ *
+ * Reading order: the headers below, from the floor up. */
+#ifndef FETTLE_MAP_H
+#define FETTLE_MAP_H
+
+#include "base/err.h"
+#include "base/arena.h"
+#include "base/json.h"
+#include "base/file.h"
+#include "base/opt.h"
+#include "text/text.h"
+#include "tensor/tensor.h"
+#include "model/model.h"
+#include "data/data.h"
+#include "run/run.h"
+#include "train/train.h"
+#include "cli/command.h"
+
+#endif
