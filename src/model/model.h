@@ -160,6 +160,8 @@ bool model_hash(model *m, sha256_text out, err *e);        /* SHA-256 over the w
 
 /* Weights of the model as float32 in the layout of its folder (transposed back where the folder stores [in, out]). */
 void parameter_read(const model *m, const parameter *p, float *out);       /* rows*cols values */
+/* The weight itself, [out, in] whatever the folder's layout, plus the adapter's product s*B*A (ad NULL: none). */
+void parameter_read_merged(const model *m, const adapter *ad, const parameter *p, float *out);
 void parameter_grad_read(const model *m, const parameter *p, float *out);
 bool parameter_decays(const char *name);                   /* transformers' rule for weight decay, by name */
 
@@ -242,7 +244,10 @@ bool safetensors_write(const char *path, const tensor_to_write *tensors, int cou
 typedef struct gguf gguf;
 gguf *gguf_open(arena *a, const char *path, err *e);
 const tensor_file *gguf_tensors(const gguf *g);
-json *gguf_metadata(const gguf *g);                         /* all keys; big arrays included */
+json *gguf_metadata(const gguf *g);                         /* all keys; of arrays over 64 items only {"items": n} */
+/* The metadata as the config.json of a Hugging Face folder would say it ("model_type", "hidden_size", ...), for read_config. */
+json *gguf_config(const gguf *g, arena *a, err *e);
+str gguf_chat_template(const gguf *g);                      /* empty: none */
 bool gguf_vocab(const gguf *g, arena *a, tokenizer_vocab *out, err *e);
 
 /* ---- engine: sessions, sampling ------------------------------------------------------------------------------------------------------ */
