@@ -303,7 +303,7 @@ str session_text(const session *s);                        /* the answer so far,
 const int32_t *session_ids(const session *s, int *count);  /* tokens of the answer, end token included if it came */
 const float *session_logps(const session *s);              /* of each token of the answer under the model, temperature 1 */
 finish_reason session_finish(const session *s);
-double session_prompt_tokens(const session *s);
+int session_prompt_tokens(const session *s);
 
 /* Log-probability of every next token of given sequences [count]; logp[i] has length-1 values (host). For eval, judges, drift. */
 bool model_score(const model *m, const adapter *ad, compute_type compute, const int32_t *const *ids, const int *length, int count,

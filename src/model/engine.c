@@ -1,0 +1,423 @@
+/* engine.c - sessions: prompts in, tokens out, many together (contract: model.h).
+ *
+ * A session is one growing sequence with its KV cache. Every pass takes, from each session that is not finished, the tokens its
+ * cache does not hold yet: a piece of the prompt, or the token drawn last. All of them make one ragged batch (one pass per
+ * adapter), so that a weight is read once for all. Sessions that begin with the same prompt wait for the first of them and copy
+ * its cache.
+ *
+ *      fresh ── engine_step: prompt in pieces ──► ready ── one token a pass ──► finished (end token, stop text, length, caller) */
+#include "model/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/sample.h"
+
+enum { PASS_TOKENS = 1024 }; /* of prompts in one pass: bounds the memory of activations */
+
+struct engine {
+    const model *m;
+    compute_type compute;
+    pool *pool;
+    sampler sampler;
+    float *logits; /* [sessions of a pass, V] */
+    size_t logits_room;
+};
+
+typedef struct {
+    int32_t *item;
+    int count, room;
+} tokens;
+
+struct session {
+    engine *g;
+    const adapter *adapter;
+    sampling options;
+    tokens all; /* prompt and answer */
+    int prompt; /* tokens of the prompt */
+    int first;  /* where the answer begins in `all` */
+    kv_cache *cache;
+    float *logp; /* [answer], room as all.room */
+    rng random;
+    stream_decoder *decoder;
+    buf text;    /* decoded so far, stop text cut when finished */
+    size_t told; /* bytes given to the listener */
+    on_text listen;
+    void *self;
+    finish_reason finish;
+    int32_t eos[16];
+    int eos_count;
+};
+
+/* ---- sampling settings -------------------------------------------------------------------------------------------------------- */
+
+sampling sampling_default(const model *m) {
+    const json *g = m->generation;
+    const bool sample = json_get_bool(g, "do_sample", true);
+    return (sampling){.temperature = sample ? json_get_real(g, "temperature", 1) : 0,
+                      .top_k = (int)json_get_int(g, "top_k", 0),
+                      .top_p = json_get_real(g, "top_p", 1),
+                      .min_p = json_get_real(g, "min_p", 0),
+                      .repetition_penalty = json_get_real(g, "repetition_penalty", 1),
+                      .max_new_tokens = 256,
+                      .seed = 1};
+}
+
+static void add_eos(session *s, int64_t id) {
+    if (id < 0 || s->eos_count == (int)(sizeof s->eos / sizeof *s->eos)) return;
+    s->eos[s->eos_count++] = (int32_t)id;
+}
+
+/* Every id that ends an answer: the config's, generation_config's, the tokenizer's. */
+static void collect_eos(session *s) {
+    const model *m = s->g->m;
+    for (int i = 0; i < m->config.eos_count; i++) add_eos(s, m->config.eos[i]);
+    const json *eos = json_get(m->generation, "eos_token_id");
+    if (json_kind_of(eos) == JSON_ARRAY)
+        for (size_t i = 0; i < json_count(eos); i++) add_eos(s, json_int(json_at(eos, i), -1));
+    else add_eos(s, json_int(eos, -1));
+    if (m->tokenizer) add_eos(s, tokenizer_eos(m->tokenizer));
+}
+
+static bool is_eos(const session *s, int id) {
+    for (int i = 0; i < s->eos_count; i++)
+        if (s->eos[i] == id) return true;
+    return false;
+}
+
+/* ---- sessions ------------------------------------------------------------------------------------------------------------------ */
+
+engine *engine_new(const model *m, compute_type compute) {
+    engine *g = memory_alloc(sizeof *g);
+    g->m = m;
+    g->compute = compute;
+    g->pool = pool_new();
+    return g;
+}
+
+void engine_free(engine *g) {
+    if (!g) return;
+    sampler_free(&g->sampler);
+    memory_release(g->logits);
+    pool_free(g->pool);
+    memory_release(g);
+}
+
+static void push(session *s, int32_t id) {
+    if (s->all.count == s->all.room) {
+        s->all.room = s->all.room ? 2 * s->all.room : 64;
+        s->all.item = memory_resize(s->all.item, (size_t)s->all.room * sizeof *s->all.item);
+        s->logp = memory_resize(s->logp, (size_t)s->all.room * sizeof *s->logp);
+    }
+    s->all.item[s->all.count++] = id;
+}
+
+session *session_new(engine *g, const adapter *ad, const int32_t *prompt, int count, const sampling *o, on_text listen,
+                     void *self, err *e) {
+    const model_config *c = &g->m->config;
+    if (count < 1) return err_null(e, ERR_INPUT, "the prompt is empty: it needs at least one token");
+    if (c->positions > 0 && count >= c->positions)
+        return err_null(e, ERR_LIMIT, "the prompt has %d tokens, the model knows %d positions", count, c->positions);
+    for (int i = 0; i < count; i++)
+        if (prompt[i] < 0 || prompt[i] >= c->vocab)
+            return err_null(e, ERR_INPUT, "token %d of the prompt is %d, the model knows 0 to %d", i, prompt[i], c->vocab - 1);
+    session *s = memory_alloc(sizeof *s);
+    *s = (session){.g = g, .adapter = ad, .listen = listen, .self = self};
+    s->cache = kv_cache_new(c->layers, count + 64, c->kv_heads * c->head_dim);
+    collect_eos(s);
+    session_continue(s, prompt, count, o);
+    return s;
+}
+
+void session_free(session *s) {
+    if (!s) return;
+    kv_cache_free(s->cache);
+    stream_decoder_free(s->decoder);
+    buf_free(&s->text);
+    memory_release(s->all.item);
+    memory_release(s->logp);
+    memory_release(s);
+}
+
+void session_continue(session *s, const int32_t *more, int count, const sampling *o) {
+    int same = 0;
+    while (same < s->all.count && same < count && s->all.item[same] == more[same]) same++;
+    if (s->cache->used > same) s->cache->used = same;
+    if (s->cache->used >= count) s->cache->used = count - 1; /* the last token's logits are wanted */
+    s->all.count = 0;
+    for (int i = 0; i < count; i++) push(s, more[i]);
+    s->prompt = s->first = count;
+    s->options = *o;
+    s->random = rng_new(o->seed, 0x73616d706c65);
+    s->finish = o->max_new_tokens < 1 ? FINISH_LENGTH : FINISH_NONE;
+    buf_clear(&s->text);
+    s->told = 0;
+    stream_decoder_free(s->decoder);
+    s->decoder = s->g->m->tokenizer ? stream_decoder_new(s->g->m->tokenizer, true) : NULL;
+}
+
+/* ---- text: stop texts, whole characters ------------------------------------------------------------------------------------------ */
+
+/* The longest end of the text that a stop text begins with: it is held back until more is known. */
+static size_t held_back(const session *s) {
+    size_t most = 0;
+    for (int i = 0; i < s->options.stop_count; i++) {
+        const str stop = str_of(s->options.stop[i]);
+        for (size_t n = stop.len ? stop.len - 1 : 0; n > most; n--)
+            if (n <= s->text.len && memcmp(s->text.ptr + s->text.len - n, stop.ptr, n) == 0) {
+                most = n;
+                break;
+            }
+    }
+    return most;
+}
+
+static bool stop_found(session *s, size_t from) {
+    ptrdiff_t first = -1;
+    for (int i = 0; i < s->options.stop_count; i++) {
+        const str stop = str_of(s->options.stop[i]);
+        if (!stop.len) continue;
+        const size_t begin = from > stop.len ? from - stop.len : 0;
+        const ptrdiff_t at = str_find(buf_str(&s->text), stop, begin);
+        if (at >= 0 && (first < 0 || at < first)) first = at;
+    }
+    if (first < 0) return false;
+    s->text.len = (size_t)first;
+    s->text.ptr[first] = 0;
+    return true;
+}
+
+static void tell(session *s, bool all) {
+    const size_t end = all ? s->text.len : s->text.len - held_back(s);
+    if (end <= s->told) return;
+    const str piece = {s->text.ptr + s->told, end - s->told};
+    s->told = end;
+    if (s->listen && !s->listen(s->self, piece) && s->finish == FINISH_NONE) s->finish = FINISH_CALLER;
+}
+
+static void finish(session *s, finish_reason why) {
+    if (s->finish == FINISH_NONE) s->finish = why;
+    if (s->decoder && why != FINISH_STOP) {
+        const size_t from = s->text.len;
+        stream_decoder_flush(s->decoder, &s->text);
+        if (stop_found(s, from)) s->finish = FINISH_STOP;
+    }
+    tell(s, true);
+}
+
+/* A token was drawn: it joins the sequence, its text goes out, and perhaps the answer is over. */
+static void accept(session *s, int id, float logp) {
+    push(s, id);
+    const int answered = s->all.count - s->first;
+    s->logp[answered - 1] = logp;
+    if (!s->options.ignore_eos && is_eos(s, id)) {
+        finish(s, FINISH_EOS);
+        return;
+    }
+    if (s->decoder) {
+        const size_t from = s->text.len;
+        stream_decoder_push(s->decoder, id, &s->text);
+        if (stop_found(s, from)) {
+            finish(s, FINISH_STOP);
+            return;
+        }
+        tell(s, false);
+    }
+    const int positions = s->g->m->config.positions;
+    if (answered >= s->options.max_new_tokens) finish(s, FINISH_LENGTH);
+    else if (positions > 0 && s->all.count >= positions) finish(s, FINISH_FULL);
+}
+
+/* ---- passes ------------------------------------------------------------------------------------------------------------------------ */
+
+static int waiting(const session *s) { return s->all.count - s->cache->used; }
+
+/* Another session of the list that is further into the same prompt, whose cache can be copied. */
+static session *leader_of(session **list, int index, bool *wait) {
+    session *s = list[index];
+    *wait = false;
+    if (s->cache->used || s->all.count != s->prompt) return NULL;
+    for (int i = 0; i < index; i++) {
+        session *other = list[i];
+        if (other->adapter != s->adapter || other->prompt != s->prompt ||
+            memcmp(other->all.item, s->all.item, (size_t)s->prompt * 4))
+            continue;
+        if (other->cache->used < s->prompt) {
+            if (other->finish != FINISH_NONE) continue;
+            *wait = true;
+        }
+        return other;
+    }
+    return NULL;
+}
+
+typedef struct {
+    session **member;
+    int *take; /* tokens of each in this pass */
+    int count, tokens;
+} pass;
+
+/* Which sessions take part, all with the adapter of the first one that has something to do. */
+static pass plan_pass(arena *a, session **list, int count, const bool *done) {
+    pass p = {.member = arena_array(a, session *, count), .take = arena_array(a, int, count)};
+    const adapter *ad = NULL;
+    for (int i = 0; i < count; i++) {
+        session *s = list[i];
+        if (s->finish != FINISH_NONE || done[i] || (p.count && s->adapter != ad)) continue;
+        bool wait;
+        session *leader = leader_of(list, i, &wait);
+        if (wait) continue;
+        if (leader) { /* all but the last prompt token, whose logits this session needs itself */
+            kv_cache_reserve(s->cache, s->prompt + 64);
+            kv_cache_copy(s->cache, leader->cache, s->prompt - 1);
+            s->cache->used = s->prompt - 1;
+        }
+        int take = waiting(s);
+        if (p.tokens + take > PASS_TOKENS) take = PASS_TOKENS - p.tokens;
+        if (take <= 0) continue;
+        ad = s->adapter;
+        p.member[p.count] = s;
+        p.take[p.count++] = take;
+        p.tokens += take;
+    }
+    return p;
+}
+
+/* One forward pass; logits of the sessions whose tokens are all in go to g->logits. Returns how many rows that are. */
+static int forward(engine *g, arena *a, const pass *p, int *row_of) {
+    int32_t *ids = arena_array(a, int32_t, p->tokens), *position = arena_array(a, int32_t, p->tokens),
+            *last = arena_array(a, int32_t, p->count);
+    span *spans = arena_array(a, span, p->count);
+    int at = 0, rows = 0;
+    for (int i = 0; i < p->count; i++) {
+        session *s = p->member[i];
+        if (s->cache->used + p->take[i] > s->cache->capacity) kv_cache_reserve(s->cache, 2 * s->cache->capacity + p->take[i]);
+        memcpy(ids + at, s->all.item + s->cache->used, (size_t)p->take[i] * sizeof *ids);
+        spans[i] = (span){.begin = at, .length = p->take[i], .parent = -1, .cache = s->cache};
+        row_of[i] = p->take[i] == waiting(s) ? rows : -1;
+        at += p->take[i];
+        if (row_of[i] >= 0) last[rows++] = at - 1;
+    }
+    layout_positions(spans, p->count, position);
+    const layout l = {p->tokens, p->count, spans, position};
+    tape *t = tape_new(g->m->backend, g->pool, (tape_options){.compute = g->compute});
+    tensor *h = model_forward(g->m, t, &(model_batch){ids, &l}, p->member[0]->adapter);
+    if (rows) {
+        const size_t need = (size_t)rows * (size_t)g->m->config.vocab;
+        if (need > g->logits_room) {
+            g->logits = memory_resize(g->logits, need * sizeof(float));
+            g->logits_room = need;
+        }
+        tape_read(t, model_logits(g->m, t, op_rows(t, h, last, rows)), g->logits);
+    }
+    tape_free(t);
+    for (int i = 0; i < p->count; i++) p->member[i]->cache->used += p->take[i];
+    return rows;
+}
+
+static void draw_tokens(engine *g, const pass *p, const int *row_of) {
+    const int V = g->m->config.vocab;
+    for (int i = 0; i < p->count; i++) {
+        if (row_of[i] < 0) continue;
+        session *s = p->member[i];
+        const float *z = g->logits + (size_t)row_of[i] * (size_t)V;
+        const int id = sample_token(&g->sampler, z, V, s->all.item, s->all.count, &s->options, &s->random);
+        accept(s, id, logit_logp(z, V, id));
+    }
+}
+
+bool engine_step(engine *g, session **sessions, int count, err *e) {
+    (void)e;
+    arena *a = arena_new();
+    bool *done = arena_array(a, bool, count);
+    for (;;) { /* one pass per adapter */
+        const pass p = plan_pass(a, sessions, count, done);
+        if (!p.count) break;
+        int *row_of = arena_array(a, int, p.count);
+        forward(g, a, &p, row_of);
+        draw_tokens(g, &p, row_of);
+        for (int i = 0; i < count; i++)
+            for (int k = 0; k < p.count; k++)
+                if (sessions[i] == p.member[k]) done[i] = true;
+    }
+    arena_free(a);
+    return true;
+}
+
+bool engine_run(engine *g, session **sessions, int count, bool (*stop)(void), err *e) {
+    for (;;) {
+        bool busy = false;
+        for (int i = 0; i < count; i++) busy |= sessions[i]->finish == FINISH_NONE;
+        if (!busy) return true;
+        if (stop && stop()) return err_set(e, ERR_STOPPED, "stopped while generating");
+        if (!engine_step(g, sessions, count, e)) return false;
+    }
+}
+
+/* ---- what came out ------------------------------------------------------------------------------------------------------------------- */
+
+str session_text(const session *s) { return buf_str(&s->text); }
+
+const int32_t *session_ids(const session *s, int *count) {
+    *count = s->all.count - s->first;
+    return s->all.item + s->first;
+}
+
+const float *session_logps(const session *s) { return s->logp; }
+finish_reason session_finish(const session *s) { return s->finish; }
+int session_prompt_tokens(const session *s) { return s->prompt; }
+
+/* ---- scoring given tokens --------------------------------------------------------------------------------------------------------------- */
+
+/* One ragged pass over sequences first .. last-1. */
+static void score_pass(const model *m, const adapter *ad, tape *t, arena *a, const int32_t *const *ids, const int *length,
+                       int first, int last, float **logp) {
+    int T = 0, R = 0;
+    for (int i = first; i < last; i++) {
+        T += length[i];
+        R += length[i] > 0 ? length[i] - 1 : 0;
+    }
+    int32_t *id = arena_array(a, int32_t, T), *position = arena_array(a, int32_t, T), *rows = arena_array(a, int32_t, R),
+            *target = arena_array(a, int32_t, R);
+    float *out = arena_array(a, float, R);
+    span *spans = arena_array(a, span, last - first);
+    for (int i = first, at = 0, r = 0; i < last; at += length[i++]) {
+        memcpy(id + at, ids[i], (size_t)length[i] * sizeof *id);
+        spans[i - first] = (span){.begin = at, .length = length[i], .parent = -1};
+        for (int k = 0; k + 1 < length[i]; k++, r++) {
+            rows[r] = at + k;
+            target[r] = ids[i][k + 1];
+        }
+    }
+    layout_positions(spans, last - first, position);
+    const layout l = {T, last - first, spans, position};
+    tensor *h = model_forward(m, t, &(model_batch){id, &l}, ad);
+    if (R) op_logp(t, op_rows(t, h, rows, R), m->head, m->head_bias, &(logp_form){.target = target, .columns = {.logp = out}});
+    for (int i = first, r = 0; i < last; i++)
+        for (int k = 0; k + 1 < length[i]; k++) logp[i][k] = out[r++];
+}
+
+bool model_score(const model *m, const adapter *ad, compute_type compute, const int32_t *const *ids, const int *length, int count,
+                 float **logp, err *e) {
+    for (int i = 0; i < count; i++) {
+        if (m->config.positions > 0 && length[i] > m->config.positions)
+            return err_set(e, ERR_LIMIT, "sequence %d has %d tokens, the model knows %d positions", i + 1, length[i],
+                           m->config.positions);
+        for (int k = 0; k < length[i]; k++)
+            if (ids[i][k] < 0 || ids[i][k] >= m->config.vocab)
+                return err_set(e, ERR_INPUT, "token %d of sequence %d is %d, the model knows 0 to %d", k, i + 1, ids[i][k],
+                               m->config.vocab - 1);
+    }
+    pool *memory_of_passes = pool_new();
+    for (int first = 0, last; first < count; first = last) {
+        int T = 0;
+        for (last = first; last < count && (last == first || T + length[last] <= PASS_TOKENS); last++) T += length[last];
+        arena *a = arena_new();
+        tape *t = tape_new(m->backend, memory_of_passes, (tape_options){.compute = compute});
+        score_pass(m, ad, t, a, ids, length, first, last, logp);
+        tape_free(t);
+        arena_free(a);
+    }
+    pool_free(memory_of_passes);
+    return true;
+}
