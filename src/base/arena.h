@@ -13,7 +13,7 @@ typedef struct arena arena;
 
 /* All allocation of the program goes through this table, so that tests can count and fail it. */
 typedef struct {
-    void *(*alloc)(size_t size);                 /* malloc   */
+    void *(*alloc)(size_t size);                 /* calloc(1, size): zeroed */
     void *(*resize)(void *old, size_t size);     /* realloc  */
     void (*release)(void *memory);               /* free     */
 } memory_ops;
