@@ -124,3 +124,25 @@ void buf_printf(buf *b, const char *format, ...) {
 }
 
 str buf_str(const buf *b) { return (str){b->ptr ? b->ptr : "", b->len}; }
+
+/* Well-formed byte sequences, table 3-7 of the Unicode standard: no overlong forms, no surrogates, nothing past U+10FFFF. */
+size_t str_utf8(str s, size_t at) {
+    if (at >= s.len) return 0;
+    const unsigned char *p = (const unsigned char *)s.ptr + at;
+    const unsigned char first = p[0];
+    if (first < 0x80) return 1;
+    const size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+    if (first < 0xc2 || first > 0xf4 || s.len - at < size) return 0;
+    const unsigned char low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+    const unsigned char high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+    if (p[1] < low || p[1] > high) return 0;
+    for (size_t i = 2; i < size; i++)
+        if ((p[i] & 0xc0) != 0x80) return 0;
+    return size;
+}
+
+bool str_is_utf8(str s) {
+    for (size_t at = 0, size; at < s.len; at += size)
+        if (!(size = str_utf8(s, at))) return false;
+    return true;
+}
