@@ -2,9 +2,12 @@
  *
  * json_check settles what is JSON and names errors by line and column; json-c then builds the tree, whose objects keep the
  * order of their keys in a list and find them through a hash table. The arena holds one reference to what it owns. */
+#define json_bool json_c_bool /* json-c's name for int; json_bool is a function here */
+#include <json-c/json.h>
+#undef json_bool
+
 #include "base/json.h"
 
-#include <json-c/json.h>
 #include <limits.h>
 #include <math.h>
 #include <string.h>
