@@ -1,0 +1,129 @@
+/* answering.c - prompts to answers (contract: answering.h). */
+#include "cli/answering.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/rng.h"
+#include "base/sys.h"
+
+sampling answering_sampling(const answering_options *o, const model *m) {
+    sampling s = sampling_default(m);
+    if (!isnan(o->temperature)) s.temperature = o->temperature;
+    if (!isnan(o->top_p)) s.top_p = o->top_p;
+    if (!isnan(o->min_p)) s.min_p = o->min_p;
+    if (!isnan(o->repetition_penalty)) s.repetition_penalty = o->repetition_penalty;
+    if (o->top_k != OPT_UNSET_INT) s.top_k = (int)o->top_k;
+    s.max_new_tokens = (int)o->max_new_tokens;
+    s.seed = (uint64_t)o->seed;
+    s.stop = o->stop.item;
+    s.stop_count = o->stop.count;
+    return s;
+}
+
+static json *message(arena *a, const char *role, str content) {
+    json *m = json_new_object(a);
+    json_set(m, "role", json_new_text(a, str_of(role)));
+    json_set(m, "content", json_new_text(a, content));
+    return m;
+}
+
+bool conversation_tokens(arena *a, const model *m, json *messages, const int32_t **ids, int *count, err *e) {
+    if (!m->tokenizer) return err_set(e, ERR_INPUT, "%s has no tokenizer.json, so it cannot read text", m->path);
+    if (!m->chat)
+        return err_set(e, ERR_INPUT, "%s has no chat template: use --raw to continue a text, or name one with --chat-template",
+                       m->path);
+    chat_encoded out;
+    if (!chat_tokens(m->chat, m->tokenizer,
+                     &(chat_request){.messages = messages, .add_generation_prompt = true, .tok = m->tokenizer}, a, &out, e))
+        return false;
+    *ids = out.ids;
+    *count = out.count;
+    return true;
+}
+
+bool prompt_tokens(arena *a, const model *m, str prompt, const answering_options *o, const int32_t **ids, int *count, err *e) {
+    if (!o->raw && m->chat) {
+        json *messages = json_new_array(a);
+        if (o->system) json_append(messages, message(a, "system", str_of(o->system)));
+        json_append(messages, message(a, "user", prompt));
+        return conversation_tokens(a, m, messages, ids, count, e);
+    }
+    if (!o->raw) return conversation_tokens(a, m, NULL, ids, count, e); /* says what is missing */
+    if (!m->tokenizer) return err_set(e, ERR_INPUT, "%s has no tokenizer.json, so it cannot read text", m->path);
+    token_ids out = {0};
+    if (!tokenizer_encode(m->tokenizer, prompt, true, &out, e)) return false;
+    *ids = (const int32_t *)(const void *)arena_copy(a, out.ids, (size_t)out.count * sizeof(int32_t));
+    *count = (int)out.count;
+    token_ids_free(&out);
+    return true;
+}
+
+static bool whisper(void *self, str piece) { return ((on_text)(*(on_text *)self))(NULL, piece); }
+
+static void keep(arena *a, const session *s, const int32_t *prompt, int prompt_count, given_answer *out) {
+    int count;
+    const int32_t *ids = session_ids(s, &count);
+    const float *logp = session_logps(s);
+    *out = (given_answer){.count = count, .prompt = prompt, .prompt_count = prompt_count, .finish = session_finish(s)};
+    out->text = str_of(str_copy(a, session_text(s)));
+    out->ids = (const int32_t *)(const void *)arena_copy(a, ids, (size_t)count * sizeof *ids);
+    for (int i = 0; i < count; i++) out->logp += (double)logp[i];
+}
+
+/* One pass after the other over all sessions, with a progress line counted in tokens. */
+static bool run_all(engine *g, session **list, int count, int limit, const char *words, err *e) {
+    progress p = progress_begin(words ? words : "", !words);
+    for (;;) {
+        int busy = 0, tokens = 0, done = 0;
+        for (int i = 0; i < count; i++) {
+            int n;
+            session_ids(list[i], &n);
+            tokens += n;
+            const bool over = session_finish(list[i]) != FINISH_NONE;
+            busy += !over;
+            done += over ? limit : n;
+        }
+        if (words) progress_show(&p, done, (double)count * limit, NULL);
+        if (!busy) {
+            if (words) progress_end(&p, NULL);
+            return true;
+        }
+        if (sys_stop_requested()) return err_set(e, ERR_STOPPED, "stopped while answering");
+        if (!engine_step(g, list, count, e)) return false;
+    }
+}
+
+bool answer_prompts(arena *a, const subject *s, compute_type compute, const char *const *prompts, int count, int each,
+                    const answering_options *o, const char *words, on_text first, given_answer *out, err *e) {
+    enum { TOGETHER = 32 };
+    engine *g = engine_new(s->model, compute);
+    session *list[TOGETHER];
+    const int32_t **ids = arena_array(a, const int32_t *, count);
+    int *length = arena_array(a, int, count);
+    bool ok = true;
+    for (int i = 0; ok && i < count; i++) ok = prompt_tokens(a, s->model, str_of(prompts[i]), o, &ids[i], &length[i], e);
+    const int total = count * each;
+    for (int begin = 0; ok && begin < total; begin += TOGETHER) {
+        const int n = total - begin < TOGETHER ? total - begin : TOGETHER;
+        int made = 0;
+        for (; ok && made < n; made++) {
+            const int i = (begin + made) / each;
+            sampling set = answering_sampling(o, s->model);
+            set.seed = rng_mix(set.seed, (uint64_t)(begin + made));
+            const bool listen = first && begin + made == 0;
+            list[made] = session_new(g, s->adapter, ids[i], length[i], &set, listen ? whisper : NULL, listen ? &first : NULL, e);
+            if (!(ok = list[made] != NULL)) break;
+        }
+        if (ok)
+            ok = run_all(g, list, n, (int)o->max_new_tokens,
+                         words ? arena_printf(a, "%s %d to %d of %d", words, begin + 1, begin + n, total) : NULL, e);
+        for (int k = 0; k < made; k++) {
+            if (ok) keep(a, list[k], ids[(begin + k) / each], length[(begin + k) / each], &out[begin + k]);
+            session_free(list[k]);
+        }
+    }
+    engine_free(g);
+    return ok;
+}
