@@ -1,0 +1,195 @@
+/* comparison.c - see comparison.h. */
+#include "cli/comparison.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/sys.h"
+
+void wilson_interval(int wins, int n, double *low, double *high) {
+    if (n == 0) {
+        *low = 0;
+        *high = 1;
+        return;
+    }
+    const double z = 1.959963984540054, p = (double)wins / n, zz = z * z / n;
+    const double middle = (p + zz / 2) / (1 + zz), half = z / (1 + zz) * sqrt(p * (1 - p) / n + zz / (4.0 * n));
+    *low = middle - half < 0 ? 0 : middle - half;
+    *high = middle + half > 1 ? 1 : middle + half;
+}
+
+static answer judged(const given_answer *g, const answering_options *o) {
+    return (answer){g->text, g->finish == FINISH_LENGTH || g->finish == FINISH_FULL, (int)o->max_new_tokens};
+}
+
+/* Mean loss per token of the start model on answers, each behind its prompt, without the end token. */
+static bool start_loss(arena *a, const subject *start, compute_type compute, const given_answer *g, int count, double *out,
+                       err *e) {
+    const int32_t **ids = arena_array(a, const int32_t *, count);
+    int *length = arena_array(a, int, count);
+    float **logp = arena_array(a, float *, count);
+    for (int i = 0; i < count; i++) {
+        const int n = g[i].count - (g[i].finish == FINISH_EOS);
+        int32_t *all = arena_array(a, int32_t, g[i].prompt_count + n + 1);
+        memcpy(all, g[i].prompt, (size_t)g[i].prompt_count * sizeof *all);
+        memcpy(all + g[i].prompt_count, g[i].ids, (size_t)n * sizeof *all);
+        ids[i] = all;
+        length[i] = g[i].prompt_count + n;
+        logp[i] = arena_array(a, float, length[i] + 1);
+    }
+    if (!model_score(start->model, start->adapter, compute, ids, length, count, logp, e)) return false;
+    double sum = 0, tokens = 0;
+    for (int i = 0; i < count; i++)
+        for (int t = g[i].prompt_count - 1; t + 1 < length[i]; t++, tokens++) sum -= (double)logp[i][t];
+    *out = tokens > 0 ? sum / tokens : 0;
+    return true;
+}
+
+static void describe_side(comparison *c, int side, const answering_options *o, const taste *judge) {
+    double distinct = 0, all = 0;
+    for (int i = 0; i < c->count; i++) {
+        const given_answer *g = &c->answers[side][i];
+        int d, n;
+        text_trigrams(g->text, &d, &n);
+        distinct += d;
+        all += n;
+        c->words[side] += (double)text_words(g->text) / c->count;
+        c->cut[side] += judged(g, o).cut;
+        if (judge) c->score[side] += judge->score(judged(g, o)) / c->count;
+    }
+    c->distinct[side] = all > 0 ? distinct / all : 1;
+}
+
+static void count_verdicts(comparison *c, const answering_options *o, const taste *judge) {
+    for (int i = 0; i < c->count && judge; i++) {
+        const double before = judge->score(judged(&c->answers[0][i], o)), after = judge->score(judged(&c->answers[1][i], o));
+        c->verdict[i] = after > before ? 1 : after < before ? -1 : 0;
+        c->wins += c->verdict[i] > 0;
+        c->losses += c->verdict[i] < 0;
+        c->ties += c->verdict[i] == 0;
+    }
+    const int decided = c->wins + c->losses;
+    c->rate = decided ? (double)c->wins / decided : 0.5;
+    wilson_interval(c->wins, decided, &c->low, &c->high);
+}
+
+bool comparison_run(arena *a, const subject *before, const subject *after, const subject *start, compute_type compute,
+                    const char **prompts, int count, const answering_options *o, const taste *judge, bool quiet, comparison *out,
+                    err *e) {
+    *out = (comparison){.prompts = prompts, .count = count, .verdict = arena_array(a, int, count)};
+    const subject *side[2] = {before, after};
+    static const char *const words[2] = {"before: answering", "after: answering"};
+    for (int k = 0; k < 2; k++) {
+        out->answers[k] = arena_array(a, given_answer, count);
+        if (!answer_prompts(a, side[k], compute, prompts, count, 1, o, quiet ? NULL : words[k], NULL, out->answers[k], e))
+            return false;
+        if (!start_loss(a, start, compute, out->answers[k], count, &out->start_loss[k], e)) return false;
+        describe_side(out, k, o, judge);
+    }
+    count_verdicts(out, o, judge);
+    return true;
+}
+
+const char *comparison_verdict(const comparison *c) {
+    if (c->low > 0.5) return "clearly better";
+    if (c->high < 0.5) return "clearly worse";
+    return "no clear difference";
+}
+
+/* ---- printing ------------------------------------------------------------------------------------------------------------------- */
+
+/* One line of a text column: up to `width` characters, broken at a space where there is one. Returns bytes taken. */
+static size_t take_line(str s, int width) {
+    size_t at = 0, space = 0;
+    int shown = 0;
+    while (at < s.len && shown < width && s.ptr[at] != '\n') {
+        if (s.ptr[at] == ' ') space = at;
+        at++;
+        while (at < s.len && ((unsigned char)s.ptr[at] & 0xC0) == 0x80) at++;
+        shown++;
+    }
+    return at < s.len && s.ptr[at] != '\n' && s.ptr[at] != ' ' && space ? space : at;
+}
+
+static int characters(str s) {
+    int n = 0;
+    for (size_t i = 0; i < s.len; i++) n += ((unsigned char)s.ptr[i] & 0xC0) != 0x80;
+    return n;
+}
+
+static void two_columns(FILE *out, str left, str right, int width, int most_lines) {
+    for (int line = 0; line < most_lines && (left.len || right.len); line++) {
+        str piece[2];
+        str *rest[2] = {&left, &right};
+        for (int k = 0; k < 2; k++) {
+            const size_t n = take_line(*rest[k], width);
+            piece[k] = str_slice(*rest[k], 0, n);
+            size_t skip = n;
+            if (skip < rest[k]->len && (rest[k]->ptr[skip] == '\n' || rest[k]->ptr[skip] == ' ')) skip++;
+            *rest[k] = str_slice(*rest[k], skip, rest[k]->len);
+        }
+        fprintf(out, "  %.*s%*s | %.*s\n", STR_ARG(piece[0]), width - characters(piece[0]), "", STR_ARG(piece[1]));
+    }
+    if (left.len || right.len) fprintf(out, "  %-*s | %s\n", width, left.len ? "..." : "", right.len ? "..." : "");
+}
+
+void comparison_print(FILE *out, const comparison *c, const taste *judge, int shown) {
+    const int width = (sys_terminal_columns(fileno(out)) - 5) / 2;
+    for (int i = 0; i < c->count && i < shown; i++) {
+        static const char *const marks[] = {"before preferred", "tie", "after preferred"};
+        fprintf(out, "\n\"%s\"%s%s%s\n", c->prompts[i], judge ? "  [" : "", judge ? marks[c->verdict[i] + 1] : "",
+                judge ? "]" : "");
+        fprintf(out, "  %-*s | %s\n", width, "BEFORE", "AFTER");
+        two_columns(out, c->answers[0][i].text, c->answers[1][i].text, width, 10);
+    }
+    fprintf(out, "\n%-38s %10s %10s\n", "", "before", "after");
+    fprintf(out, "%-38s %10.1f %10.1f\n", "words per answer", c->words[0], c->words[1]);
+    fprintf(out, "%-38s %10d %10d\n", "answers cut off at the limit", c->cut[0], c->cut[1]);
+    if (judge && strcmp(judge->unit, "words") != 0)
+        fprintf(out, "%s%-*s %10.2f %10.2f\n", judge->unit, 38 - (int)strlen(judge->unit), " per answer", fabs(c->score[0]),
+                fabs(c->score[1]));
+    fprintf(out, "%-38s %10.3f %10.3f   (%+.3f nat)\n", "start model's loss per token", c->start_loss[0], c->start_loss[1],
+            c->start_loss[1] - c->start_loss[0]);
+    fprintf(out, "%-38s %10.3f %10.3f   (x %.2f)\n", "distinct three-word runs", c->distinct[0], c->distinct[1],
+            c->distinct[0] > 0 ? c->distinct[1] / c->distinct[0] : 0);
+    if (!judge) return;
+    const int decided = c->wins + c->losses;
+    fprintf(out, "\nAfter is preferred in %d of %d decided comparisons (%d ties): %.0f %%, 95 %% interval %.0f to %.0f %%: %s.\n",
+            c->wins, decided, c->ties, 100 * c->rate, 100 * c->low, 100 * c->high, comparison_verdict(c));
+    fprintf(out, "A rule judged (\"%s\"), not a person.\n", judge->words);
+}
+
+void comparison_put_json(json_writer *w, const comparison *c, const taste *judge) {
+    json_open(w, '{');
+    if (judge) {
+        json_key(w, "judge"), json_put_cstr(w, judge->name);
+        json_key(w, "wins"), json_put_int(w, c->wins);
+        json_key(w, "losses"), json_put_int(w, c->losses);
+        json_key(w, "ties"), json_put_int(w, c->ties);
+        json_key(w, "rate"), json_put_real(w, c->rate);
+        json_key(w, "low"), json_put_real(w, c->low);
+        json_key(w, "high"), json_put_real(w, c->high);
+        json_key(w, "verdict"), json_put_cstr(w, comparison_verdict(c));
+    }
+    static const char *const sides[2] = {"before", "after"};
+    for (int k = 0; k < 2; k++) {
+        json_key(w, sides[k]), json_open(w, '{');
+        json_key(w, "start_loss"), json_put_real(w, c->start_loss[k]);
+        json_key(w, "distinct_trigrams"), json_put_real(w, c->distinct[k]);
+        json_key(w, "words"), json_put_real(w, c->words[k]);
+        json_key(w, "cut"), json_put_int(w, c->cut[k]);
+        json_key(w, "score"), json_put_real(w, c->score[k]);
+        json_close(w);
+    }
+    json_key(w, "prompts"), json_open(w, '[');
+    for (int i = 0; i < c->count; i++) {
+        json_open(w, '{');
+        json_key(w, "prompt"), json_put_cstr(w, c->prompts[i]);
+        json_key(w, "before"), json_put_text(w, c->answers[0][i].text);
+        json_key(w, "after"), json_put_text(w, c->answers[1][i].text);
+        json_key(w, "verdict"), json_put_int(w, c->verdict[i]);
+        json_close(w);
+    }
+    json_close(w);
+    json_close(w);
+}

@@ -1,0 +1,40 @@
+/* comparison.h - before against after: both answer the same prompts with the same sampling; a rule says which answer it prefers.
+ *
+ * What a run is worth is told by three figures together: how often the new answer is preferred (with its 95 % interval), how far
+ * the answers drifted from what the start model finds likely, and whether they repeat themselves. */
+#ifndef FETTLE_CLI_COMPARISON_H
+#define FETTLE_CLI_COMPARISON_H
+
+#include <stdio.h>
+
+#include "cli/answering.h"
+#include "cli/taste.h"
+
+typedef struct {
+    int wins, losses, ties;    /* of the second (after) against the first (before) */
+    double rate, low, high;    /* wins / decided, Wilson's 95 % interval */
+    double start_loss[2];      /* nats per token of the start model on either's answers, end token left out */
+    double distinct[2];        /* distinct three-word runs / all of them */
+    double words[2], score[2]; /* means per answer */
+    int cut[2];                /* answers that ended at the token limit */
+    const char **prompts;
+    given_answer *answers[2]; /* [count] */
+    int *verdict;             /* [count] 1 after, -1 before, 0 tie */
+    int count;
+} comparison;
+
+/* judge NULL: nothing is preferred, the other figures still stand. `start` scores the drift (usually the base without adapter). */
+bool comparison_run(arena *a, const subject *before, const subject *after, const subject *start, compute_type compute,
+                    const char **prompts, int count, const answering_options *o, const taste *judge, bool quiet, comparison *out,
+                    err *e);
+
+/* Wilson's score interval for `wins` of `n` at 95 % (E. B. Wilson, JASA 22, 1927). n = 0 gives 0 to 1. */
+void wilson_interval(int wins, int n, double *low, double *high);
+
+void comparison_print(FILE *out, const comparison *c, const taste *judge, int shown);
+void comparison_put_json(json_writer *w, const comparison *c, const taste *judge);
+
+/* "clearly better", "clearly worse", "no clear difference": whether the interval leaves one half out. */
+const char *comparison_verdict(const comparison *c);
+
+#endif
