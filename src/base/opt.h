@@ -32,7 +32,7 @@ typedef struct {
     opt_type type;
     size_t offset;            /* in the struct the table describes */
     const char *fallback;     /* default as text; NULL: unset (NULL text, empty list, NAN for reals, INT64_MIN for ints) */
-    double min, max;          /* of numbers, inclusive */
+    double min, max;          /* of numbers, inclusive; both 0: any */
     const char *choices;      /* OPT_CHOICE: "linear|cosine" ; else NULL */
     const char *help;         /* one line, no full stop */
 } opt;
@@ -46,6 +46,7 @@ typedef struct {               /* where a value came from, for `fettle config` a
 
 void opt_defaults(const opt *table, void *target, arena *a);
 const opt *opt_find(const opt *table, str key);                   /* '-' and '_' are the same; NULL: no such key */
+/* Messages of the two setters say what was expected and what came; the caller puts the key before them as the reader wrote it. */
 bool opt_set(const opt *o, void *target, str value, arena *a, err *e);       /* text from a flag or the environment */
 bool opt_set_json(const opt *o, void *target, const json *value, arena *a, err *e);
 void opt_put_json(json_writer *w, const opt *o, const void *target);        /* the value alone */
