@@ -1,0 +1,81 @@
+/* cmd_compare.c - fettle compare BEFORE AFTER: the same prompts answered by both, side by side, with drift and, if a rule judges,
+ * how often the second is preferred. Base and adapter share one copy of the base. */
+#include "cli/command.h"
+
+#include <stdio.h>
+
+#include "base/file.h"
+#include "cli/comparison.h"
+
+typedef struct {
+    answering_options answering;
+    const char *prompts, *judge, *start;
+    int64_t show;
+    bool json, quiet;
+} compare_options;
+
+static const opt options[] = {
+    ANSWERING_ROWS,
+    {"prompts", OPT_TEXT, offsetof(compare_options, prompts), NULL, 0, 0, NULL,
+     "a file with one prompt a line (unset: the demo's 50 everyday questions)"},
+    {"judge", OPT_CHOICE, offsetof(compare_options, judge), NULL, 0, 0, "shorter|prose|warmer|longer",
+     "a rule that says which answer it prefers"},
+    {"start", OPT_TEXT, offsetof(compare_options, start), NULL, 0, 0, NULL,
+     "the model whose loss measures drift (unset: the base of BEFORE)"},
+    {"show", OPT_INT, offsetof(compare_options, show), "5", 0, 1e6, NULL, "how many pairs of answers to print"},
+    {"json", OPT_BOOL, offsetof(compare_options, json), "false", 0, 0, NULL, "everything as one JSON object"},
+    {"quiet", OPT_BOOL, offsetof(compare_options, quiet), "false", 0, 0, NULL, "no progress"},
+    OPT_END,
+};
+
+static bool read_prompts(arena *a, const char *path, const char ***out, int *count, err *e) {
+    enum { MOST = 10000 };
+    const char **list = arena_array(a, const char *, MOST);
+    file_lines in;
+    str line;
+    if (!file_lines_open(&in, path, 1 << 20, e)) return false;
+    while (*count < MOST && file_lines_next(&in, &line, e))
+        if (str_trim(line).len) list[(*count)++] = str_copy(a, line);
+    file_lines_close(&in);
+    *out = list;
+    return !e->code && (*count || err_set(e, ERR_INPUT, "%s has no prompts", path));
+}
+
+static bool compare(arena *a, int argc, char **argv, err *e);
+
+const command command_compare = {"compare", "put two models side by side on the same prompts", "BEFORE AFTER [options]", options,
+                                 compare};
+
+static bool compare(arena *a, int argc, char **argv, err *e) {
+    compare_options o;
+    int rest, count = 0;
+    bool help;
+    if (!arguments_read(a, &command_compare, &o, argc, argv, &rest, &help, e) || help) return help;
+    if (rest != 2) return err_set(e, ERR_USAGE, "name two models: fettle compare BEFORE AFTER");
+    const taste *judge = o.judge ? taste_find(o.judge) : NULL;
+    const char **prompts = (const char **)(judge ? judge->prompts : &demo_everyday)->held_out;
+    if (o.prompts) {
+        if (!read_prompts(a, o.prompts, &prompts, &count, e)) return false;
+    } else count = DEMO_HELD_OUT;
+    subjects all;
+    subject before, after, start;
+    if (!subjects_begin(a, o.answering.dtype, &all, e) || !subject_open(&all, argv[0], &before, e) ||
+        !subject_open(&all, argv[1], &after, e))
+        return false;
+    start = (subject){.spec = before.spec, .model = before.model};
+    if (o.start && !subject_open(&all, o.start, &start, e)) return false;
+    comparison c;
+    if (!comparison_run(a, &before, &after, &start, all.options.compute, prompts, count, &o.answering, judge, o.quiet || o.json,
+                        &c, e))
+        return false;
+    if (!o.json) {
+        comparison_print(stdout, &c, judge, (int)o.show);
+        return true;
+    }
+    buf out = {0};
+    json_writer w = json_writer_on(&out, true);
+    comparison_put_json(&w, &c, judge);
+    printf("%.*s\n", STR_ARG(buf_str(&out)));
+    buf_free(&out);
+    return true;
+}
