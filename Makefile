@@ -5,22 +5,31 @@
 #   make test            C tests, at most 5 minutes
 #   make test-all        everything: other compilers, sanitizers, fuzzing, Python's transformers, controls
 #   make check           layers, formatting, docs that are generated
+#   make fuzz            tests/fuzz for FUZZ_SECONDS (20)
 #   make bench           the machine's limits and our share of them
-# Variables: CC, BUILD (another build folder), SANITIZE=address,undefined
+#   make install         into PREFIX (/usr/local)
+# Variables: CC, CFLAGS, BUILD (another build folder), SANITIZE=address,undefined, FETTLE_NO_INSTALL=1
+#
+# What needs packages asks tools/deps for them and then calls make again, because pkg-config may be one of them.
 
 .DEFAULT_GOAL := all
 BUILD ?= build
+PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 20
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 FOLDERS := cli train run data model text tensor base
 LIBRARIES := json-c libsodium oniguruma libutf8proc
 
-WARNINGS := -Wall -Wextra -Wshadow -Wconversion
 CFLAGS ?= -O2 -g
-override CFLAGS += -std=c11 -D_GNU_SOURCE -Isrc -fno-math-errno -ffp-contract=off -MMD -MP $(WARNINGS) \
-  $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
-OPENMP := -fopenmp
-PKG_CFLAGS = $(shell pkg-config --cflags $(LIBRARIES) 2>/dev/null)
-PKG_LIBS = $(shell pkg-config --libs $(LIBRARIES) 2>/dev/null)
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion
+SANITIZERS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+PKG_CFLAGS := $(shell pkg-config --cflags $(LIBRARIES) 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs $(LIBRARIES) 2>/dev/null)
+# KERNEL: what a file's instruction set adds (below). Products and sums stay apart unless a kernel asks for the fused kind, so
+# that the same lines give the same bits everywhere.
+FLAGS = $(CFLAGS) -std=c11 -D_GNU_SOURCE -Isrc -fopenmp -fno-math-errno -ffp-contract=off -MMD -MP $(WARNINGS) $(SANITIZERS) \
+  $(KERNEL) $(PKG_CFLAGS)
+LIBS = $(PKG_LIBS) -lm -lpthread
 
 sources = $(sort $(shell find src/$(1) -name '*.c' 2>/dev/null))
 objects = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(call sources,$(1)))
@@ -35,11 +44,20 @@ below_model := model tensor text base
 below_train := train model tensor text data run base
 below_cli   := cli train run data model text tensor base
 
-all: $(BUILD)/fettle
+# ---- building ---------------------------------------------------------------------------------------------------------------
+
+AGAIN = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+
+all:
+	@tools/deps build
+	@$(AGAIN) program
+
+program: $(BUILD)/fettle
 
 $(BUILD)/fettle: $(foreach f,$(below_cli),$(call archive,$(f)))
 	@echo "  link $@"
-	@$(CC) $(CFLAGS) $(OPENMP) -o $@ -Wl,--start-group $^ -Wl,--end-group $(PKG_LIBS) -lm -lpthread
+	@$(CC) $(FLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(LIBS)
+	@[ "$(BUILD)" != build ] || ln -sf build/fettle fettle
 
 define folder_rules
 $(call archive,$(1)): $(call objects,$(1))
@@ -50,30 +68,71 @@ endef
 $(foreach f,$(FOLDERS),$(eval $(call folder_rules,$(f))))
 
 # Kernels are compiled for their instruction set; src/tensor/cpu/cpu.c chooses at run time.
-$(BUILD)/obj/tensor/%.o: CFLAGS += -O3
-$(BUILD)/obj/tensor/cpu/%_avx2.o: CFLAGS += -mavx2 -mfma -mf16c -ffp-contract=fast
-$(BUILD)/obj/tensor/cpu/%_avx512.o: CFLAGS += -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mfma -mf16c -ffp-contract=fast
-$(BUILD)/obj/tensor/cpu/%_avx512bf16.o: CFLAGS += -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx512bf16 -mfma -mf16c -ffp-contract=fast
+$(BUILD)/obj/tensor/%.o: KERNEL += -O3
+$(BUILD)/obj/tensor/cpu/%_avx2.o: KERNEL += -mavx2 -mfma -mf16c -ffp-contract=fast
+$(BUILD)/obj/tensor/cpu/%_avx512.o: KERNEL += -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mfma -mf16c -ffp-contract=fast
+$(BUILD)/obj/tensor/cpu/%_avx512bf16.o: KERNEL += -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx512bf16 -mfma -mf16c -ffp-contract=fast
 
 $(BUILD)/obj/%.o: src/%.c
 	@mkdir -p $(@D)
 	@echo "  cc   $<"
-	@$(CC) $(CFLAGS) $(PKG_CFLAGS) $(OPENMP) -c -o $@ $<
+	@$(CC) $(FLAGS) -c -o $@ $<
+
+install: all
+	install -D -m 755 $(BUILD)/fettle $(DESTDIR)$(PREFIX)/bin/fettle
+
+# ---- tests ------------------------------------------------------------------------------------------------------------------
 
 # Tests mirror the source: tests/FOLDER/NAME.c becomes build/tests/FOLDER/NAME and may use FOLDER and what lies below it.
-TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard $(foreach f,$(FOLDERS),tests/$(f)/*.c))))
+TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard $(foreach f,base text tensor data run model train cli,tests/$(f)/*.c))))
 define test_rules
 $(BUILD)/tests/$(1)/%: tests/$(1)/%.c $(foreach f,$(below_$(1)),$(call archive,$(f)))
 	@mkdir -p $$(@D)
 	@echo "  test $$@"
-	@$$(CC) $$(CFLAGS) -Itests $$(PKG_CFLAGS) $$(OPENMP) -o $$@ $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(PKG_LIBS) -lcmocka -lm -lpthread
+	@$$(CC) $$(FLAGS) -Itests -o $$@ $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group -lcmocka $$(LIBS)
 endef
 $(foreach f,$(FOLDERS),$(eval $(call test_rules,$(f))))
-.PRECIOUS: $(BUILD)/tests/% $(BUILD)/obj/%.o
+
+# Fuzz targets are built by tools/fuzz: clang, SANITIZE=address,undefined,fuzzer-no-link, BUILD=build-fuzz.
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(foreach f,$(below_train),$(call archive,$(f)))
+	@mkdir -p $(@D)
+	@echo "  fuzz $@"
+	@$(CC) $(FLAGS) -fsanitize=fuzzer -Itests -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
+
 tests: $(TESTS)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+run-tests: program tests
+	@FETTLE_PROGRAM=$(BUILD)/fettle tools/run-tests $(TESTS)
+
+test:
+	@tools/deps build
+	@$(AGAIN) program tests
+	@FETTLE_PROGRAM=$(BUILD)/fettle tools/run-tests $(TESTS)
+
+test-all:
+	@TESTED=$(TESTED) FUZZ_SECONDS=$(FUZZ_SECONDS) tools/test-all
+
+check:
+	@tools/deps build check
+	@$(AGAIN) program
+	@tools/check
+
+fuzz:
+	@tools/fuzz $(FUZZ_SECONDS)
+
+# ---- running ----------------------------------------------------------------------------------------------------------------
+
+demo:
+	@tools/deps build starter
+	@$(AGAIN) program
+	@./fettle demo $(if $(TASTE),--taste '$(TASTE)') $(if $(FEEDBACK),--feedback '$(FEEDBACK)')
+
+bench: all
+	@$(BUILD)/fettle bench
 
 clean:
-	rm -rf $(BUILD)/obj $(BUILD)/lib $(BUILD)/tests $(BUILD)/fettle
-.PHONY: all tests clean
+	rm -rf $(BUILD)/obj $(BUILD)/lib $(BUILD)/tests $(BUILD)/fuzz $(BUILD)/fettle
+
+.PRECIOUS: $(BUILD)/tests/% $(BUILD)/obj/%.o $(BUILD)/fuzz/%
+.PHONY: all program tests run-tests test test-all check fuzz demo bench install clean
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
