@@ -28,6 +28,7 @@ typedef struct {
     X(model)        \
     X(data)         \
     X(probe)        \
+    X(verify)       \
     X(bench)        \
     X(doctor)       \
     X(docs)

@@ -1,0 +1,251 @@
+/* verify_text.c - token ids of texts, rendered conversations with masks, chat templates, and blocks of quantised values. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "cli/verify.h"
+#include "tensor/tensor.h"
+
+static json *read_json(arena *a, const char *path, verdict *v) {
+    err e = {0};
+    json *j = json_parse_file(a, path, 256 << 20, &e);
+    if (!j && v) verdict_fail(v, "%s", e.text);
+    return j;
+}
+
+/* Sends lines to `probe WORDS` and gives back the answers, one for each line (NULL: none came). */
+static const json **ask(arena *a, const char *const *words, const buf *lines, int count, verdict *v) {
+    const json **out = arena_array(a, const json *, count + 1);
+    program_result r;
+    err e = {0};
+    if (!program_run(a, words, buf_str(lines), &r, &e)) verdict_fail(v, "%s", e.text);
+    else {
+        int n = 0;
+        for (size_t at = 0; at < r.out.len && n < count;) {
+            const ptrdiff_t end = str_find(r.out, STR("\n"), at);
+            const str line = str_slice(r.out, at, end < 0 ? r.out.len : (size_t)end);
+            at = end < 0 ? r.out.len : (size_t)end + 1;
+            if (line.len) out[n++] = json_parse(a, line, &e);
+        }
+        if (n < count) program_succeeded(&r, v);
+        if (n < count && v->outcome == CASE_PASSED) verdict_fail(v, "%d answers to %d lines", n, count);
+    }
+    return out;
+}
+
+static void put_line(arena *a, buf *lines, json *object) {
+    (void)a;
+    json_put(lines, object);
+    buf_put_char(lines, '\n');
+}
+
+static void expect_equal(verdict *v, const json *want, const json *answer, const char *key, const char *what, size_t i) {
+    if (json_equal(want, json_get(answer, key))) return;
+    buf w = {0}, g = {0};
+    json_put(&w, want);
+    json_put(&g, answer);
+    verdict_fail(v, "case %zu, %s: expected %.200s, got %.200s", i + 1, what, w.ptr, g.ptr);
+    buf_free(&w);
+    buf_free(&g);
+}
+
+/* ---- vectors of token ids: {"cases": [{text, ids}]} beside a tokenizer.json or a GGUF vocabulary -------------------------------------------- */
+
+static const char *vocabulary_of(arena *a, const char *folder, const char *name) {
+    const char *own = path_join(a, folder, "tokenizer.json");
+    if (file_exists(own)) return folder;
+    const ptrdiff_t dot = str_find(str_of(name), STR("."), 0);
+    const char *gguf = path_join(a, folder, arena_printf(a, "ggml-vocab-%.*s.gguf", (int)dot, name));
+    return dot > 0 && file_exists(gguf) ? gguf : NULL;
+}
+
+static bool is_token_file(arena *a, const char *folder, const char *name) {
+    if (!str_ends(str_of(name), STR(".json")) || !vocabulary_of(a, folder, name)) return false;
+    if (str_find(str_of(name), STR("vectors"), 0) < 0 && str_find(str_of(name), STR("cases"), 0) < 0) return false;
+    const json *j = read_json(a, path_join(a, folder, name), NULL), *first = json_at(json_get(j, "cases"), 0);
+    return json_has(first, "text") && json_has(first, "ids");
+}
+
+static bool is_token_vectors(arena *a, const char *folder) {
+    char **names;
+    int count;
+    err e = {0};
+    if (!dir_list(a, folder, &names, &count, &e)) return false;
+    for (int i = 0; i < count; i++)
+        if (is_token_file(a, folder, names[i])) return true;
+    return false;
+}
+
+static void token_file(arena *a, const char *folder, const char *name) {
+    verdict v = {0};
+    const json *j = read_json(a, path_join(a, folder, name), &v), *cases = json_get(j, "cases");
+    const char *words[] = {"probe", "tokens", "--model", vocabulary_of(a, folder, name), NULL};
+    const int n = (int)json_count(cases);
+    buf there = {0}, back = {0};
+    for (int i = 0; i < n; i++) {
+        json *line = json_new_object(a), *ids = json_new_object(a);
+        json_set(line, "text", json_get(json_at(cases, (size_t)i), "text"));
+        json_set(line, "special", json_new_bool(a, json_get_bool(j, "add_special", false)));
+        put_line(a, &there, line);
+        json_set(ids, "ids", json_get(json_at(cases, (size_t)i), "ids"));
+        put_line(a, &back, ids);
+    }
+    const json **answer = ask(a, words, &there, n, &v);
+    for (int i = 0; i < n; i++)
+        expect_equal(&v, json_get(json_at(cases, (size_t)i), "ids"), answer[i], "ids", "ids of a text", (size_t)i);
+    buf_free(&there);
+    buf_free(&back);
+    verify_report(arena_printf(a, "%s/%s (%d texts)", path_name(folder), name, n), &v);
+}
+
+static void run_token_vectors(arena *a, const char *folder) {
+    char **names;
+    int count;
+    err e = {0};
+    if (!dir_list(a, folder, &names, &count, &e)) return;
+    for (int i = 0; i < count; i++)
+        if (is_token_file(a, folder, names[i])) token_file(a, folder, names[i]);
+}
+
+const verify_kind verify_token_vectors = {"tokens", "ids of hostile texts", is_token_vectors, run_token_vectors};
+
+/* ---- the tokenizer of the curves: vectors.jsonl, chat.jsonl ------------------------------------------------------------------------------------ */
+
+static bool is_curve_tokens(arena *a, const char *f) {
+    return file_exists(path_join(a, f, "case.json")) && file_exists(path_join(a, f, "vectors.jsonl"));
+}
+
+static json **read_lines(arena *a, const char *path, int *count, verdict *v) {
+    enum { MOST = 65536 };
+    json **list = arena_array(a, json *, MOST);
+    file_lines in;
+    str line;
+    err e = {0};
+    *count = 0;
+    if (file_lines_open(&in, path, 1 << 28, &e)) {
+        while (*count < MOST && file_lines_next(&in, &line, &e))
+            if (str_trim(line).len) list[(*count)++] = json_parse(a, line, &e);
+        file_lines_close(&in);
+    }
+    if (e.code) verdict_fail(v, "%s", e.text);
+    return list;
+}
+
+static void run_vectors_jsonl(arena *a, const char *folder, const char *model) {
+    verdict v = {0};
+    int n;
+    json **rows = read_lines(a, path_join(a, folder, "vectors.jsonl"), &n, &v);
+    const char *words[] = {"probe", "tokens", "--model", model, NULL};
+    buf lines = {0};
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < 3; k++) {
+            json *line = json_new_object(a);
+            json_set(line, k < 2 ? "text" : "ids", json_get(rows[i], k < 2 ? "text" : "ids"));
+            json_set(line, "special", json_new_bool(a, k == 0));
+            put_line(a, &lines, line);
+        }
+    const json **answer = ask(a, words, &lines, 3 * n, &v);
+    for (int i = 0; i < n; i++) {
+        expect_equal(&v, json_get(rows[i], "ids"), answer[3 * i], "ids", "ids", (size_t)i);
+        expect_equal(&v, json_get(rows[i], "ids_without_special"), answer[3 * i + 1], "ids", "ids without special", (size_t)i);
+        expect_equal(&v, json_get(rows[i], "decoded"), answer[3 * i + 2], "text", "decoded", (size_t)i);
+    }
+    buf_free(&lines);
+    verify_report(arena_printf(a, "%s/vectors.jsonl (%d texts)", path_name(folder), n), &v);
+}
+
+static void run_chat_jsonl(arena *a, const char *folder, const char *model) {
+    verdict v = {0};
+    int n;
+    json **rows = read_lines(a, path_join(a, folder, "chat.jsonl"), &n, &v);
+    const char *words[] = {"probe", "chat", "--model", model, NULL};
+    buf lines = {0};
+    for (int i = 0; i < n; i++) {
+        json *line = json_new_object(a);
+        json_set(line, "messages", json_get(rows[i], "messages"));
+        put_line(a, &lines, line);
+        json *prompt = json_new_object(a), *shorter = json_new_array(a);
+        const json *messages = json_get(rows[i], "messages");
+        for (size_t k = 0; k + 1 < json_count(messages); k++) json_append(shorter, json_at(messages, k));
+        json_set(prompt, "messages", shorter);
+        json_set(prompt, "add_generation_prompt", json_new_bool(a, true));
+        put_line(a, &lines, prompt);
+    }
+    const json **answer = ask(a, words, &lines, 2 * n, &v);
+    for (int i = 0; i < n; i++) {
+        expect_equal(&v, json_get(rows[i], "text"), answer[2 * i], "text", "text", (size_t)i);
+        expect_equal(&v, json_get(rows[i], "ids"), answer[2 * i], "ids", "ids", (size_t)i);
+        if (json_has(rows[i], "assistant_mask"))
+            expect_equal(&v, json_get(rows[i], "assistant_mask"), answer[2 * i], "trained", "assistant mask", (size_t)i);
+        if (json_has(rows[i], "prompt_text"))
+            expect_equal(&v, json_get(rows[i], "prompt_text"), answer[2 * i + 1], "text", "prompt text", (size_t)i);
+        if (json_has(rows[i], "prompt_ids"))
+            expect_equal(&v, json_get(rows[i], "prompt_ids"), answer[2 * i + 1], "ids", "prompt ids", (size_t)i);
+    }
+    buf_free(&lines);
+    verify_report(arena_printf(a, "%s/chat.jsonl (%d conversations)", path_name(folder), n), &v);
+}
+
+static void run_curve_tokens(arena *a, const char *folder) {
+    const json *c = read_json(a, path_join(a, folder, "case.json"), NULL);
+    const char *model = path_join(a, folder, str_copy(a, json_get_text(c, "model", STR("../base"))));
+    run_vectors_jsonl(a, folder, model);
+    if (file_exists(path_join(a, folder, "chat.jsonl"))) run_chat_jsonl(a, folder, model);
+}
+
+const verify_kind verify_curve_tokens = {"curve tokens", "texts and conversations with masks", is_curve_tokens, run_curve_tokens};
+
+/* ---- blocks of quantised values ------------------------------------------------------------------------------------------------------------------ */
+
+static bool is_quant(arena *a, const char *f) {
+    if (!file_exists(path_join(a, f, "index.json"))) return false;
+    return json_has(json_at(json_get(read_json(a, path_join(a, f, "index.json"), NULL), "types"), 0), "block_size");
+}
+
+static void quant_case(arena *a, const char *folder, const char *name, verdict *v) {
+    storage_type type;
+    if (!type_of_name(name, &type)) {
+        verdict_skip(v, "no such type here");
+        return;
+    }
+    const char *blocks = path_join(a, folder, arena_printf(a, "%s.q.bin", name)),
+               *values = path_join(a, folder, arena_printf(a, "%s.deq.f32", name));
+    const char *input = path_join(a, folder, "input.f32"), *out = path_join(a, verify_scratch(), "quant");
+    if (!file_exists(blocks) || !file_exists(values)) {
+        verdict_skip(v, "no vectors of this type in the folder");
+        return;
+    }
+    const char *decode[] = {"probe", "quant", name, "--in", blocks, "--out", out, NULL},
+               *encode[] = {"probe", "quant", name, "--in", input, "--out", out, "--encode", NULL};
+    program_result r;
+    err e = {0};
+    str want, got;
+    if (!program_run(a, decode, STR(""), &r, &e) || !program_succeeded(&r, v) || !file_read(a, values, 1 << 28, &want, &e) ||
+        !file_read(a, out, 1 << 28, &got, &e)) {
+        verdict_fail(v, "%s", e.text);
+        return;
+    }
+    if (want.len != got.len) verdict_fail(v, "%zu bytes of values, expected %zu", got.len, want.len);
+    else
+        verdict_compare_floats(v, (const float *)(const void *)want.ptr, (const float *)(const void *)got.ptr, want.len / 4, 1e-7,
+                               "values");
+    if (!program_run(a, encode, STR(""), &r, &e) || !program_succeeded(&r, v) || !file_read(a, blocks, 1 << 28, &want, &e) ||
+        !file_read(a, out, 1 << 28, &got, &e)) {
+        verdict_fail(v, "%s", e.text);
+        return;
+    }
+    if (!str_eq(want, got)) verdict_fail(v, "the encoded blocks differ from ggml's");
+}
+
+static void run_quant_folder(arena *a, const char *folder) {
+    const json *types = json_get(read_json(a, path_join(a, folder, "index.json"), NULL), "types");
+    for (size_t i = 0; i < json_count(types); i++) {
+        verdict v = {0};
+        const char *name = str_copy(a, json_get_text(json_at(types, i), "name", STR("?")));
+        quant_case(a, folder, name, &v);
+        verify_report(arena_printf(a, "quant %s", name), &v);
+    }
+}
+
+const verify_kind verify_quant = {"quant", "blocks to values and back", is_quant, run_quant_folder};

@@ -1,0 +1,305 @@
+/* verify_train.c - training curves (case.json with a trainer), columns (files of "fettle vectors"), schedules.
+ * Tolerances: curves' INDEX: loss and gradient norm 1e-3 relative; other metrics 1e-3 relative or 2e-4 absolute, shares of tokens or
+ * pairs by one of them; final weights mean 1e-5, largest 10 x the case's own sensitivity, at least 1e-3 lr steps. */
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "cli/verify.h"
+#include "model/model.h"
+
+static json *read_json(arena *a, const char *folder, const char *name, verdict *v) {
+    err e = {0};
+    json *j = json_parse_file(a, path_join(a, folder, name), 256 << 20, &e);
+    if (!j && v) verdict_fail(v, "%s", e.text);
+    return j;
+}
+
+/* The lines of a JSONL file; an unreadable one fails the case. */
+static json **read_lines(arena *a, const char *path, int *count, verdict *v) {
+    enum { MOST = 65536 };
+    json **list = arena_array(a, json *, MOST);
+    file_lines in;
+    str line;
+    err e = {0};
+    *count = 0;
+    if (file_lines_open(&in, path, 1 << 28, &e)) {
+        while (*count < MOST && file_lines_next(&in, &line, &e))
+            if (str_trim(line).len) list[(*count)++] = json_parse(a, line, &e);
+        file_lines_close(&in);
+    }
+    if (e.code) verdict_fail(v, "%s", e.text);
+    return list;
+}
+
+/* ---- curves -------------------------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    const char *folder, *objective, *run;
+    json *spec, *expected;
+    const char *words[128]; /* --set key=value ... for this case */
+    int count;
+} curve;
+
+static void set_option(arena *a, curve *c, const char *key, const char *value) {
+    c->words[c->count++] = "--set";
+    c->words[c->count++] = arena_printf(a, "%s=%s", key, value);
+}
+
+static const char *json_words(arena *a, const json *v) {
+    buf b = {0};
+    if (json_kind_of(v) == JSON_STRING) buf_put_str(&b, json_text(v, STR("")));
+    else json_put(&b, v);
+    const char *text = str_copy(a, buf_str(&b));
+    buf_free(&b);
+    return text;
+}
+
+static bool is_curve(arena *a, const char *f) {
+    return file_exists(path_join(a, f, "case.json")) && file_exists(path_join(a, f, "data.jsonl")) &&
+           file_exists(path_join(a, f, "expected.json"));
+}
+
+/* "DPOTrainer" or "BCOTrainer (TRL 1.13.0)" -> "dpo" */
+static const char *objective_of_trainer(arena *a, str trainer) {
+    const ptrdiff_t end = str_find(trainer, STR("Trainer"), 0);
+    char *name = str_copy(a, str_slice(trainer, 0, end < 0 ? trainer.len : (size_t)end));
+    for (char *p = name; *p; p++) *p = (char)tolower((unsigned char)*p);
+    return name;
+}
+
+static bool open_curve(arena *a, curve *c, verdict *v) {
+    static const char *const preset[][2] = {{"dtype", "float32"},   {"train_sampling_strategy", "sequential"},
+                                            {"logging_steps", "1"}, {"normalize", "microbatch"},
+                                            {"lora_dropout", "0"},  {"save_steps", "0"}};
+    c->spec = read_json(a, c->folder, "case.json", v);
+    c->expected = read_json(a, c->folder, "expected.json", v);
+    if (!c->spec || !c->expected) return false;
+    c->objective = objective_of_trainer(a, json_get_text(c->spec, "trainer", STR("")));
+    c->run = path_join(a, verify_scratch(), "run");
+    for (size_t i = 0; i < sizeof preset / sizeof *preset; i++) set_option(a, c, preset[i][0], preset[i][1]);
+    json_member m = {0};
+    while (json_next(json_get(c->spec, "options"), &m) && c->count < 110) set_option(a, c, m.key, json_words(a, m.value));
+    const str reference = json_get_text(c->spec, "reference", STR(""));
+    if (str_starts(reference, STR("../"))) set_option(a, c, "reference", path_join(a, c->folder, str_copy(a, reference)));
+    if (file_is_dir(path_join(a, c->folder, "init"))) set_option(a, c, "adapter", path_join(a, c->folder, "init"));
+    return true;
+}
+
+static const char *base_of(arena *a, const curve *c) {
+    return path_join(a, c->folder, str_copy(a, json_get_text(c->spec, "model", STR("../base"))));
+}
+
+static bool compare_rows(arena *a, const curve *c, verdict *v) {
+    const char *words[144] = {"probe", "rows", c->objective, "--model", base_of(a, c)};
+    memcpy(words + 5, c->words, (size_t)c->count * sizeof *words);
+    program_result r;
+    str data;
+    err e = {0};
+    if (!file_read(a, path_join(a, c->folder, "data.jsonl"), 1 << 28, &data, &e) || !program_run(a, words, data, &r, &e)) {
+        verdict_fail(v, "%s", e.text);
+        return false;
+    }
+    if (!program_succeeded(&r, v)) return false;
+    int wanted;
+    json **want = read_lines(a, path_join(a, c->folder, "tokens.jsonl"), &wanted, v);
+    int n = 0;
+    for (size_t at = 0; at < r.out.len;) {
+        const ptrdiff_t end = str_find(r.out, STR("\n"), at);
+        const str line = str_slice(r.out, at, end < 0 ? r.out.len : (size_t)end);
+        at = end < 0 ? r.out.len : (size_t)end + 1;
+        if (!str_trim(line).len) continue;
+        const json *got = json_parse(a, line, &e);
+        if (n < wanted) verdict_compare(v, want[n], got, 0, 1e-9, arena_printf(a, "tokens.jsonl row %d", n));
+        n++;
+    }
+    if (n != wanted) verdict_fail(v, "%d prepared rows, expected %d", n, wanted);
+    return v->outcome == CASE_PASSED;
+}
+
+static void compare_metric(const curve *c, verdict *v, int step, const char *key, double want, double got) {
+    const bool share = strstr(key, "accuracy") || strstr(key, "accuracies");
+    const bool exact = strcmp(key, "loss") == 0 || strcmp(key, "grad_norm") == 0;
+    const double batch = json_get_real(json_get(c->spec, "batch"), "per_device_train_batch_size", 1);
+    const double accumulation = json_get_real(json_get(c->spec, "batch"), "gradient_accumulation_steps", 1);
+    double tolerance = 1e-3 * fabs(want);
+    if (!exact && tolerance < 2e-4) tolerance = 2e-4;
+    if (exact && tolerance < 1e-7) tolerance = 1e-7;
+    if (share) tolerance = strstr(key, "mean_token") ? 0.05 : 1.01 / (batch * accumulation);
+    verdict_note(v, fabs(got - want), tolerance, "step %d %s", step, key);
+}
+
+static void compare_steps(arena *a, const curve *c, verdict *v) {
+    int count;
+    json **got = read_lines(a, path_join(a, c->run, "metrics.jsonl"), &count, v);
+    const json *steps = json_get(c->expected, "steps");
+    if (count < (int)json_count(steps)) verdict_fail(v, "%d steps were logged, expected %zu", count, json_count(steps));
+    for (int i = 0; i < count && i < (int)json_count(steps); i++) {
+        json_member m = {0};
+        while (json_next(json_at(steps, (size_t)i), &m)) {
+            const json_kind kind = json_kind_of(m.value);
+            if (kind != JSON_INT && kind != JSON_REAL) continue;
+            if (!json_has(got[i], m.key)) verdict_fail(v, "step %d: '%s' was not logged", i + 1, m.key);
+            else compare_metric(c, v, i + 1, m.key, json_real(m.value, NAN), json_get_real(got[i], m.key, NAN));
+        }
+    }
+}
+
+static void compare_final(arena *a, const curve *c, verdict *v) {
+    err e = {0};
+    tensor_file want, got;
+    if (!file_exists(path_join(a, c->folder, "final.safetensors"))) return;
+    const char *model = path_join(a, c->run, "model");
+    const char *adapter = path_join(a, model, "adapter_model.safetensors");
+    const bool opened =
+        safetensors_open(a, path_join(a, c->folder, "final.safetensors"), &want, &e) &&
+        (file_exists(adapter) ? safetensors_open(a, adapter, &got, &e) : safetensors_open_folder(a, model, "model", &got, &e));
+    if (!opened) {
+        verdict_fail(v, "%s", e.text);
+        return;
+    }
+    const double lr = json_get_real(json_get(c->spec, "optimiser"), "learning_rate", 0),
+                 steps = (double)json_count(json_get(c->expected, "steps"));
+    double largest = 10 * json_get_real(json_get(c->expected, "sensitivity_final"), "max_abs", 0), sum = 0, n = 0;
+    if (largest < 1e-3 * lr * steps) largest = 1e-3 * lr * steps;
+    for (int i = 0; i < want.count; i++) {
+        const char *name = str_copy(a, want.tensor[i].name);
+        const file_tensor *w = &want.tensor[i], *g = tensor_file_find(&got, name);
+        if (!g || g->bytes != w->bytes) {
+            verdict_fail(v, "final weight %s: %s", name, g ? "another size" : "not written");
+            continue;
+        }
+        const float *x = w->data, *y = g->data;
+        for (size_t k = 0; k < w->bytes / 4; k++, n++) sum += fabs((double)x[k] - (double)y[k]);
+        verdict_compare_floats(v, x, y, w->bytes / 4, largest, name);
+    }
+    verdict_note(v, n > 0 ? sum / n : 0, 1e-5, "final weights, mean");
+}
+
+static void run_curve(arena *a, const char *folder) {
+    verdict v = {0};
+    curve c = {.folder = folder};
+    err e = {0};
+    program_result r;
+    if (open_curve(a, &c, &v) && compare_rows(a, &c, &v)) {
+        const char *words[160] = {"train",    c.objective, "--base", base_of(a, &c), "--data", path_join(a, folder, "data.jsonl"),
+                                  "--output", c.run,       "--quiet"};
+        memcpy(words + 9, c.words, (size_t)c.count * sizeof *words);
+        dir_remove(c.run, &e);
+        if (!program_run(a, words, STR(""), &r, &e)) verdict_fail(&v, "%s", e.text);
+        else if (program_succeeded(&r, &v)) {
+            compare_steps(a, &c, &v);
+            compare_final(a, &c, &v);
+        }
+    }
+    verify_report(path_name(folder), &v);
+}
+
+const verify_kind verify_curve = {"curve", "a training run, step by step", is_curve, run_curve};
+
+/* ---- vectors: columns, schedules, optimisers ------------------------------------------------------------------------------------------------ */
+
+/* Statistics belong to the agreement probe. */
+static bool is_vectors_file(arena *a, const char *path) {
+    if (!str_ends(str_of(path), STR(".json"))) return false;
+    str head;
+    arena *scratch = arena_new();
+    err e = {0};
+    bool yes = false;
+    if (file_map(scratch, path, &head, &e)) {
+        head = str_slice(head, 0, 256);
+        yes = str_find(head, STR("\"fettle vectors"), 0) >= 0;
+    }
+    arena_free(scratch);
+    (void)a;
+    return yes;
+}
+
+static bool is_vectors(arena *a, const char *folder) {
+    char **names;
+    int count;
+    err e = {0};
+    if (!dir_list(a, folder, &names, &count, &e)) return false;
+    for (int i = 0; i < count; i++)
+        if (is_vectors_file(a, path_join(a, folder, names[i]))) return true;
+    return false;
+}
+
+static void run_vector(arena *a, const char *name, const json *file, const json *one) {
+    verdict v = {0};
+    err e = {0};
+    program_result r;
+    buf line = {0};
+    json_put(&line, one);
+    buf_put_char(&line, '\n');
+    const char *objective[] = {"probe", "objective", name, NULL}, *schedule[] = {"probe", "schedule", NULL},
+               *optimizer[] = {"probe", "optimizer", NULL};
+    const char *agreement[] = {"probe", "agreement", name, NULL};
+    const char *const *words = strcmp(name, "schedule") == 0 ? schedule : strcmp(name, "optimizer") == 0 ? optimizer : objective;
+    if (json_has(file, "statistic")) words = agreement;
+    if (!program_run(a, words, buf_str(&line), &r, &e)) verdict_fail(&v, "%s", e.text);
+    else if (program_succeeded(&r, &v)) {
+        const json *tolerance = json_get(file, "tolerance"), *got = json_parse(a, str_trim(r.out), &e);
+        if (!got) verdict_fail(&v, "the program's answer is no JSON: %s", e.text);
+        else
+            verdict_compare(&v, json_get(one, "expected"), got, json_get_real(tolerance, "relative", 1e-6),
+                            json_get_real(tolerance, "absolute", 1e-9), "");
+    }
+    buf_free(&line);
+    verify_report(arena_printf(a, "%s: %.*s", name, STR_ARG(json_get_text(one, "name", STR("?")))), &v);
+}
+
+static void run_vectors(arena *a, const char *folder) {
+    char **names;
+    int count;
+    err e = {0};
+    if (!dir_list(a, folder, &names, &count, &e)) return;
+    for (int i = 0; i < count; i++) {
+        const char *path = path_join(a, folder, names[i]);
+        if (!is_vectors_file(a, path)) continue;
+        verdict v = {0};
+        const json *file = read_json(a, folder, names[i], &v), *cases = json_get(file, "cases");
+        const char *name = str_copy(a, json_get_text(file, "name", str_slice(str_of(names[i]), 0, strlen(names[i]) - 5)));
+        if (!file || !json_count(cases)) {
+            verdict_fail(&v, "%s holds no cases", path);
+            verify_report(names[i], &v);
+        }
+        for (size_t k = 0; k < json_count(cases); k++) run_vector(a, name, file, json_at(cases, k));
+    }
+}
+
+const verify_kind verify_vectors = {"vectors", "columns in, loss and gradients out", is_vectors, run_vectors};
+
+/* ---- schedules as Hugging Face computes them ------------------------------------------------------------------------------------------------ */
+
+static bool is_schedules(arena *a, const char *f) {
+    const json *v = file_exists(path_join(a, f, "expected.json")) ? read_json(a, f, "expected.json", NULL) : NULL;
+    return json_has(v, "schedules");
+}
+
+static void run_schedules(arena *a, const char *folder) {
+    const json *list = json_get(read_json(a, folder, "expected.json", NULL), "schedules");
+    for (size_t i = 0; i < json_count(list); i++) {
+        const json *s = json_at(list, i);
+        json *params = json_new_object(a), *inputs = json_new_object(a), *one = json_new_object(a),
+             *expected = json_new_object(a), *file = json_new_object(a);
+        json_set(params, "lr_scheduler_type", json_get(s, "type"));
+        json_set(params, "learning_rate", json_get(s, "learning_rate"));
+        json_set(params, "max_steps", json_get(s, "total_steps"));
+        json_set(params, "warmup_steps", json_get(s, "warmup_steps"));
+        if (json_get(s, "kwargs")) json_set(params, "lr_scheduler_kwargs", json_get(s, "kwargs"));
+        json_set(inputs, "steps", json_new_int(a, (int64_t)json_count(json_get(s, "lr"))));
+        json_set(expected, "lr", json_get(s, "lr"));
+        json_set(one, "name",
+                 json_new_text(a, str_of(arena_printf(a, "%.*s, warm-up %lld", STR_ARG(json_get_text(s, "type", STR("?"))),
+                                                      (long long)json_get_int(s, "warmup_steps", 0)))));
+        json_set(one, "params", params);
+        json_set(one, "inputs", inputs);
+        json_set(one, "expected", expected);
+        run_vector(a, "schedule", file, one);
+    }
+}
+
+const verify_kind verify_schedules = {"schedules", "learning rate of every step", is_schedules, run_schedules};
