@@ -1,6 +1,7 @@
 /* sys.c - the machine, as Linux tells it through /proc, /sys/fs/cgroup and the processor itself. */
 #include "base/sys.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -180,4 +182,19 @@ const char *sys_home(arena *a) {
     if (own && *own) return arena_text(a, own);
     if (data && *data == '/') return path_join(a, data, "fettle"); /* the standard: relative paths are to be ignored */
     return path_join(a, home && *home ? home : "/root", ".local/share/fettle");
+}
+
+int sys_run_self(const char *const *words, int count) {
+    const char *argv[128] = {"fettle"};
+    for (int i = 0; i < count && i < 126; i++) argv[i + 1] = words[i];
+    const pid_t child = fork();
+    if (child == 0) {
+        execv("/proc/self/exe", (char *const *)(const void *)argv);
+        _exit(127);
+    }
+    int status = 0;
+    while (child > 0 && waitpid(child, &status, 0) < 0)
+        if (errno != EINTR) return 127;
+    if (child < 0) return 127;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

@@ -32,6 +32,10 @@ void sys_catch_signals(void);
 bool sys_stop_requested(void);
 void sys_request_stop(void);                  /* for tests */
 
+/* Runs this very program with `count` words after its name, sharing our terminal, and waits; the exit status (128 + signal when
+ * killed, 127 when it could not be started). */
+int sys_run_self(const char *const *words, int count);
+
 const char *sys_home(arena *a);               /* $FETTLE_HOME, else $XDG_DATA_HOME/fettle, else ~/.local/share/fettle */
 
 #endif

@@ -1,0 +1,272 @@
+/* cmd_demo.c - fettle demo: the whole loop on the starter model, without a browser.
+ *
+ *   answer 12 prompts four times each ─► a scripted annotator picks and edits ─► feedback file ─► DPO + LoRA ─► before against after
+ *
+ * The annotator is a rule with a taste (taste.c) and the result says so; a person's own feedback file takes its place with
+ * --feedback. Everything goes through the same code as the commands it names at the end. */
+#include "cli/command.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/rng.h"
+#include "base/sys.h"
+#include "cli/comparison.h"
+#include "train/train.h"
+
+enum { EACH = 4, ANSWER_TOKENS = 96 };
+
+typedef struct {
+    const char *taste, *feedback, *model, *preset, *report;
+    opt_list set;
+    int64_t seed;
+    bool shuffle, quiet;
+} demo_options;
+
+static const opt options[] = {
+    {"taste", OPT_CHOICE, offsetof(demo_options, taste), "shorter", 0, 0, "shorter|prose|warmer|longer",
+     "what the scripted annotator likes (longer: a control)"},
+    {"feedback", OPT_TEXT, offsetof(demo_options, feedback), NULL, 0, 0, NULL,
+     "a file of preferences instead of the scripted annotator's"},
+    {"model", OPT_TEXT, offsetof(demo_options, model), "smollm2", 0, 0, NULL, "the model to teach"},
+    {"preset", OPT_TEXT, offsetof(demo_options, preset), "small-feedback", 0, 0, NULL, "settings of the training run"},
+    {"set", OPT_LIST, offsetof(demo_options, set), NULL, 0, 0, NULL, "KEY=VALUE,... further settings of the run"},
+    {"seed", OPT_INT, offsetof(demo_options, seed), "1", 0, 1e9, NULL, "of answers and training"},
+    {"shuffle", OPT_BOOL, offsetof(demo_options, shuffle), "false", 0, 0, NULL, "control: swap chosen and rejected at random"},
+    {"report", OPT_TEXT, offsetof(demo_options, report), NULL, 0, 0, NULL, "write all figures as JSON to this file"},
+    {"quiet", OPT_BOOL, offsetof(demo_options, quiet), "false", 0, 0, NULL, "no progress lines"},
+    OPT_END,
+};
+
+typedef struct {
+    arena *a;
+    demo_options o;
+    const taste *taste;
+    answering_options answering;
+    subjects all;
+    subject start;
+    const char *feedback, *run;
+    int pairs;
+    double begun;
+} demo;
+
+static answering_options demo_answering(const demo_options *o) {
+    return (answering_options){.temperature = 0.9,
+                               .top_p = 1,
+                               .min_p = 0.02,
+                               .repetition_penalty = 1,
+                               .top_k = 0,
+                               .max_new_tokens = ANSWER_TOKENS,
+                               .seed = o->seed};
+}
+
+/* ---- the plan ----------------------------------------------------------------------------------------------------------------- */
+
+/* Seconds, from the machine's own peak and the shares of it that docs/performance.md gives. */
+static void print_plan(const demo *d) {
+    const machine_peak peak = backend_peak(d->all.backend);
+    const double weights = (double)model_parameter_count(d->start.model), generated = 0.30 * peak.bf16_flops / (2 * weights);
+    const double trained = 0.35 * peak.bf16_flops / (4.5 * weights);
+    const double answers = d->o.feedback ? 0 : DEMO_TRAINING * EACH * 80 / generated,
+                 rows = d->o.feedback ? 48 : DEMO_TRAINING * EACH;
+    const double training = rows * 180 * 4 / trained, comparing = DEMO_HELD_OUT * 2 * 80 / generated * 1.3;
+    printf("The loop, on %s (%.0f M weights) with %.0f bf16 GFLOP/s:\n", d->o.model, weights / 1e6, peak.bf16_flops / 1e9);
+    if (!d->o.feedback) {
+        printf("  1. answer %d prompts %d times each%*s about %3.0f s\n", DEMO_TRAINING, EACH, 22, "", answers);
+        printf("  2. a scripted annotator picks and edits (%s)%*s at once\n", d->taste->name, 13 - (int)strlen(d->taste->name),
+               "");
+    } else printf("  1. read your feedback from %s\n", d->o.feedback);
+    printf("  3. train: DPO + LoRA, preset %-28s about %3.0f s\n", d->o.preset, training);
+    printf("  4. before against after on %d held-out prompts            about %3.0f s\n", DEMO_HELD_OUT, comparing);
+    printf("                                                      in all about %3.0f s\n\n", answers + training + comparing + 10);
+    fflush(stdout);
+}
+
+static bool print_piece(void *self, str piece) {
+    (void)self;
+    fwrite(piece.ptr, 1, piece.len, stdout);
+    return fflush(stdout) == 0;
+}
+
+static bool first_answer(demo *d, err *e) {
+    const char *prompt = d->taste->prompts->training[0];
+    answering_options o = d->answering;
+    o.max_new_tokens = 48;
+    given_answer g;
+    printf("> %s\n", prompt);
+    if (!answer_prompts(d->a, &d->start, d->all.options.compute, &prompt, 1, 1, &o, NULL, print_piece, &g, e)) return false;
+    printf("%s\n\n", g.finish == FINISH_LENGTH ? " ..." : "");
+    return true;
+}
+
+/* ---- feedback ------------------------------------------------------------------------------------------------------------------- */
+
+static void put_message(json_writer *w, const char *key, const char *role, str content) {
+    json_key(w, key), json_open(w, '[');
+    json_open(w, '{');
+    json_key(w, "role"), json_put_cstr(w, role);
+    json_key(w, "content"), json_put_text(w, content);
+    json_close(w);
+    json_close(w);
+}
+
+/* One preference in TRL's conversational form; anyone can open the file, change it, and give it back with --feedback. */
+static void put_pair(buf *out, const char *prompt, str chosen, str rejected) {
+    json_writer w = json_writer_on(out, false);
+    json_open(&w, '{');
+    put_message(&w, "prompt", "user", str_of(prompt));
+    put_message(&w, "chosen", "assistant", chosen);
+    put_message(&w, "rejected", "assistant", rejected);
+    json_close(&w);
+    buf_put_char(out, '\n');
+}
+
+static answer as_answer(const given_answer *g) { return (answer){g->text, g->finish == FINISH_LENGTH, ANSWER_TOKENS}; }
+
+/* Picks the best of the four, edits it, and prefers the edit to each of them that says something else. */
+static int annotate(const demo *d, const char *prompt, const given_answer *four, rng *coin, buf *out) {
+    int best = 0, pairs = 0;
+    for (int k = 1; k < EACH; k++)
+        if (d->taste->score(as_answer(&four[k])) > d->taste->score(as_answer(&four[best]))) best = k;
+    const str edited = str_of(d->taste->edit(d->a, as_answer(&four[best])));
+    if (text_words(edited) < 3) return 0; /* nothing a person would keep */
+    for (int k = 0; k < EACH; k++) {
+        const str given = str_trim(four[k].text);
+        if (!given.len || str_eq(given, edited)) continue;
+        const bool swap = d->o.shuffle && rng_below(coin, 2);
+        put_pair(out, prompt, swap ? given : edited, swap ? edited : given);
+        pairs++;
+    }
+    return pairs;
+}
+
+static bool make_feedback(demo *d, err *e) {
+    given_answer *answers = arena_array(d->a, given_answer, DEMO_TRAINING * EACH);
+    const char *const *prompts = d->taste->prompts->training;
+    if (!answer_prompts(d->a, &d->start, d->all.options.compute, prompts, DEMO_TRAINING, EACH, &d->answering,
+                        d->o.quiet ? NULL : "answering", NULL, answers, e))
+        return false;
+    buf out = {0};
+    rng coin = rng_new((uint64_t)d->o.seed, 0x73687566);
+    for (int i = 0; i < DEMO_TRAINING; i++) d->pairs += annotate(d, prompts[i], answers + i * EACH, &coin, &out);
+    const char *folder = path_join(d->a, sys_home(d->a), "feedback");
+    d->feedback = path_join(d->a, folder, arena_printf(d->a, "demo-%s%s.jsonl", d->taste->name, d->o.shuffle ? "-shuffled" : ""));
+    const bool ok = d->pairs ? dir_make(folder, e) && file_write(d->feedback, buf_str(&out), e)
+                             : err_set(e, ERR_INPUT, "the annotator found nothing to prefer in %d answers", DEMO_TRAINING * EACH);
+    buf_free(&out);
+    if (ok) printf("%d preferences from a scripted annotator (\"%s\"): %s\n", d->pairs, d->taste->words, d->feedback);
+    return ok;
+}
+
+/* ---- training -------------------------------------------------------------------------------------------------------------------- */
+
+/* The run is started as a child process with the command that a person would type. */
+static bool train(demo *d, err *e) {
+    const char *words[80] = {"train",    "dpo",       "--base",   d->start.base_path,
+                             "--data",   d->feedback, "--preset", d->o.preset,
+                             "--output", d->run,      "--seed",   arena_printf(d->a, "%lld", (long long)d->o.seed)};
+    int n = 12;
+    for (int i = 0; i < d->o.set.count && n < 76; i++) words[n++] = "--set", words[n++] = d->o.set.item[i];
+    if (d->o.quiet) words[n++] = "--quiet";
+    printf("fettle");
+    for (int i = 0; i < n; i++) printf(" %s", words[i]);
+    printf("\n");
+    fflush(stdout);
+    const int status = sys_run_self(words, n);
+    if (status == 0) return true;
+    return err_set(e, status == err_exit_status(ERR_STOPPED) ? ERR_STOPPED : ERR_INPUT,
+                   "training ended with exit status %d; its words are above and in %s/log", status, d->run);
+}
+
+/* ---- the result ---------------------------------------------------------------------------------------------------------------------- */
+
+static bool write_report(const demo *d, const comparison *c, const taste *judge, err *e) {
+    buf out = {0};
+    json_writer w = json_writer_on(&out, true);
+    json_open(&w, '{');
+    json_key(&w, "taste"), json_put_cstr(&w, judge ? judge->name : NULL);
+    json_key(&w, "pairs"), json_put_int(&w, d->pairs);
+    json_key(&w, "seconds"), json_put_real(&w, sys_seconds() - d->begun);
+    json_key(&w, "run"), json_put_cstr(&w, d->run);
+    json_key(&w, "comparison"), comparison_put_json(&w, c, judge);
+    json_close(&w);
+    const bool ok = file_write(d->o.report, buf_str(&out), e);
+    buf_free(&out);
+    return ok;
+}
+
+/* A run counts as good only when all three hold: preferred, not drifted, not repeating itself. */
+static void print_judgement(const comparison *c, const taste *judge) {
+    const double drift = c->start_loss[1] - c->start_loss[0], distinct = c->distinct[0] > 0 ? c->distinct[1] / c->distinct[0] : 1;
+    if (fabs(drift) > 0.3)
+        printf("But it drifted: %+.2f nat per token against the start model (limit 0.30). Fewer epochs or a lower rate keep it "
+               "nearer.\n",
+               drift);
+    if (distinct < 0.8) printf("But it repeats itself: %.0f %% of the variety of before (limit 80 %%).\n", 100 * distinct);
+    if (judge && c->low <= 0.5) printf("That is %s. More feedback, or clearer feedback, would tell.\n", comparison_verdict(c));
+}
+
+static bool compare(demo *d, err *e) {
+    const taste *judge = d->o.feedback ? NULL : d->taste;
+    subject after;
+    comparison c;
+    if (!subject_open(&d->all, arena_printf(d->a, "%s:%s/model", d->start.base_path, d->run), &after, e)) return false;
+    const char **prompts = (const char **)(const void *)d->taste->prompts->held_out;
+    answering_options o = d->answering;
+    o.seed += 1000;
+    if (!comparison_run(d->a, &d->start, &after, &d->start, d->all.options.compute, prompts, DEMO_HELD_OUT, &o, judge, d->o.quiet,
+                        &c, e))
+        return false;
+    comparison_print(stdout, &c, judge, 4);
+    print_judgement(&c, judge);
+    printf("\n%.0f s in all. Next:\n  ./fettle chat %s:%s          talk with it\n  ./fettle runs show %s\n  make demo "
+           "FEEDBACK=%s     after you have edited that file\n",
+           sys_seconds() - d->begun, d->o.model, path_name(d->run), path_name(d->run), d->feedback);
+    return !d->o.report || write_report(d, &c, judge, e);
+}
+
+/* ---- all of it ---------------------------------------------------------------------------------------------------------------------------- */
+
+/* The starter model that tools/deps fetched gets its name in the data folder, once. */
+static void name_the_starter(arena *a, const char *name) {
+    static const char *const file = "build/starter/smollm2.gguf";
+    subject s;
+    err ignored = {0};
+    if (strcmp(name, "smollm2") != 0 || subject_find(a, name, &s, &ignored) || !file_exists(file)) return;
+    const char *folder = path_join(a, sys_home(a), "models");
+    char *real = realpath(file, NULL);
+    if (real && dir_make(folder, &ignored)) {
+        const char *to = path_join(a, folder, "smollm2.gguf");
+        unlink(to);
+        if (symlink(real, to) == 0) log_note("added the starter model as smollm2");
+    }
+    memory_release(real);
+}
+
+static bool demo_run(arena *a, int argc, char **argv, err *e);
+
+const command command_demo = {"demo", "the whole loop on the starter model: answer, prefer, train, compare",
+                              "[--taste shorter|prose|warmer] [--feedback FILE]", options, demo_run};
+
+static bool demo_run(arena *a, int argc, char **argv, err *e) {
+    demo d = {.a = a, .begun = sys_seconds()};
+    int rest;
+    bool help;
+    if (!arguments_read(a, &command_demo, &d.o, argc, argv, &rest, &help, e) || help) return help;
+    d.taste = taste_find(d.o.taste);
+    d.answering = demo_answering(&d.o);
+    name_the_starter(a, d.o.model);
+    if (!subjects_begin(a, NULL, &d.all, e) || !subject_open(&d.all, d.o.model, &d.start, e)) return false;
+    print_plan(&d);
+    if (!first_answer(&d, e)) return false;
+    d.feedback = d.o.feedback;
+    if (!d.feedback && !make_feedback(&d, e)) return false;
+    if (!file_exists(d.feedback)) return err_set(e, ERR_NOT_FOUND, "no feedback file %s", d.feedback);
+    d.run = run_new_path(a, sys_home(a), arena_printf(a, "demo-%s", d.o.feedback ? "own" : d.taste->name), e);
+    return d.run && train(&d, e) && compare(&d, e);
+}
