@@ -54,31 +54,49 @@ static ssize_t read_some(int fd, void *data, size_t size) {
     return n;
 }
 
-/* Reads to the end of the file whatever fstat said: pipes and /proc have no size. */
-static bool read_all(int fd, const char *path, size_t max_bytes, buf *out, err *e) {
-    for (;;) {
-        buf_reserve(out, PENDING_BYTES);
-        const ssize_t n = read_some(fd, out->ptr + out->len, out->capacity - out->len - 1);
+/* Reads at most `size` bytes; fewer come only at the end of the file. */
+static bool read_full(int fd, const char *path, char *data, size_t size, size_t *got, err *e) {
+    *got = 0;
+    while (*got < size) {
+        const ssize_t n = read_some(fd, data + *got, size - *got);
         if (n < 0) return err_errno(e, ERR_IO, "cannot read %s", path);
-        if (n == 0) return true;
-        out->len += (size_t)n;
-        if (out->len > max_bytes) return err_set(e, ERR_LIMIT, "%s is longer than the %zu bytes allowed here", path, max_bytes);
+        if (n == 0) break;
+        *got += (size_t)n;
     }
+    return true;
+}
+
+/* Pipes and /proc have no size: they are read until they end. */
+static bool read_stream(arena *a, int fd, const char *path, size_t max_bytes, str *out, err *e) {
+    buf data = {0};
+    size_t got;
+    bool ok;
+    do {
+        buf_reserve(&data, PENDING_BYTES);
+        ok = read_full(fd, path, data.ptr + data.len, PENDING_BYTES, &got, e);
+        data.len += got;
+        if (ok && data.len > max_bytes)
+            ok = err_set(e, ERR_LIMIT, "%s is longer than the %zu bytes allowed here", path, max_bytes);
+    } while (ok && got == PENDING_BYTES);
+    if (ok) *out = (str){arena_copy(a, data.ptr, data.len), data.len};
+    buf_free(&data);
+    return ok;
+}
+
+static bool read_known(arena *a, int fd, const char *path, size_t size, size_t max_bytes, str *out, err *e) {
+    if (size > max_bytes) return err_set(e, ERR_LIMIT, "%s has %zu bytes; at most %zu are allowed here", path, size, max_bytes);
+    char *data = arena_alloc(a, size + 1);
+    return read_full(fd, path, data, size, &out->len, e) && (out->ptr = data);
 }
 
 bool file_read(arena *a, const char *path, size_t max_bytes, str *out, err *e) {
     struct stat s;
-    buf data = {0};
     const int fd = open_to_read(path, &s, e);
     if (fd < 0) return false;
-    bool ok = true;
-    if (S_ISREG(s.st_mode) && (uint64_t)s.st_size > max_bytes)
-        ok = err_set(e, ERR_LIMIT, "%s has %lld bytes; at most %zu are allowed here", path, (long long)s.st_size, max_bytes);
-    else if (S_ISREG(s.st_mode)) buf_reserve(&data, (size_t)s.st_size);
-    ok = ok && read_all(fd, path, max_bytes, &data, e);
+    const bool known = S_ISREG(s.st_mode) && s.st_size > 0;
+    const bool ok =
+        known ? read_known(a, fd, path, (size_t)s.st_size, max_bytes, out, e) : read_stream(a, fd, path, max_bytes, out, e);
     file_io.close(fd);
-    if (ok) *out = (str){arena_copy(a, data.ptr, data.len), data.len};
-    buf_free(&data);
     return ok;
 }
 
