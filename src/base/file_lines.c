@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/sys.h"
 
 enum { FIRST_CAPACITY = 1 << 16 };
 
@@ -38,7 +39,8 @@ static bool read_more(file_lines *l, err *e) {
     }
     ssize_t n;
     do n = file_io.read(l->fd, l->data + l->end, l->capacity - l->end);
-    while (n < 0 && errno == EINTR);
+    while (n < 0 && errno == EINTR && !sys_stop_requested());
+    if (n < 0 && errno == EINTR) return err_set(e, ERR_STOPPED, "stopped while reading %s", l->path);
     if (n < 0) return err_errno(e, ERR_IO, "cannot read %s", l->path);
     l->at_end = n == 0;
     l->end += (size_t)n;

@@ -167,8 +167,9 @@ static void on_signal(int number) {
     raise(number);
 }
 
+/* No SA_RESTART: a read that waits for the keyboard has to end. */
 void sys_catch_signals(void) {
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    struct sigaction action = {.sa_handler = on_signal};
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);

@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "base/log.h"
 #include "base/sys.h"
@@ -50,6 +51,30 @@ static void ctrl_c_asks_to_stop(void **state) {
     assert_true(sys_stop_requested());
 }
 
+static void a_wait_for_input_ends_when_asked_to_stop(void **state) {
+    (void)state;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    const pid_t child = fork();
+    if (child == 0) { /* waits for a line that never comes; the signal arrives while it does */
+        file_lines l;
+        str line;
+        err e = {0};
+        dup2(ends[0], STDIN_FILENO);
+        signal(SIGALRM, SIG_DFL);
+        alarm(20);
+        sys_catch_signals();
+        const bool opened = file_lines_open(&l, "-", 100, &e);
+        const bool read = opened && file_lines_next(&l, &line, &e);
+        _exit(!read && e.code == ERR_STOPPED ? 0 : 1);
+    }
+    usleep(200000);
+    kill(child, SIGTERM);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 static void messages_are_copied_to_the_log_of_a_run(void **state) {
     (void)state;
     arena *a = arena_new();
@@ -72,9 +97,8 @@ static void messages_are_copied_to_the_log_of_a_run(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(figures_of_the_machine_are_plausible),
-        TEST(the_environment_has_the_word),
-        TEST(ctrl_c_asks_to_stop),
+        TEST(figures_of_the_machine_are_plausible),     TEST(the_environment_has_the_word),
+        TEST(a_wait_for_input_ends_when_asked_to_stop), TEST(ctrl_c_asks_to_stop),
         TEST(messages_are_copied_to_the_log_of_a_run),
     };
     return cmocka_run_group_tests_name("base/sys", tests, NULL, NULL);
