@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+// clang-format off
 /*          code            exit HTTP  words */
 #define ERRORS(X)                                              \
     X(ERR_NONE,               0, 200, "no error")              \
@@ -21,6 +22,7 @@
     X(ERR_REFUSED,            9, 422, "refused before start")  \
     X(ERR_DIVERGED,          10, 500, "training went wrong")   \
     X(ERR_STOPPED,          130, 503, "stopped on request")
+// clang-format on
 
 typedef enum {
 #define X(code, exit_status, http_status, words) code,

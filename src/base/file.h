@@ -26,7 +26,7 @@ extern file_ops file_io;
 
 bool file_exists(const char *path);
 bool file_is_dir(const char *path);
-int64_t file_size(const char *path);                                                   /* -1: not there */
+int64_t file_size(const char *path); /* -1: not there */
 
 /* The whole file, NUL behind it; ERR_NOT_FOUND, ERR_LIMIT over max_bytes. */
 bool file_read(arena *a, const char *path, size_t max_bytes, str *out, err *e);
@@ -42,7 +42,7 @@ typedef struct {
     int fd;
     char *path, *temporary;
     buf pending;
-    uint64_t written;   /* bytes put so far */
+    uint64_t written; /* bytes put so far */
     bool failed;
 } file_out;
 bool file_out_open(file_out *f, const char *path, err *e);
@@ -61,19 +61,19 @@ typedef struct {
     const char *path;
     char *data;
     size_t begin, end, capacity, max_line;
-    int64_t line;       /* number of the line last returned, from 1 */
+    int64_t line; /* number of the line last returned, from 1 */
     bool at_end;
 } file_lines;
 bool file_lines_open(file_lines *l, const char *path, size_t max_line, err *e);
 bool file_lines_next(file_lines *l, str *line, err *e); /* false: end (e->code == 0) or error */
 void file_lines_close(file_lines *l);
 
-bool dir_make(const char *path, err *e);                                     /* with parents, mode 0700 for new ones */
+bool dir_make(const char *path, err *e); /* with parents, mode 0700 for new ones */
 bool dir_sync(const char *path, err *e);
-bool dir_remove(const char *path, err *e);                                   /* with all it holds; missing is fine */
+bool dir_remove(const char *path, err *e);                                    /* with all it holds; missing is fine */
 bool dir_list(arena *a, const char *path, char ***names, int *count, err *e); /* sorted, without . and .. */
 char *path_join(arena *a, const char *folder, const char *name);
-const char *path_name(const char *path);                                     /* last part */
+const char *path_name(const char *path); /* last part */
 char *path_folder(arena *a, const char *path);
 
 /* SHA-256 of a file or of bytes as 64 hexadecimal digits. */

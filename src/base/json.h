@@ -24,17 +24,21 @@ json *json_parse_file(arena *a, const char *path, size_t max_bytes, err *e);
 json_kind json_kind_of(const json *v);
 const char *json_kind_name(json_kind k); /* "a string", "an object" ... for messages */
 
-json *json_get(const json *object, const char *key);      /* NULL: not an object, no such key, or null */
-bool json_has(const json *object, const char *key);       /* true also when the value is null */
-json *json_at(const json *array, size_t i);               /* NULL when out of range */
-size_t json_count(const json *v);                         /* members of an array or object, else 0 */
+json *json_get(const json *object, const char *key); /* NULL: not an object, no such key, or null */
+bool json_has(const json *object, const char *key);  /* true also when the value is null */
+json *json_at(const json *array, size_t i);          /* NULL when out of range */
+size_t json_count(const json *v);                    /* members of an array or object, else 0 */
 /* The i-th member of an object in file order; O(1) when walked from 0 up through json_next. */
-typedef struct { const char *key; json *value; void *state; } json_member;
-bool json_next(const json *object, json_member *m);       /* `json_member m = {0}; while (json_next(o, &m)) ...` */
+typedef struct {
+    const char *key;
+    json *value;
+    void *state;
+} json_member;
+bool json_next(const json *object, json_member *m); /* `json_member m = {0}; while (json_next(o, &m)) ...` */
 
-str json_text(const json *v, str fallback);               /* the view lives as long as the value */
-double json_real(const json *v, double fallback);         /* integers too */
-int64_t json_int(const json *v, int64_t fallback);        /* a real with no fraction too */
+str json_text(const json *v, str fallback);        /* the view lives as long as the value */
+double json_real(const json *v, double fallback);  /* integers too */
+int64_t json_int(const json *v, int64_t fallback); /* a real with no fraction too */
 bool json_bool(const json *v, bool fallback);
 
 str json_get_text(const json *object, const char *key, str fallback);
@@ -47,7 +51,7 @@ bool json_want_int(const json *object, const char *key, int64_t min, int64_t max
 bool json_want_real(const json *object, const char *key, double min, double max, double *out, err *e);
 
 bool json_equal(const json *a, const json *b);
-void json_put(buf *out, const json *v);                   /* compact text of a parsed value, keys in file order */
+void json_put(buf *out, const json *v); /* compact text of a parsed value, keys in file order */
 
 /* Building values (owned by the arena), for programs that hand JSON on. */
 json *json_new_object(arena *a);
@@ -64,7 +68,7 @@ void json_append(json *array, json *value);
  *     json_open(&w, '{'); json_key(&w, "loss"); json_put_real(&w, 0.7); json_close(&w);                                   */
 typedef struct {
     buf *out;
-    bool pretty;                 /* two spaces a level */
+    bool pretty; /* two spaces a level */
     int depth;
     char closer[64];
     bool has_members[64];
@@ -78,11 +82,11 @@ void json_key(json_writer *w, const char *key);
 void json_put_text(json_writer *w, str text);
 void json_put_cstr(json_writer *w, const char *text); /* NULL writes null */
 void json_put_int(json_writer *w, int64_t v);
-void json_put_real(json_writer *w, double v);         /* shortest form that reads back exactly; NaN and infinities: null */
-void json_put_float(json_writer *w, float v);         /* shortest form that reads back as the same float */
+void json_put_real(json_writer *w, double v); /* shortest form that reads back exactly; NaN and infinities: null */
+void json_put_float(json_writer *w, float v); /* shortest form that reads back as the same float */
 void json_put_bool(json_writer *w, bool v);
 void json_put_null(json_writer *w);
 void json_put_value(json_writer *w, const json *v);
-void json_quote(buf *out, str text);                  /* "text" with escapes; invalid UTF-8 becomes U+FFFD */
+void json_quote(buf *out, str text); /* "text" with escapes; invalid UTF-8 becomes U+FFFD */
 
 #endif

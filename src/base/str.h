@@ -14,8 +14,8 @@ typedef struct {
     size_t len;
 } str;
 
-#define STR(literal) ((str){ (literal), sizeof(literal) - 1 })
-#define STR_ARG(s) (int)(s).len, (s).ptr /* for "%.*s" */
+#define STR(literal) ((str){(literal), sizeof(literal) - 1})
+#define STR_ARG(s)   (int)(s).len, (s).ptr /* for "%.*s" */
 
 str str_of(const char *text); /* NULL gives the empty view */
 bool str_eq(str a, str b);
@@ -25,11 +25,11 @@ bool str_ends(str s, str suffix);
 ptrdiff_t str_find(str s, str needle, size_t from); /* -1: not there */
 str str_trim(str s);                                /* without ASCII white space at both ends */
 str str_slice(str s, size_t from, size_t to);
-int str_compare(str a, str b);                      /* by bytes, shorter first */
-bool str_to_long(str s, long *out);                 /* whole string, base 10 */
-bool str_to_double(str s, double *out);             /* whole string, finite */
-char *str_copy(arena *a, str s);                    /* NUL-terminated copy */
-size_t str_utf8(str s, size_t at);                  /* bytes of the UTF-8 character at `at` (1..4); 0: not one, or the end */
+int str_compare(str a, str b);          /* by bytes, shorter first */
+bool str_to_long(str s, long *out);     /* whole string, base 10 */
+bool str_to_double(str s, double *out); /* whole string, finite */
+char *str_copy(arena *a, str s);        /* NUL-terminated copy */
+size_t str_utf8(str s, size_t at);      /* bytes of the UTF-8 character at `at` (1..4); 0: not one, or the end */
 bool str_is_utf8(str s);
 
 /* Text that grows on the heap. `buf b = {0};` is empty; buf_free releases. Always NUL-terminated once anything was put. */

@@ -9,33 +9,33 @@
 #include "base/arena.h"
 #include "base/err.h"
 
-double sys_seconds(void);                     /* monotonic */
-void sys_date(char out[32]);                  /* 2026-11-24T13:05:00Z */
-size_t sys_memory_total(void);                /* bytes; the smaller of the machine's and the cgroup's limit */
+double sys_seconds(void);      /* monotonic */
+void sys_date(char out[32]);   /* 2026-11-24T13:05:00Z */
+size_t sys_memory_total(void); /* bytes; the smaller of the machine's and the cgroup's limit */
 size_t sys_memory_available(void);
-size_t sys_memory_resident(void);             /* of this process, anonymous pages only (mapped files left out) */
-size_t sys_memory_peak(void);                 /* VmHWM of this process */
-int sys_threads(void);                        /* FETTLE_THREADS, else the cores we may run on */
+size_t sys_memory_resident(void); /* of this process, anonymous pages only (mapped files left out) */
+size_t sys_memory_peak(void);     /* VmHWM of this process */
+int sys_threads(void);            /* FETTLE_THREADS, else the cores we may run on */
 bool sys_is_terminal(int fd);
-int sys_terminal_columns(int fd);             /* 80 when unknown */
-bool sys_color(int fd);                       /* a terminal, and NO_COLOR unset */
+int sys_terminal_columns(int fd); /* 80 when unknown */
+bool sys_color(int fd);           /* a terminal, and NO_COLOR unset */
 
 /* Instruction sets, weakest first; sys_cpu() is the best this processor announces, or what FETTLE_CPU names
  * (portable, avx2, avx512, avx512-bf16): naming one the processor does not announce is tried as it stands. */
 typedef enum { CPU_PORTABLE, CPU_AVX2, CPU_AVX512, CPU_AVX512_BF16 } cpu_level;
 cpu_level sys_cpu(void);
 const char *sys_cpu_name(cpu_level level);
-const char *sys_cpu_model(void);              /* "model name" of /proc/cpuinfo */
+const char *sys_cpu_model(void); /* "model name" of /proc/cpuinfo */
 
 /* Ctrl-C and SIGTERM set a flag that long work polls; a second one ends the process at once. */
 void sys_catch_signals(void);
 bool sys_stop_requested(void);
-void sys_request_stop(void);                  /* for tests */
+void sys_request_stop(void); /* for tests */
 
 /* Runs this very program with `count` words after its name, sharing our terminal, and waits; the exit status (128 + signal when
  * killed, 127 when it could not be started). */
 int sys_run_self(const char *const *words, int count);
 
-const char *sys_home(arena *a);               /* $FETTLE_HOME, else $XDG_DATA_HOME/fettle, else ~/.local/share/fettle */
+const char *sys_home(arena *a); /* $FETTLE_HOME, else $XDG_DATA_HOME/fettle, else ~/.local/share/fettle */
 
 #endif
