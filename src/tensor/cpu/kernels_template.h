@@ -1,0 +1,474 @@
+/* kernels_template.h - the inner loops, in vectors of LANES floats (GCC's vector extension, which clang has too).
+ *
+ * The file that includes it defines LEVEL (suffix of the table), LANES, TILE_ROWS, TILE_PANELS, and may define DOT_BF16(acc, a, b)
+ * (one step of bfloat16 pairs in hardware). Without it a bfloat16 step is two float32 steps on halves widened by shifts. */
+#include <math.h>
+#include <string.h>
+
+#include "tensor/cpu/kernels.h"
+#include "tensor/tensor.h"
+
+#define INLINE static inline __attribute__((always_inline))
+enum { PARTS = PANEL / LANES };
+
+typedef float vf __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef int32_t vi __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef uint32_t vu __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+
+INLINE vf load(const float *p) { return *(const vf *)(const void *)p; }
+INLINE void store(float *p, vf x) { *(vf *)(void *)p = x; }
+INLINE vf all(float x) { return (vf){} + x; }
+INLINE vi all_i(int32_t x) { return (vi){} + x; }
+INLINE vu all_u(uint32_t x) { return (vu){} + x; }
+INLINE vf pick(vi mask, vf a, vf b) { return (vf)(((vi)a & mask) | ((vi)b & ~mask)); }
+
+/* ---- products ------------------------------------------------------------------------------------------------------------------ */
+
+INLINE void finish_tile(const tile *t, const int rows, const int panels, vf acc[][TILE_PANELS * PARTS]) {
+    for (int i = 0; i < rows; i++)
+        for (int p = 0; p < panels * PARTS; p++) {
+            const int j = p * LANES, left = t->columns - j;
+            float *c = t->c + i * t->ldc + j;
+            vf y = acc[i][p] * all(t->alpha);
+            if (left >= LANES) {
+                if (t->bias) y += load(t->bias + j);
+                if (t->add) y += load(c);
+                store(c, y);
+            } else {
+                for (int k = 0; k < left; k++) c[k] = y[k] + (t->bias ? t->bias[j + k] : 0) + (t->add ? c[k] : 0);
+            }
+        }
+}
+
+INLINE void tile_f32_body(const tile *t, const int rows, const int panels) {
+    vf acc[TILE_ROWS][TILE_PANELS * PARTS];
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 16
+        for (int p = 0; p < panels * PARTS; p++) acc[i][p] = (vf){};
+    const float *a[TILE_ROWS];
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++) a[i] = (const float *)t->a + i * t->row;
+    const float *b = t->b;
+    const ptrdiff_t step = t->step, bstep = t->bstep, panel = t->panel;
+    for (ptrdiff_t s = 0, at = 0; s < t->steps; s++, at += step, b += bstep) {
+        vf x[TILE_PANELS * PARTS];
+#pragma GCC unroll 16
+        for (int p = 0; p < panels * PARTS; p++) x[p] = load(b + p / PARTS * panel + p % PARTS * LANES);
+#pragma GCC unroll 16
+        for (int i = 0; i < rows; i++) {
+            const vf y = all(a[i][at]);
+#pragma GCC unroll 16
+            for (int p = 0; p < panels * PARTS; p++) acc[i][p] += y * x[p];
+        }
+    }
+    finish_tile(t, rows, panels, acc);
+}
+
+#ifdef DOT_BF16
+INLINE void tile_bf16_body(const tile *t, const int rows, const int panels) {
+    vf acc[TILE_ROWS][TILE_PANELS * PARTS];
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 16
+        for (int p = 0; p < panels * PARTS; p++) acc[i][p] = (vf){};
+    const uint32_t *a[TILE_ROWS];
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++) a[i] = (const uint32_t *)t->a + i * t->row;
+    const uint32_t *b = t->b;
+    const ptrdiff_t step = t->step, bstep = t->bstep, panel = t->panel;
+    for (ptrdiff_t s = 0, at = 0; s < t->steps; s++, at += step, b += bstep) {
+        vf x[TILE_PANELS * PARTS];
+#pragma GCC unroll 16
+        for (int p = 0; p < panels * PARTS; p++) x[p] = load((const float *)(const void *)(b + p / PARTS * panel + p % PARTS * LANES));
+#pragma GCC unroll 16
+        for (int i = 0; i < rows; i++) {
+            const vf y = (vf)all_u(a[i][at]);
+#pragma GCC unroll 16
+            for (int p = 0; p < panels * PARTS; p++) acc[i][p] = DOT_BF16(acc[i][p], x[p], y);
+        }
+    }
+    finish_tile(t, rows, panels, acc);
+}
+#else
+INLINE void tile_bf16_body(const tile *t, const int rows, const int panels) {
+    vf acc[TILE_ROWS][TILE_PANELS * PARTS];
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 16
+        for (int p = 0; p < panels * PARTS; p++) acc[i][p] = (vf){};
+    const float *a[TILE_ROWS];
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++) a[i] = (const float *)t->a + i * t->row;
+    const uint32_t *b = t->b;
+    const ptrdiff_t step = t->step, bstep = t->bstep, panel = t->panel;
+    for (ptrdiff_t s = 0, at = 0; s < t->steps; s++, at += 2 * step, b += bstep) {
+        vf low[TILE_PANELS * PARTS], high[TILE_PANELS * PARTS];
+#pragma GCC unroll 16
+        for (int p = 0; p < panels * PARTS; p++) {
+            const vu w = *(const vu *)(const void *)(b + p / PARTS * panel + p % PARTS * LANES);
+            low[p] = (vf)(w << 16);
+            high[p] = (vf)(w & all_u(0xffff0000u));
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < rows; i++) {
+            const vf y0 = all(a[i][at]), y1 = all(a[i][at + step]);
+#pragma GCC unroll 16
+            for (int p = 0; p < panels * PARTS; p++) acc[i][p] += y0 * low[p];
+#pragma GCC unroll 16
+            for (int p = 0; p < panels * PARTS; p++) acc[i][p] += y1 * high[p];
+        }
+    }
+    finish_tile(t, rows, panels, acc);
+}
+#endif
+
+/* Every size of tile is compiled by itself, so that its sums stay in registers. */
+#define TILE_CASE(body, r, p) \
+    case (r) * 4 + (p): \
+        if ((r) <= TILE_ROWS && (p) <= TILE_PANELS) body(t, (r) <= TILE_ROWS ? (r) : 1, (p) <= TILE_PANELS ? (p) : 1); \
+        break;
+#define TILE_ROW(body, r) TILE_CASE(body, r, 1) TILE_CASE(body, r, 2) TILE_CASE(body, r, 3)
+#define TILE_SWITCH(body) \
+    switch (t->rows * 4 + t->panels) { TILE_ROW(body, 1) TILE_ROW(body, 2) TILE_ROW(body, 3) TILE_ROW(body, 4) TILE_ROW(body, 5) TILE_ROW(body, 6) TILE_ROW(body, 7) TILE_ROW(body, 8) default: bug("tile of %d x %d", t->rows, t->panels); }
+
+static void tile_f32(const tile *t) { TILE_SWITCH(tile_f32_body) }
+static void tile_bf16(const tile *t) { TILE_SWITCH(tile_bf16_body) }
+
+/* ---- bfloat16 ---------------------------------------------------------------------------------------------------------------------- */
+
+/* Round to nearest even; NaN stays NaN. */
+INLINE uint32_t bf16_bits(float x) {
+    uint32_t u;
+    memcpy(&u, &x, 4);
+    if ((u & 0x7fffffffu) > 0x7f800000u) return (u >> 16) | 0x40;
+    return (u + 0x7fffu + ((u >> 16) & 1)) >> 16;
+}
+
+INLINE vu round_bits(vf x) {
+    const vu u = (vu)x;
+    const vu r = (u + all_u(0x7fffu) + ((u >> 16) & all_u(1))) & all_u(0xffff0000u);
+    const vu nan = (vu)((vi)((u & all_u(0x7fffffffu)) > all_u(0x7f800000u)));
+    return (r & ~nan) | ((u | all_u(0x400000u)) & all_u(0xffff0000u) & nan);
+}
+
+static void round_bf16(float *out, const float *x, size_t n) {
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) store(out + i, (vf)round_bits(load(x + i)));
+    for (; i < n; i++) {
+        const uint32_t u = bf16_bits(x[i]) << 16;
+        memcpy(out + i, &u, 4);
+    }
+}
+
+static void pack_pairs(uint32_t *out, const float *x, int n) {
+    int i = 0;
+    for (; i + 1 < n; i += 2) out[i / 2] = bf16_bits(x[i]) | bf16_bits(x[i + 1]) << 16;
+    if (i < n) out[i / 2] = bf16_bits(x[i]);
+}
+
+static void pack_two_rows(uint32_t *out, const float *x0, const float *x1, int n) {
+    int i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        vu w = round_bits(load(x0 + i)) >> 16;
+        if (x1) w |= round_bits(load(x1 + i));
+        *(vu *)(void *)(out + i) = w;
+    }
+    for (; i < n; i++) out[i] = bf16_bits(x0[i]) | (x1 ? bf16_bits(x1[i]) << 16 : 0);
+}
+
+/* in [8 k-pairs][16 n] words of (k, k+1)  ->  out [8 n-pairs][16 k] words of (n, n+1). */
+#ifndef TURN_PAIRS
+static void turn_pairs(uint32_t *out, ptrdiff_t out_step, const uint32_t *in) {
+    for (int j = 0; j < 8; j++)
+        for (int r = 0; r < 8; r++) {
+            const uint32_t x = in[r * 16 + 2 * j], y = in[r * 16 + 2 * j + 1];
+            out[j * out_step + 2 * r] = (x & 0xffffu) | y << 16;
+            out[j * out_step + 2 * r + 1] = x >> 16 | (y & 0xffff0000u);
+        }
+}
+#else
+static void turn_pairs(uint32_t *out, ptrdiff_t out_step, const uint32_t *in) { TURN_PAIRS(out, out_step, in); }
+#endif
+
+/* ---- sums -------------------------------------------------------------------------------------------------------------------------- */
+
+INLINE float sum_lanes(vf x) {
+    float s[LANES];
+    store(s, x);
+    for (int w = LANES / 2; w; w /= 2)
+        for (int i = 0; i < w; i++) s[i] += s[i + w];
+    return s[0];
+}
+
+static float dot(const float *x, const float *y, int n) {
+    vf s0 = {}, s1 = {};
+    int i = 0;
+    for (; i + 2 * LANES <= n; i += 2 * LANES) {
+        s0 += load(x + i) * load(y + i);
+        s1 += load(x + i + LANES) * load(y + i + LANES);
+    }
+    float s = sum_lanes(s0 + s1);
+    for (; i < n; i++) s += x[i] * y[i];
+    return s;
+}
+
+static void axpy(float *y, float a, const float *x, int n) {
+    int i = 0;
+    for (; i + LANES <= n; i += LANES) store(y + i, load(y + i) + all(a) * load(x + i));
+    for (; i < n; i++) y[i] += a * x[i];
+}
+
+static double sum_squares(const float *x, size_t n) {
+    double total = 0;
+    for (size_t i = 0; i < n;) { /* float32 sums of 1024 values, added in double */
+        const size_t end = i + 1024 < n ? i + 1024 : n;
+        vf s = {};
+        for (; i + LANES <= end; i += LANES) s += load(x + i) * load(x + i);
+        double part = (double)sum_lanes(s);
+        for (; i < end; i++) part += (double)x[i] * (double)x[i];
+        total += part;
+    }
+    return total;
+}
+
+static void scale(float *x, size_t n, float a) {
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) store(x + i, load(x + i) * all(a));
+    for (; i < n; i++) x[i] *= a;
+}
+
+static void add(float *out, const float *x, const float *y, size_t n) {
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) store(out + i, load(x + i) + load(y + i));
+    for (; i < n; i++) out[i] = x[i] + y[i];
+}
+
+/* ---- exponentials ---------------------------------------------------------------------------------------------------------------- */
+
+/* e^x by 2^k times a polynomial of degree 6 on [-ln2/2, ln2/2] (Cephes' coefficients): relative error under 2e-7; below -87: 0. */
+INLINE vf exp_v(vf x) {
+    const vi tiny = x < all(-87.3f);
+    x = pick((vi)(x > all(88.7f)), all(88.7f), x);
+    x = pick(tiny, all(-87.3f), x);
+    const vf shift = all(12582912.0f); /* 1.5 * 2^23: adding it rounds to an integer in the low bits */
+    const vf t = x * all(1.44269504f) + shift, k = t - shift;
+    const vf r = (x - k * all(0.693359375f)) - k * all(-2.12194440e-4f);
+    vf p = all(1.9875691500e-4f);
+    p = p * r + all(1.3981999507e-3f);
+    p = p * r + all(8.3334519073e-3f);
+    p = p * r + all(4.1665795894e-2f);
+    p = p * r + all(1.6666665459e-1f);
+    p = p * r + all(5.0000001201e-1f);
+    p = p * r * r + r + all(1.0f);
+    const vi power = ((vi)t << 23) + all_i(127 << 23); /* the low bits of t are k */
+    const vf y = p * (vf)power;
+    return pick(tiny, (vf){}, y);
+}
+
+/* The rest of a row that does not fill a vector goes through the same code, padded. */
+INLINE vf load_part(const float *p, int n, float fill) {
+    float x[LANES];
+    for (int i = 0; i < LANES; i++) x[i] = i < n ? p[i] : fill;
+    return load(x);
+}
+INLINE void store_part(float *p, int n, vf v) {
+    float x[LANES];
+    store(x, v);
+    for (int i = 0; i < n; i++) p[i] = x[i];
+}
+
+INLINE float row_max(const float *x, int n) {
+    vf m = all(-INFINITY);
+    int i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        const vf v = load(x + i);
+        m = pick((vi)(v > m), v, m);
+    }
+    float best = -INFINITY, lane[LANES];
+    store(lane, m);
+    for (int k = 0; k < LANES; k++) best = lane[k] > best ? lane[k] : best;
+    for (; i < n; i++) best = x[i] > best ? x[i] : best;
+    return best;
+}
+
+static float softmax(float *x, int n) {
+    const float max = row_max(x, n);
+    vf sum = {};
+    int i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        const vf e = exp_v(load(x + i) - all(max));
+        store(x + i, e);
+        sum += e;
+    }
+    if (i < n) {
+        const vf e = exp_v(load_part(x + i, n - i, -INFINITY) - all(max));
+        store_part(x + i, n - i, e);
+        sum += e;
+    }
+    const float total = sum_lanes(sum);
+    scale(x, (size_t)n, 1.0f / total);
+    return max + logf(total);
+}
+
+static void exp_minus(float *x, int n, float lse) {
+    int i = 0;
+    for (; i + LANES <= n; i += LANES) store(x + i, exp_v(load(x + i) - all(lse)));
+    if (i < n) store_part(x + i, n - i, exp_v(load_part(x + i, n - i, 0) - all(lse)));
+}
+
+static void row_stats_of(const float *z, int n, row_stats *s) {
+    *s = (row_stats){.max = row_max(z, n)};
+    while (s->argmax < n - 1 && z[s->argmax] != s->max) s->argmax++;
+    const vf max = all(s->max);
+    for (int i = 0; i < n;) { /* float32 sums of 2048 values, added in double */
+        const int end = i + 2048 < n ? i + 2048 : n;
+        vf e_sum = {}, ze_sum = {}, ee_sum = {}, z_sum = {};
+        for (; i + LANES <= end; i += LANES) {
+            const vf v = load(z + i), e = exp_v(v - max);
+            e_sum += e;
+            ze_sum += (v - max) * e;
+            ee_sum += e * e;
+            z_sum += v;
+        }
+        s->sum += (double)sum_lanes(e_sum);
+        s->sum_z += (double)sum_lanes(ze_sum);
+        s->sum_square += (double)sum_lanes(ee_sum);
+        s->total += (double)sum_lanes(z_sum);
+        if (i < end) {
+            float e[LANES];
+            store(e, exp_v(load_part(z + i, end - i, s->max) - max));
+            for (int k = 0; i < end; i++, k++) {
+                s->sum += (double)e[k];
+                s->sum_z += (double)(z[i] - s->max) * (double)e[k];
+                s->sum_square += (double)e[k] * (double)e[k];
+                s->total += (double)z[i];
+            }
+        }
+    }
+    s->sum_z += (double)s->max * s->sum;
+}
+
+/* In place, z -> d loss / d z without the target's own term: p = e^(z - lse),
+ *   dz = -g p  -  e p (log p + H)  +  s (1/n - p)          g: of logp[target], e: of the entropy H, s: of the mean of log p */
+static void row_gradient(float *z, int n, float lse, float g, float e, float H, float s) {
+    const vf a = all(g + s), b = all(e), mean = all(s / (float)n), l = all(lse), h = all(H);
+    int i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        const vf lp = load(z + i) - l, p = exp_v(lp);
+        store(z + i, mean - p * (a + b * (lp + h)));
+    }
+    if (i < n) {
+        const vf lp = load_part(z + i, n - i, 0) - l, p = exp_v(lp);
+        store_part(z + i, n - i, mean - p * (a + b * (lp + h)));
+    }
+}
+
+/* ---- activations ------------------------------------------------------------------------------------------------------------------ */
+
+INLINE vf sigmoid_v(vf x) { return all(1.0f) / (all(1.0f) + exp_v(-x)); }
+
+INLINE vf tanh_v(vf x) { return all(1.0f) - all(2.0f) / (all(1.0f) + exp_v(x + x)); }
+
+/* erf by Abramowitz and Stegun 7.1.26 would be 1.5e-7 absolute; the rational form of W. J. Cody is not needed for single precision,
+ * but exact GELU is checked to 1e-6, so erff does each lane. */
+INLINE vf erf_v(vf x) {
+    float v[LANES];
+    store(v, x);
+    for (int i = 0; i < LANES; i++) v[i] = erff(v[i]);
+    return load(v);
+}
+
+/* value and derivative of each activation (ACTIVATIONS of tensor.h) */
+INLINE vf act_value(int kind, vf x) {
+    switch (kind) {
+    case ACT_SILU: return x * sigmoid_v(x);
+    case ACT_GELU: return all(0.5f) * x * (all(1.0f) + erf_v(x * all(0.70710678f)));
+    case ACT_GELU_TANH: return all(0.5f) * x * (all(1.0f) + tanh_v(all(0.79788456f) * (x + all(0.044715f) * x * x * x)));
+    default: return pick((vi)(x > (vf){}), x, (vf){});
+    }
+}
+
+INLINE vf act_slope(int kind, vf x) {
+    switch (kind) {
+    case ACT_SILU: {
+        const vf s = sigmoid_v(x);
+        return s * (all(1.0f) + x * (all(1.0f) - s));
+    }
+    case ACT_GELU: return all(0.5f) * (all(1.0f) + erf_v(x * all(0.70710678f))) + x * all(0.39894228f) * exp_v(all(-0.5f) * x * x);
+    case ACT_GELU_TANH: {
+        const vf t = tanh_v(all(0.79788456f) * (x + all(0.044715f) * x * x * x));
+        return all(0.5f) * (all(1.0f) + t) + all(0.5f) * x * (all(1.0f) - t * t) * all(0.79788456f) * (all(1.0f) + all(0.134145f) * x * x);
+    }
+    default: return pick((vi)(x > (vf){}), all(1.0f), (vf){});
+    }
+}
+
+#define EACH_VECTOR(n, body) \
+    do { \
+        size_t i = 0; \
+        for (; i + LANES <= (n); i += LANES) { const int w = LANES; body } \
+        if (i < (n)) { const int w = (int)((n) - i); body } \
+    } while (0)
+INLINE vf get(const float *p, int w) { return w == LANES ? load(p) : load_part(p, w, 0); }
+INLINE void put(float *p, int w, vf x) {
+    if (w == LANES) store(p, x);
+    else store_part(p, w, x);
+}
+
+INLINE void act_body(const int kind, float *y, const float *x, size_t n) { EACH_VECTOR(n, put(y + i, w, act_value(kind, get(x + i, w)));); }
+INLINE void act_back_body(const int kind, float *dx, const float *x, const float *dy, size_t n, bool add_to) {
+    EACH_VECTOR(n, vf d = get(dy + i, w) * act_slope(kind, get(x + i, w)); if (add_to) d += get(dx + i, w); put(dx + i, w, d););
+}
+INLINE void gate_body(const int kind, float *y, const float *g, const float *u, size_t n) {
+    EACH_VECTOR(n, put(y + i, w, act_value(kind, get(g + i, w)) * get(u + i, w)););
+}
+INLINE void gate_back_body(const int kind, float *dg, float *du, const float *g, const float *u, const float *dy, size_t n, bool addg, bool addu) {
+    EACH_VECTOR(n, const vf x = get(g + i, w); const vf d = get(dy + i, w);
+                vf a = d * get(u + i, w) * act_slope(kind, x); if (addg) a += get(dg + i, w);
+                vf b = d * act_value(kind, x); if (addu) b += get(du + i, w);
+                if (dg) put(dg + i, w, a); if (du) put(du + i, w, b););
+}
+
+#define BY_KIND(call) \
+    switch (kind) { \
+    case ACT_SILU: { enum { K = ACT_SILU }; call; break; } \
+    case ACT_GELU: { enum { K = ACT_GELU }; call; break; } \
+    case ACT_GELU_TANH: { enum { K = ACT_GELU_TANH }; call; break; } \
+    default: { enum { K = ACT_RELU }; call; break; } \
+    }
+static void act(int kind, float *y, const float *x, size_t n) { BY_KIND(act_body(K, y, x, n)) }
+static void act_back(int kind, float *dx, const float *x, const float *dy, size_t n, bool add_to) { BY_KIND(act_back_body(K, dx, x, dy, n, add_to)) }
+static void gate(int kind, float *y, const float *g, const float *u, size_t n) { BY_KIND(gate_body(K, y, g, u, n)) }
+static void gate_back(int kind, float *dg, float *du, const float *g, const float *u, const float *dy, size_t n, bool addg, bool addu) {
+    BY_KIND(gate_back_body(K, dg, du, g, u, dy, n, addg, addu))
+}
+
+/* ---- AdamW ------------------------------------------------------------------------------------------------------------------------- */
+
+/* w -= lr*decay*w;  m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2;  w -= lr * (m/correct1) / (sqrt(v/correct2) + eps) */
+static void adamw(float *w, const float *g, float *m, float *v, size_t n, const adam_values *o) {
+    const float b1 = (float)o->beta1, b2 = (float)o->beta2, c1 = (float)(1 - o->beta1), c2 = (float)(1 - o->beta2);
+    const float keep = (float)(1 - o->lr * o->decay), step = (float)(o->lr / o->correct1), root = (float)(1 / sqrt(o->correct2)), eps = (float)o->eps, gs = (float)o->scale;
+    for (size_t i = 0; i < n; i++) {
+        const float d = g[i] * gs;
+        m[i] = b1 * m[i] + c1 * d;
+        v[i] = b2 * v[i] + c2 * d * d;
+        w[i] = w[i] * keep - step * m[i] / (sqrtf(v[i]) * root + eps);
+    }
+}
+
+#define TABLE_NAME2(level) kernels_##level
+#define TABLE_NAME(level) TABLE_NAME2(level)
+#define WORDS2(level) #level
+#define WORDS(level) WORDS2(level)
+const kernels TABLE_NAME(LEVEL) = {
+    .name = WORDS(LEVEL), .rows = TILE_ROWS, .panels = TILE_PANELS,
+#ifdef DOT_BF16
+    .pairs = true,
+#endif
+    .tile_f32 = tile_f32, .tile_bf16 = tile_bf16, .round_bf16 = round_bf16, .pack_pairs = pack_pairs, .pack_two_rows = pack_two_rows,
+    .turn_pairs = turn_pairs, .dot = dot, .axpy = axpy, .sum_squares = sum_squares, .scale = scale, .add = add, .softmax = softmax,
+    .exp_minus = exp_minus, .row_stats = row_stats_of, .row_gradient = row_gradient, .act = act, .act_back = act_back, .gate = gate,
+    .gate_back = gate_back, .adamw = adamw,
+};
