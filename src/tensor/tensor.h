@@ -268,6 +268,12 @@ typedef struct {
 } adamw_form;
 void values_adamw(backend *b, float *values, const float *grad, float *m, float *v, size_t n, const adamw_form *f);
 
+/* The machine's own limits, measured now (about a second): for `fettle bench` and for the time a run will take. */
+typedef struct machine_peak {
+    int threads;
+    double f32_flops, bf16_flops, bandwidth; /* per second: FLOP, FLOP, bytes read */
+} machine_peak;
+
 /* ---- backend -------------------------------------------------------------------------------------------------------------- */
 
 typedef struct node node;
@@ -289,17 +295,15 @@ struct backend {
     double (*sum_squares)(backend *b, const float *x, size_t n);
     void (*scale)(backend *b, float *x, size_t n, float factor);
     void (*adamw)(backend *b, float *values, const float *grad, float *m, float *v, size_t n, const adamw_form *f);
+    struct machine_peak (*peak)(backend *b);
+    void (*bench)(backend *b, FILE *out);
+    void (*close)(void *b);
 };
 
 /* name: NULL for the best there is, or a row of BACKENDS ("cpu"). */
 backend *backend_open(const char *name, err *e);
 void backend_close(backend *b);
 
-/* The machine's own limits, measured now (about a second): for `fettle bench` and for the time a run will take. */
-typedef struct {
-    int threads;
-    double f32_flops, bf16_flops, bandwidth; /* per second: FLOP, FLOP, bytes read */
-} machine_peak;
 machine_peak backend_peak(backend *b);
 void backend_bench(backend *b, FILE *out);   /* table of matrix products as shares of that peak */
 

@@ -1,0 +1,79 @@
+/* backend.c - choosing a backend, and the calls that go straight to it; layouts and key/value caches. */
+#include <string.h>
+
+#include "tensor/backends.h"
+
+static const struct {
+    const char *name;
+    backend *(*open)(err *e);
+} backends[] = {
+#define X(name) {#name, backend_##name##_open},
+    BACKENDS(X)
+#undef X
+};
+
+backend *backend_open(const char *name, err *e) {
+    for (size_t i = 0; i < sizeof backends / sizeof *backends; i++)
+        if (!name || strcmp(name, backends[i].name) == 0) return backends[i].open(e);
+    return err_null(e, ERR_UNSUPPORTED, "no backend '%s'; there is: cpu", name);
+}
+
+void backend_close(backend *b) {
+    if (b) b->close(b);
+}
+
+machine_peak backend_peak(backend *b) { return b->peak(b); }
+void backend_bench(backend *b, FILE *out) { b->bench(b, out); }
+
+double values_sum_squares(backend *b, const float *x, size_t n) { return b->sum_squares(b, x, n); }
+void values_scale(backend *b, float *x, size_t n, float factor) { b->scale(b, x, n, factor); }
+void values_zero(backend *b, float *x, size_t n) {
+    (void)b;
+    memset(x, 0, n * sizeof *x);
+}
+void values_adamw(backend *b, float *values, const float *grad, float *m, float *v, size_t n, const adamw_form *f) { b->adamw(b, values, grad, m, v, n, f); }
+
+/* ---- layouts ------------------------------------------------------------------------------------------------------------------------ */
+
+void layout_positions(const span *seq, int count, int32_t *position) {
+    for (int i = 0; i < count; i++) {
+        const int before = seq[i].cache ? seq[i].cache->used : seq[i].parent >= 0 ? seq[i].shared : 0;
+        for (int t = 0; t < seq[i].length; t++) position[seq[i].begin + t] = before + t;
+    }
+}
+
+/* ---- caches -------------------------------------------------------------------------------------------------------------------------- */
+
+kv_cache *kv_cache_new(int layers, int capacity, int width) {
+    kv_cache *c = memory_alloc(sizeof *c);
+    *c = (kv_cache){.layers = layers, .width = width, .k = memory_alloc((size_t)layers * sizeof *c->k), .v = memory_alloc((size_t)layers * sizeof *c->v)};
+    kv_cache_reserve(c, capacity);
+    return c;
+}
+
+void kv_cache_reserve(kv_cache *c, int capacity) {
+    if (capacity <= c->capacity) return;
+    for (int l = 0; l < c->layers; l++) {
+        c->k[l] = memory_resize(c->k[l], (size_t)capacity * (size_t)c->width * sizeof(float));
+        c->v[l] = memory_resize(c->v[l], (size_t)capacity * (size_t)c->width * sizeof(float));
+    }
+    c->capacity = capacity;
+}
+
+void kv_cache_copy(kv_cache *to, const kv_cache *from, int tokens) {
+    for (int l = 0; l < to->layers; l++) {
+        memcpy(to->k[l], from->k[l], (size_t)tokens * (size_t)to->width * sizeof(float));
+        memcpy(to->v[l], from->v[l], (size_t)tokens * (size_t)to->width * sizeof(float));
+    }
+}
+
+void kv_cache_free(kv_cache *c) {
+    if (!c) return;
+    for (int l = 0; l < c->layers; l++) {
+        memory_release(c->k[l]);
+        memory_release(c->v[l]);
+    }
+    memory_release(c->k);
+    memory_release(c->v);
+    memory_release(c);
+}

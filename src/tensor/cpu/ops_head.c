@@ -1,0 +1,94 @@
+/* ops_head.c - log-probabilities of given tokens. Logits exist for HEAD_ROWS rows at a time, [HEAD_ROWS, V] in scratch: one product
+ * forward; backward makes them again (or, with a token rule, goes both ways in one visit).
+ *     z = h W^T + b,  logp = z[y] - lse,  H = lse - sum p z,   dz = g (1[y] - p) - e p (log p + H) + s (1/V - p) */
+#include <math.h>
+#include <string.h>
+
+#include "tensor/cpu/ops.h"
+
+enum { HEAD_ROWS = 256 };
+
+static void put_columns(const node *n, int r, const row_stats *s, float lse, float z_target, int V) {
+    const head_columns *c = &n->logp.columns;
+    const double H = (double)lse - s->sum_z / s->sum;
+    n->saved[2 * r] = lse;
+    n->saved[2 * r + 1] = (float)H;
+    n->out->data[r] = z_target - lse;
+    if (c->logp) c->logp[r] = z_target - lse;
+    if (c->entropy) c->entropy[r] = (float)H;
+    if (c->mean_logit) c->mean_logit[r] = (float)(s->total / V);
+    if (c->log_sum_sq) c->log_sum_sq[r] = (float)(log(s->sum_square) - 2 * log(s->sum));
+    if (c->hit) c->hit[r] = s->argmax == n->logp.target[r];
+    if (n->logp.smooth) n->logp.smooth[r] = (float)(s->total / V - (double)lse);
+}
+
+/* Logits and columns of rows first .. first+count. */
+static float *look(const node *n, int first, int count) {
+    const int V = n->w->rows, D = n->in[0]->cols;
+    const gemm_matrix w = matrix_of(n->w);
+    float *z = gemm_scratch(SCRATCH_LOGITS, (size_t)HEAD_ROWS * (size_t)V * sizeof *z);
+    gemm_forward(z, V, n->in[0]->data + (size_t)first * (size_t)D, D, &w, count, n->bias ? n->bias->values : NULL, false, 1, n->compute);
+    return z;
+}
+
+static void describe(const node *n, const float *z, int first, int count) {
+    const int V = n->w->rows;
+#pragma omp parallel for schedule(static)
+    for (int r = 0; r < count; r++) {
+        const float *row = z + (size_t)r * (size_t)V;
+        row_stats s;
+        cpu_kernels()->row_stats(row, V, &s);
+        put_columns(n, first + r, &s, (float)((double)s.max + log(s.sum)), row[n->logp.target[first + r]], V);
+    }
+}
+
+/* Turns logits into their gradients and sends them to h and W. dh [count, D] is overwritten or added to. */
+static void send_back(const node *n, float *z, int first, int count, const float *g, const float *e, const float *s, float *dh, bool add) {
+    const int V = n->w->rows, D = n->in[0]->cols;
+    const gemm_matrix w = matrix_of(n->w);
+#pragma omp parallel for schedule(static)
+    for (int r = 0; r < count; r++) {
+        float *row = z + (size_t)r * (size_t)V;
+        const int at = first + r;
+        cpu_kernels()->row_gradient(row, V, n->saved[2 * at], g ? g[at] : 0, e ? e[at] : 0, n->saved[2 * at + 1], s ? s[at] : 0);
+        if (g) row[n->logp.target[at]] += g[at];
+    }
+    const float *h = n->in[0]->data + (size_t)first * (size_t)D;
+    if (dh) gemm_backward_input(dh + (size_t)first * (size_t)D, D, z, V, &w, count, add, 1, n->compute);
+    if (n->w->grad) gemm_backward_weight(n->w->grad, z, V, h, D, count, V, D, 1, n->compute);
+    if (n->bias && n->bias->grad)
+        for (int r = 0; r < count; r++) cpu_kernels()->axpy(n->bias->grad, 1, z + (size_t)r * (size_t)V, V);
+}
+
+static int next_rows(int first, int R) { return R - first < HEAD_ROWS ? R - first : HEAD_ROWS; }
+
+void cpu_logp_forward(backend *b, node *n) {
+    (void)b;
+    const int R = n->in[0]->rows;
+    const bool fused = n->backward_done;
+    float *dlogp = fused ? arena_array(n->fused_arena, float, 2 * (size_t)R) : NULL, *dentropy = fused ? dlogp + R : NULL;
+    for (int first = 0; first < R; first += HEAD_ROWS) {
+        const int count = next_rows(first, R);
+        float *z = look(n, first, count);
+        describe(n, z, first, count);
+        if (!fused) continue;
+        n->logp.fused.gradient(n->logp.fused.self, first, count, &n->logp.columns, dlogp, dentropy);
+        send_back(n, z, first, count, dlogp, dentropy, NULL, n->fused_dh, false);
+    }
+}
+
+void cpu_logp_backward(backend *b, node *n) {
+    (void)b;
+    const int R = n->in[0]->rows, D = n->in[0]->cols;
+    float *dh = n->grad_in[0];
+    if (n->backward_done) {
+        if (!dh) return;
+        if (n->grad_add[0]) cpu_kernels()->add(dh, dh, n->fused_dh, (size_t)R * (size_t)D);
+        else memcpy(dh, n->fused_dh, (size_t)R * (size_t)D * sizeof *dh);
+        return;
+    }
+    for (int first = 0; first < R; first += HEAD_ROWS) {
+        const int count = next_rows(first, R);
+        send_back(n, look(n, first, count), first, count, n->dlogp, n->dentropy, n->dsmooth, dh, n->grad_add[0]);
+    }
+}
