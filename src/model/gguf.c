@@ -93,7 +93,7 @@ static bool take(cursor *c, void *out, size_t size, const char *what) {
 }
 
 static bool take_text(cursor *c, str *out, uint64_t max, const char *what) {
-    uint64_t length;
+    uint64_t length = 0;
     if (!take(c, &length, 8, what)) return false;
     if (length > max || length > left(c)) {
         return length > left(c) ? short_file(c, what)

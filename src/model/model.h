@@ -87,7 +87,8 @@ struct family {
     const char *const *model_types; /* NULL-terminated: values of config.json's model_type */
     const char *const *gguf_types;  /* values of general.architecture */
     const tensor_form *tensors;     /* ended by a row without a name */
-    const char *const *skipped;     /* name patterns of buffers in old files, NULL-terminated */
+    const char *const *skipped;     /* endings of names of buffers in old files, NULL-terminated */
+    const char *prefix;             /* of names, which old files leave out; NULL: none */
     bool (*read_config)(const json *config, model_config *c, arena *a, err *e);
     void (*write_config)(json_writer *w, const model_config *c);   /* members of config.json, transformers 5 spelling */
     /* hidden state after the last norm, [T, hidden] */

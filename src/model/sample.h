@@ -10,7 +10,7 @@ typedef struct {
     struct candidate {
         float logit;
         int id;
-    } * item;
+    } * item, *top;
     int capacity;
     float *row;
 } sampler;

@@ -400,6 +400,14 @@ tensor *op_rows(tape *t, tensor *x, const int32_t *rows, int R) {
     return y;
 }
 
+tensor *op_columns(tape *t, tensor *x, int first, int count) {
+    node *n;
+    tensor *y = unary(t, OP_COLUMNS, x, count, &n, false);
+    n->size = first;
+    run_forward(t, n);
+    return y;
+}
+
 tensor *op_dropout(tape *t, tensor *x, float p) {
     if (p <= 0 || !t->o.dropout) return x;
     node *n;

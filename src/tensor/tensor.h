@@ -168,6 +168,7 @@ void tape_read(const tape *t, const tensor *x, float *out); /* to the host */
     X(OP_ACTIVATION, activation, "act(x)")                             \
     X(OP_ADD,        add,        "a + b")                              \
     X(OP_ROWS,       rows,       "some rows of a matrix")              \
+    X(OP_COLUMNS,    columns,    "some columns of a matrix")           \
     X(OP_DROPOUT,    dropout,    "zeroes values at random")            \
     X(OP_LOGP,       logp,       "log-probabilities of given tokens")
 
@@ -224,6 +225,7 @@ tensor *op_gate(tape *t, tensor *gate, tensor *up, activation_kind act);
 tensor *op_activation(tape *t, tensor *x, activation_kind act);
 tensor *op_add(tape *t, tensor *a, tensor *b);
 tensor *op_rows(tape *t, tensor *x, const int32_t *rows, int R);                /* [T,D] -> [R,D] */
+tensor *op_columns(tape *t, tensor *x, int first, int count);                   /* [T,D] -> [T,count] */
 tensor *op_dropout(tape *t, tensor *x, float p);                                /* x itself when p = 0 or dropout is off */
 
 /* The head. Columns for R rows whose next token is given; the logits [R, V] exist only a chunk at a time.

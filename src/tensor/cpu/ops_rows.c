@@ -85,6 +85,21 @@ void cpu_rows_backward(backend *b, node *n) {
         cpu_kernels()->axpy(n->grad_in[0] + (size_t)n->index[r] * (size_t)D, 1, n->out->grad + (size_t)r * (size_t)D, D);
 }
 
+/* y [T,N] = x [T,D] columns first .. first+N-1 */
+void cpu_columns_forward(backend *b, node *n) {
+    (void)b;
+    const size_t N = (size_t)n->out->cols, D = (size_t)n->in[0]->cols;
+    for (int t = 0; t < n->out->rows; t++) memcpy(n->out->data + (size_t)t * N, n->in[0]->data + (size_t)t * D + n->size, N * sizeof(float));
+}
+
+void cpu_columns_backward(backend *b, node *n) {
+    (void)b;
+    const int N = n->out->cols, D = n->in[0]->cols;
+    if (!n->grad_in[0]) return;
+    if (!n->grad_add[0]) memset(n->grad_in[0], 0, values_of(n->in[0]) * sizeof(float));
+    for (int t = 0; t < n->out->rows; t++) cpu_kernels()->axpy(n->grad_in[0] + (size_t)t * (size_t)D + n->size, 1, n->out->grad + (size_t)t * (size_t)N, N);
+}
+
 /* ---- linear ------------------------------------------------------------------------------------------------------------------------- */
 
 /* y = s x W^T + b, or y += s x W^T in place */

@@ -1,0 +1,300 @@
+/* adapter.c - LoRA (arXiv:2106.09685): y = x W^T + b + s B(A dropout(x)), s = alpha/r or alpha/sqrt(r) (rsLoRA, arXiv:2312.03732),
+ * in PEFT's files: adapter_config.json, adapter_model.safetensors with names base_model.model.MODULE.lora_A.weight. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "model/model.h"
+
+/* "model.layers.0.self_attn.q_proj.weight" -> "model.layers.0.self_attn.q_proj" */
+static char *module_of(arena *a, const char *name) { return arena_copy(a, name, strlen(name) - strlen(".weight")); }
+
+static bool wanted(const parameter *p, const char *module, const lora_options *o) {
+    if (!p->form->adaptable) return false;
+    if (!o->target_count) return p->form->default_target;
+    for (int i = 0; i < o->target_count; i++) {
+        const str target = str_of(o->targets[i]), name = str_of(module);
+        if (str_is(target, "all-linear") || str_eq(target, name)) return true;
+        if (str_ends(name, target) && name.len > target.len && name.ptr[name.len - target.len - 1] == '.') return true;
+    }
+    return false;
+}
+
+static double scale_of(double alpha, int r, bool rslora) { return rslora ? alpha / sqrt(r) : alpha / r; }
+
+const lora *adapter_find(const adapter *ad, const weight *base) {
+    if (!ad || !base) return NULL;
+    int low = 0, high = ad->count; /* sorted by address */
+    while (low < high) {
+        const int middle = (low + high) / 2;
+        if (ad->entry[middle].base < base) low = middle + 1;
+        else high = middle;
+    }
+    return low < ad->count && ad->entry[low].base == base ? &ad->entry[low] : NULL;
+}
+
+static int by_base(const void *a, const void *b) {
+    const lora *x = a, *y = b;
+    return (x->base > y->base) - (x->base < y->base);
+}
+
+tensor *model_linear(const model *m, tape *t, tensor *x, weight *w, weight *bias, const adapter *ad) {
+    (void)m;
+    tensor *y = op_linear(t, x, w, bias);
+    const lora *l = adapter_find(ad, w);
+    if (!l) return y;
+    tensor *low = op_linear(t, op_dropout(t, x, (float)ad->options.dropout), l->A, NULL);
+    return op_linear_add(t, y, low, l->B, l->scale);
+}
+
+/* ---- a new one ------------------------------------------------------------------------------------------------------------------- */
+
+static void add_entry(adapter *ad, model *m, const parameter *p, const char *module, int r, double scale, const float *A,
+                      const float *B, bool trained) {
+    const storage_type type = p->w->type == TYPE_F32 ? TYPE_F32 : TYPE_BF16;
+    lora *l = &ad->entry[ad->count++];
+    *l = (lora){.base = p->w, .name = arena_text(ad->arena, module), .scale = (float)scale};
+    l->A = weight_new(ad->arena, m->backend, arena_printf(ad->arena, "%s.lora_A.weight", module), r, p->w->cols, true, TYPE_F32,
+                      A, type, trained);
+    l->B = weight_new(ad->arena, m->backend, arena_printf(ad->arena, "%s.lora_B.weight", module), p->w->rows, r, true, TYPE_F32,
+                      B, type, trained);
+}
+
+static adapter *begin(arena *a, model *m, const lora_options *o) {
+    adapter *ad = arena_new_of(a, adapter);
+    *ad = (adapter){.arena = a, .entry = arena_array(a, lora, m->count), .options = *o, .base_name = m->path};
+    return ad;
+}
+
+adapter *adapter_new(arena *a, model *m, const lora_options *o, uint64_t seed, bool trained, err *e) {
+    adapter *ad = begin(a, m, o);
+    if (o->r < 1 || o->r > 4096) return err_null(e, ERR_USAGE, "lora_r is %d, expected 1 to 4096", o->r);
+    rng r = rng_new(seed, 0x6c6f7261);
+    for (int i = 0; i < m->count; i++) {
+        const parameter *p = &m->parameters[i];
+        arena *scratch = arena_new();
+        char *module = module_of(scratch, p->name);
+        if (wanted(p, module, o)) {
+            const size_t n = (size_t)o->r * (size_t)p->w->cols;
+            float *A = arena_array(scratch, float, n), *B = arena_array(scratch, float, (size_t)p->w->rows *(size_t)o->r);
+            const double bound = 1 / sqrt(p->w->cols); /* Kaiming-uniform with a = sqrt 5 */
+            for (size_t k = 0; k < n; k++) A[k] = (float)((2 * rng_uniform(&r) - 1) * bound);
+            add_entry(ad, m, p, module, o->r, scale_of(o->alpha, o->r, o->rslora), A, B, trained);
+        }
+        arena_free(scratch);
+    }
+    if (!ad->count)
+        return err_null(e, ERR_USAGE,
+                        "no linear layer of %s is named by lora_target_modules (say all-linear, or q_proj, v_proj, ...)",
+                        m->path);
+    qsort(ad->entry, (size_t)ad->count, sizeof *ad->entry, by_base);
+    return ad;
+}
+
+size_t adapter_bytes_needed(const model *m, const lora_options *o, bool trained) {
+    size_t n = 0;
+    arena *a = arena_new();
+    for (int i = 0; i < m->count; i++) {
+        const parameter *p = &m->parameters[i];
+        if (!wanted(p, module_of(a, p->name), o)) continue;
+        const storage_type type = p->w->type == TYPE_F32 ? TYPE_F32 : TYPE_BF16;
+        n += weight_bytes_needed(o->r, p->w->cols, true, type, trained) +
+             weight_bytes_needed(p->w->rows, o->r, true, type, trained);
+    }
+    arena_free(a);
+    return n;
+}
+
+/* ---- files -------------------------------------------------------------------------------------------------------------------------- */
+
+static bool refuse_kinds(const json *config, const char *path, err *e) {
+    const str kind = json_get_text(config, "peft_type", STR(""));
+    if (!str_is(kind, "LORA"))
+        return err_set(e, ERR_UNSUPPORTED, "%s: peft_type is '%.*s'; LORA is what we have", path, STR_ARG(kind));
+    static const char *const switches[] = {"use_dora", "use_qalora", "lora_bias"};
+    for (size_t i = 0; i < sizeof switches / sizeof *switches; i++)
+        if (json_get_bool(config, switches[i], false))
+            return err_set(e, ERR_UNSUPPORTED, "%s: %s is not here yet", path, switches[i]);
+    if (json_count(json_get(config, "modules_to_save")))
+        return err_set(e, ERR_UNSUPPORTED, "%s: modules_to_save is not here yet", path);
+    return true;
+}
+
+/* A value of rank_pattern or alpha_pattern: its keys match the end of a module's name. */
+static double pattern_value(const json *patterns, const char *module, double fallback) {
+    json_member p = {0};
+    while (json_next(patterns, &p)) {
+        const char *key = *p.key == '^' ? p.key + 1 : p.key;
+        const str name = str_of(module), end = str_of(key);
+        if (str_eq(name, end) || (str_ends(name, end) && name.ptr[name.len - end.len - 1] == '.'))
+            return json_real(p.value, fallback);
+    }
+    return fallback;
+}
+
+static const float *floats_of(arena *a, const file_tensor *t) {
+    const size_t n = (size_t)t->shape[0] * (size_t)t->shape[1];
+    float *out = arena_array(a, float, n);
+    type_to_f32(t->storage, t->data, out, n);
+    return out;
+}
+
+static bool open_entry(adapter *ad, model *m, const tensor_file *files, const json *config, const parameter *p,
+                       const char *folder, bool trained, int *used, err *e) {
+    arena *a = arena_new();
+    char *module = module_of(a, p->name);
+    const char *prefix = m->config.family->prefix ? m->config.family->prefix : "";
+    const file_tensor *A = tensor_file_find(files, arena_printf(a, "base_model.model.%s.lora_A.weight", module));
+    const file_tensor *B = tensor_file_find(files, arena_printf(a, "base_model.model.%s.lora_B.weight", module));
+    (void)prefix;
+    bool ok = true;
+    if (A || B) {
+        const int64_t r = A && A->dims == 2 ? A->shape[0] : 0;
+        ok = A && B && A->known && B->known && A->dims == 2 && B->dims == 2 && r > 0 && r <= 4096 && A->shape[1] == p->w->cols &&
+             B->shape[0] == p->w->rows && B->shape[1] == r;
+        if (!ok)
+            err_set(e, ERR_INPUT, "%s: lora_A and lora_B of '%s' should be [r, %d] and [%d, r]", folder, module, p->w->cols,
+                    p->w->rows);
+        else {
+            const double alpha = pattern_value(json_get(config, "alpha_pattern"), module, ad->options.alpha);
+            add_entry(ad, m, p, module, (int)r, scale_of(alpha, (int)r, ad->options.rslora), floats_of(a, A), floats_of(a, B),
+                      trained);
+            *used += 2;
+        }
+    }
+    arena_free(a);
+    return ok;
+}
+
+adapter *adapter_open(arena *a, model *m, const char *folder, bool trained, err *e) {
+    const json *config = json_parse_file(a, path_join(a, folder, "adapter_config.json"), 1 << 20, e);
+    tensor_file files;
+    if (!config || !refuse_kinds(config, folder, e) || !safetensors_open_folder(a, folder, "adapter_model", &files, e))
+        return NULL;
+    const json *targets = json_get(config, "target_modules");
+    lora_options o = {.r = (int)json_get_int(config, "r", 8),
+                      .alpha = json_get_real(config, "lora_alpha", 8),
+                      .dropout = json_get_real(config, "lora_dropout", 0),
+                      .rslora = json_get_bool(config, "use_rslora", false)};
+    const char **names = arena_array(a, const char *, json_count(targets) + 1);
+    for (size_t i = 0; json_kind_of(targets) == JSON_ARRAY && i < json_count(targets); i++)
+        names[o.target_count++] = str_copy(a, json_text(json_at(targets, i), STR("")));
+    o.targets = names;
+    adapter *ad = begin(a, m, &o);
+    int used = 0;
+    for (int i = 0; i < m->count; i++)
+        if (m->parameters[i].w->matrix && !open_entry(ad, m, &files, config, &m->parameters[i], folder, trained, &used, e))
+            return NULL;
+    if (used != files.count)
+        return err_null(e, ERR_INPUT, "%s has %d tensors, of which %d fit %s; was it trained on another base?", folder,
+                        files.count, used, m->path);
+    qsort(ad->entry, (size_t)ad->count, sizeof *ad->entry, by_base);
+    return ad;
+}
+
+typedef struct {
+    const model *m;
+    const weight **w;
+    storage_type type;
+} saving;
+
+static void fill_weight(void *self, int index, void *out) {
+    const saving *s = self;
+    const weight *w = s->w[index];
+    const size_t n = (size_t)w->rows * (size_t)w->cols;
+    float *values = memory_alloc(n * sizeof *values);
+    weight_read(s->m->backend, w, values);
+    type_from_f32(s->type, values, out, n);
+    memory_release(values);
+}
+
+/* Short names of the modules, each once, as PEFT's target_modules. */
+static void put_targets(json_writer *w, const adapter *ad) {
+    json_open(w, '[');
+    for (int i = 0; i < ad->count; i++) {
+        const char *name = strrchr(ad->entry[i].name, '.') + 1;
+        bool seen = false;
+        for (int k = 0; k < i && !seen; k++) seen = strcmp(strrchr(ad->entry[k].name, '.') + 1, name) == 0;
+        if (!seen) json_put_cstr(w, name);
+    }
+    json_close(w);
+}
+
+static bool save_config(const adapter *ad, const model *m, const char *path, err *e) {
+    buf out = {0};
+    bool turned = false;
+    for (int i = 0; i < m->count; i++) turned |= m->parameters[i].form->transposed;
+    json_writer w = json_writer_on(&out, true);
+    json_open(&w, '{');
+    json_key(&w, "peft_type"), json_put_cstr(&w, "LORA");
+    json_key(&w, "task_type"), json_put_cstr(&w, "CAUSAL_LM");
+    json_key(&w, "base_model_name_or_path"), json_put_cstr(&w, ad->base_name);
+    json_key(&w, "inference_mode"), json_put_bool(&w, true);
+    json_key(&w, "r"), json_put_int(&w, ad->options.r);
+    json_key(&w, "lora_alpha"), json_put_real(&w, ad->options.alpha);
+    json_key(&w, "lora_dropout"), json_put_real(&w, ad->options.dropout);
+    json_key(&w, "use_rslora"), json_put_bool(&w, ad->options.rslora);
+    json_key(&w, "use_dora"), json_put_bool(&w, false);
+    json_key(&w, "fan_in_fan_out"), json_put_bool(&w, turned);
+    json_key(&w, "bias"), json_put_cstr(&w, "none");
+    json_key(&w, "modules_to_save"), json_put_null(&w);
+    json_key(&w, "target_modules"), put_targets(&w, ad);
+    json_close(&w);
+    buf_put_char(&out, '\n');
+    const bool ok = file_write(path, buf_str(&out), e);
+    buf_free(&out);
+    return ok;
+}
+
+bool adapter_save(const adapter *ad, const model *m, const char *folder, storage_type type, err *e) {
+    if (type != TYPE_F32 && type != TYPE_BF16 && type != TYPE_F16)
+        return err_set(e, ERR_UNSUPPORTED, "adapters are written as f32, bf16 or f16");
+    arena *a = arena_new();
+    saving s = {m, arena_array(a, const weight *, 2 * ad->count), type};
+    tensor_to_write *t = arena_array(a, tensor_to_write, 2 * ad->count);
+    int n = 0;
+    for (int i = 0; i < m->count; i++) { /* in the order of the model */
+        const lora *l = adapter_find(ad, m->parameters[i].w);
+        for (int k = 0; l && k < 2; k++) {
+            const weight *w = s.w[n] = k ? l->B : l->A;
+            t[n++] = (tensor_to_write){.name = arena_printf(a, "base_model.model.%s", w->name),
+                                       .type = type == TYPE_F32    ? "F32"
+                                               : type == TYPE_BF16 ? "BF16"
+                                                                   : "F16",
+                                       .dims = 2,
+                                       .shape = {w->rows, w->cols},
+                                       .fill = fill_weight,
+                                       .bytes = type_bytes(type, (size_t)w->rows * (size_t)w->cols)};
+        }
+    }
+    const bool ok = dir_make(folder, e) &&
+                    safetensors_write(path_join(a, folder, "adapter_model.safetensors"), t, n, &s, NULL, e) &&
+                    save_config(ad, m, path_join(a, folder, "adapter_config.json"), e);
+    arena_free(a);
+    return ok;
+}
+
+/* W + s B A, a row at a time in double, then rounded once. */
+void parameter_read_merged(const model *m, const adapter *ad, const parameter *p, float *out) {
+    weight_read(m->backend, p->w, out);
+    const lora *l = adapter_find(ad, p->w);
+    if (!l) return;
+    const int r = l->A->rows, cols = p->w->cols;
+    float *A = memory_alloc((size_t)r * (size_t)cols * sizeof *A), *B = memory_alloc((size_t)p->w->rows * (size_t)r * sizeof *B);
+    double *row = memory_alloc((size_t)cols * sizeof *row);
+    weight_read(m->backend, l->A, A);
+    weight_read(m->backend, l->B, B);
+    for (int i = 0; i < p->w->rows; i++) {
+        for (int k = 0; k < cols; k++) row[k] = 0;
+        for (int j = 0; j < r; j++)
+            for (int k = 0; k < cols; k++)
+                row[k] += (double)B[(size_t)i * (size_t)r + (size_t)j] * (double)A[(size_t)j * (size_t)cols + (size_t)k];
+        for (int k = 0; k < cols; k++)
+            out[(size_t)i * (size_t)cols + (size_t)k] =
+                (float)((double)out[(size_t)i * (size_t)cols + (size_t)k] + (double)l->scale * row[k]);
+    }
+    memory_release(A);
+    memory_release(B);
+    memory_release(row);
+}

@@ -1,0 +1,22 @@
+/* config.h - pieces for the families' read_config and write_config (private to model). */
+#ifndef FETTLE_MODEL_CONFIG_H
+#define FETTLE_MODEL_CONFIG_H
+
+#include "model/model.h"
+
+bool config_read(arena *a, const json *j, const char *path, model_config *c, err *e);
+/* A size within 1 .. max; fallback 0: it must be there. */
+bool config_size(const json *j, const char *key, int64_t fallback, int64_t max, int *out, err *e);
+bool config_activation(const json *j, const char *key, const char *fallback, activation_kind *out, err *e);
+bool config_rope(const json *j, model_config *c, err *e);
+bool config_finish(model_config *c, err *e);
+void config_tokens(const json *j, model_config *c);
+void config_put_rope(json_writer *w, const model_config *c);
+void rope_frequencies(const model_config *c, rope_table *out, float *frequency);
+
+/* llama's blocks, which qwen2 shares: config and forward pass follow flags of model_config. */
+bool llama_read_config(const json *j, model_config *c, err *e);
+void llama_write_config(json_writer *w, const model_config *c);
+tensor *llama_forward(const model *m, tape *t, const model_batch *b, const adapter *ad);
+
+#endif

@@ -1,0 +1,180 @@
+/* model_save.c - a model as a Hugging Face folder: config.json, weights (one file or shards with an index), tokenizer, template. */
+#include <string.h>
+
+#include "model/config.h"
+
+typedef struct {
+    const model *m;
+    const adapter *merged;
+    const parameter *const *p;
+    storage_type type;
+} saving;
+
+static const char *type_words(storage_type t) { return t == TYPE_F32 ? "F32" : t == TYPE_BF16 ? "BF16" : "F16"; }
+
+static void fill(void *self, int index, void *out) {
+    const saving *s = self;
+    const parameter *p = s->p[index];
+    const int rows = p->w->rows, cols = p->w->cols;
+    const size_t n = (size_t)rows * (size_t)cols;
+    float *values = memory_alloc(n * sizeof *values), *turned = p->form->transposed ? memory_alloc(n * sizeof *turned) : NULL;
+    parameter_read_merged(s->m, s->merged, p, values);
+    for (int r = 0; turned && r < rows; r++)
+        for (int c = 0; c < cols; c++)
+            turned[(size_t)c * (size_t)rows + (size_t)r] = values[(size_t)r * (size_t)cols + (size_t)c];
+    type_from_f32(s->type, turned ? turned : values, out, n);
+    memory_release(values);
+    memory_release(turned);
+}
+
+static size_t bytes_of(const parameter *p, storage_type type) {
+    return type_bytes(type, (size_t)p->w->rows * (size_t)p->w->cols);
+}
+
+static bool write_file(const saving *s, const char *path, int count, err *e) {
+    arena *a = arena_new();
+    tensor_to_write *t = arena_array(a, tensor_to_write, count + 1);
+    for (int i = 0; i < count; i++) {
+        const weight *w = s->p[i]->w;
+        const bool turned = s->p[i]->form->transposed;
+        t[i] = (tensor_to_write){.name = s->p[i]->name,
+                                 .type = type_words(s->type),
+                                 .dims = w->matrix ? 2 : 1,
+                                 .shape = {turned ? w->cols : w->rows, turned ? w->rows : w->cols},
+                                 .fill = fill,
+                                 .bytes = bytes_of(s->p[i], s->type)};
+        if (!w->matrix) t[i].shape[0] = w->cols;
+    }
+    const bool ok = safetensors_write(path, t, count, (void *)(uintptr_t)s, NULL, e);
+    arena_free(a);
+    return ok;
+}
+
+/* How many parameters from `first` on go into a file of at most `limit` bytes (at least one; limit 0: all). */
+static int shard_length(const model *m, int first, size_t limit, storage_type type) {
+    size_t bytes = 0;
+    int n = 0;
+    while (first + n < m->count && (n == 0 || !limit || bytes + bytes_of(&m->parameters[first + n], type) <= limit))
+        bytes += bytes_of(&m->parameters[first + n++], type);
+    return n;
+}
+
+static bool write_weights(const model *m, const adapter *merged, const char *folder, storage_type type, size_t limit, err *e) {
+    arena *a = arena_new();
+    const parameter **list = arena_array(a, const parameter *, m->count);
+    buf index = {0};
+    json_writer w = json_writer_on(&index, true);
+    int shards = 0;
+    uint64_t total = 0;
+    bool ok = true;
+    for (int first = 0; first < m->count; shards++) first += shard_length(m, first, limit, type);
+    for (int i = 0; i < m->count; i++) {
+        list[i] = &m->parameters[i];
+        total += bytes_of(list[i], type);
+    }
+    json_open(&w, '{');
+    json_key(&w, "metadata"), json_open(&w, '{'), json_key(&w, "total_size"), json_put_int(&w, (int64_t)total), json_close(&w);
+    json_key(&w, "weight_map"), json_open(&w, '{');
+    for (int first = 0, k = 1; ok && first < m->count; k++) {
+        const int n = shard_length(m, first, limit, type);
+        const char *name = shards == 1 ? "model.safetensors" : arena_printf(a, "model-%05d-of-%05d.safetensors", k, shards);
+        const saving s = {m, merged, list + first, type};
+        ok = write_file(&s, path_join(a, folder, name), n, e);
+        for (int i = first; i < first + n; i++) json_key(&w, list[i]->name), json_put_cstr(&w, name);
+        first += n;
+    }
+    json_close(&w);
+    json_close(&w);
+    if (ok && shards > 1) ok = file_write(path_join(a, folder, "model.safetensors.index.json"), buf_str(&index), e);
+    buf_free(&index);
+    arena_free(a);
+    return ok;
+}
+
+/* Members that we know are written anew; everything else the folder had stays as it was. */
+static bool write_config(const model *m, const char *path, storage_type type, err *e) {
+    const model_config *c = &m->config;
+    buf ours = {0}, out = {0};
+    arena *a = arena_new();
+    json_writer w = json_writer_on(&ours, true);
+    json_open(&w, '{');
+    json_key(&w, "model_type"), json_put_cstr(&w, c->model_type);
+    json_key(&w, "dtype"), json_put_cstr(&w, type == TYPE_F32 ? "float32" : type == TYPE_BF16 ? "bfloat16" : "float16");
+    json_key(&w, "vocab_size"), json_put_int(&w, c->vocab);
+    json_key(&w, "tie_word_embeddings"), json_put_bool(&w, c->tied);
+    if (c->bos >= 0) json_key(&w, "bos_token_id"), json_put_int(&w, c->bos);
+    if (c->eos_count == 1) json_key(&w, "eos_token_id"), json_put_int(&w, c->eos[0]);
+    if (c->eos_count > 1) {
+        json_key(&w, "eos_token_id"), json_open(&w, '[');
+        for (int i = 0; i < c->eos_count; i++) json_put_int(&w, c->eos[i]);
+        json_close(&w);
+    }
+    if (c->pad >= 0) json_key(&w, "pad_token_id"), json_put_int(&w, c->pad);
+    c->family->write_config(&w, c);
+    json_close(&w);
+    const json *known = json_parse(a, buf_str(&ours), e);
+    json_writer v = json_writer_on(&out, true);
+    json_open(&v, '{');
+    json_member mine = {0}, theirs = {0};
+    while (known && json_next(known, &mine)) json_key(&v, mine.key), json_put_value(&v, mine.value);
+    static const char *const replaced[] = {"torch_dtype", "rope_theta", "rope_scaling", "transformers_version", NULL};
+    while (known && c->source && json_next(c->source, &theirs)) {
+        bool leave = json_has(known, theirs.key);
+        for (const char *const *r = replaced; *r && !leave; r++) leave = strcmp(*r, theirs.key) == 0;
+        if (!leave) json_key(&v, theirs.key), json_put_value(&v, theirs.value);
+    }
+    json_close(&v);
+    buf_put_char(&out, '\n');
+    const bool ok = known && file_write(path, buf_str(&out), e);
+    buf_free(&ours);
+    buf_free(&out);
+    arena_free(a);
+    return ok;
+}
+
+/* Text files of a folder are copied as they are; those of a GGUF file are made from what it holds. */
+static bool write_text(const model *m, const char *folder, err *e) {
+    static const char *const names[] = {"tokenizer.json",         "tokenizer_config.json",   "chat_template.jinja",
+                                        "generation_config.json", "special_tokens_map.json", NULL};
+    arena *a = arena_new();
+    bool ok = true;
+    bool copied = false;
+    for (const char *const *n = names; file_is_dir(m->path) && *n && ok; n++) {
+        const char *from = path_join(a, m->path, *n);
+        str text;
+        if (!file_exists(from)) continue;
+        ok = file_read(a, from, 256 << 20, &text, e) && file_write(path_join(a, folder, *n), text, e);
+        copied |= strcmp(*n, "tokenizer.json") == 0;
+    }
+    if (ok && m->tokenizer && !copied) {
+        buf json_text_of = {0}, config = {0};
+        tokenizer_write_json(m->tokenizer, &json_text_of);
+        tokenizer_write_config(m->tokenizer, &config);
+        ok = file_write(path_join(a, folder, "tokenizer.json"), buf_str(&json_text_of), e) &&
+             file_write(path_join(a, folder, "tokenizer_config.json"), buf_str(&config), e);
+        buf_free(&json_text_of);
+        buf_free(&config);
+    }
+    const char *template = path_join(a, folder, "chat_template.jinja");
+    if (ok && m->chat && !file_exists(template)) ok = file_write(template, chat_template_source(m->chat), e);
+    const char *generation = path_join(a, folder, "generation_config.json");
+    if (ok && !file_exists(generation) && m->config.eos_count) {
+        buf g = {0};
+        buf_printf(&g, "{\n  \"eos_token_id\": %d%s\n}\n", m->config.eos[0],
+                   m->config.bos >= 0 ? arena_printf(a, ",\n  \"bos_token_id\": %d", m->config.bos) : "");
+        ok = file_write(generation, buf_str(&g), e);
+        buf_free(&g);
+    }
+    arena_free(a);
+    return ok;
+}
+
+bool model_save(const model *m, const adapter *merged, const char *folder, storage_type type, size_t shard_bytes, err *e) {
+    if (type != TYPE_F32 && type != TYPE_BF16 && type != TYPE_F16)
+        return err_set(e, ERR_UNSUPPORTED, "folders are written as f32, bf16 or f16, not %s", type_name(type));
+    arena *a = arena_new();
+    const bool ok = dir_make(folder, e) && write_weights(m, merged, folder, type, shard_bytes, e) &&
+                    write_config(m, path_join(a, folder, "config.json"), type, e) && write_text(m, folder, e);
+    arena_free(a);
+    return ok;
+}
