@@ -239,3 +239,5 @@ json *json_new_bool(arena *a, bool v) { return made(a, json_object_new_boolean(v
 /* A container holds its own reference to what is in it, next to the arena's. */
 void json_set(json *object, const char *key, json *value) { json_object_object_add(object, key, json_object_get(value)); }
 void json_append(json *array, json *value) { json_object_array_add(array, json_object_get(value)); }
+
+json *json_share(arena *a, json *v) { return owned(a, json_object_get(v)); }

@@ -62,6 +62,7 @@ json *json_new_real(arena *a, double v);
 json *json_new_bool(arena *a, bool v);
 void json_set(json *object, const char *key, json *value); /* takes part of the same arena's life; value may be shared */
 void json_append(json *array, json *value);
+json *json_share(arena *a, json *v); /* the same value, which now lives at least as long as this arena too */
 
 /* Writing: a stream onto a buf; commas and quotes follow by themselves.
  *     json_writer w = json_writer_on(&out, false);
