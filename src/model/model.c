@@ -1,204 +1,11 @@
-/* model.c - opening models: config, tensors by the family's table, tokenizer and template beside them. */
-#include <math.h>
-#include <stdlib.h>
+/* model.c - opening models: config, weights (load.c), tokenizer and template beside them; and reading them out. */
 #include <string.h>
 
-#include "base/rng.h"
-#include "model/config.h"
-
-/* ---- sizes and names ----------------------------------------------------------------------------------------------------------- */
-
-static int size_of(const model_config *c, const char *words) {
-    const struct {
-        const char *words;
-        int value;
-    } sizes[] = {{"1", 1},
-                 {"vocab", c->vocab},
-                 {"hidden", c->hidden},
-                 {"heads*d", c->heads * c->head_dim},
-                 {"kv*d", c->kv_heads * c->head_dim},
-                 {"ffn", c->ffn},
-                 {"positions", c->positions},
-                 {"3*hidden", 3 * c->hidden}};
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        if (strcmp(sizes[i].words, words) == 0) return sizes[i].value;
-    bug("no size is called '%s'", words);
-}
-
-static bool is_layered(const tensor_form *f) { return strstr(f->name, "%d") != NULL; }
-static bool is_present(const tensor_form *f, const model_config *c) { return !f->present || f->present(c); }
-static bool is_matrix(const tensor_form *f) { return strcmp(f->rows, "1") != 0; }
-
-static char *name_of(arena *a, const char *pattern, int layer) {
-    const char *at = strstr(pattern, "%d");
-    return at ? arena_printf(a, "%.*s%d%s", (int)(at - pattern), pattern, layer, at + 2) : arena_text(a, pattern);
-}
+#include "model/load.h"
 
 const weight *model_weight(const model *m, const tensor_form *f, int layer) {
     weight **row = m->slot[f - m->config.family->tensors];
     return row ? row[layer < 0 ? 0 : layer] : NULL;
-}
-
-/* ---- where values come from -------------------------------------------------------------------------------------------------------- */
-
-typedef struct {
-    model *m;
-    const model_options *o;
-    tensor_file files;
-    bool gguf;
-    bool random; /* model_new: no files */
-    rng draw;
-    err *e;
-} loader;
-
-static const file_tensor *find_tensor(const loader *l, const tensor_form *f, int layer, arena *scratch) {
-    const char *name = name_of(scratch, l->gguf ? f->gguf : f->name, layer), *prefix = l->m->config.family->prefix;
-    const file_tensor *t = tensor_file_find(&l->files, name);
-    if (!t && !l->gguf && prefix && strncmp(name, prefix, strlen(prefix)) == 0)
-        t = tensor_file_find(&l->files, name + strlen(prefix));
-    return t;
-}
-
-static const char *shape_words(arena *a, const int64_t *shape, int dims) {
-    const char *s = "[";
-    for (int i = 0; i < dims; i++) s = arena_printf(a, "%s%s%lld", s, i ? ", " : "", (long long)shape[i]);
-    return arena_printf(a, "%s]", s);
-}
-
-static bool check_tensor(const loader *l, const file_tensor *t, const char *name, const tensor_form *f, int rows, int cols,
-                         arena *a) {
-    const bool turned = f->transposed && !l->gguf;
-    const int64_t want[2] = {is_matrix(f) ? (turned ? cols : rows) : cols, turned ? rows : cols};
-    const int dims = is_matrix(f) ? 2 : 1;
-    if (!t) return err_set(l->e, ERR_INPUT, "%s: tensor '%s' is missing", l->m->path, name);
-    if (!t->known)
-        return err_set(l->e, ERR_UNSUPPORTED, "%s: tensor '%s' is stored as %s; F32, F16, BF16, Q8_0, Q4_0 and Q4_1 are read",
-                       l->m->path, name, t->type);
-    bool same = t->dims == dims;
-    for (int i = 0; same && i < dims; i++) same = t->shape[i] == want[i];
-    return same || err_set(l->e, ERR_INPUT, "%s: tensor '%s' has the shape %s, the config says %s", l->m->path, name,
-                           shape_words(a, t->shape, t->dims), shape_words(a, want, dims));
-}
-
-/* Rows of one head in GGUF are (i, j) of i < d/2, j < 2; ours are (j, i). */
-static void unpermute(float *out, const float *in, int rows, int cols, int d) {
-    for (int r = 0; r < rows; r++) {
-        const int h = r / d, i = r % d / 2, j = r % 2;
-        memcpy(out + (size_t)(h * d + j * (d / 2) + i) * (size_t)cols, in + (size_t)r * (size_t)cols, (size_t)cols * sizeof *out);
-    }
-}
-
-static void transpose(float *out, const float *in, int rows, int cols) {
-    for (int r = 0; r < rows; r++)
-        for (int c = 0; c < cols; c++) out[(size_t)c * (size_t)rows + (size_t)r] = in[(size_t)r * (size_t)cols + (size_t)c];
-}
-
-/* The bytes as our [out, in] rows of some type: as they are, or turned in float32. */
-static const void *our_rows(const loader *l, const file_tensor *t, const tensor_form *f, int rows, int cols, arena *a,
-                            storage_type *type) {
-    const size_t n = (size_t)rows * (size_t)cols;
-    *type = t->storage;
-    const bool turned = f->transposed && !l->gguf, permuted = f->permuted && l->gguf;
-    if (!turned && !permuted) return t->data;
-    float *in = arena_array(a, float, n), *out = arena_array(a, float, n);
-    type_to_f32(t->storage, t->data, in, n);
-    if (turned) transpose(out, in, cols, rows);
-    else if (is_matrix(f)) unpermute(out, in, rows, cols, l->m->config.head_dim);
-    else unpermute(out, in, cols, 1, l->m->config.head_dim);
-    *type = TYPE_F32;
-    return out;
-}
-
-/* Fresh values: norms one, biases zero, the rest normal with deviation 0.02 (GPT-2). */
-static const void *random_rows(loader *l, const char *name, const tensor_form *f, size_t n, arena *a) {
-    float *out = arena_array(a, float, n);
-    const bool bias = str_ends(str_of(name), STR(".bias"));
-    for (size_t i = 0; i < n; i++) out[i] = is_matrix(f) ? (float)(0.02 * rng_normal(&l->draw)) : bias ? 0 : 1;
-    return out;
-}
-
-static storage_type packed_type(const loader *l, storage_type stored) {
-    if (l->o->keep_blocks && !l->o->train && (stored == TYPE_Q8_0 || stored == TYPE_Q4_0 || stored == TYPE_Q4_1)) return stored;
-    return l->o->compute == COMPUTE_BF16 ? TYPE_BF16 : TYPE_F32;
-}
-
-static weight *load_one(loader *l, const tensor_form *f, int layer, const char *name) {
-    const model_config *c = &l->m->config;
-    const int rows = size_of(c, f->rows), cols = size_of(c, f->cols);
-    arena *scratch = arena_new();
-    storage_type from = TYPE_F32;
-    const void *data = NULL;
-    weight *w = NULL;
-    if (l->random) data = random_rows(l, name, f, (size_t)rows * (size_t)cols, scratch);
-    else {
-        const file_tensor *t = find_tensor(l, f, layer, scratch);
-        if (check_tensor(l, t, name, f, rows, cols, scratch)) data = our_rows(l, t, f, rows, cols, scratch, &from);
-        if (data && is_matrix(f)) l->m->stored = t->storage;
-    }
-    if (data)
-        w = weight_new(l->m->arena, l->m->backend, name, rows, cols, is_matrix(f), from, data,
-                       is_matrix(f) ? packed_type(l, from) : TYPE_F32, l->o->train);
-    arena_free(scratch);
-    return w;
-}
-
-static bool load_all(loader *l) {
-    model *m = l->m;
-    const tensor_form *forms = m->config.family->tensors;
-    int count = 0, total = 0;
-    for (; forms[count].name; count++) total += is_layered(&forms[count]) ? m->config.layers : 1;
-    m->slot = arena_array(m->arena, weight **, count);
-    m->parameters = arena_array(m->arena, parameter, total);
-    for (int i = 0; i < count; i++) {
-        if (!is_present(&forms[i], &m->config)) continue;
-        const int layers = is_layered(&forms[i]) ? m->config.layers : 1;
-        m->slot[i] = arena_array(m->arena, weight *, layers);
-        for (int k = 0; k < layers; k++) {
-            parameter *p = &m->parameters[m->count++];
-            *p = (parameter){&forms[i], is_layered(&forms[i]) ? k : -1, name_of(m->arena, forms[i].name, k), NULL};
-            if (!(p->w = m->slot[i][k] = load_one(l, &forms[i], k, p->name))) return false;
-        }
-        if (strcmp(forms[i].rows, "vocab") == 0)
-            m->head = m->slot[i][0]; /* the last one: the output matrix, or the embedding's own */
-    }
-    return true;
-}
-
-/* A tensor that the family does not know means that the forward pass would leave something out. */
-static bool refuse_unknown(const loader *l) {
-    const model *m = l->m;
-    if (l->files.count <= m->count) return true;
-    arena *a = arena_new();
-    bool ok = true;
-    for (int i = 0; ok && i < l->files.count; i++) {
-        const str name = l->files.tensor[i].name;
-        bool known = false;
-        for (const char *const *s = m->config.family->skipped; s && *s && !known; s++) known = str_ends(name, str_of(*s));
-        for (int k = 0; k < m->count && !known; k++) {
-            const char *file = l->gguf ? name_of(a, m->parameters[k].form->gguf, m->parameters[k].layer) : m->parameters[k].name,
-                       *prefix = m->config.family->prefix;
-            known = str_is(name, file) ||
-                    (prefix && strncmp(file, prefix, strlen(prefix)) == 0 && str_is(name, file + strlen(prefix)));
-        }
-        if (!known && m->config.tied && (str_is(name, "lm_head.weight") || str_is(name, "output.weight"))) known = true;
-        if (!known)
-            ok = err_set(l->e, ERR_UNSUPPORTED, "%s: tensor '%.*s' is no part of the family '%s' as we know it", m->path,
-                         STR_ARG(name), m->config.family->name);
-    }
-    arena_free(a);
-    return ok;
-}
-
-/* Both output matrix and embedding in the file, and different: then they are not tied, whatever the config says. */
-static void untie_if_different(loader *l) {
-    const char *names[2] = {l->gguf ? "token_embd.weight" : NULL, l->gguf ? "output.weight" : "lm_head.weight"};
-    if (!l->m->config.tied || l->random) return;
-    arena *a = arena_new();
-    const file_tensor *head = tensor_file_find(&l->files, names[1]),
-                      *embed = find_tensor(l, &l->m->config.family->tensors[0], 0, a);
-    if (head && embed && (head->bytes != embed->bytes || memcmp(head->data, embed->data, head->bytes) != 0))
-        l->m->config.tied = false;
-    arena_free(a);
 }
 
 /* ---- text beside the weights --------------------------------------------------------------------------------------------------------------- */
@@ -258,12 +65,14 @@ static model *begin(arena *a, backend *b, const char *path) {
 
 static bool finish(loader *l) {
     model *m = l->m;
-    if (!load_all(l)) return false;
+    m->compute = l->o->compute;
+    m->measured = l->o->measure;
+    if (!load_weights(l)) return false;
     if (m->config.rope.kind != ROPE_NONE) {
         m->rope_frequency = arena_array(m->arena, float, m->config.head_dim);
         rope_frequencies(&m->config, &m->rope, m->rope_frequency);
     }
-    return l->random || refuse_unknown(l);
+    return true;
 }
 
 static model *open_folder(arena *a, backend *b, const char *path, const model_options *o, err *e) {
@@ -272,7 +81,6 @@ static model *open_folder(arena *a, backend *b, const char *path, const model_op
     const json *config = json_parse_file(a, path_join(a, path, "config.json"), 16 << 20, e);
     if (!config || !config_read(a, config, m->path, &m->config, e) || !safetensors_open_folder(a, path, "model", &l.files, e))
         return NULL;
-    untie_if_different(&l);
     return finish(&l) && open_text(m, o, e) ? m : NULL;
 }
 

@@ -129,6 +129,8 @@ struct model {
     float *rope_frequency;          /* [head_dim/2] */
     rope_table rope;
     storage_type stored;            /* main type of the file's matrices */
+    compute_type compute;           /* as it was opened */
+    bool measured;                  /* sizes only */
 };
 
 typedef struct {
