@@ -54,22 +54,47 @@ bool config_size(const json *j, const char *key, int64_t fallback, int64_t max, 
     return true;
 }
 
-bool config_activation(const json *j, const char *key, const char *fallback, activation_kind *out, err *e) {
-    static const struct {
-        const char *name;
-        activation_kind kind;
-    } names[] = {
+bool config_real(const json *j, const char *key, double fallback, double min, double max, double *out, err *e) {
+    const json *v = json_get(j, key);
+    const json_kind kind = json_kind_of(v);
+    *out = json_real(v, fallback);
+    if (v && kind != JSON_INT && kind != JSON_REAL)
+        return err_set(e, ERR_INPUT, "config: '%s' should be a number, it is %s", key, json_kind_name(kind));
+    if (!(*out >= min && *out <= max)) return err_set(e, ERR_INPUT, "config: '%s' is %g, expected %g to %g", key, *out, min, max);
+    return true;
+}
+
+bool config_bool(const json *j, const char *key, bool fallback, bool *out, err *e) {
+    const json *v = json_get(j, key);
+    *out = json_bool(v, fallback);
+    if (v && json_kind_of(v) != JSON_BOOL)
+        return err_set(e, ERR_INPUT, "config: '%s' should be true or false, it is %s", key, json_kind_name(json_kind_of(v)));
+    return true;
+}
+
+static const struct {
+    const char *name;
+    activation_kind kind;
+} activations[] = {
 #define X(token, name) {name, token},
-        ACTIVATIONS(X)
+    ACTIVATIONS(X)
 #undef X
-            {"swish", ACT_SILU},
-        {"gelu_new", ACT_GELU_TANH},
-        {"gelu_fast", ACT_GELU_TANH},
-    };
+        {"swish", ACT_SILU},
+    {"gelu_new", ACT_GELU_TANH},
+    {"gelu_fast", ACT_GELU_TANH},
+};
+
+const char *config_activation_name(activation_kind kind) {
+    for (size_t i = 0; i < sizeof activations / sizeof *activations; i++)
+        if (activations[i].kind == kind) return activations[i].name;
+    bug("activation %d has no name", (int)kind);
+}
+
+bool config_activation(const json *j, const char *key, const char *fallback, activation_kind *out, err *e) {
     const str name = json_get_text(j, key, str_of(fallback));
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (str_is(name, names[i].name)) {
-            *out = names[i].kind;
+    for (size_t i = 0; i < sizeof activations / sizeof *activations; i++)
+        if (str_is(name, activations[i].name)) {
+            *out = activations[i].kind;
             return true;
         }
     return err_set(e, ERR_UNSUPPORTED,
@@ -85,30 +110,34 @@ bool config_rope(const json *j, model_config *c, err *e) {
     };
     const json *p = json_get(j, "rope_parameters"), *s = json_get(j, "rope_scaling"), *from = p ? p : s;
     rope_config *r = &c->rope;
-    *r = (rope_config){.theta = json_get_real(p, "rope_theta", json_get_real(j, "rope_theta", 10000)), .factor = 1, .partial = 1};
-    r->partial = json_get_real(p, "partial_rotary_factor", json_get_real(j, "partial_rotary_factor", 1));
+    int64_t original = json_get_int(from, "original_max_position_embeddings", c->positions);
+    if ((p && json_kind_of(p) != JSON_OBJECT) || (s && json_kind_of(s) != JSON_OBJECT))
+        return err_set(e, ERR_INPUT, "config: rope_parameters or rope_scaling should be an object");
+    if (!config_real(json_has(p, "rope_theta") ? p : j, "rope_theta", 10000, 1, 1e12, &r->theta, e) ||
+        !config_real(json_has(p, "partial_rotary_factor") ? p : j, "partial_rotary_factor", 1, 0, 1, &r->partial, e) ||
+        !config_real(from, "factor", 1, 1e-6, 1e6, &r->factor, e) ||
+        !config_real(from, "low_freq_factor", 1, 1e-6, 1e6, &r->low_freq_factor, e) ||
+        !config_real(from, "high_freq_factor", 4, 1e-6, 1e6, &r->high_freq_factor, e))
+        return false;
     const str kind = json_get_text(from, "rope_type", json_get_text(from, "type", STR("default")));
     int i = 0;
     while (i < ROPE_NONE && !str_is(kind, names[i])) i++;
     if (i == ROPE_NONE)
         return err_set(e, ERR_UNSUPPORTED, "config: rope_type '%.*s' is not here; default, linear and llama3 are", STR_ARG(kind));
     r->kind = (rope_kind)i;
-    r->factor = json_get_real(from, "factor", 1);
-    r->low_freq_factor = json_get_real(from, "low_freq_factor", 1);
-    r->high_freq_factor = json_get_real(from, "high_freq_factor", 4);
-    r->original_positions = (int)json_get_int(from, "original_max_position_embeddings", c->positions);
-    if (!(r->theta > 0) || !(r->factor > 0) || !(r->partial > 0 && r->partial <= 1) || r->original_positions < 1 ||
-        r->high_freq_factor <= r->low_freq_factor)
-        return err_set(e, ERR_INPUT, "config: impossible values of rope (theta %g, factor %g, partial %g)", r->theta, r->factor,
-                       r->partial);
+    if (original < 1 || original > 1 << 30 || r->high_freq_factor <= r->low_freq_factor)
+        return err_set(e, ERR_INPUT, "config: impossible values of rope (original length %lld, frequency factors %g to %g)",
+                       (long long)original, r->low_freq_factor, r->high_freq_factor);
+    r->original_positions = (int)original;
     return true;
 }
 
 bool config_finish(model_config *c, err *e) {
     if (c->heads % c->kv_heads)
         return err_set(e, ERR_INPUT, "config: %d heads cannot share %d key/value heads", c->heads, c->kv_heads);
-    if (c->rope.kind != ROPE_NONE && (int)(c->head_dim * c->rope.partial) % 2)
-        return err_set(e, ERR_INPUT, "config: rope turns pairs, a head has %d values", c->head_dim);
+    const int turned = (int)(c->head_dim * c->rope.partial);
+    if (c->rope.kind != ROPE_NONE && (turned < 2 || turned % 2))
+        return err_set(e, ERR_INPUT, "config: rope turns pairs of values, here it would turn %d", turned);
     if (c->head_dim > 1024) return err_set(e, ERR_LIMIT, "config: heads of %d values, at most 1024", c->head_dim);
     return true;
 }
@@ -117,10 +146,15 @@ static void add_eos(model_config *c, int64_t id) {
     if (id >= 0 && id < c->vocab && c->eos_count < (int)(sizeof c->eos / sizeof *c->eos)) c->eos[c->eos_count++] = (int)id;
 }
 
+static int token_of(const json *j, const char *key, int vocab) {
+    const int64_t id = json_get_int(j, key, -1);
+    return id >= 0 && id < vocab ? (int)id : -1;
+}
+
 void config_tokens(const json *j, model_config *c) {
     const json *eos = json_get(j, "eos_token_id");
-    c->bos = (int)json_get_int(j, "bos_token_id", -1);
-    c->pad = (int)json_get_int(j, "pad_token_id", -1);
+    c->bos = token_of(j, "bos_token_id", c->vocab);
+    c->pad = token_of(j, "pad_token_id", c->vocab);
     if (json_kind_of(eos) == JSON_ARRAY)
         for (size_t i = 0; i < json_count(eos); i++) add_eos(c, json_int(json_at(eos, i), -1));
     else add_eos(c, json_int(eos, -1));
@@ -135,6 +169,11 @@ bool config_read(arena *a, const json *j, const char *path, model_config *c, err
     if (!c->family)
         return err_set(e, ERR_UNSUPPORTED, "%s: model_type '%s' is not here; there are: %s", path, c->model_type,
                        family_names(a));
+    if (json_get(j, "quantization_config"))
+        return err_set(e, ERR_UNSUPPORTED,
+                       "%s: its weights are quantised by '%.*s', which is not read; get the plain safetensors, or a GGUF file",
+                       path,
+                       STR_ARG(json_get_text(json_get(j, "quantization_config"), "quant_method", STR("an unknown method"))));
     if (!c->family->read_config(j, c, a, e) || !config_finish(c, e)) return err_prefix(e, "%s", path);
     config_tokens(j, c);
     return true;

@@ -7,6 +7,10 @@
 bool config_read(arena *a, const json *j, const char *path, model_config *c, err *e);
 /* A size within 1 .. max; fallback 0: it must be there. */
 bool config_size(const json *j, const char *key, int64_t fallback, int64_t max, int *out, err *e);
+/* Numbers and switches: a value of another kind is an error, not the fallback. */
+bool config_real(const json *j, const char *key, double fallback, double min, double max, double *out, err *e);
+bool config_bool(const json *j, const char *key, bool fallback, bool *out, err *e);
+const char *config_activation_name(activation_kind kind);
 bool config_activation(const json *j, const char *key, const char *fallback, activation_kind *out, err *e);
 bool config_rope(const json *j, model_config *c, err *e);
 bool config_finish(model_config *c, err *e);

@@ -1,5 +1,6 @@
 /* family_gpt2.c - GPT-2: learned positions, LayerNorm with bias, q k v in one matrix, tied output. Its folder stores the linear layers
- * transposed (Conv1D: [in, out]); ours are [out, in] as everywhere. */
+ * transposed (Conv1D: [in, out]); ours are [out, in] as everywhere. The dropout that its config names (0.1) is not applied when it is
+ * trained. Its embedding has no padding row, so the pad token is trained like any other. */
 #include "model/config.h"
 
 enum { EMBED, POSITION, NORM1, NORM1B, QKV, QKVB, O, OB, NORM2, NORM2B, UP, UPB, DOWN, DOWNB, NORM, NORMB, HEAD };
@@ -42,8 +43,10 @@ static bool read_config(const json *j, model_config *c, arena *a, err *e) {
         return err_set(e, ERR_UNSUPPORTED, "config: scale_attn_weights false and scale_attn_by_inverse_layer_idx are not here");
     c->kv_heads = c->heads;
     c->head_dim = c->hidden / c->heads;
-    c->norm_eps = (float)json_get_real(j, "layer_norm_epsilon", 1e-5);
-    c->tied = json_get_bool(j, "tie_word_embeddings", true);
+    double eps;
+    if (!config_real(j, "layer_norm_epsilon", 1e-5, 0, 1, &eps, e) || !config_bool(j, "tie_word_embeddings", true, &c->tied, e))
+        return false;
+    c->norm_eps = (float)eps;
     c->rope.kind = ROPE_NONE;
     return true;
 }
@@ -55,16 +58,15 @@ static void write_config(json_writer *w, const model_config *c) {
     json_key(w, "n_head"), json_put_int(w, c->heads);
     json_key(w, "n_inner"), json_put_int(w, c->ffn);
     json_key(w, "n_positions"), json_put_int(w, c->positions);
-    json_key(w, "activation_function"), json_put_cstr(w, c->activation == ACT_GELU_TANH ? "gelu_new"
-                                                         : c->activation == ACT_GELU    ? "gelu"
-                                                                                        : "relu");
+    json_key(w, "activation_function");
+    json_put_cstr(w, c->activation == ACT_GELU_TANH ? "gelu_new" : config_activation_name(c->activation));
     json_key(w, "layer_norm_epsilon"), json_put_float(w, c->norm_eps);
 }
 
 static tensor *forward(const model *m, tape *t, const model_batch *b, const adapter *ad) {
     const model_config *c = &m->config;
     weight ***w = m->slot;
-    tensor *x = op_position(t, op_embed(t, w[EMBED][0], b->ids, b->layout->tokens, c->pad), w[POSITION][0], b->layout);
+    tensor *x = op_position(t, op_embed(t, w[EMBED][0], b->ids, b->layout->tokens, -1), w[POSITION][0], b->layout);
     for (int l = 0; l < c->layers; l++) {
         tape_segment_begin(t, x);
         tensor *h = op_layernorm(t, x, w[NORM1][l], w[NORM1B][l], c->norm_eps);
@@ -85,7 +87,7 @@ static tensor *forward(const model *m, tape *t, const model_batch *b, const adap
 }
 
 static const char *const types[] = {"gpt2", NULL};
-static const char *const skipped[] = {"attn.bias", "attn.masked_bias", NULL};
+static const char *const skipped[] = {".attn.bias", ".attn.masked_bias", NULL};
 
 const family family_gpt2 = {.name = "gpt2",
                             .model_types = types,

@@ -14,15 +14,18 @@ bool llama_read_config(const json *j, model_config *c, err *e) {
         !config_size(j, "max_position_embeddings", 2048, 1 << 24, &c->positions, e) ||
         !config_activation(j, "hidden_act", "silu", &c->activation, e) || !config_rope(j, c, e))
         return false;
-    c->norm_eps = (float)json_get_real(j, "rms_norm_eps", 1e-6);
-    c->tied = json_get_bool(j, "tie_word_embeddings", false);
+    double eps;
+    if (!config_real(j, "rms_norm_eps", 1e-6, 0, 1, &eps, e) || !config_bool(j, "tie_word_embeddings", false, &c->tied, e))
+        return false;
+    c->norm_eps = (float)eps;
     return true;
 }
 
 static bool read_config(const json *j, model_config *c, arena *a, err *e) {
     (void)a;
-    c->qkv_bias = c->out_bias = json_get_bool(j, "attention_bias", false);
-    c->mlp_bias = json_get_bool(j, "mlp_bias", false);
+    if (!config_bool(j, "attention_bias", false, &c->qkv_bias, e) || !config_bool(j, "mlp_bias", false, &c->mlp_bias, e))
+        return false;
+    c->out_bias = c->qkv_bias;
     return llama_read_config(j, c, e);
 }
 
@@ -34,7 +37,7 @@ void llama_write_config(json_writer *w, const model_config *c) {
     json_key(w, "head_dim"), json_put_int(w, c->head_dim);
     json_key(w, "intermediate_size"), json_put_int(w, c->ffn);
     json_key(w, "max_position_embeddings"), json_put_int(w, c->positions);
-    json_key(w, "hidden_act"), json_put_cstr(w, "silu");
+    json_key(w, "hidden_act"), json_put_cstr(w, config_activation_name(c->activation));
     json_key(w, "rms_norm_eps"), json_put_float(w, c->norm_eps);
     config_put_rope(w, c);
 }

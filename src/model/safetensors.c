@@ -7,7 +7,7 @@
 
 #include "model/model.h"
 
-enum { HEADER_MAX = 100 << 20, TENSORS_MAX = 1 << 20 };
+enum { HEADER_MAX = 100000000, TENSORS_MAX = 1 << 20, SHARDS_MAX = 1024 };
 
 static const struct {
     const char *name;
@@ -85,6 +85,32 @@ static bool check_cover(const char *path, file_tensor *t, int count, str data, e
     return true;
 }
 
+/* Members of the outermost object as they are written, duplicates too (a parsed object has only the last of them). The text is JSON. */
+static size_t count_keys(str text) {
+    size_t keys = 0;
+    int depth = 0;
+    bool inside = false;
+    for (size_t i = 0; i < text.len; i++) {
+        const char c = text.ptr[i];
+        if (inside && c == '\\') i++;
+        else if (c == '"') inside = !inside;
+        else if (!inside && (c == '{' || c == '[')) depth++;
+        else if (!inside && (c == '}' || c == ']')) depth--;
+        else if (!inside && c == ':') keys += depth == 1;
+    }
+    return keys;
+}
+
+static bool check_metadata(const char *path, const json *metadata, err *e) {
+    json_member m = {0};
+    if (metadata && json_kind_of(metadata) != JSON_OBJECT)
+        return err_set(e, ERR_INPUT, "%s: __metadata__ should be an object of texts", path);
+    while (json_next(metadata, &m))
+        if (json_kind_of(m.value) != JSON_STRING)
+            return err_set(e, ERR_INPUT, "%s: __metadata__ '%s' should be a text", path, m.key);
+    return true;
+}
+
 bool safetensors_open(arena *a, const char *path, tensor_file *out, err *e) {
     str file;
     uint64_t header;
@@ -97,16 +123,22 @@ bool safetensors_open(arena *a, const char *path, tensor_file *out, err *e) {
                        "%s: the header says it has %llu bytes, the file has %zu; it is truncated or no safetensors file", path,
                        (unsigned long long)header, file.len);
     const str data = {file.ptr + 8 + header, file.len - 8 - header};
-    const json *j = json_parse(a, (str){file.ptr + 8, header}, e);
+    const str head = {file.ptr + 8, header};
+    if (!header || *head.ptr != '{')
+        return err_set(e, ERR_INPUT, "%s: the header does not begin with '{'; it is no safetensors file", path);
+    const json *j = json_parse(a, head, e);
     if (!j) return err_prefix(e, "%s: header", path);
     if (json_kind_of(j) != JSON_OBJECT || json_count(j) > TENSORS_MAX)
-        return err_set(e, ERR_INPUT, "%s: the header is no object of tensors", path);
+        return err_set(e, ERR_INPUT, "%s: the header is no object of at most %d tensors", path, TENSORS_MAX);
+    if (count_keys(head) != json_count(j))
+        return err_set(e, ERR_INPUT, "%s: the header names a tensor twice; the file is damaged", path);
     out->tensor = arena_array(a, file_tensor, json_count(j) + 1);
     const char *kept = arena_text(a, path);
     json_member m = {0};
     while (json_next(j, &m)) {
-        if (strcmp(m.key, "__metadata__") == 0) out->metadata = m.value;
-        else if (!read_entry(kept, &m, data, &out->tensor[out->count++], e)) return false;
+        if (strcmp(m.key, "__metadata__") == 0) {
+            if (!check_metadata(kept, out->metadata = m.value, e)) return false;
+        } else if (!read_entry(kept, &m, data, &out->tensor[out->count++], e)) return false;
     }
     if (!check_cover(kept, out->tensor, out->count, data, e)) return false;
     qsort(out->tensor, (size_t)out->count, sizeof *out->tensor, by_name);
@@ -121,7 +153,7 @@ const file_tensor *tensor_file_find(const tensor_file *f, const char *name) {
 /* The files that an index names, each once. A name may not leave the folder. */
 static bool open_shards(arena *a, const char *folder, const json *map, tensor_file *out, err *e) {
     json_member m = {0};
-    const char *names[4096];
+    const char *names[SHARDS_MAX];
     int count = 0, total = 0;
     while (json_next(map, &m)) {
         const char *name = str_copy(a, json_text(m.value, STR("")));
@@ -130,7 +162,7 @@ static bool open_shards(arena *a, const char *folder, const json *map, tensor_fi
             return err_set(e, ERR_INPUT, "%s: the index names the file '%s' for '%s'; only names in the folder are allowed",
                            folder, name, m.key);
         for (int i = 0; i < count && !known; i++) known = strcmp(names[i], name) == 0;
-        if (!known && count == 4096) return err_set(e, ERR_LIMIT, "%s: more than 4096 shards", folder);
+        if (!known && count == SHARDS_MAX) return err_set(e, ERR_LIMIT, "%s: more than %d shards", folder, SHARDS_MAX);
         if (!known) names[count++] = name;
     }
     tensor_file *part = arena_array(a, tensor_file, count + 1);
