@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/rng.h"
-#include "model/model.h"
+#include "model/load.h"
 
 /* "model.layers.0.self_attn.q_proj.weight" -> "model.layers.0.self_attn.q_proj" */
 static char *module_of(arena *a, const char *name) { return arena_copy(a, name, strlen(name) - strlen(".weight")); }
@@ -50,15 +49,22 @@ tensor *model_linear(const model *m, tape *t, tensor *x, weight *w, weight *bias
 
 /* ---- a new one ------------------------------------------------------------------------------------------------------------------- */
 
+static storage_type packed_type(const model *m) { return m->compute == COMPUTE_BF16 ? TYPE_BF16 : TYPE_F32; }
+
+static weight *half(adapter *ad, const model *m, const char *module, char letter, int rows, int cols, const float *values,
+                    bool trained) {
+    const char *name = arena_printf(ad->arena, "%s.lora_%c.weight", module, letter);
+    if (m->measured) return weight_measured(ad->arena, m->backend, name, rows, cols, true, packed_type(m), trained);
+    return weight_new(ad->arena, m->backend, name, rows, cols, true, TYPE_F32, values, packed_type(m), trained);
+}
+
 static void add_entry(adapter *ad, model *m, const parameter *p, const char *module, int r, double scale, const float *A,
                       const float *B, bool trained) {
-    const storage_type type = p->w->type == TYPE_F32 ? TYPE_F32 : TYPE_BF16;
-    lora *l = &ad->entry[ad->count++];
-    *l = (lora){.base = p->w, .name = arena_text(ad->arena, module), .scale = (float)scale};
-    l->A = weight_new(ad->arena, m->backend, arena_printf(ad->arena, "%s.lora_A.weight", module), r, p->w->cols, true, TYPE_F32,
-                      A, type, trained);
-    l->B = weight_new(ad->arena, m->backend, arena_printf(ad->arena, "%s.lora_B.weight", module), p->w->rows, r, true, TYPE_F32,
-                      B, type, trained);
+    ad->entry[ad->count++] = (lora){.base = p->w,
+                                    .name = arena_text(ad->arena, module),
+                                    .scale = (float)scale,
+                                    .A = half(ad, m, module, 'A', r, p->w->cols, A, trained),
+                                    .B = half(ad, m, module, 'B', p->w->rows, r, B, trained)};
 }
 
 static adapter *begin(arena *a, model *m, const lora_options *o) {
@@ -98,7 +104,7 @@ size_t adapter_bytes_needed(const model *m, const lora_options *o, bool trained)
     for (int i = 0; i < m->count; i++) {
         const parameter *p = &m->parameters[i];
         if (!wanted(p, module_of(a, p->name), o)) continue;
-        const storage_type type = p->w->type == TYPE_F32 ? TYPE_F32 : TYPE_BF16;
+        const storage_type type = packed_type(m);
         n += weight_bytes_needed(o->r, p->w->cols, true, type, trained) +
              weight_bytes_needed(p->w->rows, o->r, true, type, trained);
     }
@@ -116,6 +122,14 @@ static bool refuse_kinds(const json *config, const char *path, err *e) {
     for (size_t i = 0; i < sizeof switches / sizeof *switches; i++)
         if (json_get_bool(config, switches[i], false))
             return err_set(e, ERR_UNSUPPORTED, "%s: %s is not here yet", path, switches[i]);
+    static const char *const settings[] = {"layer_replication", "alora_invocation_tokens", "target_parameters",
+                                           "trainable_token_indices"};
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+        if (json_count(json_get(config, settings[i])))
+            return err_set(e, ERR_UNSUPPORTED, "%s: %s is not here yet", path, settings[i]);
+    const str bias = json_get_text(config, "bias", STR("none"));
+    if (!str_is(bias, "none"))
+        return err_set(e, ERR_UNSUPPORTED, "%s: trained biases (bias '%.*s') are not here yet", path, STR_ARG(bias));
     if (json_count(json_get(config, "modules_to_save")))
         return err_set(e, ERR_UNSUPPORTED, "%s: modules_to_save is not here yet", path);
     return true;
@@ -144,10 +158,8 @@ static bool open_entry(adapter *ad, model *m, const tensor_file *files, const js
                        const char *folder, bool trained, int *used, err *e) {
     arena *a = arena_new();
     char *module = module_of(a, p->name);
-    const char *prefix = m->config.family->prefix ? m->config.family->prefix : "";
     const file_tensor *A = tensor_file_find(files, arena_printf(a, "base_model.model.%s.lora_A.weight", module));
     const file_tensor *B = tensor_file_find(files, arena_printf(a, "base_model.model.%s.lora_B.weight", module));
-    (void)prefix;
     bool ok = true;
     if (A || B) {
         const int64_t r = A && A->dims == 2 ? A->shape[0] : 0;
@@ -167,16 +179,26 @@ static bool open_entry(adapter *ad, model *m, const tensor_file *files, const js
     return ok;
 }
 
+static adapter *err_null_prefix(err *e, const char *folder) {
+    err_prefix(e, "%s/adapter_config.json", folder);
+    return NULL;
+}
+
 adapter *adapter_open(arena *a, model *m, const char *folder, bool trained, err *e) {
     const json *config = json_parse_file(a, path_join(a, folder, "adapter_config.json"), 1 << 20, e);
     tensor_file files;
     if (!config || !refuse_kinds(config, folder, e) || !safetensors_open_folder(a, folder, "adapter_model", &files, e))
         return NULL;
     const json *targets = json_get(config, "target_modules");
-    lora_options o = {.r = (int)json_get_int(config, "r", 8),
-                      .alpha = json_get_real(config, "lora_alpha", 8),
-                      .dropout = json_get_real(config, "lora_dropout", 0),
-                      .rslora = json_get_bool(config, "use_rslora", false)};
+    int64_t r = 8;
+    lora_options o = {.alpha = 8};
+    if (json_has(config, "r") && !json_want_int(config, "r", 1, 4096, &r, e)) return err_null_prefix(e, folder);
+    if (json_get(config, "lora_alpha") && !json_want_real(config, "lora_alpha", -1e9, 1e9, &o.alpha, e))
+        return err_null_prefix(e, folder);
+    if (json_get(config, "lora_dropout") && !json_want_real(config, "lora_dropout", 0, 0.999, &o.dropout, e))
+        return err_null_prefix(e, folder);
+    o.r = (int)r;
+    o.rslora = json_get_bool(config, "use_rslora", false);
     const char **names = arena_array(a, const char *, json_count(targets) + 1);
     for (size_t i = 0; json_kind_of(targets) == JSON_ARRAY && i < json_count(targets); i++)
         names[o.target_count++] = str_copy(a, json_text(json_at(targets, i), STR("")));
@@ -209,14 +231,47 @@ static void fill_weight(void *self, int index, void *out) {
     memory_release(values);
 }
 
-/* Short names of the modules, each once, as PEFT's target_modules. */
-static void put_targets(json_writer *w, const adapter *ad) {
+static const char *short_name(const char *module) { return strrchr(module, '.') + 1; }
+
+/* Are all modules of the model that have this short name adapted? Then PEFT's target_modules may say the short one. */
+static bool is_everywhere(const adapter *ad, const model *m, const char *name) {
+    arena *a = arena_new();
+    bool all = true;
+    for (int i = 0; i < m->count && all; i++)
+        if (m->parameters[i].w->matrix && strchr(m->parameters[i].name, '.') &&
+            strcmp(short_name(module_of(a, m->parameters[i].name)), name) == 0)
+            all = adapter_find(ad, m->parameters[i].w) != NULL;
+    arena_free(a);
+    return all;
+}
+
+static void put_targets(json_writer *w, const adapter *ad, const model *m) {
     json_open(w, '[');
     for (int i = 0; i < ad->count; i++) {
-        const char *name = strrchr(ad->entry[i].name, '.') + 1;
+        const char *name = short_name(ad->entry[i].name);
         bool seen = false;
-        for (int k = 0; k < i && !seen; k++) seen = strcmp(strrchr(ad->entry[k].name, '.') + 1, name) == 0;
+        if (!is_everywhere(ad, m, name)) {
+            json_put_cstr(w, ad->entry[i].name);
+            continue;
+        }
+        for (int k = 0; k < i && !seen; k++) seen = strcmp(short_name(ad->entry[k].name), name) == 0;
         if (!seen) json_put_cstr(w, name);
+    }
+    json_close(w);
+}
+
+/* Modules whose rank (or alpha) is not the adapter's, as PEFT's rank_pattern and alpha_pattern. */
+static void put_patterns(json_writer *w, const adapter *ad) {
+    const lora_options *o = &ad->options;
+    json_key(w, "rank_pattern"), json_open(w, '{');
+    for (int i = 0; i < ad->count; i++)
+        if (ad->entry[i].A->rows != o->r) json_key(w, ad->entry[i].name), json_put_int(w, ad->entry[i].A->rows);
+    json_close(w);
+    json_key(w, "alpha_pattern"), json_open(w, '{');
+    for (int i = 0; i < ad->count; i++) {
+        const int r = ad->entry[i].A->rows;
+        const double alpha = (double)ad->entry[i].scale * (o->rslora ? sqrt(r) : r);
+        if (fabs(alpha - o->alpha) > 1e-5 * fabs(o->alpha)) json_key(w, ad->entry[i].name), json_put_real(w, alpha);
     }
     json_close(w);
 }
@@ -239,7 +294,8 @@ static bool save_config(const adapter *ad, const model *m, const char *path, err
     json_key(&w, "fan_in_fan_out"), json_put_bool(&w, turned);
     json_key(&w, "bias"), json_put_cstr(&w, "none");
     json_key(&w, "modules_to_save"), json_put_null(&w);
-    json_key(&w, "target_modules"), put_targets(&w, ad);
+    json_key(&w, "target_modules"), put_targets(&w, ad, m);
+    put_patterns(&w, ad);
     json_close(&w);
     buf_put_char(&out, '\n');
     const bool ok = file_write(path, buf_str(&out), e);

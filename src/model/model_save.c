@@ -86,9 +86,21 @@ static bool write_weights(const model *m, const adapter *merged, const char *fol
     json_close(&w);
     json_close(&w);
     if (ok && shards > 1) ok = file_write(path_join(a, folder, "model.safetensors.index.json"), buf_str(&index), e);
+    if (ok)
+        file_io.unlink(
+            path_join(a, folder, shards > 1 ? "model.safetensors" : "model.safetensors.index.json")); /* of an older save */
     buf_free(&index);
     arena_free(a);
     return ok;
+}
+
+static void put_token_ids(json_writer *w, const model_config *c) {
+    if (c->bos >= 0) json_key(w, "bos_token_id"), json_put_int(w, c->bos);
+    if (c->eos_count == 1) json_key(w, "eos_token_id"), json_put_int(w, c->eos[0]);
+    if (c->eos_count < 2) return;
+    json_key(w, "eos_token_id"), json_open(w, '[');
+    for (int i = 0; i < c->eos_count; i++) json_put_int(w, c->eos[i]);
+    json_close(w);
 }
 
 /* Members that we know are written anew; everything else the folder had stays as it was. */
@@ -102,13 +114,7 @@ static bool write_config(const model *m, const char *path, storage_type type, er
     json_key(&w, "dtype"), json_put_cstr(&w, type == TYPE_F32 ? "float32" : type == TYPE_BF16 ? "bfloat16" : "float16");
     json_key(&w, "vocab_size"), json_put_int(&w, c->vocab);
     json_key(&w, "tie_word_embeddings"), json_put_bool(&w, c->tied);
-    if (c->bos >= 0) json_key(&w, "bos_token_id"), json_put_int(&w, c->bos);
-    if (c->eos_count == 1) json_key(&w, "eos_token_id"), json_put_int(&w, c->eos[0]);
-    if (c->eos_count > 1) {
-        json_key(&w, "eos_token_id"), json_open(&w, '[');
-        for (int i = 0; i < c->eos_count; i++) json_put_int(&w, c->eos[i]);
-        json_close(&w);
-    }
+    put_token_ids(&w, c);
     if (c->pad >= 0) json_key(&w, "pad_token_id"), json_put_int(&w, c->pad);
     c->family->write_config(&w, c);
     json_close(&w);
@@ -117,7 +123,8 @@ static bool write_config(const model *m, const char *path, storage_type type, er
     json_open(&v, '{');
     json_member mine = {0}, theirs = {0};
     while (known && json_next(known, &mine)) json_key(&v, mine.key), json_put_value(&v, mine.value);
-    static const char *const replaced[] = {"torch_dtype", "rope_theta", "rope_scaling", "transformers_version", NULL};
+    static const char *const replaced[] = {"torch_dtype",          "rope_theta",    "rope_scaling",
+                                           "transformers_version", "_name_or_path", NULL};
     while (known && c->source && json_next(c->source, &theirs)) {
         bool leave = json_has(known, theirs.key);
         for (const char *const *r = replaced; *r && !leave; r++) leave = strcmp(*r, theirs.key) == 0;
@@ -134,8 +141,16 @@ static bool write_config(const model *m, const char *path, storage_type type, er
 
 /* Text files of a folder are copied as they are; those of a GGUF file are made from what it holds. */
 static bool write_text(const model *m, const char *folder, err *e) {
-    static const char *const names[] = {"tokenizer.json",         "tokenizer_config.json",   "chat_template.jinja",
-                                        "generation_config.json", "special_tokens_map.json", NULL};
+    static const char *const names[] = {"tokenizer.json",
+                                        "tokenizer_config.json",
+                                        "chat_template.jinja",
+                                        "generation_config.json",
+                                        "special_tokens_map.json",
+                                        "added_tokens.json",
+                                        "tokenizer.model",
+                                        "vocab.json",
+                                        "merges.txt",
+                                        NULL};
     arena *a = arena_new();
     bool ok = true;
     bool copied = false;
@@ -156,12 +171,15 @@ static bool write_text(const model *m, const char *folder, err *e) {
         buf_free(&config);
     }
     const char *template = path_join(a, folder, "chat_template.jinja");
-    if (ok && m->chat && !file_exists(template)) ok = file_write(template, chat_template_source(m->chat), e);
+    if (ok && m->chat) ok = file_write(template, chat_template_source(m->chat), e);
     const char *generation = path_join(a, folder, "generation_config.json");
     if (ok && !file_exists(generation) && m->config.eos_count) {
         buf g = {0};
-        buf_printf(&g, "{\n  \"eos_token_id\": %d%s\n}\n", m->config.eos[0],
-                   m->config.bos >= 0 ? arena_printf(a, ",\n  \"bos_token_id\": %d", m->config.bos) : "");
+        json_writer w = json_writer_on(&g, true);
+        json_open(&w, '{');
+        put_token_ids(&w, &m->config);
+        json_close(&w);
+        buf_put_char(&g, '\n');
         ok = file_write(generation, buf_str(&g), e);
         buf_free(&g);
     }
