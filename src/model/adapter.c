@@ -231,15 +231,17 @@ static void fill_weight(void *self, int index, void *out) {
     memory_release(values);
 }
 
-static const char *short_name(const char *module) { return strrchr(module, '.') + 1; }
+static const char *short_name(const char *module) {
+    const char *dot = strrchr(module, '.');
+    return dot ? dot + 1 : module;
+}
 
 /* Are all modules of the model that have this short name adapted? Then PEFT's target_modules may say the short one. */
 static bool is_everywhere(const adapter *ad, const model *m, const char *name) {
     arena *a = arena_new();
     bool all = true;
     for (int i = 0; i < m->count && all; i++)
-        if (m->parameters[i].w->matrix && strchr(m->parameters[i].name, '.') &&
-            strcmp(short_name(module_of(a, m->parameters[i].name)), name) == 0)
+        if (m->parameters[i].w->matrix && strcmp(short_name(module_of(a, m->parameters[i].name)), name) == 0)
             all = adapter_find(ad, m->parameters[i].w) != NULL;
     arena_free(a);
     return all;

@@ -1,0 +1,359 @@
+/* models.c - models made here, so that nothing shared is needed: files out and in again, shards, precision, adapters, configs that
+ * are refused. */
+#include "model/pass.h"
+
+static const char llama[] =
+    "{\"model_type\":\"llama\",\"vocab_size\":61,\"hidden_size\":32,\"num_hidden_layers\":2,\"num_attention_heads\":4,"
+    "\"num_key_value_heads\":2,\"intermediate_size\":40,\"max_position_embeddings\":64,\"eos_token_id\":[2,5],"
+    "\"tie_word_embeddings\":false,\"rope_theta\":5000,\"kept\":{\"as\":\"it was\"}}";
+static const char qwen2[] =
+    "{\"model_type\":\"qwen2\",\"vocab_size\":61,\"hidden_size\":32,\"num_hidden_layers\":2,\"num_attention_heads\":4,"
+    "\"num_key_value_heads\":1,\"intermediate_size\":40,\"tie_word_embeddings\":true,"
+    "\"rope_parameters\":{\"rope_type\":\"linear\",\"factor\":2.0,\"rope_theta\":10000.0}}";
+static const char gpt2[] =
+    "{\"model_type\":\"gpt2\",\"vocab_size\":61,\"n_embd\":32,\"n_layer\":2,\"n_head\":4,\"n_positions\":64,\"n_inner\":null}";
+static const char *const configs[] = {llama, qwen2, gpt2};
+enum { CONFIGS = sizeof configs / sizeof *configs };
+
+static const model_options frozen = {.compute = COMPUTE_F32}, trained = {.compute = COMPUTE_F32, .train = true};
+
+static model *made(arena *a, backend *b, const char *config, const model_options *o) {
+    err e = {0};
+    model *m = model_new(a, b, parsed(a, config), 7, o, &e);
+    if (!m) fail_msg("%s", e.text);
+    return m;
+}
+
+static model *opened(arena *a, backend *b, const char *path, const model_options *o) {
+    err e = {0};
+    model *m = model_open(a, b, path, o, &e);
+    if (!m) fail_msg("%s", e.text);
+    return m;
+}
+
+static double logits_differ(arena *a, const model *x, const adapter *ax, const model *y, const adapter *ay) {
+    const sequences s = some_sequences(a, x->config.vocab, 19, 8);
+    return largest_difference(pass(a, x, ax, &s, false).logits, pass(a, y, ay, &s, false).logits, 27 * (size_t)x->config.vocab);
+}
+
+static void a_saved_model_opens_to_the_same_logits(void **state) {
+    (void)state;
+    for (int i = 0; i < CONFIGS; i++) {
+        arena *a = arena_new();
+        backend *b = test_backend();
+        char *folder = scratch_folder(a);
+        err e = {0};
+        const model *m = made(a, b, configs[i], &frozen);
+        assert_ok(model_save(m, NULL, folder, TYPE_F32, 0, &e), e);
+        const model *again = opened(a, b, folder, &frozen);
+        assert_true(logits_differ(a, m, NULL, again, NULL) == 0);
+        assert_int_equal(again->config.tied, m->config.tied);
+        assert_int_equal(again->config.eos_count, m->config.eos_count);
+        assert_int_equal(model_parameter_count(again), model_parameter_count(m));
+        assert_ok(dir_remove(folder, &e), e);
+        arena_free(a);
+        backend_close(b);
+    }
+}
+
+static void members_of_a_config_that_we_do_not_know_are_kept(void **state) {
+    (void)state;
+    arena *a = arena_new();
+    backend *b = test_backend();
+    char *folder = scratch_folder(a);
+    err e = {0};
+    assert_ok(model_save(made(a, b, llama, &frozen), NULL, folder, TYPE_BF16, 0, &e), e);
+    const json *c = json_parse_file(a, path_join(a, folder, "config.json"), 1 << 20, &e);
+    assert_true(str_is(json_get_text(json_get(c, "kept"), "as", STR("")), "it was"));
+    assert_true(str_is(json_get_text(c, "dtype", STR("")), "bfloat16"));
+    assert_true(json_get_real(json_get(c, "rope_parameters"), "rope_theta", 0) == 5000);
+    assert_false(json_has(c, "rope_theta"));
+    assert_ok(dir_remove(folder, &e), e);
+    arena_free(a);
+    backend_close(b);
+}
+
+static void shards_hold_the_same_model_as_one_file(void **state) {
+    (void)state;
+    arena *a = arena_new();
+    backend *b = test_backend();
+    char *folder = scratch_folder(a);
+    err e = {0};
+    const model *m = made(a, b, gpt2, &frozen);
+    assert_ok(model_save(m, NULL, folder, TYPE_F32, 0, &e), e);
+    assert_ok(model_save(m, NULL, folder, TYPE_F32, 20000, &e), e); /* over the single file */
+    assert_false(file_exists(path_join(a, folder, "model.safetensors")));
+    assert_true(file_exists(path_join(a, folder, "model.safetensors.index.json")));
+    assert_true(logits_differ(a, m, NULL, opened(a, b, folder, &frozen), NULL) == 0);
+    assert_ok(model_save(m, NULL, folder, TYPE_F32, 0, &e), e); /* and back */
+    assert_false(file_exists(path_join(a, folder, "model.safetensors.index.json")));
+    assert_true(logits_differ(a, m, NULL, opened(a, b, folder, &frozen), NULL) == 0);
+    assert_ok(dir_remove(folder, &e), e);
+    arena_free(a);
+    backend_close(b);
+}
+
+static void two_different_output_matrices_are_not_tied(void **state) {
+    (void)state;
+    arena *a = arena_new();
+    backend *b = test_backend();
+    char *folder = scratch_folder(a);
+    err e = {0};
+    const model *m = made(a, b, llama, &frozen);
+    assert_ok(model_save(m, NULL, folder, TYPE_F32, 0, &e), e);
+    json *c = json_parse_file(a, path_join(a, folder, "config.json"), 1 << 20, &e);
+    json_set(c, "tie_word_embeddings", json_new_bool(a, true)); /* a config that lies */
+    buf text = {0};
+    json_put(&text, c);
+    assert_ok(file_write(path_join(a, folder, "config.json"), buf_str(&text), &e), e);
+    buf_free(&text);
+    const model *again = opened(a, b, folder, &frozen);
+    assert_false(again->config.tied);
+    assert_true(logits_differ(a, m, NULL, again, NULL) == 0);
+    assert_ok(dir_remove(folder, &e), e);
+    arena_free(a);
+    backend_close(b);
+}
+
+/* ---- adapters -------------------------------------------------------------------------------------------------------------------- */
+
+/* An adapter whose B is not zero. */
+static adapter *disturbed(arena *a, model *m, const lora_options *o) {
+    err e = {0};
+    adapter *ad = adapter_new(a, m, o, 3, true, &e);
+    if (!ad) fail_msg("%s", e.text);
+    for (int i = 0; i < ad->count; i++) {
+        weight *w = ad->entry[i].B;
+        const size_t n = (size_t)w->rows * (size_t)w->cols;
+        float *values = arena_array(a, float, n);
+        for (size_t k = 0; k < n; k++) values[k] = (float)((double)((k * 37 + (size_t)i) % 19) - 9) * 0.02f;
+        weight_set(m->backend, w, values);
+    }
+    return ad;
+}
+
+static const char *const all_linear[] = {"all-linear"};
+
+static void a_fresh_adapter_changes_nothing(void **state) {
+    (void)state;
+    arena *a = arena_new();
+    backend *b = test_backend();
+    err e = {0};
+    for (int i = 0; i < CONFIGS; i++) {
+        model *m = made(a, b, configs[i], &frozen);
+        const lora_options o = {.r = 4, .alpha = 8};
+        const adapter *ad = adapter_new(a, m, &o, 1, true, &e);
+        if (!ad) fail_msg("%s", e.text);
+        assert_int_equal(ad->count, m->config.rope.kind == ROPE_NONE ? 2 : 4); /* PEFT's default: c_attn; q_proj and v_proj */
+        assert_true(logits_differ(a, m, NULL, m, ad) == 0);
+    }
+    arena_free(a);
+    backend_close(b);
+}
+
+static void an_adapter_saved_opened_and_merged_gives_the_same_logits(void **state) {
+    (void)state;
+    for (int i = 0; i < CONFIGS; i++) {
+        arena *a = arena_new();
+        backend *b = test_backend();
+        char *folder = scratch_folder(a), *merged = scratch_folder(a);
+        err e = {0};
+        model *m = made(a, b, configs[i], &frozen);
+        const lora_options o = {.r = 4, .alpha = 8, .rslora = i == 1, .targets = all_linear, .target_count = 1};
+        const adapter *ad = disturbed(a, m, &o);
+        assert_true(logits_differ(a, m, NULL, m, ad) > 1e-3);
+        assert_ok(adapter_save(ad, m, folder, TYPE_F32, &e), e);
+        const adapter *again = adapter_open(a, m, folder, false, &e);
+        if (!again) fail_msg("%s", e.text);
+        assert_int_equal(again->count, ad->count);
+        assert_true(logits_differ(a, m, ad, m, again) == 0);
+        assert_ok(model_save(m, ad, merged, TYPE_F32, 0, &e), e);
+        assert_true(logits_differ(a, m, ad, opened(a, b, merged, &frozen), NULL) < 1e-5);
+        assert_ok(dir_remove(folder, &e), e);
+        assert_ok(dir_remove(merged, &e), e);
+        arena_free(a);
+        backend_close(b);
+    }
+}
+
+static void an_adapter_of_another_base_is_refused(void **state) {
+    (void)state;
+    arena *a = arena_new();
+    backend *b = test_backend();
+    char *folder = scratch_folder(a);
+    err e = {0};
+    model *m = made(a, b, llama, &frozen), *other = made(a, b, gpt2, &frozen);
+    const lora_options o = {.r = 4, .alpha = 8};
+    assert_ok(adapter_save(disturbed(a, m, &o), m, folder, TYPE_F32, &e), e);
+    assert_null(adapter_open(a, other, folder, false, &e));
+    assert_non_null(strstr(e.text, "another base"));
+    err ignored = {0};
+    dir_remove(folder, &ignored);
+    arena_free(a);
+    backend_close(b);
+}
+
+static void unknown_kinds_of_adapters_are_refused_by_name(void **state) {
+    (void)state;
+    static const char *const kinds[][2] = {{"{\"peft_type\":\"IA3\"}", "IA3"},
+                                           {"{\"peft_type\":\"LORA\",\"use_dora\":true}", "use_dora"},
+                                           {"{\"peft_type\":\"LORA\",\"modules_to_save\":[\"lm_head\"]}", "modules_to_save"},
+                                           {"{\"peft_type\":\"LORA\",\"bias\":\"all\"}", "bias"}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        arena *a = arena_new();
+        backend *b = test_backend();
+        char *folder = scratch_folder(a);
+        err e = {0}, ignored = {0};
+        assert_ok(file_write(path_join(a, folder, "adapter_config.json"), str_of(kinds[i][0]), &e), e);
+        assert_null(adapter_open(a, made(a, b, llama, &frozen), folder, false, &e));
+        if (!strstr(e.text, kinds[i][1])) fail_msg("%s", e.text);
+        dir_remove(folder, &ignored);
+        arena_free(a);
+        backend_close(b);
+    }
+}
+
+/* ---- measuring, training ----------------------------------------------------------------------------------------------------------- */
+
+static void a_measured_model_has_the_sizes_and_no_values(void **state) {
+    (void)state;
+    arena *a = arena_new();
+    backend *b = test_backend();
+    const model_options o = {.compute = COMPUTE_F32, .measure = true, .train = true};
+    const model *real = made(a, b, llama, &trained), *m = made(a, b, llama, &o);
+    assert_int_equal(m->count, real->count);
+    assert_int_equal(model_weight_bytes(m), model_weight_bytes(real));
+    for (int i = 0; i < m->count; i++) {
+        assert_null(m->parameters[i].w->packed);
+        assert_null(m->parameters[i].w->values);
+        assert_non_null(m->parameters[i].w->grad);
+    }
+    arena_free(a);
+    backend_close(b);
+}
+
+static void gradients_agree_with_finite_differences(void **state) {
+    (void)state;
+    for (int i = 0; i < CONFIGS; i++) {
+        arena *a = arena_new();
+        backend *b = test_backend();
+        const model *m = made(a, b, configs[i], &trained);
+        const sequences s = some_sequences(a, m->config.vocab, 11, 6);
+        pass(a, m, NULL, &s, true);
+        for (int k = 0; k < m->count; k++) { /* one value of each parameter, the one with the largest gradient */
+            weight *w = m->parameters[k].w;
+            size_t best = 0;
+            for (size_t j = 0; j < (size_t)w->rows * (size_t)w->cols; j++)
+                if (fabsf(w->grad[j]) > fabsf(w->grad[best])) best = j;
+            const float kept = w->values[best], step = 4e-3f;
+            double loss[2];
+            for (int side = 0; side < 2; side++) {
+                w->values[best] = side ? kept + step : kept - step;
+                weight_refresh(b, w);
+                loss[side] = pass(a, m, NULL, &s, false).loss;
+            }
+            w->values[best] = kept;
+            weight_refresh(b, w);
+            const double slope = (loss[1] - loss[0]) / (2 * (double)step), want = (double)w->grad[best];
+            if (!(fabs(slope - want) <= 0.03 * fabs(want) + 2e-4)) fail_msg("%s: gradient %g, slope %g", w->name, want, slope);
+        }
+        arena_free(a);
+        backend_close(b);
+    }
+}
+
+static void weight_decay_leaves_out_what_transformers_leaves_out(void **state) {
+    (void)state;
+    static const char *const yes[] = {"model.embed_tokens.weight",
+                                      "lm_head.weight",
+                                      "model.layers.0.self_attn.q_proj.weight",
+                                      "transformer.wte.weight",
+                                      "transformer.h.0.attn.c_attn.weight",
+                                      "base_model.model.model.layers.0.mlp.up_proj.lora_A.weight"};
+    static const char *const no[] = {"model.norm.weight",
+                                     "model.layers.3.input_layernorm.weight",
+                                     "model.layers.0.self_attn.q_norm.weight",
+                                     "transformer.h.0.attn.c_attn.bias",
+                                     "transformer.ln_f.weight",
+                                     "transformer.h.1.ln_2.weight"};
+    for (size_t i = 0; i < sizeof yes / sizeof *yes; i++) assert_true(parameter_decays(yes[i]));
+    for (size_t i = 0; i < sizeof no / sizeof *no; i++) assert_false(parameter_decays(no[i]));
+}
+
+/* ---- configs ------------------------------------------------------------------------------------------------------------------------- */
+
+/* a member of llama's config that is replaced, its value, and the words of the refusal */
+static const char *const wrong[][3] = {
+    {"model_type", "\"mamba\"", "llama, qwen2, gpt2"},
+    {"vocab_size", "null", "vocab_size"},
+    {"vocab_size", "-1", "vocab_size"},
+    {"vocab_size", "1e99", "vocab_size"},
+    {"hidden_size", "\"32\"", "whole number"},
+    {"num_hidden_layers", "100000000", "num_hidden_layers"},
+    {"num_key_value_heads", "3", "key/value"},
+    {"head_dim", "7", "pairs"},
+    {"hidden_act", "\"mish\"", "mish"},
+    {"rope_scaling", "{\"rope_type\":\"yarn\",\"factor\":4}", "yarn"},
+    {"rope_scaling", "{\"type\":\"dynamic\",\"factor\":4}", "dynamic"},
+    {"rope_scaling", "{\"rope_type\":\"longrope\"}", "longrope"},
+    {"rope_scaling", "{\"rope_type\":\"linear\",\"factor\":-1}", "factor"},
+    {"rope_theta", "\"big\"", "rope_theta"},
+    {"attention_bias", "\"yes\"", "true or false"},
+    {"quantization_config", "{\"quant_method\":\"gptq\"}", "gptq"},
+};
+
+static void wrong_configs_are_refused_by_member(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        arena *a = arena_new();
+        backend *b = test_backend();
+        err e = {0};
+        json *c = parsed(a, llama), *v = NULL;
+        assert_ok(json_parse_any(a, str_of(wrong[i][1]), &v, &e), e);
+        json_set(c, wrong[i][0], v);
+        if (model_new(a, b, c, 1, &(model_options){.measure = true}, &e)) fail_msg("taken: %s = %s", wrong[i][0], wrong[i][1]);
+        if (!strstr(e.text, wrong[i][2])) fail_msg("%s = %s is refused with: %s", wrong[i][0], wrong[i][1], e.text);
+        arena_free(a);
+        backend_close(b);
+    }
+}
+
+static void a_tensor_that_does_not_fit_is_named(void **state) {
+    (void)state;
+    arena *a = arena_new();
+    backend *b = test_backend();
+    char *folder = scratch_folder(a);
+    err e = {0}, ignored = {0};
+    assert_ok(model_save(made(a, b, llama, &frozen), NULL, folder, TYPE_F32, 0, &e), e);
+    json *c = json_parse_file(a, path_join(a, folder, "config.json"), 1 << 20, &e);
+    json_set(c, "intermediate_size", json_new_int(a, 41));
+    buf text = {0};
+    json_put(&text, c);
+    assert_ok(file_write(path_join(a, folder, "config.json"), buf_str(&text), &e), e);
+    buf_free(&text);
+    assert_null(model_open(a, b, folder, &frozen, &e));
+    assert_non_null(strstr(e.text, "mlp.gate_proj.weight"));
+    assert_non_null(strstr(e.text, "[40, 32]"));
+    dir_remove(folder, &ignored);
+    arena_free(a);
+    backend_close(b);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(a_saved_model_opens_to_the_same_logits),
+        TEST(members_of_a_config_that_we_do_not_know_are_kept),
+        TEST(shards_hold_the_same_model_as_one_file),
+        TEST(two_different_output_matrices_are_not_tied),
+        TEST(a_fresh_adapter_changes_nothing),
+        TEST(an_adapter_saved_opened_and_merged_gives_the_same_logits),
+        TEST(an_adapter_of_another_base_is_refused),
+        TEST(unknown_kinds_of_adapters_are_refused_by_name),
+        TEST(a_measured_model_has_the_sizes_and_no_values),
+        TEST(gradients_agree_with_finite_differences),
+        TEST(weight_decay_leaves_out_what_transformers_leaves_out),
+        TEST(wrong_configs_are_refused_by_member),
+        TEST(a_tensor_that_does_not_fit_is_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
