@@ -1,0 +1,239 @@
+/* source.c - an open file of examples: finds its format, reads row after row, says where it hurts.
+ *
+ *   open ── shape (shape.c) ── format (detect.c) ── first examples for the preview ──► next, next, ... ──► end
+ *
+ * A row may hold several examples (format.count): it is then parsed once into the source's own arena and shared with the arenas of
+ * its examples. All examples of a file are of one kind: a file that changes its mind is an error that names the line. */
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "data/detect.h"
+
+struct source {
+    char *path;
+    source_options options;
+    file_shape shape;
+    finding found;
+    bool kind_known; /* of a format the user named: after the first example */
+    source_info info;
+    row_reader rows;
+    int64_t row, line; /* of the row last read */
+    json *several;     /* the row last read, when it holds several examples; in several_arena */
+    arena *several_arena;
+    int64_t nth, count;
+    int64_t skipped;
+    char first_bad[ERR_TEXT_MAX];
+};
+
+/* ---- one row to one example ------------------------------------------------------------------------------------------------------ */
+
+/* "not valid JSON: line 2, column 7: ..." speaks of the row; the reader wants the file's line. */
+static bool bad_json(source *s, int64_t column, const err *why, err *e) {
+    long long line = 1, at = 1;
+    int length = 0;
+    const bool placed = sscanf(why->text, "not valid JSON: line %lld, column %lld%n", &line, &at, &length) == 2 && length;
+    if (!placed) return err_set(e, why->code, "%s line %lld: %s", s->path, (long long)s->line, why->text);
+    return err_set(e, why->code, "%s line %lld, column %lld: not valid JSON%s", s->path, (long long)s->line + line - 1,
+                   line == 1 ? at + (long long)column - 1 : at, why->text + length);
+}
+
+static bool parse_row(source *s, arena *a, str text, int64_t column, json **row, err *e) {
+    err why = {0};
+    *row = NULL;
+    if (!json_parse_any(a, text, row, &why)) return bad_json(s, column, &why, e);
+    const json_kind kind = json_kind_of(*row);
+    return kind == JSON_OBJECT || kind == JSON_STRING ||
+           err_set(e, ERR_INPUT, "%s line %lld: a row should be an object, but is %s", s->path, (long long)s->line,
+                   json_kind_name(kind));
+}
+
+/* Texts of any type that name where the example came from. */
+static str lineage_text(arena *a, const json *row, const char *key) {
+    const json *v = json_get(row, key);
+    if (json_kind_of(v) == JSON_STRING) return json_text(v, STR(""));
+    return json_kind_of(v) == JSON_INT ? str_of(arena_printf(a, "%lld", (long long)json_int(v, 0))) : (str){0};
+}
+
+static bool no_pictures(const json *row, err *e) {
+    static const char *const keys[] = {"images", "image", "videos", "video", "audios", "audio"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const json *v = json_get(row, keys[i]);
+        if (v && (json_kind_of(v) != JSON_ARRAY || json_count(v)) &&
+            (json_kind_of(v) != JSON_STRING || json_text(v, STR("")).len))
+            return err_set(e, ERR_UNSUPPORTED, "field '%s': only text can be learned from; remove the field to go on without it",
+                           keys[i]);
+    }
+    return true;
+}
+
+static bool common_fields(arena *a, json *row, example *out, err *e) {
+    out->template_kwargs = json_get(row, "chat_template_kwargs");
+    if (out->template_kwargs && json_kind_of(out->template_kwargs) != JSON_OBJECT)
+        return field_wrong(row, "chat_template_kwargs", "an object", e);
+    out->record = lineage_text(a, row, "record");
+    out->responses = json_get(row, "responses");
+    out->licence = lineage_text(a, row, json_has(row, "licence") ? "licence" : "license");
+    out->group = json_text(json_get(row, "group"), (str){0});
+    return no_pictures(row, e) && (out->tools || field_tools(a, row, "tools", &out->tools, e));
+}
+
+static bool same_kind(source *s, example_kind kind, err *e) {
+    if (!s->kind_known) s->found.kind = s->info.kind = kind;
+    s->kind_known = true;
+    return kind == s->found.kind || err_set(e, ERR_INPUT, "this row is of kind %s, those before are of kind %s",
+                                            example_kind_name(kind), example_kind_name(s->found.kind));
+}
+
+static bool convert(source *s, arena *a, json *row, int64_t nth, example *out, err *e) {
+    *out = (example){.margin = NAN, .raw = row, .row = s->row, .line = s->line, .source = s->path};
+    return (s->found.format->convert(a, row, nth, out, e) && common_fields(a, row, out, e) && same_kind(s, out->kind, e)) ||
+           err_prefix(e, "%s line %lld", s->path, (long long)s->line);
+}
+
+static bool next_of_several(source *s, arena *a, example *out, err *e) {
+    json *row = json_share(a, s->several);
+    const int64_t nth = s->nth++;
+    if (s->nth == s->count) {
+        arena_free(s->several_arena);
+        s->several_arena = NULL;
+    }
+    return convert(s, a, row, nth, out, e);
+}
+
+static bool convert_row(source *s, arena *a, str text, int64_t column, example *out, err *e) {
+    json *row;
+    if (!s->found.format->count) return parse_row(s, a, text, column, &row, e) && convert(s, a, row, 0, out, e);
+    s->several_arena = arena_new();
+    if (!parse_row(s, s->several_arena, text, column, &s->several, e)) {
+        arena_free(s->several_arena);
+        s->several_arena = NULL;
+        return false;
+    }
+    s->nth = 0;
+    s->count = s->found.format->count(s->several);
+    return next_of_several(s, a, out, e);
+}
+
+/* ---- rows ------------------------------------------------------------------------------------------------------------------------- */
+
+static bool next_example(source *s, arena *a, example *out, bool *at_end, err *e) {
+    str text;
+    int64_t column;
+    if (s->several_arena) return next_of_several(s, a, out, e);
+    err reading = {0};
+    if (!row_reader_next(&s->rows, &text, &s->line, &column, &reading)) {
+        *at_end = true;
+        if (!reading.code) s->info.rows = s->row + 1;
+        return !reading.code || err_set(e, reading.code, "%s", reading.text);
+    }
+    s->row++;
+    return convert_row(s, a, text, column, out, e);
+}
+
+bool source_next(source *s, arena *row, example *out, err *e) {
+    for (;;) {
+        err why = {0};
+        bool at_end = false;
+        const bool ok = next_example(s, row, out, &at_end, &why);
+        if (at_end && ok) return false;
+        if (ok) return true;
+        if (at_end || !s->options.skip_bad) return err_set(e, why.code, "%s", why.text);
+        if (!s->skipped++) memcpy(s->first_bad, why.text, sizeof s->first_bad);
+    }
+}
+
+static void let_go(source *s) {
+    row_reader_close(&s->rows);
+    arena_free(s->several_arena);
+    s->several_arena = NULL;
+}
+
+bool source_rewind(source *s, err *e) {
+    let_go(s);
+    s->row = -1;
+    s->line = 0;
+    s->skipped = 0;
+    s->first_bad[0] = 0;
+    return row_reader_open(&s->rows, s->path, s->found.layout, e);
+}
+
+void source_close(source *s) {
+    if (s) let_go(s);
+}
+
+int64_t source_skipped(const source *s) { return s->skipped; }
+const char *source_first_bad(const source *s) { return s->skipped ? s->first_bad : NULL; }
+const source_info *source_describe(const source *s) { return &s->info; }
+
+/* ---- opening ---------------------------------------------------------------------------------------------------------------------- */
+
+static void close_deferred(void *s) { source_close(s); }
+
+/* FORMAT:PATH, unless a file has that very name. */
+static bool read_spec(arena *a, source *s, const char *spec, const format **named, err *e) {
+    const char *colon = strchr(spec, ':');
+    *named = colon && !file_exists(spec) ? format_find((str){spec, (size_t)(colon - spec)}) : NULL;
+    s->path = arena_text(a, *named ? colon + 1 : spec);
+    if (file_exists(s->path)) return true;
+    if (!colon || *named) return err_set(e, ERR_NOT_FOUND, "there is no file %s", s->path);
+    return err_set(e, ERR_NOT_FOUND, "there is no file %s, and no format %.*s; formats are %s", spec, (int)(colon - spec), spec,
+                   format_names(a));
+}
+
+static const char *layout_words(arena *a, rows_layout layout, const char *member) {
+    if (layout == ROWS_LINES) return "JSON Lines";
+    return layout == ROWS_ARRAY ? "a JSON array" : arena_printf(a, "the JSON array '%s'", member);
+}
+
+/* The first examples, written as TRL's rows. What is wrong with them is said when they are read. */
+static bool preview(arena *a, source *s, err *e) {
+    arena *scratch = arena_new();
+    example x;
+    err bad = {0};
+    for (int i = 0; i < SOURCE_PREVIEW && source_next(s, scratch, &x, &bad); i++) {
+        buf out = {0};
+        json_writer w = json_writer_on(&out, false);
+        example_put_json(&w, &x);
+        s->info.preview[i] = arena_copy(a, out.ptr, out.len);
+        if (!i) s->info.conversational = example_is_conversational(&x);
+        buf_free(&out);
+    }
+    arena_free(scratch);
+    s->info.rows = -1;
+    return source_rewind(s, e);
+}
+
+static bool describe(arena *a, source *s, err *e) {
+    s->info = (source_info){
+        .path = s->path,
+        .format = s->found.format->name,
+        .layout = layout_words(a, s->found.layout, s->shape.member),
+        .reason = s->found.reason,
+        .kind = s->found.kind,
+        .used = s->found.used,
+        .ignored = s->found.ignored,
+        .bytes = file_size(s->path),
+        .rows = -1,
+    };
+    return source_rewind(s, e) && preview(a, s, e);
+}
+
+source *source_open_with(arena *a, const char *spec, const source_options *o, err *e) {
+    source *s = arena_new_of(a, source);
+    const format *named;
+    err why = {0};
+    if (o) s->options = *o;
+    const bool ok = read_spec(a, s, spec, &named, &why) && file_shape_find(a, s->path, &s->shape, &why) &&
+                    detect(a, s->path, &s->shape, named, s->options.kinds, &s->found, &why);
+    if (ok) {
+        s->kind_known = !named;
+        arena_defer(a, close_deferred, s);
+        if (describe(a, s, &why)) return s;
+    }
+    source_close(s);
+    return err_null(e, why.code, "%s", why.text);
+}
+
+source *source_open(arena *a, const char *spec, err *e) { return source_open_with(a, spec, NULL, e); }
