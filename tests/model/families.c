@@ -149,6 +149,8 @@ static void merging_gives_the_same_logits(arena *a, const tensor_file *f, const 
     assert_ok(dir_remove(scratch, &e), e);
 }
 
+static void close_backend(void *b) { backend_close(b); }
+
 static void check_case(arena *a, const family_case *c, const char *root, bool old_config) {
     const char *folder = path_join(a, root, c->folder), *expectations = path_join(a, root, c->adapter ? c->adapter : c->folder);
     char *scratch = scratch_folder(a);
@@ -156,6 +158,7 @@ static void check_case(arena *a, const family_case *c, const char *root, bool ol
     tensor_file f;
     if (old_config) folder = with_old_config(a, folder, scratch);
     backend *b = test_backend();
+    arena_defer(a, close_backend, b);
     const model_options o = {.compute = COMPUTE_F32, .train = !c->adapter, .no_text = true};
     model *m = model_open(a, b, folder, &o, &e);
     if (!m) fail_msg("%s", e.text);
