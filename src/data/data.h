@@ -112,7 +112,9 @@ convert_result example_convert(arena *a, const example *x, example_kind to, exam
     X(alpaca_plain)                                                                                                              \
     X(sharegpt)                                                                                                                  \
     X(openai_preference)                                                                                                         \
-    X(self_instruct)
+    X(self_instruct)                                                                                                             \
+    X(open_assistant)                                                                                                            \
+    X(open_assistant_pairs)
 
 typedef struct source source; /* an open file of examples; owned by the arena it was opened with */
 

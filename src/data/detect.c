@@ -19,6 +19,8 @@ typedef struct {
     tally of[FORMATS_MAX];
     const char *columns[COLUMNS_MAX + 1]; /* of the rows, in the order met */
     int column_count;
+    err bad; /* of the first row that is no JSON */
+    int64_t bad_line;
 } looking;
 
 static void look_at_columns(looking *l, const json *row) {
@@ -51,9 +53,9 @@ static bool look_at_rows(looking *l, const char *path, rows_layout layout, err *
     if (!row_reader_open(&r, path, layout, e)) return false;
     while (l->rows < ROWS_MAX && bytes < BYTES_MAX && row_reader_next(&r, &text, &line, &column, e)) {
         arena *scratch = arena_new();
-        err not_json = {0};
-        json *row = json_parse(scratch, text, &not_json);
+        json *row = json_parse(scratch, text, &l->bad);
         if (row) look_at_row(l, row);
+        else if (!l->bad_line) l->bad_line = line;
         bytes += text.len + 1;
         arena_free(scratch);
     }
@@ -94,6 +96,9 @@ static const char *joined(arena *a, const char *const *names) {
 }
 
 static bool nothing_fits(looking *l, const char *path, err *e) {
+    if (!l->rows && l->bad_line)
+        return err_set(e, ERR_INPUT, "%s holds neither rows in lines nor an array of rows; as lines, line %lld is %s", path,
+                       (long long)l->bad_line, l->bad.text);
     if (!l->rows) return err_set(e, ERR_INPUT, "%s holds no rows", path);
     if (!l->column_count)
         return err_set(e, ERR_INPUT, "%s: the rows should be objects with columns such as 'prompt' and 'completion'", path);

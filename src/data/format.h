@@ -19,7 +19,7 @@ typedef struct {
     const char *name;
     const char *const *columns; /* what it reads of a row, ended by NULL; rows that have them are why it is chosen */
     guess (*look)(const json *row);
-    /* Examples in a row; NULL: one each. */
+    /* Examples in a row, possibly none; NULL: one each. */
     int64_t (*count)(const json *row);
     /* The nth example of the row into *out (zeroed before, margin NAN): kind, parts, label. Errors name the field alone. */
     bool (*convert)(arena *a, json *row, int64_t nth, example *out, err *e);

@@ -72,8 +72,8 @@ static bool common_fields(arena *a, json *row, example *out, err *e) {
     out->template_kwargs = json_get(row, "chat_template_kwargs");
     if (out->template_kwargs && json_kind_of(out->template_kwargs) != JSON_OBJECT)
         return field_wrong(row, "chat_template_kwargs", "an object", e);
-    out->record = lineage_text(a, row, "record");
-    out->responses = json_get(row, "responses");
+    if (!out->record.len) out->record = lineage_text(a, row, "record");
+    if (!out->responses) out->responses = json_get(row, "responses");
     out->licence = lineage_text(a, row, json_has(row, "licence") ? "licence" : "license");
     out->group = json_text(json_get(row, "group"), (str){0});
     return no_pictures(row, e) && (out->tools || field_tools(a, row, "tools", &out->tools, e));
@@ -102,43 +102,46 @@ static bool next_of_several(source *s, arena *a, example *out, err *e) {
     return convert(s, a, row, nth, out, e);
 }
 
-static bool convert_row(source *s, arena *a, str text, int64_t column, example *out, err *e) {
-    json *row;
-    if (!s->found.format->count) return parse_row(s, a, text, column, &row, e) && convert(s, a, row, 0, out, e);
+static bool begin_several(source *s, str text, int64_t column, err *e) {
     s->several_arena = arena_new();
-    if (!parse_row(s, s->several_arena, text, column, &s->several, e)) {
-        arena_free(s->several_arena);
-        s->several_arena = NULL;
-        return false;
-    }
-    s->nth = 0;
-    s->count = s->found.format->count(s->several);
-    return next_of_several(s, a, out, e);
+    s->nth = s->count = 0;
+    const bool ok = parse_row(s, s->several_arena, text, column, &s->several, e);
+    if (ok) s->count = s->found.format->count(s->several);
+    if (s->count) return true;
+    arena_free(s->several_arena);
+    s->several_arena = NULL;
+    return ok;
 }
 
 /* ---- rows ------------------------------------------------------------------------------------------------------------------------- */
 
+static bool next_row(source *s, str *text, int64_t *column, bool *at_end, err *e) {
+    err reading = {0};
+    if (row_reader_next(&s->rows, text, &s->line, column, &reading)) return s->row++, true;
+    *at_end = true;
+    if (!reading.code) s->info.rows = s->row + 1;
+    return reading.code && err_set(e, reading.code, "%s", reading.text);
+}
+
+/* False with *at_end: the end, or an error behind which nothing can be read. */
 static bool next_example(source *s, arena *a, example *out, bool *at_end, err *e) {
     str text;
     int64_t column;
-    if (s->several_arena) return next_of_several(s, a, out, e);
-    err reading = {0};
-    if (!row_reader_next(&s->rows, &text, &s->line, &column, &reading)) {
-        *at_end = true;
-        if (!reading.code) s->info.rows = s->row + 1;
-        return !reading.code || err_set(e, reading.code, "%s", reading.text);
+    json *row;
+    while (!s->several_arena) {
+        if (!next_row(s, &text, &column, at_end, e)) return false;
+        if (!s->found.format->count) return parse_row(s, a, text, column, &row, e) && convert(s, a, row, 0, out, e);
+        if (!begin_several(s, text, column, e)) return false;
     }
-    s->row++;
-    return convert_row(s, a, text, column, out, e);
+    return next_of_several(s, a, out, e);
 }
 
 bool source_next(source *s, arena *row, example *out, err *e) {
     for (;;) {
         err why = {0};
         bool at_end = false;
-        const bool ok = next_example(s, row, out, &at_end, &why);
-        if (at_end && ok) return false;
-        if (ok) return true;
+        if (next_example(s, row, out, &at_end, &why)) return true;
+        if (at_end && !why.code) return false;
         if (at_end || !s->options.skip_bad) return err_set(e, why.code, "%s", why.text);
         if (!s->skipped++) memcpy(s->first_bad, why.text, sizeof s->first_bad);
     }
