@@ -1,0 +1,102 @@
+/* chat.c - see chat.h. */
+#include "text/chat.h"
+
+#include <string.h>
+
+struct chat_template {
+    str source;
+    const char *name;
+    jinja *parsed;
+};
+
+/* ChatML as many models speak it, with what is trained marked. */
+static const char chatml[] =
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' }}{% if message['role'] == 'assistant' %}{% generation %}"
+    "{{ message['content'] + '<|im_end|>' }}{% endgeneration %}{% else %}{{ message['content'] + '<|im_end|>' }}{% endif %}{{ '\\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+
+static const struct {
+    const char *name, *text;
+} own_templates[] = {{"chatml", chatml}};
+
+str chat_template_named(const char *name) {
+    for (size_t i = 0; i < sizeof own_templates / sizeof *own_templates; i++)
+        if (strcmp(own_templates[i].name, name) == 0) return str_of(own_templates[i].text);
+    return (str){NULL, 0};
+}
+
+chat_template *chat_template_parse(arena *a, str text, const char *name, err *e) {
+    chat_template *t = arena_new_of(a, chat_template);
+    t->source = (str){arena_copy(a, text.ptr ? text.ptr : "", text.len), text.len};
+    t->name = arena_text(a, name);
+    t->parsed = jinja_parse(a, t->source, (jinja_options){true, true}, e);
+    return t->parsed ? t : (err_prefix(e, "%s", name), NULL);
+}
+
+str chat_template_source(const chat_template *t) { return t->source; }
+bool chat_template_has_generation(const chat_template *t) { return jinja_has_generation(t->parsed); }
+
+str chat_template_of_config(const json *config) {
+    const json *v = json_get(config, "chat_template");
+    if (json_kind_of(v) != JSON_ARRAY) return json_text(v, (str){NULL, 0});
+    for (size_t i = 0; i < json_count(v); i++)
+        if (str_is(json_get_text(json_at(v, i), "name", STR("")), "default")) return json_get_text(json_at(v, i), "template", (str){NULL, 0});
+    return (str){NULL, 0};
+}
+
+static void set_token(arena *a, json *globals, const char *name, const tokenizer *t, int id) {
+    if (id >= 0 && !json_has(globals, name)) json_set(globals, name, json_new_text(a, tokenizer_token(t, id)));
+}
+
+static json *globals_of(arena *a, const chat_request *r) {
+    json *g = json_new_object(a);
+    json_member m = {0};
+    while (r->extra && json_next(r->extra, &m)) json_set(g, m.key, m.value);
+    if (r->messages) json_set(g, "messages", (json *)(uintptr_t)r->messages);
+    json_set(g, "tools", (json *)(uintptr_t)r->tools);
+    json_set(g, "add_generation_prompt", json_new_bool(a, r->add_generation_prompt));
+    if (r->tok) {
+        set_token(a, g, "bos_token", r->tok, tokenizer_bos(r->tok));
+        set_token(a, g, "eos_token", r->tok, tokenizer_eos(r->tok));
+        set_token(a, g, "pad_token", r->tok, tokenizer_pad(r->tok));
+        set_token(a, g, "unk_token", r->tok, tokenizer_unk(r->tok));
+    }
+    return g;
+}
+
+/* The last message's text stays open: what the template writes behind it is cut off. */
+static void cut_final(const chat_request *r, jinja_output *o) {
+    const json *last = json_at(r->messages, json_count(r->messages) - 1);
+    const str content = str_trim(json_get_text(last, "content", STR("")));
+    ptrdiff_t at = -1;
+    for (ptrdiff_t k = 0; content.len && (k = str_find(buf_str(&o->text), content, (size_t)k)) >= 0; k++) at = k;
+    if (at >= 0) o->text.len = (size_t)at + content.len;
+}
+
+bool chat_render(const chat_template *t, const chat_request *r, arena *a, chat_rendered *out, err *e) {
+    jinja_output o;
+    if (!jinja_render(t->parsed, globals_of(a, r), NULL, a, &o, e)) return err_prefix(e, "%s", t->name);
+    if (r->continue_final_message && json_count(r->messages)) cut_final(r, &o);
+    *out = (chat_rendered){.begin = arena_array(a, size_t, o.ranges + 1), .end = arena_array(a, size_t, o.ranges + 1), .generations = o.ranges};
+    out->text = (str){arena_copy(a, o.text.ptr ? o.text.ptr : "", o.text.len), o.text.len};
+    for (int i = 0; i < o.ranges; i++) {
+        out->begin[i] = o.range[i].begin;
+        out->end[i] = o.range[i].end < o.text.len ? o.range[i].end : o.text.len;
+    }
+    buf_free(&o.text);
+    return true;
+}
+
+bool chat_tokens(const chat_template *t, const tokenizer *tok, const chat_request *r, arena *a, chat_encoded *out, err *e) {
+    chat_rendered made;
+    token_ids ids = {0};
+    if (!chat_render(t, r, a, &made, e) || !tokenizer_encode(tok, made.text, false, &ids, e)) return false;
+    *out = (chat_encoded){.text = made.text, .count = (int)ids.count, .ids = arena_array(a, int32_t, ids.count + 1), .trained = arena_array(a, uint8_t, ids.count + 1)};
+    memcpy(out->ids, ids.ids ? ids.ids : (int32_t[1]){0}, ids.count * sizeof *out->ids);
+    for (int g = 0, i = 0; g < made.generations; g++) { /* from the token of the first byte to that of the last */
+        while (i < out->count && (size_t)ids.end[i] <= made.begin[g]) i++;
+        for (; i < out->count && (size_t)ids.begin[i] < made.end[g]; i++) out->trained[i] = 1;
+    }
+    token_ids_free(&ids);
+    return true;
+}

@@ -1,0 +1,153 @@
+/* jinja_parts.h - the insides of the Jinja interpreter (private to text): tokens, syntax tree, values. */
+#ifndef FETTLE_TEXT_JINJA_PARTS_H
+#define FETTLE_TEXT_JINJA_PARTS_H
+
+#include <setjmp.h>
+
+#include "text/jinja.h"
+
+/* ---- tokens ------------------------------------------------------------------------------------------------------------------- */
+
+typedef enum { T_END, T_TEXT, T_OPEN, T_CLOSE, T_TAG, T_ENDTAG, T_NAME, T_INT, T_FLOAT, T_STRING, T_OP } token_kind;
+typedef struct {
+    token_kind kind;
+    str text;
+    int line;
+    int64_t number;
+    double real;
+} token;
+token *jinja_tokens(arena *a, str text, jinja_options o, int *count, err *e);
+
+/* ---- syntax tree -------------------------------------------------------------------------------------------------------------- */
+
+typedef enum {
+    /* expressions */
+    N_LITERAL, N_NAME, N_LIST, N_TUPLE, N_DICT, N_ATTRIBUTE, N_ITEM, N_SLICE, N_CALL, N_FILTER, N_TEST, N_UNARY, N_BINARY, N_COMPARE, N_AND, N_OR, N_NOT, N_IF,
+    /* statements */
+    S_BLOCK, S_TEXT, S_PRINT, S_IF, S_FOR, S_SET, S_SETBLOCK, S_MACRO, S_CALL, S_FILTER, S_WITH, S_GENERATION, S_BREAK, S_CONTINUE
+} node_kind;
+
+typedef struct jvalue jvalue;
+typedef struct jnode jnode;
+struct jnode {
+    node_kind kind;
+    int line;
+    str name;               /* of a name, attribute, filter, test, operator */
+    jnode *a, *b, *c, *d;
+    jnode **list;           /* items, arguments, statements */
+    str *names;             /* keyword of list[i] (empty: positional); parameters of a macro */
+    int count;
+    bool flag;              /* recursive for, negated test, ... */
+    jvalue *value;
+};
+
+struct jinja {
+    jnode *root;
+    bool generation;
+};
+
+jnode *jinja_parse_tokens(arena *a, const token *t, int count, bool *generation, err *e);
+
+/* ---- values ---------------------------------------------------------------------------------------------------------------------- */
+
+typedef enum { V_UNDEFINED, V_NONE, V_BOOL, V_INT, V_FLOAT, V_STRING, V_LIST, V_DICT, V_FUNCTION } value_kind;
+
+typedef struct {
+    jvalue *item;
+    int count, room;
+    bool tuple;
+} jlist;
+typedef struct {
+    jvalue *key, *value;
+    int count, room;
+    bool namespace;
+} jdict;
+typedef struct run run;
+typedef struct frame frame;
+typedef struct {
+    jvalue *item;
+    str *name;
+    int count;
+} jargs;
+typedef struct jfunction {
+    jvalue (*call)(run *r, const struct jfunction *f, const jargs *args);
+    const char *name;
+    jvalue *self;                 /* of a method */
+    const jnode *macro;
+    frame *frame;
+    jvalue *caller;
+} jfunction;
+
+struct jvalue {
+    value_kind kind;
+    union {
+        bool boolean;
+        int64_t integer;
+        double real;
+        str text;                 /* of V_STRING; of V_UNDEFINED: its name */
+        jlist *list;
+        jdict *dict;
+        jfunction *function;
+    } u;
+};
+
+struct frame {
+    frame *up;
+    jdict vars;
+};
+
+struct run {
+    arena *a;
+    err *e;
+    jmp_buf out;
+    int64_t fuel;
+    size_t output_max, made;
+    int depth, depth_max, line;
+    buf *text;                    /* where output goes now */
+    frame *top;
+    jinja_range *range;
+    int ranges, range_room;
+    int mute;                     /* inside captured output, generation ranges are relative to it: not noted */
+};
+
+_Noreturn void jinja_fail(run *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void jinja_burn(run *r, int64_t steps);
+
+jvalue jv_none(void);
+jvalue jv_bool(bool b);
+jvalue jv_int(int64_t n);
+jvalue jv_real(double x);
+jvalue jv_text(str s);                       /* the view must live */
+jvalue jv_copy_text(run *r, str s);
+jvalue jv_undefined(str name);
+jvalue jv_list(run *r, bool tuple);
+jvalue jv_dict(run *r);
+void jv_append(run *r, jvalue list, jvalue item);
+void jv_put(run *r, jdict *d, jvalue key, jvalue value);
+const jvalue *jv_get(const jdict *d, jvalue key);
+jvalue jv_of_json(run *r, const json *j);
+bool jv_truth(jvalue v);
+bool jv_equal(jvalue a, jvalue b);
+int jv_compare(run *r, jvalue a, jvalue b);
+const char *jv_type(jvalue v);               /* Python's name of its type */
+void jv_str(run *r, buf *out, jvalue v);     /* str(v) */
+void jv_repr(run *r, buf *out, jvalue v);
+str jv_string(run *r, jvalue v);             /* str(v) as a text that lives */
+void jv_json(run *r, buf *out, jvalue v, int indent, int level, bool sort);
+jlist *jv_iterate(run *r, jvalue v);         /* the items of a list, keys of a dict, characters of a text */
+int64_t jv_length(run *r, jvalue v);
+bool jv_contains(run *r, jvalue container, jvalue item);
+void jinja_put_float(buf *out, double x);
+
+jvalue jinja_call(run *r, jvalue f, const jargs *args);
+jvalue jinja_attribute(run *r, jvalue v, str name, bool item_first);
+jvalue jinja_filter(run *r, str name, jvalue v, const jargs *args);
+bool jinja_test(run *r, str name, jvalue v, const jargs *args);
+bool jinja_method(run *r, jvalue v, str name, jvalue *out);
+bool jinja_global(run *r, str name, jvalue *out);
+jvalue jinja_function(run *r, const char *name, jvalue (*call)(run *, const jfunction *, const jargs *));
+/* The argument at a place or of a name; fallback when it was not given. */
+jvalue jinja_arg(const jargs *args, int place, const char *name, jvalue fallback);
+str jinja_text_arg(run *r, const jargs *args, int place, const char *name, str fallback);
+
+#endif
