@@ -153,6 +153,22 @@ model *model_new(arena *a, backend *b, const json *config, uint64_t seed, const 
  * merged: this adapter's product is added to the weights on the way (NULL: none). */
 bool model_save(const model *m, const adapter *merged, const char *folder, storage_type type, size_t shard_bytes, err *e);
 
+/* The README.md of a model folder (Hugging Face's model card: YAML front matter, then text). NULL members are left out; pairs are
+ * name, value, name, value ..., NULL. */
+typedef struct {
+    const char *name;                    /* heading */
+    const char *base, *base_hash;        /* what it was made from */
+    const char *licence;                 /* as the base's card says it: "apache-2.0" */
+    const char *objective;               /* "dpo" */
+    const char *data, *data_licence;     /* files of examples and how many */
+    const char *summary;                 /* a paragraph */
+    bool adapter;                        /* a PEFT folder */
+    const char *const *settings, *const *metrics;
+} model_card;
+bool model_card_write(const model_card *c, const char *folder, err *e);
+/* The licence that the front matter of FOLDER/README.md names; NULL: none. For the card of what is made from it. */
+const char *model_licence(arena *a, const char *folder);
+
 /* Writes a GGUF file (F16, BF16, F32 or Q8_0 matrices; vectors F32) and an Ollama Modelfile beside it. */
 bool model_save_gguf(const model *m, const adapter *merged, const char *path, storage_type type, err *e);
 

@@ -339,6 +339,33 @@ static void a_tensor_that_does_not_fit_is_named(void **state) {
     backend_close(b);
 }
 
+static void a_card_names_base_data_and_licence(void **state) {
+    (void)state;
+    arena *a = arena_new();
+    char *folder = scratch_folder(a);
+    const char *const settings[] = {"learning_rate", "1e-4", "a|b", "two\nlines", NULL}, *const metrics[] = {"loss", "0.5", NULL};
+    const model_card c = {.name = "shorter",
+                          .base = "smollm2 \"x\": y",
+                          .licence = "apache-2.0",
+                          .objective = "dpo",
+                          .data = "feedback.jsonl (48 pairs)",
+                          .settings = settings,
+                          .metrics = metrics,
+                          .adapter = true};
+    str text;
+    err e = {0};
+    assert_ok(model_card_write(&c, folder, &e), e);
+    assert_ok(file_read(a, path_join(a, folder, "README.md"), 1 << 20, &text, &e), e);
+    assert_true(
+        str_starts(text, STR("---\nbase_model: \"smollm2 \\\"x\\\": y\"\nlicense: \"apache-2.0\"\nlibrary_name: peft\n")));
+    assert_true(str_find(text, STR("| a\\|b | two lines |\n"), 0) > 0);
+    assert_true(str_find(text, STR("feedback.jsonl (48 pairs)"), 0) > 0);
+    assert_string_equal(model_licence(a, folder), "apache-2.0");
+    assert_null(model_licence(a, "/nowhere"));
+    assert_ok(dir_remove(folder, &e), e);
+    arena_free(a);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_saved_model_opens_to_the_same_logits),
@@ -352,6 +379,7 @@ int main(void) {
         TEST(a_measured_model_has_the_sizes_and_no_values),
         TEST(gradients_agree_with_finite_differences),
         TEST(weight_decay_leaves_out_what_transformers_leaves_out),
+        TEST(a_card_names_base_data_and_licence),
         TEST(wrong_configs_are_refused_by_member),
         TEST(a_tensor_that_does_not_fit_is_named),
     };
