@@ -45,7 +45,7 @@ static bool read_id(const json *v, const char *what, int *id, err *e) {
 /* The largest id bounds every array, and ids are nearly without gaps: a file cannot claim more than it has entries for. */
 static bool count_ids(const json *vocab, const json *added, int *size, err *e) {
     json_member m = {0};
-    int id, largest = -1;
+    int id = -1, largest = -1;
     while (json_next(vocab, &m)) {
         if (!read_id(m.value, m.key, &id, e)) return false;
         largest = id > largest ? id : largest;
@@ -85,7 +85,7 @@ static bool read_added(tokenizer *t, const json *list, err *e) {
     for (size_t i = 0; i < json_count(list); i++) {
         const json *a = json_at(list, i);
         str text;
-        int id;
+        int id = -1;
         if (!json_want_text(a, "content", &text, e) || !read_id(json_get(a, "id"), "added", &id, e)) return err_prefix(e, "added_tokens[%zu]", i);
         add_token(t, (added_token){text, id, json_get_bool(a, "special", false), json_get_bool(a, "lstrip", false), json_get_bool(a, "rstrip", false),
                                    json_get_bool(a, "single_word", false), json_get_bool(a, "normalized", !json_get_bool(a, "special", false))});
@@ -261,7 +261,7 @@ static const char *pre_name_of(const steps *s) {
 static tokenizer *build(arena *a, const json *j, const json *config, const char *name, err *e) {
     const json *model = json_get(j, "model"), *vocab = json_get(model, "vocab"), *added = json_get(j, "added_tokens");
     const str type = json_get_text(model, "type", json_has(model, "merges") ? STR("BPE") : STR("?"));
-    int size;
+    int size = 0;
     if (!str_is(type, "BPE")) return err_null(e, ERR_UNSUPPORTED, "model type '%.*s' is not here; BPE is (byte-level, and SentencePiece with byte fallback)", STR_ARG(type));
     if (json_kind_of(vocab) != JSON_OBJECT) return err_null(e, ERR_INPUT, "model.vocab should be an object, it is %s", json_kind_name(json_kind_of(vocab)));
     if (!count_ids(vocab, added, &size, e)) return NULL;

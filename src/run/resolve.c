@@ -1,0 +1,123 @@
+/* resolve.c - where a run's options come from: defaults < preset < file < FETTLE_* < --set and flags. */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "run/run.h"
+
+// clang-format off
+static const char *const small_feedback[] = {
+    "use_peft=true", "lora_r=16", "lora_alpha=32", "lora_dropout=0", "lora_target_modules=all-linear",
+    "loss_type=sigmoid,sft", "loss_weights=1,1", "beta=0.1", "learning_rate=1e-4", "lr_scheduler_type=constant", "num_train_epochs=3",
+    "per_device_train_batch_size=6", "max_length=512", "dtype=bfloat16", "logging_steps=1", "max_drift=0", NULL};
+// clang-format on
+
+const preset run_presets[] = {
+    {"small-feedback", "a few dozen preferences of one person: LoRA on all linear layers, DPO with an equal part of SFT", small_feedback},
+    {0},
+};
+
+const preset *preset_find(const char *name) {
+    for (const preset *p = run_presets; p->name; p++)
+        if (strcmp(p->name, name) == 0) return p;
+    return NULL;
+}
+
+static const opt *find_key(const resolved *r, str key, void **target) {
+    for (int g = 0; g < r->count; g++) {
+        const opt *o = opt_find(r->groups[g].table, key);
+        if (o) {
+            *target = r->groups[g].target;
+            return o;
+        }
+    }
+    return NULL;
+}
+
+static bool unknown(arena *a, const resolved *r, str key, err *e) {
+    const char *near = "";
+    for (int g = 0; g < r->count && !*near; g++) near = opt_nearest(a, r->groups[g].table, key);
+    return err_set(e, ERR_USAGE, "unknown option '%.*s'%s%s%s; --describe lists them", STR_ARG(key), *near ? " (did you mean '" : "", near, *near ? "'?)" : "");
+}
+
+static void note(arena *a, resolved *r, const char *key, const char *source) {
+    for (int i = 0; i < r->origins; i++)
+        if (strcmp(r->origin[i].key, key) == 0) {
+            r->origin[i].source = source;
+            return;
+        }
+    opt_origin *grown = arena_array(a, opt_origin, r->origins + 1);
+    if (r->origins) memcpy(grown, r->origin, (size_t)r->origins * sizeof *grown);
+    grown[r->origins++] = (opt_origin){key, source};
+    r->origin = grown;
+}
+
+bool resolve_defaults(arena *a, resolved *r) {
+    for (int g = 0; g < r->count; g++) opt_defaults(r->groups[g].table, r->groups[g].target, a);
+    return true;
+}
+
+bool resolve_set(arena *a, resolved *r, str key, str value, const char *source, err *e) {
+    void *target;
+    const opt *o = find_key(r, key, &target);
+    if (!o) return unknown(a, r, key, e);
+    if (value.len && (value.ptr[0] == '[' || value.ptr[0] == '{')) { /* JSON where it is a list */
+        const json *v = json_parse(a, value, e);
+        if (!v || !opt_set_json(o, target, v, a, e)) return err_prefix(e, "%s", o->key);
+    } else if (!opt_set(o, target, value, a, e)) return err_prefix(e, "%s", o->key);
+    note(a, r, o->key, source);
+    return true;
+}
+
+bool resolve_set_json(arena *a, resolved *r, const json *object, const char *source, err *e) {
+    json_member m = {0};
+    while (json_next(object, &m)) {
+        void *target;
+        const opt *o = find_key(r, str_of(m.key), &target);
+        if (!o) return unknown(a, r, str_of(m.key), e);
+        if (!m.value) continue; /* null: not set */
+        if (!opt_set_json(o, target, m.value, a, e)) return err_prefix(e, "%s", o->key);
+        note(a, r, o->key, source);
+    }
+    return true;
+}
+
+bool resolve_preset(arena *a, resolved *r, const char *name, err *e) {
+    const preset *p = preset_find(name);
+    if (!p) return err_set(e, ERR_USAGE, "no preset '%s'; there is: small-feedback", name);
+    for (const char *const *s = p->settings; *s; s++) {
+        const char *equals = strchr(*s, '=');
+        void *target;
+        if (!find_key(r, (str){*s, (size_t)(equals - *s)}, &target)) continue; /* of another objective */
+        if (!resolve_set(a, r, (str){*s, (size_t)(equals - *s)}, str_of(equals + 1), arena_printf(a, "preset %s", name), e)) return false;
+    }
+    return true;
+}
+
+bool resolve_file(arena *a, resolved *r, const char *path, err *e) {
+    const json *j = json_parse_file(a, path, 16 << 20, e);
+    if (!j) return false;
+    if (json_kind_of(j) != JSON_OBJECT) return err_set(e, ERR_INPUT, "%s should hold one object of options", path);
+    return resolve_set_json(a, r, j, arena_printf(a, "file %s", path), e) || err_prefix(e, "%s", path);
+}
+
+bool resolve_environment(arena *a, resolved *r, err *e) {
+    for (int g = 0; g < r->count; g++)
+        for (const opt *o = r->groups[g].table; o->key; o++) {
+            char *name = arena_printf(a, "FETTLE_%s", o->key);
+            for (char *p = name; *p; p++) *p = (char)toupper((unsigned char)*p);
+            const char *value = getenv(name);
+            if (value && !resolve_set(a, r, str_of(o->key), str_of(value), name, e)) return err_prefix(e, "%s", name);
+        }
+    return true;
+}
+
+void resolve_put_json(json_writer *w, const resolved *r) {
+    json_open(w, '{');
+    for (int g = 0; g < r->count; g++)
+        for (const opt *o = r->groups[g].table; o->key; o++) {
+            json_key(w, o->key);
+            opt_put_json(w, o, r->groups[g].target);
+        }
+    json_close(w);
+}

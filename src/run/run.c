@@ -1,0 +1,181 @@
+/* run.c - run folders: state, metrics, listing (contract: run.h). */
+#include "run/run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/sys.h"
+
+static const char *const words[] = {
+#define X(token, word) word,
+    RUN_STATUSES(X)
+#undef X
+};
+
+const char *run_status_word(run_status s) { return words[s]; }
+
+static run_status status_of(str word) {
+    for (int i = 0; i < RUN_STATUS_COUNT; i++)
+        if (str_is(word, words[i])) return (run_status)i;
+    return RUN_FAILED;
+}
+
+static bool write_state(run *r, err *e) {
+    buf out = {0};
+    char now[32];
+    arena *a = arena_new();
+    sys_date(now);
+    json_writer w = json_writer_on(&out, true);
+    json_open(&w, '{');
+    json_key(&w, "status"), json_put_cstr(&w, words[r->status]);
+    json_key(&w, "pid"), json_put_int(&w, r->pid);
+    json_key(&w, "step"), json_put_int(&w, r->step);
+    json_key(&w, "steps"), json_put_int(&w, r->steps);
+    json_key(&w, "reason"), json_put_cstr(&w, r->reason);
+    json_key(&w, "started"), json_put_cstr(&w, r->started);
+    json_key(&w, "updated"), json_put_cstr(&w, now);
+    json_close(&w);
+    buf_put_char(&out, '\n');
+    const bool ok = file_write(path_join(a, r->path, "state.json"), buf_str(&out), e);
+    buf_free(&out);
+    arena_free(a);
+    return ok;
+}
+
+bool run_create(arena *a, const char *dir, str config, run *out, err *e) {
+    char **names;
+    int count = 0;
+    char now[32];
+    if (file_exists(dir) && (!file_is_dir(dir) || !dir_list(a, dir, &names, &count, e) || count))
+        return err_set(e, ERR_CONFLICT, "%s is there already and not empty; choose another --output, or go on with --resume %s", dir, dir);
+    sys_date(now);
+    *out = (run){.path = arena_text(a, dir), .status = RUN_READY, .started = arena_text(a, now), .metrics_fd = -1, .samples_fd = -1, .log_fd = -1};
+    return dir_make(dir, e) && file_write(path_join(a, dir, "config.json"), config, e) && write_state(out, e);
+}
+
+bool run_open(arena *a, const char *dir, run *out, err *e) {
+    const json *s = json_parse_file(a, path_join(a, dir, "state.json"), 1 << 20, e);
+    if (!s) return err_prefix(e, "%s is no run folder", dir);
+    *out = (run){.path = arena_text(a, dir), .status = status_of(json_get_text(s, "status", STR(""))), .pid = json_get_int(s, "pid", 0), .step = json_get_int(s, "step", 0),
+                 .steps = json_get_int(s, "steps", 0), .metrics_fd = -1, .samples_fd = -1, .log_fd = -1};
+    out->reason = json_has(s, "reason") && json_get(s, "reason") ? str_copy(a, json_get_text(s, "reason", STR(""))) : NULL;
+    out->started = str_copy(a, json_get_text(s, "started", STR("")));
+    out->updated = str_copy(a, json_get_text(s, "updated", STR("")));
+    if (out->status == RUN_RUNNING && (out->pid <= 0 || (kill((pid_t)out->pid, 0) != 0 && errno == ESRCH))) out->status = RUN_KILLED;
+    return true;
+}
+
+json *run_config(arena *a, const run *r, err *e) { return json_parse_file(a, path_join(a, r->path, "config.json"), 64 << 20, e); }
+
+char *run_new_path(arena *a, const char *home, const char *name, err *e) {
+    const char *folder = path_join(a, home, "runs");
+    if (!dir_make(folder, e)) return NULL;
+    for (int i = 1; i < 1000000; i++) {
+        char *path = path_join(a, folder, arena_printf(a, "%s-%d", name, i));
+        if (!file_exists(path)) return path;
+    }
+    return err_null(e, ERR_LIMIT, "a million runs are called %s", name);
+}
+
+/* ---- while it runs ------------------------------------------------------------------------------------------------------------------ */
+
+bool run_begin(run *r, int64_t steps, err *e) {
+    arena *a = arena_new();
+    r->status = RUN_RUNNING;
+    r->pid = getpid();
+    r->steps = steps;
+    r->reason = NULL;
+    r->metrics_fd = file_append_open(path_join(a, r->path, "metrics.jsonl"), e);
+    r->samples_fd = file_append_open(path_join(a, r->path, "samples.jsonl"), e);
+    r->log_fd = file_append_open(path_join(a, r->path, "log"), e);
+    arena_free(a);
+    log_copy_to(r->log_fd);
+    return r->metrics_fd >= 0 && r->samples_fd >= 0 && r->log_fd >= 0 && write_state(r, e);
+}
+
+bool run_step(run *r, int64_t step, err *e) {
+    static double written;
+    const double now = sys_seconds();
+    r->step = step;
+    if (now - written < 1) return true;
+    written = now;
+    return write_state(r, e);
+}
+
+bool run_end(run *r, run_status s, const char *reason, err *e) {
+    r->status = s;
+    r->reason = (char *)(uintptr_t)reason;
+    log_copy_to(-1);
+    if (r->metrics_fd >= 0) file_close(r->metrics_fd);
+    if (r->samples_fd >= 0) file_close(r->samples_fd);
+    if (r->log_fd >= 0) file_close(r->log_fd);
+    r->metrics_fd = r->samples_fd = r->log_fd = -1;
+    return write_state(r, e);
+}
+
+static bool append_line(int fd, str line, err *e) {
+    buf out = {0};
+    buf_put_str(&out, line);
+    buf_put_char(&out, '\n');
+    const bool ok = file_append(fd, buf_str(&out), e);
+    buf_free(&out);
+    return ok;
+}
+bool run_metric(run *r, str line, err *e) { return append_line(r->metrics_fd, line, e); }
+bool run_sample(run *r, str line, err *e) { return append_line(r->samples_fd, line, e); }
+
+static bool cut_lines(const char *path, int64_t step, err *e) {
+    file_lines in;
+    str line;
+    buf kept = {0};
+    bool ok = true;
+    if (!file_exists(path)) return true;
+    if (!file_lines_open(&in, path, 1 << 26, e)) return false;
+    while (ok && file_lines_next(&in, &line, e)) {
+        arena *a = arena_new();
+        err ignored = {0};
+        const json *j = json_parse(a, line, &ignored); /* a line that a kill cut in two goes too */
+        if (j && json_get_int(j, "step", 0) <= step) {
+            buf_put_str(&kept, line);
+            buf_put_char(&kept, '\n');
+        }
+        arena_free(a);
+    }
+    file_lines_close(&in);
+    ok = !e->code && file_write(path, buf_str(&kept), e);
+    buf_free(&kept);
+    return ok;
+}
+
+bool run_rewind(run *r, int64_t step, err *e) {
+    arena *a = arena_new();
+    r->step = step;
+    const bool ok = cut_lines(path_join(a, r->path, "metrics.jsonl"), step, e) && cut_lines(path_join(a, r->path, "samples.jsonl"), step, e);
+    arena_free(a);
+    return ok;
+}
+
+/* ---- all runs ---------------------------------------------------------------------------------------------------------------------------- */
+
+static int newest_first(const void *a, const void *b) { return strcmp(((const run *)b)->started, ((const run *)a)->started); }
+
+bool run_list(arena *a, const char *home, run **out, int *count, err *e) {
+    const char *folder = path_join(a, home, "runs");
+    char **names = NULL;
+    int n = 0;
+    *count = 0;
+    if (file_is_dir(folder) && !dir_list(a, folder, &names, &n, e)) return false;
+    *out = arena_array(a, run, n + 1);
+    for (int i = 0; i < n; i++) {
+        err ignored = {0};
+        if (run_open(a, path_join(a, folder, names[i]), &(*out)[*count], &ignored)) ++*count;
+    }
+    qsort(*out, (size_t)*count, sizeof **out, newest_first);
+    return true;
+}
