@@ -1,6 +1,6 @@
 /* detect.c - each format says of each of the first rows how sure it is; the surest on the whole wins.
  *
- * A format is a candidate when more than half of the rows may be its own (so that one bad row is reported as a bad row, not as an
+ * A format is a candidate when half of the rows or more may be its own (so that one bad row is reported as a bad row, not as an
  * unknown format). Two candidates half a step apart or less are as sure as each other: the caller's wish decides if it knows one
  * kind only, else the user is asked. */
 #include "data/detect.h"
@@ -74,7 +74,7 @@ static example_kind kind_of(const tally *t) {
 
 static bool is_candidate(const looking *l, int i, unsigned kinds) {
     const tally *t = &l->of[i];
-    return t->mine * 2 > l->rows && (!kinds || kinds & KIND(kind_of(t)));
+    return t->mine && t->mine * 2 >= l->rows && (!kinds || kinds & KIND(kind_of(t)));
 }
 
 /* The surest candidate and the second, -1 where there is none. */

@@ -17,7 +17,8 @@ static guess look(const json *row) {
     if (!is_text(row, "instruction")) return NOT_MINE;
     const example_kind kind = kind_of(row);
     const bool answered = kind == EXAMPLE_PREFERENCE || is_text(row, output_key(row));
-    return answered ? (guess){LIKELY, kind} : NOT_MINE;
+    const bool sure = kind == EXAMPLE_PREFERENCE && !json_get(row, "prompt"); /* the pair's prompt is the instruction */
+    return answered ? (guess){sure ? LIKELY_SURELY : LIKELY, kind} : NOT_MINE;
 }
 
 /* instruction [blank line, input] */
