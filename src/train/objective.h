@@ -10,7 +10,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/arena.h"
+#include "base/err.h"
 #include "base/opt.h"
+
+typedef struct metrics metrics;
+
+/* Gradients start as zeros; an objective adds. metrics may be NULL. */
+typedef struct {
+    float *dlogp, *dentropy, *dsmooth;  /* [T] */
+    metrics *metrics;
+} gradients;
 
 /* ---- columns: rows of a table (name, per, producer) --------------------------------------------------------------------- */
 
@@ -57,19 +67,23 @@ typedef struct {
     const int *label;           /* [S] 1 chosen or desirable, 0 rejected */
     const int *pair;            /* [S] number of the pair, from 0 in this micro-batch */
     const float *margin;        /* [S] */
-    const struct { int chosen, rejected; } *pairs; /* [P] sequence numbers */
+    const struct pair_of { int chosen, rejected; } *pairs; /* [P] sequence numbers */
     step_counts step;
 } columns;
 
-/* Gradients start as zeros; an objective adds. Metrics are added by name (metric_add). */
-typedef struct {
-    float *dlogp, *dentropy, *dsmooth;  /* [T] */
-    struct metrics *metrics;
-} gradients;
 
-/* Named values of a step: sum and weight, so that means over micro-batches come out. */
-typedef struct metrics metrics;
-void metric_add(metrics *m, const char *name, double value);   /* one micro-batch's value; the log shows the plain mean of them */
+/* Named values of a step. A loss gives sums and how many they are of; pieces of one micro-batch add up, and the log shows the plain
+ * mean over micro-batches, as TRL does. */
+void metric_add(metrics *m, const char *name, double sum, double weight);
+
+enum { METRICS_MAX = 40 };
+struct metrics {
+    struct {
+        const char *name;
+        double sum, weight;
+    } item[METRICS_MAX];
+    int count;
+};
 
 typedef enum { SCOPE_TOKEN, SCOPE_PAIR, SCOPE_STEP } objective_scope;
 typedef enum { WANTS_ROWS, WANTS_PAIRS } objective_rows;
@@ -86,6 +100,8 @@ typedef struct {
     bool (*check)(const void *options, err *e);                    /* NULL: nothing to check */
     /* Share of the step's loss that this micro-batch contributes; gradients of exactly that share. */
     double (*loss)(const void *options, const columns *c, gradients *g);
+    unsigned (*more_needs)(const void *options);                   /* columns that only some options need; NULL: none */
+    double (*start)(const void *options);                          /* loss of step 1 when policy = reference; NAN: not known; NULL: no reference */
 } objective;
 
 #define OBJECTIVES(X) X(sft) X(dpo)

@@ -1,0 +1,59 @@
+/* objectives.c - the table of objectives and the mathematics they share. */
+#include <math.h>
+#include <string.h>
+
+#include "train/objective.h"
+
+static const objective *const objectives[] = {
+#define X(name) &objective_##name,
+    OBJECTIVES(X)
+#undef X
+};
+
+const objective *const *objective_list(int *count) {
+    *count = (int)(sizeof objectives / sizeof *objectives);
+    return objectives;
+}
+
+const objective *objective_of(const char *name) {
+    for (size_t i = 0; i < sizeof objectives / sizeof *objectives; i++)
+        if (strcmp(objectives[i]->name, name) == 0) return objectives[i];
+    return NULL;
+}
+
+const char *objective_names(arena *a) {
+    const char *names = "";
+    for (size_t i = 0; i < sizeof objectives / sizeof *objectives; i++) names = arena_printf(a, "%s%s%s", names, i ? ", " : "", objectives[i]->name);
+    return names;
+}
+
+void metric_add(metrics *m, const char *name, double sum, double weight) {
+    if (!m) return;
+    int i = 0;
+    while (i < m->count && strcmp(m->item[i].name, name) != 0) i++;
+    if (i == METRICS_MAX) bug("more than %d metrics", METRICS_MAX);
+    if (i == m->count) m->item[m->count++].name = name;
+    m->item[i].sum += sum;
+    m->item[i].weight += weight;
+}
+
+double softplus(double x) { return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x)); }
+double sigmoid(double x) { return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x)); }
+
+double sum_trained(const columns *c, const float *column, seq s) {
+    double sum = 0;
+    for (int t = s.begin; t < s.end; t++)
+        if (c->mask[t]) sum += (double)column[t];
+    return sum;
+}
+
+int count_trained(const columns *c, seq s) {
+    int n = 0;
+    for (int t = s.begin; t < s.end; t++) n += c->mask[t] != 0;
+    return n;
+}
+
+void add_dlogp(const columns *c, gradients *g, seq s, double dlogp) {
+    for (int t = s.begin; t < s.end; t++)
+        if (c->mask[t]) g->dlogp[t] += (float)dlogp;
+}
