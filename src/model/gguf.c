@@ -490,7 +490,7 @@ static bool put_rope(const gguf *g, arena *a, const char *arch, json *config, er
     const int64_t heads = json_get_int(config, "num_attention_heads", 1), hidden = json_get_int(config, "hidden_size", 0);
     const int64_t head = json_get_int(config, "head_dim", heads > 0 ? hidden / heads : 0);
     const double rotary = get_number(g, arena_printf(a, "%s.rope.dimension_count", arch), (double)head);
-    if (rotary < 0 || rotary > (double)head)
+    if (rotary < 0 || rotary > (double)head || head > 1 << 20)
         return err_set(e, ERR_INPUT, "%s: %g rotary values in a head of %lld", g->path, rotary, (long long)head);
     if (rotary != (double)head) json_set(rope, "partial_rotary_factor", json_new_real(a, rotary / (double)head));
     if (!put_llama3_rope(g, a, arch, rope, theta, (int)rotary, e)) return false;
