@@ -129,6 +129,24 @@ static void compare_gradients(arena *a, const tensor_file *f, const model *m, co
     if (!(relative <= 1e-4)) fail_msg("all gradients together differ by %g of their norm", relative);
 }
 
+/* The tokens that generate() chose after the first tokens of the first sequence, with a cache. */
+static void compare_greedy(arena *a, const char *folder, const model *m, const adapter *ad, const sequences *s) {
+    err e = {0};
+    const json *greedy = json_get(json_parse_file(a, path_join(a, folder, "expected.json"), 1 << 20, &e), "greedy");
+    const json *want = json_get(greedy, "tokens");
+    const sampling o = {.top_p = 1, .repetition_penalty = 1, .max_new_tokens = (int)json_count(want), .ignore_eos = true};
+    engine *g = engine_new(m, COMPUTE_F32);
+    int count;
+    session *x = session_new(g, ad, s->ids[0], (int)json_get_int(greedy, "prompt_tokens", 8), &o, NULL, NULL, &e);
+    if (!x) fail_msg("%s", e.text);
+    assert_ok(engine_run(g, &x, 1, NULL, &e), e);
+    const int32_t *got = session_ids(x, &count);
+    assert_int_equal(count, json_count(want));
+    for (int i = 0; i < count; i++) assert_int_equal(got[i], json_int(json_at(want, (size_t)i), -1));
+    session_free(x);
+    engine_free(g);
+}
+
 static void merging_gives_the_same_logits(arena *a, const tensor_file *f, const char *folder, const model *m, const adapter *ad,
                                           const sequences *s) {
     char *scratch = scratch_folder(a);
@@ -170,6 +188,7 @@ static void check_case(arena *a, const family_case *c, const char *root, bool ol
     compare_logits(a, &f, "logits", &s, m, p.logits);
     compare_logp(a, &f, &s, &p);
     compare_gradients(a, &f, m, ad);
+    compare_greedy(a, expectations, m, ad, &s);
     if (ad) merging_gives_the_same_logits(a, &f, expectations, m, ad, &s);
     assert_ok(dir_remove(scratch, &e), e);
 }
