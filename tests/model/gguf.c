@@ -74,6 +74,34 @@ static void a_gguf_file_goes_through_a_folder_and_back(void **state) {
     backend_close(b);
 }
 
+static void the_story_of_stories260K_is_told_byte_for_byte(void **state) {
+    (void)state;
+    arena *a = arena_new();
+    const char *folder = shared_path(a, "data/models/stories260K");
+    if (!folder) skip();
+    backend *b = test_backend();
+    err e = {0};
+    const json *want = json_parse_file(a, path_join(a, folder, "expected.json"), 1 << 20, &e);
+    const model *m = opened(a, b, folder), *words = opened(a, b, path_join(a, folder, "stories260Ktok512.gguf"));
+    const sampling o = {.top_p = 1, .repetition_penalty = 1, .max_new_tokens = (int)json_get_int(want, "steps", 0)};
+    const int32_t bos = 1;
+    int count;
+    buf text = {0};
+    engine *g = engine_new(m, COMPUTE_F32); /* the folder knows 512 positions, the GGUF file 128 */
+    session *s = session_new(g, NULL, &bos, 1, &o, NULL, NULL, &e);
+    if (!s) fail_msg("%s", e.text);
+    assert_ok(engine_run(g, &s, 1, NULL, &e), e);
+    const int32_t *ids = session_ids(s, &count);
+    tokenizer_decode(words->tokenizer, ids, count, true, &text);
+    assert_string_equal(str_copy(a, str_trim(buf_str(&text))), str_copy(a, json_get_text(want, "expected_text", STR(""))));
+    assert_true(differ(a, m, words) < 2e-5);
+    buf_free(&text);
+    session_free(s);
+    engine_free(g);
+    arena_free(a);
+    backend_close(b);
+}
+
 static void every_truncation_is_refused(void **state) {
     (void)state;
     arena *a = arena_new();
@@ -102,6 +130,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(files_of_llama_cpp_give_its_logits_and_those_of_the_folder),
         TEST(a_gguf_file_goes_through_a_folder_and_back),
+        TEST(the_story_of_stories260K_is_told_byte_for_byte),
         TEST(every_truncation_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
