@@ -129,22 +129,13 @@ static bool choose(looking *l, const char *path, unsigned kinds, finding *out, e
 
 /* ---- columns ------------------------------------------------------------------------------------------------------------------- */
 
-static bool is_read(const format *f, const char *column) {
-    static const char *const always[] = {"tools", "chat_template_kwargs", "record", "responses", "licence", "license", "group"};
-    for (size_t i = 0; i < sizeof always / sizeof *always; i++)
-        if (!strcmp(always[i], column)) return true;
-    for (const char *const *c = f->columns; *c; c++)
-        if (!strcmp(*c, column)) return true;
-    return false;
-}
-
 static void sort_columns(looking *l, finding *out) {
     const size_t room = (size_t)l->column_count + 1;
     out->used = arena_array(l->a, const char *, room);
     out->ignored = arena_array(l->a, const char *, room);
     int used = 0, ignored = 0;
     for (int i = 0; i < l->column_count; i++)
-        if (is_read(out->format, l->columns[i])) out->used[used++] = l->columns[i];
+        if (format_reads(out->format, str_of(l->columns[i]))) out->used[used++] = l->columns[i];
         else out->ignored[ignored++] = l->columns[i];
     out->reason = used ? arena_printf(l->a, "columns %s", joined(l->a, out->used)) : "rows that are texts";
 }
@@ -160,11 +151,16 @@ static bool look(arena *a, const char *path, rows_layout layout, const format *n
     return true;
 }
 
-/* A file of one line that is an object with an array in it is one row if a format says so, else the array's rows. */
+static bool has_own_column(const finding *f) {
+    for (const char **column = f->used; *column; column++)
+        if (format_reads_itself(f->format, str_of(*column))) return true;
+    return false;
+}
+
+/* A file of one line that is an object with an array in it is one row if that is a row of a format, else the array's rows. */
 bool detect(arena *a, const char *path, const file_shape *shape, const format *named, unsigned kinds, finding *out, err *e) {
     if (shape->layout != ROWS_LINES || !shape->member) return look(a, path, shape->layout, named, kinds, out, e);
     err not_a_row = {0};
-    if (!named && look(a, path, ROWS_LINES, NULL, kinds, out, &not_a_row)) return true;
-    if (look(a, path, ROWS_MEMBER, named, kinds, out, e)) return true;
-    return false;
+    if (look(a, path, ROWS_LINES, named, kinds, out, &not_a_row) && has_own_column(out)) return true;
+    return look(a, path, ROWS_MEMBER, named, kinds, out, e);
 }

@@ -50,10 +50,18 @@ bool example_equal(const example *a, const example *b) {
            steps_equal(a, b) && json_equal(a->tools, b->tools) && json_equal(a->template_kwargs, b->template_kwargs);
 }
 
-/* FNV-1a over 64 bits. */
+/* Eight bytes at a time, each spread over the whole hash. */
 static uint64_t hash_bytes(uint64_t h, const void *data, size_t size) {
-    const unsigned char *byte = data;
-    for (size_t i = 0; i < size; i++) h = (h ^ byte[i]) * 0x100000001b3u;
+    const char *at = data;
+    for (size_t left = size; left > 0;) {
+        const size_t n = left < 8 ? left : 8;
+        uint64_t word = 0;
+        memcpy(&word, at, n);
+        h = (h ^ word) * 0x9e3779b97f4a7c15u;
+        h ^= h >> 32;
+        at += n;
+        left -= n;
+    }
     return h;
 }
 

@@ -31,8 +31,10 @@ typedef struct {
 FORMATS(X)
 #undef X
 const format *const *format_list(int *count);
-const format *format_find(str name); /* '-' and '_' are the same; NULL: none */
-const char *format_names(arena *a);  /* "text, messages, ..." */
+const format *format_find(str name);                   /* '-' and '_' are the same; NULL: none */
+const char *format_names(arena *a);                    /* "text, messages, ..." */
+bool format_reads_itself(const format *f, str column); /* one of its columns */
+bool format_reads(const format *f, str column);        /* or one that is read of every row: tools, lineage ... */
 
 /* ---- fields of a row: each fails with "field 'KEY' should be ..., but is ..." ----------------------------------------------------- */
 

@@ -33,6 +33,19 @@ const format *format_find(str name) {
     return NULL;
 }
 
+bool format_reads(const format *f, str column) {
+    static const char *const always[] = {"tools", "chat_template_kwargs", "record", "responses", "licence", "license", "group"};
+    for (size_t i = 0; i < sizeof always / sizeof *always; i++)
+        if (str_is(column, always[i])) return true;
+    return format_reads_itself(f, column);
+}
+
+bool format_reads_itself(const format *f, str column) {
+    for (const char *const *c = f->columns; *c; c++)
+        if (str_is(column, *c)) return true;
+    return false;
+}
+
 const char *format_names(arena *a) {
     char *names = arena_text(a, all[0]->name);
     for (int i = 1; i < FORMAT_COUNT; i++) names = arena_printf(a, "%s, %s", names, all[i]->name);

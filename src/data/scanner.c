@@ -120,9 +120,8 @@ static bool is_column(str key) {
     int count;
     const format *const *all = format_list(&count);
     for (int i = 0; i < count; i++)
-        for (const char *const *column = all[i]->columns; *column; column++)
-            if (str_is(key, *column)) return true;
-    return str_is(key, "tools");
+        if (format_reads(all[i], key)) return true;
+    return false;
 }
 
 /* "key" and its colon; false: something else stands there. Escapes are kept as they are. */

@@ -1,6 +1,8 @@
 /* Formats: a row in, the example it becomes (as a row of TRL's type), for every format and its relatives; and what is refused. */
 #include "reading.h"
 
+#include "data/format.h"
+
 #define USER      "{\"role\":\"user\",\"content\":\"Hi\"}"
 #define ASSISTANT "{\"role\":\"assistant\",\"content\":\"Hello.\"}"
 #define WORSE     "{\"role\":\"assistant\",\"content\":\"What.\"}"
@@ -222,13 +224,39 @@ static void a_file_that_changes_its_kind_is_refused(void **state) {
             "this row is of kind preference, those before are of kind prompt-completion");
 }
 
-static void every_format_has_a_sample_it_reads(void **state) {
+/* ---- help and documentation ------------------------------------------------------------------------------------------------------ */
+
+static void every_format_reads_its_own_sample(void **state) {
     (void)state;
+    int count;
+    const format *const *all = format_list(&count);
+    for (int i = 0; i < count; i++) {
+        room r = room_new();
+        const char *got = read_as(&r, all[i]->name, all[i]->sample);
+        if (*got != '{') fail_msg("%s: %s", all[i]->name, got);
+        const guess g = all[i]->look(json_parse(r.a, str_of(all[i]->sample), NULL));
+        assert_true(g.level > LIKELY_NOT || !strcmp(all[i]->name, "alpaca-plain"));
+        room_end(&r);
+    }
+}
+
+static void help_and_documentation_show_every_format(void **state) {
+    (void)state;
+    int count;
+    const format *const *all = format_list(&count);
+    arena *a = arena_new();
     buf help = {0};
+    err e = {0};
+    str page;
     format_put_help(&help);
-    assert_non_null(strstr(help.ptr, "sharegpt"));
-    assert_non_null(strstr(help.ptr, "{\"conversations\""));
+    assert_ok(file_read(a, "docs/formats.md", 1 << 20, &page, &e), e);
+    for (int i = 0; i < count; i++) {
+        assert_non_null(strstr(help.ptr, all[i]->becomes));
+        if (!strstr(page.ptr, arena_printf(a, "`%s`", all[i]->name))) fail_msg("docs/formats.md does not name %s", all[i]->name);
+        if (!strstr(page.ptr, all[i]->sample)) fail_msg("docs/formats.md does not show the sample of %s", all[i]->name);
+    }
     buf_free(&help);
+    arena_free(a);
 }
 
 int main(void) {
@@ -248,7 +276,8 @@ int main(void) {
         TEST(wrong_fields_are_named_with_what_was_expected_and_what_came),
         TEST(pictures_are_refused_not_dropped),
         TEST(a_file_that_changes_its_kind_is_refused),
-        TEST(every_format_has_a_sample_it_reads),
+        TEST(every_format_reads_its_own_sample),
+        TEST(help_and_documentation_show_every_format),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,6 +22,11 @@ static void lines_arrays_and_objects_around_arrays_hold_rows(void **state) {
 static void one_line_is_a_row_if_it_can_be_one(void **state) {
     (void)state;
     gives("{\"text\":\"a\",\"tags\":[{\"x\":1}]}", A);
+    gives("{\"text\":\"a\",\"tags\":[],\"responses\":[]}", "{\"text\":\"a\",\"responses\":[]}\n");
+    room r = room_new();
+    assert_string_equal(read_as(&r, "text", "{\"text\":\"a\",\"tags\":[{\"x\":1}]}"), A);
+    assert_string_equal(read_as(&r, "text", "{\"data\":[{\"text\":\"a\"}]}"), A);
+    room_end(&r);
     gives("{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}", "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}\n");
 }
 

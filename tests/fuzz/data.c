@@ -43,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!size) return 0;
     char path[64], spec[128];
     const int fd = file_in_memory(data + 1, size - 1, path);
-    snprintf(spec, sizeof spec, "%s%s", prefixes[data[0] % 5], path);
+    snprintf(spec, sizeof spec, "%s%s", prefixes[(uint8_t)(data[0] - '0') % 5], path);
     arena *a = arena_new();
     err e = {0};
     const source_options forgiving = {.skip_bad = true};
