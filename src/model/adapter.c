@@ -82,7 +82,7 @@ adapter *adapter_new(arena *a, model *m, const lora_options *o, uint64_t seed, b
         arena *scratch = arena_new();
         char *module = module_of(scratch, p->name);
         if (wanted(p, module, o)) {
-            const size_t n = (size_t)o->r * (size_t)p->w->cols;
+            const size_t n = m->measured ? 0 : (size_t)o->r * (size_t)p->w->cols;
             float *A = arena_array(scratch, float, n), *B = arena_array(scratch, float, (size_t)p->w->rows *(size_t)o->r);
             const double bound = 1 / sqrt(p->w->cols); /* Kaiming-uniform with a = sqrt 5 */
             for (size_t k = 0; k < n; k++) A[k] = (float)((2 * rng_uniform(&r) - 1) * bound);

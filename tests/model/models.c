@@ -1,5 +1,7 @@
 /* models.c - models made here, so that nothing shared is needed: files out and in again, shards, precision, adapters, configs that
  * are refused. */
+#include <errno.h>
+
 #include "model/pass.h"
 
 static const char llama[] =
@@ -232,6 +234,57 @@ static void a_measured_model_has_the_sizes_and_no_values(void **state) {
     backend_close(b);
 }
 
+static void a_measured_adapter_needs_what_a_real_one_does(void **state) {
+    (void)state;
+    arena *a = arena_new();
+    backend *b = test_backend();
+    err e = {0};
+    const model_options o = {.compute = COMPUTE_F32, .measure = true};
+    const lora_options l = {.r = 4, .alpha = 8, .targets = all_linear, .target_count = 1};
+    model *m = made(a, b, llama, &o), *real = made(a, b, llama, &frozen);
+    const adapter *ad = adapter_new(a, m, &l, 1, true, &e);
+    if (!ad) fail_msg("%s", e.text);
+    assert_int_equal(ad->count, 14);
+    assert_null(ad->entry[0].A->packed);
+    assert_non_null(ad->entry[0].A->grad);
+    assert_int_equal(adapter_bytes_needed(m, &l, true), adapter_bytes_needed(real, &l, true));
+    arena_free(a);
+    backend_close(b);
+}
+
+static int writes_left;
+static ssize_t full_disk(int fd, const void *data, size_t size) {
+    if (writes_left-- > 0) return write(fd, data, size);
+    errno = ENOSPC;
+    return -1;
+}
+
+static void a_full_disk_leaves_the_model_that_was_there(void **state) {
+    (void)state;
+    arena *a = arena_new();
+    backend *b = test_backend();
+    char *folder = scratch_folder(a);
+    err e = {0};
+    const model *m = made(a, b, llama, &frozen);
+    assert_ok(model_save(m, NULL, folder, TYPE_F32, 0, &e), e);
+    const file_ops kept = file_io;
+    int failures = 0;
+    for (bool saved = false; !saved; failures += !saved) {
+        err full = {0};
+        writes_left = failures;
+        file_io.write = full_disk;
+        saved = model_save(m, NULL, folder, TYPE_F32, 0, &full);
+        file_io = kept;
+        if (!saved && !*full.text) fail_msg("no words after %d writes", failures);
+        assert_true(logits_differ(a, m, NULL, opened(a, b, folder, &frozen), NULL) == 0);
+        assert_false(file_exists(path_join(a, folder, "model.safetensors.tmp")));
+    }
+    assert_true(failures > 1);
+    assert_ok(dir_remove(folder, &e), e);
+    arena_free(a);
+    backend_close(b);
+}
+
 static void gradients_agree_with_finite_differences(void **state) {
     (void)state;
     for (int i = 0; i < CONFIGS; i++) {
@@ -377,6 +430,8 @@ int main(void) {
         TEST(an_adapter_of_another_base_is_refused),
         TEST(unknown_kinds_of_adapters_are_refused_by_name),
         TEST(a_measured_model_has_the_sizes_and_no_values),
+        TEST(a_measured_adapter_needs_what_a_real_one_does),
+        TEST(a_full_disk_leaves_the_model_that_was_there),
         TEST(gradients_agree_with_finite_differences),
         TEST(weight_decay_leaves_out_what_transformers_leaves_out),
         TEST(a_card_names_base_data_and_licence),
