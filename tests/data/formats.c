@@ -14,9 +14,9 @@
 /* As gives, for one row that is a row of TRL's type already. */
 static void stays(const char *row) { gives(row, row); }
 
-static void named(const char *format, const char *text, const char *expected) {
+static void named(const char *name, const char *text, const char *expected) {
     room r = room_new();
-    assert_string_equal(read_as(&r, format, text), expected);
+    assert_string_equal(read_as(&r, name, text), expected);
     room_end(&r);
 }
 
