@@ -73,8 +73,8 @@ static void print_plan(const demo *d) {
     const double weights = (double)model_parameter_count(d->start.model), generated = 0.30 * peak.bf16_flops / (2 * weights);
     const double trained = 0.35 * peak.bf16_flops / (4.5 * weights);
     const double answers = d->o.feedback ? 0 : DEMO_TRAINING * EACH * 80 / generated,
-                 rows = d->o.feedback ? 48 : DEMO_TRAINING * EACH;
-    const double training = rows * 180 * 4 / trained, comparing = DEMO_HELD_OUT * 2 * 80 / generated * 1.3;
+                 pairs = d->o.feedback ? 48 : DEMO_TRAINING * EACH;
+    const double training = pairs * 180 * 4 / trained, comparing = DEMO_HELD_OUT * 2 * 80 / generated * 1.3;
     printf("The loop, on %s (%.0f M weights) with %.0f bf16 GFLOP/s:\n", d->o.model, weights / 1e6, peak.bf16_flops / 1e9);
     if (!d->o.feedback) {
         printf("  1. answer %d prompts %d times each%*s about %3.0f s\n", DEMO_TRAINING, EACH, 22, "", answers);

@@ -94,8 +94,8 @@ static bool line_tokens(arena *a, const probe *p, const json *v, json_writer *w,
     if (!t) return false;
     json_open(w, '{');
     if (json_has(v, "ids")) {
-        int32_t *ids;
-        int count;
+        int32_t *ids = NULL;
+        int count = 0;
         buf text = {0};
         if (!read_ids(a, json_get(v, "ids"), &ids, &count, e)) return false;
         tokenizer_decode(t, ids, count, json_get_bool(v, "skip_special", false), &text);

@@ -240,12 +240,12 @@ static void ggml_case(arena *a, const char *folder, const char *model_path, verd
 }
 
 static void run_ggml(arena *a, const char *folder) {
-    const char *gguf = path_join(a, folder, "model.gguf");
+    const char *file = path_join(a, folder, "model.gguf");
     verdict v = {0}, w = {0};
     ggml_case(a, folder, folder, &v);
     verify_report(arena_printf(a, "%s (folder)", path_name(folder)), &v);
-    if (!file_exists(gguf)) return;
-    ggml_case(a, folder, gguf, &w);
+    if (!file_exists(file)) return;
+    ggml_case(a, folder, file, &w);
     verify_report(arena_printf(a, "%s (gguf)", path_name(folder)), &w);
 }
 
@@ -291,17 +291,17 @@ static void run_story(arena *a, const char *folder) {
     char **names;
     int count;
     err e = {0};
-    const char *gguf = NULL;
+    const char *file = NULL;
     if (dir_list(a, folder, &names, &count, &e))
         for (int i = 0; i < count; i++)
-            if (str_ends(str_of(names[i]), STR(".gguf"))) gguf = path_join(a, folder, names[i]);
+            if (str_ends(str_of(names[i]), STR(".gguf"))) file = path_join(a, folder, names[i]);
     verdict v = {0};
-    if (!gguf) verdict_fail(&v, "no .gguf file in the folder, whose tokenizer makes the text");
-    else story_case(a, gguf, gguf, x, &v);
+    if (!file) verdict_fail(&v, "no .gguf file in the folder, whose tokenizer makes the text");
+    else story_case(a, file, file, x, &v);
     verify_report(arena_printf(a, "%s (gguf)", path_name(folder)), &v);
-    if (!gguf || !has(a, folder, "config.json")) return;
+    if (!file || !has(a, folder, "config.json")) return;
     verdict w = {0};
-    story_case(a, folder, gguf, x, &w);
+    story_case(a, folder, file, x, &w);
     verify_report(arena_printf(a, "%s (folder)", path_name(folder)), &w);
 }
 

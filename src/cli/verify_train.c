@@ -151,11 +151,11 @@ static void compare_final(arena *a, const curve *c, verdict *v) {
     err e = {0};
     tensor_file want, got;
     if (!file_exists(path_join(a, c->folder, "final.safetensors"))) return;
-    const char *model = path_join(a, c->run, "model");
-    const char *adapter = path_join(a, model, "adapter_model.safetensors");
+    const char *result = path_join(a, c->run, "model");
+    const char *adapted = path_join(a, result, "adapter_model.safetensors");
     const bool opened =
         safetensors_open(a, path_join(a, c->folder, "final.safetensors"), &want, &e) &&
-        (file_exists(adapter) ? safetensors_open(a, adapter, &got, &e) : safetensors_open_folder(a, model, "model", &got, &e));
+        (file_exists(adapted) ? safetensors_open(a, adapted, &got, &e) : safetensors_open_folder(a, result, "model", &got, &e));
     if (!opened) {
         verdict_fail(v, "%s", e.text);
         return;

@@ -103,6 +103,9 @@ void engine_free(engine *g) {
     memory_release(g);
 }
 
+/* Learned positions end where their table does; rotary ones only get worse. 0: no limit. */
+static int position_limit(const model *m) { return m->config.rope.kind == ROPE_NONE ? m->config.positions : 0; }
+
 static void push(session *s, int32_t id) {
     if (s->all.count == s->all.room) {
         s->all.room = s->all.room ? 2 * s->all.room : 64;
@@ -116,8 +119,8 @@ session *session_new(engine *g, const adapter *ad, const int32_t *prompt, int co
                      void *self, err *e) {
     const model_config *c = &g->m->config;
     if (count < 1) return err_null(e, ERR_INPUT, "the prompt is empty: it needs at least one token");
-    if (c->positions > 0 && count >= c->positions)
-        return err_null(e, ERR_LIMIT, "the prompt has %d tokens, the model knows %d positions", count, c->positions);
+    if (position_limit(g->m) && count >= position_limit(g->m))
+        return err_null(e, ERR_LIMIT, "the prompt has %d tokens, the model knows %d positions", count, position_limit(g->m));
     for (int i = 0; i < count; i++)
         if (prompt[i] < 0 || prompt[i] >= c->vocab)
             return err_null(e, ERR_INPUT, "token %d of the prompt is %d, the model knows 0 to %d", i, prompt[i], c->vocab - 1);
@@ -223,7 +226,7 @@ static void accept(session *s, int id, float logp) {
         }
         tell(s, false);
     }
-    const int positions = s->g->m->config.positions;
+    const int positions = position_limit(s->g->m);
     if (answered >= s->options.max_new_tokens) finish(s, FINISH_LENGTH);
     else if (positions > 0 && s->all.count >= positions) finish(s, FINISH_FULL);
 }
@@ -400,9 +403,8 @@ static void score_pass(const model *m, const adapter *ad, tape *t, arena *a, con
 bool model_score(const model *m, const adapter *ad, compute_type compute, const int32_t *const *ids, const int *length, int count,
                  float **logp, err *e) {
     for (int i = 0; i < count; i++) {
-        if (m->config.positions > 0 && length[i] > m->config.positions)
-            return err_set(e, ERR_LIMIT, "sequence %d has %d tokens, the model knows %d positions", i + 1, length[i],
-                           m->config.positions);
+        if (position_limit(m) && length[i] > position_limit(m))
+            return err_set(e, ERR_LIMIT, "sequence %d has %d tokens, the model knows %d positions", i + 1, length[i], position_limit(m));
         for (int k = 0; k < length[i]; k++)
             if (ids[i][k] < 0 || ids[i][k] >= m->config.vocab)
                 return err_set(e, ERR_INPUT, "token %d of sequence %d is %d, the model knows 0 to %d", k, i + 1, ids[i][k],

@@ -115,7 +115,7 @@ const char *objective_names(arena *a);
 /* Small shared mathematics, stable at both ends. */
 double softplus(double x);              /* log(1 + e^x) */
 double sigmoid(double x);
-double sum_trained(const columns *c, const float *column, seq s);           /* sum over trained tokens */
+double sum_trained(const columns *c, const float *values, seq s);           /* sum over trained tokens */
 int count_trained(const columns *c, seq s);
 void add_dlogp(const columns *c, gradients *g, seq s, double dlogp);        /* to every trained token of s */
 

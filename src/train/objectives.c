@@ -40,10 +40,10 @@ void metric_add(metrics *m, const char *name, double sum, double weight) {
 double softplus(double x) { return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x)); }
 double sigmoid(double x) { return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x)); }
 
-double sum_trained(const columns *c, const float *column, seq s) {
+double sum_trained(const columns *c, const float *values, seq s) {
     double sum = 0;
     for (int t = s.begin; t < s.end; t++)
-        if (c->mask[t]) sum += (double)column[t];
+        if (c->mask[t]) sum += (double)values[t];
     return sum;
 }
 

@@ -18,29 +18,34 @@
 /* ---- options of every run (TRL's and transformers' names and defaults) ------------------------------------------------------ */
 
 typedef struct {
-    /* what */
-    const char *base, *reference, *adapter, *output, *dtype, *chat_template, *purpose;
+    const char *base, *reference, *adapter, *dtype, *chat_template;
     opt_list data;
-    /* rows */
     int64_t max_length;
-    bool completion_only_loss_set, completion_only_loss, assistant_only_loss, packing;
-    const char *packing_strategy, *train_sampling_strategy;
-    /* batch and schedule */
+    const char *completion_only_loss;           /* "auto", "true", "false" */
+    bool assistant_only_loss;
+    const char *train_sampling_strategy;
     int64_t per_device_train_batch_size, gradient_accumulation_steps, max_steps, micro_batch_tokens;
     double num_train_epochs, learning_rate, warmup_steps, weight_decay, adam_beta1, adam_beta2, adam_epsilon, max_grad_norm;
-    const char *lr_scheduler_type, *optim, *normalize;
+    const char *lr_scheduler_type, *lr_scheduler_kwargs, *optim, *normalize;
     int64_t seed;
-    bool gradient_checkpointing;
-    /* adapters */
-    bool use_peft, use_rslora;
+    bool gradient_checkpointing, use_peft, use_rslora;
     int64_t lora_r;
     double lora_alpha, lora_dropout;
     opt_list lora_target_modules;
-    /* watching */
     int64_t logging_steps, save_steps, save_total_limit, sample_steps;
-    double max_drift;                   /* nats per token; 0: no limit */
+    double max_drift;                           /* nats per token; 0: no limit */
 } train_options;
 extern const opt train_option_table[];
+
+/* All options of one objective, resolved from their sources. */
+typedef struct {
+    const objective *objective;
+    train_options o;
+    void *own;                                  /* the objective's options */
+    resolved from;
+} train_settings;
+bool train_settings_begin(arena *a, const char *objective_name, train_settings **out, err *e);
+bool train_settings_check(const train_settings *s, err *e);
 
 /* ---- rows: examples as token ids and masks ----------------------------------------------------------------------------------- */
 
@@ -57,12 +62,15 @@ typedef struct rows rows;       /* a prepared data set, on disk (a temporary fil
 
 typedef struct {
     int64_t examples, rows, pairs, dropped, truncated, duplicates, empty, masked_tokens, trained_tokens, tokens, longest;
-    /* refusals, with row numbers: an all-masked set, an end of turn never trained, a doubled BOS ... */
+    int64_t double_bos;         /* the first row with two, from 1; 0: none */
+    int64_t ends, ends_trained; /* end-of-turn tokens, and how many of them are trained */
 } row_counts;
 
-/* Reads every example of every source, tokenises, masks, truncates as TRL's trainer of that objective does (rules with the
- * fixtures' notes), writes the rows. */
-rows *rows_prepare(arena *a, const model *m, const objective *o, const train_options *t, const char *folder, err *e);
+/* Reads every example of every source, tokenises, masks, truncates as TRL's trainer of that objective does, writes the rows to a
+ * temporary file in `folder` that is mapped and already unlinked. keep: NULL, or examples are written there in TRL's types. */
+rows *rows_prepare(arena *a, const model *m, const train_settings *s, const char *folder, buf *keep, err *e);
+/* What would go wrong with them, in words; false with e filled. */
+bool rows_refuse(const rows *r, const model *m, const train_settings *s, err *e);
 int64_t rows_count(const rows *r);                       /* sequences; a pair is two neighbours: chosen, rejected */
 row rows_at(const rows *r, int64_t i);
 const row_counts *rows_counts(const rows *r);
@@ -70,20 +78,30 @@ void rows_put_json(json_writer *w, const rows *r, int64_t example);   /* one lin
 
 /* ---- the run ------------------------------------------------------------------------------------------------------------------- */
 
-/* What must hold before step 1: counts, memory, time, the first batch as text. */
-typedef struct {
-    size_t memory_needed, memory_free, weights, optimiser, activations;
-    int64_t steps, tokens_per_step;
-    double seconds;                      /* estimate, from the machine's peak measured now */
-    char *advice;                        /* the nearest setting that fits, or NULL */
-} preflight;
+/* Makes the run folder (config.json with everything resolved, state ready). */
+bool train_create(arena *a, const train_settings *s, const char *dir, run *out, err *e);
+/* Reads the settings of an existing run folder. */
+bool train_reopen(arena *a, const char *dir, train_settings **out, run *r, err *e);
 
-/* From argv-like settings to a run folder (state ready): resolves options, refuses unknown keys, hashes the base. */
-bool train_create(arena *a, const char *objective_name, const resolved *options, const char *dir, run *out, err *e);
-/* Prints the preview (text, or JSON) and refuses with words what would go wrong. */
-bool train_preview(arena *a, const char *objective_name, const resolved *options, bool as_json, FILE *out, err *e);
-/* Runs or resumes the run in this folder to its end. */
-bool train_run(const char *dir, bool resume, bool quiet, err *e);
+/* Runs to the end, or from the newest whole checkpoint on. preview: checks and prints, trains nothing. */
+typedef struct {
+    bool resume, quiet, preview, json;
+} train_how;
+bool train_run(arena *a, const train_settings *s, run *r, const train_how *how, err *e);
 void train_describe(json_writer *w);                     /* objectives and options as tables, for --describe --json */
+
+/* Learning rate of the step after `done` steps. */
+bool train_rate(const train_settings *s, int64_t done, int64_t total, double *out, err *e);
+
+/* ---- measuring: steps of 8 x 256 tokens on a model with random weights ------------------------------------------------------------- */
+
+typedef struct {
+    const char *name;
+    double tokens_per_second, useful_flops_per_second;
+    size_t resident;
+} train_bench_result;
+enum { TRAIN_BENCH_SFT_FULL, TRAIN_BENCH_SFT_LORA, TRAIN_BENCH_DPO_LORA };
+typedef int train_bench_case;
+bool train_bench(backend *b, const json *config, train_bench_case which, int repeat, train_bench_result *out, err *e);
 
 #endif

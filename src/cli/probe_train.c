@@ -1,0 +1,256 @@
+/* probe_train.c - fettle probe rows, objective, schedule, optimizer. */
+#include "cli/probe.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "train/train.h"
+
+/* ---- rows ------------------------------------------------------------------------------------------------------------------------- */
+
+static bool settle(arena *a, const probe *p, train_settings *s, err *e) {
+    for (int i = 0; i < p->o.set.count; i++) {
+        const char *equals = strchr(p->o.set.item[i], '=');
+        if (!equals) return err_set(e, ERR_USAGE, "--set wants KEY=VALUE, not '%s'", p->o.set.item[i]);
+        if (!resolve_set(a, &s->from, (str){p->o.set.item[i], (size_t)(equals - p->o.set.item[i])}, str_of(equals + 1), "command line", e)) return false;
+    }
+    return true;
+}
+
+/* Standard input goes to a file first: formats are found by looking at the first rows, then read from the start. */
+static bool keep_input(arena *a, char *path, err *e) {
+    const int fd = mkstemps(path, 6);
+    char block[65536];
+    ssize_t n;
+    (void)a;
+    if (fd < 0) return err_errno(e, ERR_IO, "cannot make a temporary file");
+    bool ok = true;
+    while (ok && (n = read(STDIN_FILENO, block, sizeof block)) > 0) ok = write(fd, block, (size_t)n) == n || err_errno(e, ERR_IO, "cannot write %s", path);
+    close(fd);
+    return ok;
+}
+
+bool probe_rows(arena *a, const probe *p, err *e) {
+    char path[] = "/tmp/fettle-rows-XXXXXX.jsonl";
+    train_settings *s;
+    if (p->rest < 1) return err_set(e, ERR_USAGE, "fettle probe rows OBJECTIVE --model M");
+    if (!train_settings_begin(a, p->words[0], &s, e) || !settle(a, p, s, e) || !keep_input(a, path, e)) return false;
+    const char *item[] = {path};
+    s->o.data = (opt_list){item, 1};
+    const rows *r = rows_prepare(a, p->subject.model, s, "/tmp", NULL, e);
+    unlink(path);
+    if (!r) return false;
+    const int64_t count = rows_count(r) / (s->objective->rows == WANTS_PAIRS ? 2 : 1);
+    for (int64_t i = 0; i < count; i++) {
+        buf line = {0};
+        json_writer w = json_writer_on(&line, false);
+        rows_put_json(&w, r, i);
+        printf("%.*s\n", STR_ARG(buf_str(&line)));
+        buf_free(&line);
+    }
+    return true;
+}
+
+/* ---- objectives ----------------------------------------------------------------------------------------------------------------------- */
+
+/* A ragged column [sequences][tokens] as one array behind the other. */
+static float *ragged(arena *a, const json *given, const columns *c, const char *name, err *e) {
+    float *out = arena_array(a, float, c->T + 1);
+    if (!given) return NULL;
+    for (int s = 0; s < c->S; s++) {
+        const json *list = json_at(given, (size_t)s);
+        if ((int)json_count(list) != c->sequence[s].end - c->sequence[s].begin) return err_null(e, ERR_INPUT, "column '%s', sequence %d: %zu values, the mask has %d", name, s, json_count(list), c->sequence[s].end - c->sequence[s].begin);
+        for (size_t t = 0; t < json_count(list); t++) out[c->sequence[s].begin + (int)t] = (float)json_real(json_at(list, t), 0);
+    }
+    return out;
+}
+
+static bool read_columns(arena *a, const json *in, columns *c, err *e) {
+    const json *mask = json_get(in, "mask");
+    c->S = (int)json_count(mask);
+    if (json_kind_of(mask) != JSON_ARRAY) return err_set(e, ERR_INPUT, "inputs.mask should be a list of lists");
+    seq *sequences = arena_array(a, seq, c->S + 1);
+    for (int s = 0; s < c->S; s++) {
+        sequences[s].begin = c->T;
+        sequences[s].end = c->T += (int)json_count(json_at(mask, (size_t)s));
+    }
+    c->sequence = sequences;
+    const float *m = ragged(a, mask, c, "mask", e);
+    uint8_t *bits = arena_array(a, uint8_t, c->T + 1);
+    for (int t = 0; t < c->T; t++) bits[t] = m[t] != 0;
+    c->mask = bits;
+#define X(token, member, per, producer)                                                                                \
+    if (strcmp(#per, "TOKEN") == 0 && token != COLUMN_MASK) *(const float **)(void *)((char *)c + offsetof(columns, member)) = ragged(a, json_get(in, #member), c, #member, e);
+    COLUMNS(X)
+#undef X
+    int *label = arena_array(a, int, c->S + 1), *pair = arena_array(a, int, c->S + 1);
+    struct pair_of *pairs = arena_array(a, struct pair_of, c->S + 1);
+    for (int s = 0; s < c->S; s++) {
+        label[s] = (int)json_int(json_at(json_get(in, "label"), (size_t)s), 1);
+        pair[s] = (int)json_int(json_at(json_get(in, "pair"), (size_t)s), -1);
+        if (pair[s] >= c->S) return err_set(e, ERR_INPUT, "inputs.pair[%d] is %d", s, pair[s]);
+        if (pair[s] < 0) continue;
+        if (pair[s] >= c->P) c->P = pair[s] + 1;
+        if (label[s]) pairs[pair[s]].chosen = s;
+        else pairs[pair[s]].rejected = s;
+        c->step.chosen_tokens += label[s] ? count_trained(c, sequences[s]) : 0;
+    }
+    for (int s = 0; s < c->S; s++) c->step.tokens += count_trained(c, sequences[s]);
+    c->label = label;
+    c->pair = pair;
+    c->pairs = pairs;
+    c->step.sequences = c->S;
+    c->step.pairs = c->P;
+    return e->code == ERR_NONE;
+}
+
+static void put_ragged(json_writer *w, const char *key, const columns *c, const float *x) {
+    json_key(w, key), json_open(w, '[');
+    for (int s = 0; s < c->S; s++) {
+        json_open(w, '[');
+        for (int t = c->sequence[s].begin; t < c->sequence[s].end; t++) json_put_float(w, x[t]);
+        json_close(w);
+    }
+    json_close(w);
+}
+
+static bool one_objective(arena *a, const probe *p, const json *v, json_writer *w, err *e) {
+    static const struct {
+        const char *name, *objective, *setting;
+    } kinds[] = {{"dft", "sft", "loss_type=dft"}, {"ipo", "dpo", "loss_type=ipo"}};
+    const char *name = p->words[0];
+    train_settings *s;
+    columns c = {0};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(kinds[i].name, p->words[0]) == 0) name = kinds[i].objective;
+    if (!train_settings_begin(a, name, &s, e) || !resolve_set_json(a, &s->from, json_get(v, "params"), "params", e) || !read_columns(a, json_get(v, "inputs"), &c, e)) return false;
+    if (!c.logp) return err_set(e, ERR_UNSUPPORTED, "this case gives whole rows of logits, which the head's own kernel answers; columns are what a loss sees");
+    if (s->objective->check && !s->objective->check(s->own, e)) return false;
+    metrics m = {0};
+    gradients g = {.dlogp = arena_array(a, float, c.T + 1), .dentropy = arena_array(a, float, c.T + 1), .dsmooth = arena_array(a, float, c.T + 1), .metrics = &m};
+    const double loss = s->objective->loss(s->own, &c, &g);
+    json_open(w, '{');
+    json_key(w, "loss"), json_put_real(w, loss);
+    put_ragged(w, "dlogp", &c, g.dlogp);
+    json_key(w, "metrics"), json_open(w, '{');
+    json_key(w, "num_trained_tokens"), json_put_real(w, c.step.tokens);
+    for (int i = 0; i < m.count; i++) json_key(w, m.item[i].name), json_put_real(w, m.item[i].weight > 0 ? m.item[i].sum / m.item[i].weight : 0);
+    json_close(w);
+    json_close(w);
+    return true;
+}
+
+bool probe_objectives(arena *a, const probe *p, err *e) {
+    if (p->rest < 1) return err_set(e, ERR_USAGE, "fettle probe objective NAME < cases");
+    if (!objective_of(p->words[0]) && strcmp(p->words[0], "dft") != 0 && strcmp(p->words[0], "ipo") != 0) return err_set(e, ERR_UNSUPPORTED, "no objective '%s' here; there are: %s", p->words[0], objective_names(a));
+    return probe_lines(a, p, one_objective, e);
+}
+
+/* ---- schedules ---------------------------------------------------------------------------------------------------------------------------- */
+
+static bool one_schedule(arena *a, const probe *p, const json *v, json_writer *w, err *e) {
+    train_settings *s;
+    (void)p;
+    json *params = json_get(v, "params");
+    json *plain = json_new_object(a);
+    json_member m = {0};
+    while (json_next(params, &m)) {
+        buf text = {0};
+        if (json_kind_of(m.value) == JSON_OBJECT) {
+            json_put(&text, m.value);
+            json_set(plain, m.key, json_new_text(a, (str){str_copy(a, buf_str(&text)), text.len}));
+        } else json_set(plain, m.key, m.value);
+        buf_free(&text);
+    }
+    if (!train_settings_begin(a, "sft", &s, e) || !resolve_set_json(a, &s->from, plain, "params", e)) return false;
+    const int64_t steps = json_get_int(json_get(v, "inputs"), "steps", s->o.max_steps);
+    json_open(w, '{');
+    json_key(w, "lr"), json_open(w, '[');
+    for (int64_t t = 0; t < steps; t++) {
+        double lr;
+        if (!train_rate(s, t, s->o.max_steps, &lr, e)) return false;
+        json_put_real(w, lr);
+    }
+    json_close(w);
+    json_close(w);
+    return true;
+}
+
+bool probe_schedules(arena *a, const probe *p, err *e) { return probe_lines(a, p, one_schedule, e); }
+
+/* ---- optimisers --------------------------------------------------------------------------------------------------------------------------- */
+
+static size_t flat(const json *v, float *out) {
+    size_t n = 0;
+    if (json_kind_of(v) != JSON_ARRAY) {
+        if (out) *out = (float)json_real(v, 0);
+        return 1;
+    }
+    for (size_t i = 0; i < json_count(v); i++) n += flat(json_at(v, i), out ? out + n : NULL);
+    return n;
+}
+
+static void put_like(json_writer *w, const json *shape, const float **x) {
+    if (json_kind_of(shape) != JSON_ARRAY) {
+        json_put_float(w, *(*x)++);
+        return;
+    }
+    json_open(w, '[');
+    for (size_t i = 0; i < json_count(shape); i++) put_like(w, json_at(shape, i), x);
+    json_close(w);
+}
+
+static bool one_optimizer(arena *a, const probe *p, const json *v, json_writer *w, err *e) {
+    static const char *const names[2] = {"matrix", "vector"}, *const grads[2] = {"matrix_grad", "vector_grad"};
+    const json *in = json_get(v, "inputs"), *params = json_get(v, "params"), *rates = json_get(params, "learning_rates");
+    (void)p;
+    const str optim = json_get_text(params, "optim", STR("adamw_torch"));
+    if (!str_starts(optim, STR("adamw_torch"))) return err_set(e, ERR_UNSUPPORTED, "optim '%.*s' is not here; adamw_torch is", STR_ARG(optim));
+    backend *b = backend_open(NULL, e);
+    if (!b) return false;
+    float *x[2], *m[2], *s[2];
+    size_t n[2];
+    for (int k = 0; k < 2; k++) {
+        n[k] = flat(json_get(in, names[k]), NULL);
+        x[k] = arena_array(a, float, n[k] + 1), m[k] = arena_array(a, float, n[k] + 1), s[k] = arena_array(a, float, n[k] + 1);
+        flat(json_get(in, names[k]), x[k]);
+    }
+    const size_t steps = json_count(json_get(in, grads[0]));
+    buf columns_of[3] = {{0}};
+    json_writer cw[3];
+    for (int k = 0; k < 3; k++) cw[k] = json_writer_on(&columns_of[k], false), json_open(&cw[k], '[');
+    for (size_t t = 0; t < steps; t++) {
+        float *g[2];
+        double norm = 0;
+        for (int k = 0; k < 2; k++) {
+            g[k] = arena_array(a, float, n[k] + 1);
+            flat(json_at(json_get(in, grads[k]), t), g[k]);
+            norm += values_sum_squares(b, g[k], n[k]);
+        }
+        norm = __builtin_sqrt(norm);
+        const double most = json_get_real(params, "max_grad_norm", 0), clip = most > 0 && most / (norm + 1e-6) < 1 ? most / (norm + 1e-6) : 1;
+        for (int k = 0; k < 2; k++) {
+            const adamw_form f = {json_real(json_at(rates, t), json_get_real(params, "learning_rate", 0)), json_get_real(params, "adam_beta1", 0.9), json_get_real(params, "adam_beta2", 0.999),
+                                  json_get_real(params, "adam_epsilon", 1e-8), json_get_bool(json_get(in, "decay"), names[k], true) ? json_get_real(params, "weight_decay", 0) : 0, (int64_t)t + 1, clip};
+            values_adamw(b, x[k], g[k], m[k], s[k], n[k], &f);
+            const float *at = x[k];
+            put_like(&cw[k], json_get(in, names[k]), &at);
+        }
+        json_put_real(&cw[2], norm);
+    }
+    json_open(w, '{');
+    for (int k = 0; k < 3; k++) {
+        json_close(&cw[k]);
+        const json *list = json_parse(a, buf_str(&columns_of[k]), e);
+        json_key(w, k < 2 ? names[k] : "grad_norm"), json_put_value(w, list);
+        buf_free(&columns_of[k]);
+    }
+    json_close(w);
+    backend_close(b);
+    return true;
+}
+
+bool probe_optimizers(arena *a, const probe *p, err *e) { return probe_lines(a, p, one_optimizer, e); }

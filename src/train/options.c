@@ -1,0 +1,117 @@
+/* options.c - the options of every run as rows: transformers' and TRL's names and defaults; ours are marked. */
+#include <stddef.h>
+#include <string.h>
+
+#include "train/schedule.h"
+#include "train/train.h"
+
+#define AT(member) offsetof(train_options, member)
+// clang-format off
+const opt train_option_table[] = {
+    {"base", OPT_TEXT, AT(base), NULL, 0, 0, NULL, "the model to train: a folder or a .gguf file"},
+    {"data", OPT_LIST, AT(data), NULL, 0, 0, NULL, "files of examples (FORMAT:PATH says the format)"},
+    {"reference", OPT_TEXT, AT(reference), NULL, 0, 0, NULL, "a reference model of its own (unset: the start of the policy)"},
+    {"adapter", OPT_TEXT, AT(adapter), NULL, 0, 0, NULL, "a PEFT adapter to train on"},
+    {"chat_template", OPT_TEXT, AT(chat_template), NULL, 0, 0, NULL, "another chat template: a file, or chatml"},
+    {"dtype", OPT_CHOICE, AT(dtype), "bfloat16", 0, 0, "bfloat16|float32", "arithmetic of matrix products; sums and master weights are float32"},
+    {"max_length", OPT_INT, AT(max_length), "1024", 0, 1e7, NULL, "tokens of a row that are kept, from its start; 0: all"},
+    {"completion_only_loss", OPT_CHOICE, AT(completion_only_loss), "auto", 0, 0, "auto|true|false", "train only the completion of prompt/completion rows (auto: yes)"},
+    {"assistant_only_loss", OPT_BOOL, AT(assistant_only_loss), "false", 0, 0, NULL, "train only what the template marks with {% generation %}"},
+    {"train_sampling_strategy", OPT_CHOICE, AT(train_sampling_strategy), "random", 0, 0, "random|sequential", "order of the rows in an epoch"},
+    {"per_device_train_batch_size", OPT_INT, AT(per_device_train_batch_size), "8", 1, 65536, NULL, "rows (or pairs) of a micro-batch as TRL counts them"},
+    {"gradient_accumulation_steps", OPT_INT, AT(gradient_accumulation_steps), "1", 1, 65536, NULL, "micro-batches of a step"},
+    {"micro_batch_tokens", OPT_INT, AT(micro_batch_tokens), "1024", 1, 1e7, NULL, "ours: tokens computed at a time; changes memory and speed, not the result"},
+    {"num_train_epochs", OPT_REAL, AT(num_train_epochs), "3", 0, 1e6, NULL, "passes over the rows"},
+    {"max_steps", OPT_INT, AT(max_steps), "-1", -1, 1e9, NULL, "steps instead of epochs; -1: epochs"},
+    {"learning_rate", OPT_REAL, AT(learning_rate), NULL, 0, 1e3, NULL, "unset: TRL's for the objective (sft 2e-5, dpo 1e-6)"},
+    {"lr_scheduler_type", OPT_CHOICE, AT(lr_scheduler_type), "linear", 0, 0, SCHEDULE_NAMES, "how the rate changes"},
+    {"lr_scheduler_kwargs", OPT_TEXT, AT(lr_scheduler_kwargs), NULL, 0, 0, NULL, "an object of further settings of the schedule"},
+    {"warmup_steps", OPT_REAL, AT(warmup_steps), "0", 0, 1e9, NULL, "steps of warm-up, or a share of all steps below 1"},
+    {"optim", OPT_CHOICE, AT(optim), "adamw_torch", 0, 0, "adamw_torch|adamw_torch_fused", "the optimiser"},
+    {"adam_beta1", OPT_REAL, AT(adam_beta1), "0.9", 0, 1, NULL, "decay of the first moment"},
+    {"adam_beta2", OPT_REAL, AT(adam_beta2), "0.999", 0, 1, NULL, "decay of the second moment"},
+    {"adam_epsilon", OPT_REAL, AT(adam_epsilon), "1e-8", 0, 1, NULL, "added to the root of the second moment"},
+    {"weight_decay", OPT_REAL, AT(weight_decay), "0", 0, 10, NULL, "decoupled; biases and norms are left alone"},
+    {"max_grad_norm", OPT_REAL, AT(max_grad_norm), "1", 0, 1e9, NULL, "gradients are scaled down to this norm; 0: never"},
+    {"normalize", OPT_CHOICE, AT(normalize), "step", 0, 0, "step|microbatch", "ours: means over the whole step, or TRL's mean of micro-batch means"},
+    {"seed", OPT_INT, AT(seed), "42", 0, 9e15, NULL, "of order, adapters and dropout"},
+    {"gradient_checkpointing", OPT_BOOL, AT(gradient_checkpointing), "false", 0, 0, NULL, "compute layers again in backward: less memory, a third more time (TRL: true)"},
+    {"use_peft", OPT_BOOL, AT(use_peft), "false", 0, 0, NULL, "train a LoRA adapter instead of the weights"},
+    {"lora_r", OPT_INT, AT(lora_r), "16", 1, 4096, NULL, "rank of the adapter"},
+    {"lora_alpha", OPT_REAL, AT(lora_alpha), "32", 0, 1e6, NULL, "its scale is alpha / r"},
+    {"lora_dropout", OPT_REAL, AT(lora_dropout), "0.05", 0, 0.99, NULL, "share of the adapter's input that is dropped (sft only)"},
+    {"lora_target_modules", OPT_LIST, AT(lora_target_modules), NULL, 0, 0, NULL, "names of layers, or all-linear (unset: PEFT's for the family)"},
+    {"use_rslora", OPT_BOOL, AT(use_rslora), "false", 0, 0, NULL, "scale by alpha / sqrt(r)"},
+    {"logging_steps", OPT_INT, AT(logging_steps), "10", 1, 1e9, NULL, "steps between logged metrics"},
+    {"save_steps", OPT_INT, AT(save_steps), "500", 0, 1e9, NULL, "steps between checkpoints; 0: only on Ctrl-C"},
+    {"save_total_limit", OPT_INT, AT(save_total_limit), "2", 0, 1e6, NULL, "checkpoints that are kept; 0: all"},
+    {"sample_steps", OPT_INT, AT(sample_steps), "0", 0, 1e9, NULL, "ours: steps between answers to the first three prompts; 0: none"},
+    {"max_drift", OPT_REAL, AT(max_drift), "0", 0, 100, NULL, "ours: stop when a chosen token's mean log-probability moves this many nats from the reference; 0: never"},
+    OPT_END,
+};
+// clang-format on
+
+bool train_settings_begin(arena *a, const char *name, train_settings **out, err *e) {
+    const objective *o = objective_of(name);
+    if (!o) return err_set(e, ERR_UNSUPPORTED, "no objective '%s'; there are: %s", name, objective_names(a));
+    train_settings *s = *out = arena_new_of(a, train_settings);
+    s->objective = o;
+    s->own = arena_alloc(a, o->options_size);
+    opt_group *groups = arena_array(a, opt_group, 2);
+    groups[0] = (opt_group){train_option_table, &s->o};
+    groups[1] = (opt_group){o->options, s->own};
+    s->from = (resolved){.groups = groups, .count = 2};
+    return resolve_defaults(a, &s->from);
+}
+
+static bool parse_kwargs(const train_settings *s, arena *a, const json **out, err *e) {
+    *out = NULL;
+    return !s->o.lr_scheduler_kwargs || (*out = json_parse(a, str_of(s->o.lr_scheduler_kwargs), e)) != NULL;
+}
+
+bool train_rate(const train_settings *s, int64_t done, int64_t total, double *out, err *e) {
+    arena *a = arena_new();
+    const json *kwargs;
+    const double lr = s->o.learning_rate == s->o.learning_rate ? s->o.learning_rate : s->objective->learning_rate; /* NaN: not set */
+    const bool ok = parse_kwargs(s, a, &kwargs, e) && schedule_rate(s->o.lr_scheduler_type, lr, done, total, s->o.warmup_steps, kwargs, out, e);
+    arena_free(a);
+    return ok;
+}
+
+bool train_settings_check(const train_settings *s, err *e) {
+    double rate;
+    if (!s->o.base) return err_set(e, ERR_USAGE, "say which model to train: --base MODEL");
+    if (!s->o.data.count) return err_set(e, ERR_USAGE, "say what to train on: --data FILE");
+    return train_rate(s, 0, 1, &rate, e) && (!s->objective->check || s->objective->check(s->own, e));
+}
+
+void train_describe(json_writer *w) {
+    int count;
+    const objective *const *list = objective_list(&count);
+    json_open(w, '{');
+    json_key(w, "objectives"), json_open(w, '[');
+    for (int i = 0; i < count; i++) {
+        json_open(w, '{');
+        json_key(w, "name"), json_put_cstr(w, list[i]->name);
+        json_key(w, "words"), json_put_cstr(w, list[i]->words);
+        json_key(w, "rows"), json_put_cstr(w, list[i]->rows == WANTS_PAIRS ? "pairs" : "rows");
+        json_key(w, "reference"), json_put_bool(w, list[i]->reference);
+        json_key(w, "learning_rate"), json_put_real(w, list[i]->learning_rate);
+        json_key(w, "options"), opt_describe(w, list[i]->options);
+        json_close(w);
+    }
+    json_close(w);
+    json_key(w, "options"), opt_describe(w, train_option_table);
+    json_key(w, "presets"), json_open(w, '[');
+    for (const preset *p = run_presets; p->name; p++) {
+        json_open(w, '{');
+        json_key(w, "name"), json_put_cstr(w, p->name);
+        json_key(w, "words"), json_put_cstr(w, p->words);
+        json_key(w, "settings"), json_open(w, '[');
+        for (const char *const *k = p->settings; *k; k++) json_put_cstr(w, *k);
+        json_close(w);
+        json_close(w);
+    }
+    json_close(w);
+    json_close(w);
+}

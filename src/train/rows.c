@@ -1,0 +1,321 @@
+/* rows.c - the one place where words become ids: examples to token ids and masks, as TRL's trainers prepare them.
+ *
+ * Plain text gets the end token's text behind it if it is not there; a chat is rendered by its template and nothing is added. A
+ * completion begins at the end of the longest common token prefix of the prompt alone and of prompt and completion. Rows go to a
+ * file that is mapped, so that a data set need not fit into memory. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/sys.h"
+#include "train/train.h"
+
+typedef struct {
+    int64_t at;             /* in the file: ids, then mask, padded to 4 */
+    int64_t example;
+    int32_t length, prompt, pair;
+    int32_t label;
+    float margin;
+} entry;
+
+struct rows {
+    entry *item;
+    int64_t count, room;
+    str file;
+    row_counts counts;
+    bool pairs;
+};
+
+typedef struct {
+    const model *m;
+    const train_settings *s;
+    rows *r;
+    file_out out;
+    uint64_t *seen;         /* hashes of examples, open addressing */
+    int64_t seen_count, seen_room;
+    err *e;
+} preparing;
+
+/* A row before it is written. */
+typedef struct {
+    int32_t *ids;
+    uint8_t *mask;
+    int length, prompt;
+} fresh;
+
+static void free_rows(void *thing) { memory_release(((rows *)thing)->item); }
+
+int64_t rows_count(const rows *r) { return r->count; }
+const row_counts *rows_counts(const rows *r) { return &r->counts; }
+
+row rows_at(const rows *r, int64_t i) {
+    const entry *x = &r->item[i];
+    const char *at = r->file.ptr + x->at;
+    return (row){.example = x->example, .length = x->length, .prompt = x->prompt, .ids = (const int32_t *)(const void *)at, .mask = (const uint8_t *)at + 4 * (size_t)x->length,
+                 .pair = x->pair, .label = x->label, .margin = x->margin};
+}
+
+/* ---- text to tokens --------------------------------------------------------------------------------------------------------------------- */
+
+static str with_end(arena *a, const preparing *p, str text) {
+    const int eos = tokenizer_eos(p->m->tokenizer);
+    const str end = eos >= 0 ? tokenizer_token(p->m->tokenizer, eos) : (str){NULL, 0};
+    if (!end.len || str_ends(text, end)) return text;
+    return (str){arena_printf(a, "%.*s%.*s", STR_ARG(text), STR_ARG(end)), text.len + end.len};
+}
+
+static bool plain(arena *a, const preparing *p, str text, fresh *out) {
+    token_ids ids = {0};
+    if (!tokenizer_encode(p->m->tokenizer, text, true, &ids, p->e)) return false;
+    *out = (fresh){.length = (int)ids.count, .ids = arena_array(a, int32_t, ids.count + 1), .mask = arena_array(a, uint8_t, ids.count + 1)};
+    if (ids.count) memcpy(out->ids, ids.ids, ids.count * sizeof *out->ids);
+    memset(out->mask, 1, ids.count);
+    token_ids_free(&ids);
+    return true;
+}
+
+/* marks: the mask is what {% generation %} says. */
+static bool chat(arena *a, const preparing *p, const example *x, json *messages, bool prompt, bool marks, fresh *out) {
+    chat_encoded c;
+    if (!p->m->chat) return err_set(p->e, ERR_INPUT, "the data are conversations, but %s has no chat template; name one with --chat-template (chatml, or a file)", p->m->path);
+    const chat_request r = {.messages = messages, .tools = x->tools, .extra = x->template_kwargs, .add_generation_prompt = prompt, .tok = p->m->tokenizer};
+    if (!chat_tokens(p->m->chat, p->m->tokenizer, &r, a, &c, p->e)) return false;
+    *out = (fresh){.ids = c.ids, .length = c.count, .mask = arena_array(a, uint8_t, c.count + 1)};
+    for (int i = 0; i < c.count; i++) out->mask[i] = marks ? c.trained[i] : 1;
+    return true;
+}
+
+static json *joined(arena *a, const json *first, const json *second) {
+    json *all = json_new_array(a);
+    for (size_t i = 0; i < json_count(first); i++) json_append(all, json_at(first, i));
+    for (size_t i = 0; i < json_count(second); i++) json_append(all, json_at(second, i));
+    return all;
+}
+
+/* Prompt alone, and prompt with answer. */
+static bool both(arena *a, const preparing *p, const example *x, const example_part *answer, bool marks, fresh *prompt, fresh *full) {
+    if (answer->type == PART_MESSAGES)
+        return chat(a, p, x, x->prompt.messages, true, false, prompt) && chat(a, p, x, joined(a, x->prompt.messages, answer->messages), false, marks, full);
+    const str text = {arena_printf(a, "%.*s%.*s", STR_ARG(x->prompt.text), STR_ARG(answer->text)), x->prompt.text.len + answer->text.len};
+    return plain(a, p, x->prompt.text, prompt) && plain(a, p, with_end(a, p, text), full);
+}
+
+static int common_prefix(const fresh *a, const fresh *b) {
+    int n = 0;
+    while (n < a->length && n < b->length && a->ids[n] == b->ids[n]) n++;
+    return n;
+}
+
+/* ---- writing rows ----------------------------------------------------------------------------------------------------------------------- */
+
+static void look_at(const preparing *p, const fresh *f) {
+    row_counts *c = &p->r->counts;
+    const int bos = tokenizer_bos(p->m->tokenizer), eos = tokenizer_eos(p->m->tokenizer);
+    if (!c->double_bos && f->length > 1 && bos >= 0 && bos != eos && f->ids[0] == bos && f->ids[1] == bos) c->double_bos = p->r->count + 1;
+    for (int i = 0; i < f->length; i++) {
+        c->trained_tokens += i > 0 && f->mask[i];
+        c->masked_tokens += i > 0 && !f->mask[i];
+        c->ends += i > 0 && f->ids[i] == eos;
+        c->ends_trained += i > 0 && f->ids[i] == eos && f->mask[i];
+    }
+    c->tokens += f->length;
+    c->longest = f->length > c->longest ? f->length : c->longest;
+}
+
+static bool write_row(preparing *p, const fresh *f, int64_t example_row, int pair, int label, float margin) {
+    rows *r = p->r;
+    if (r->count == r->room) {
+        r->room = r->room ? 2 * r->room : 1024;
+        r->item = memory_resize(r->item, (size_t)r->room * sizeof *r->item);
+    }
+    look_at(p, f);
+    r->item[r->count++] = (entry){(int64_t)p->out.written, example_row, f->length, f->prompt, pair, label, margin};
+    const size_t pad = (4 - (size_t)f->length % 4) % 4;
+    return file_out_put(&p->out, f->ids, 4 * (size_t)f->length, p->e) && file_out_put(&p->out, f->mask, (size_t)f->length, p->e) && file_out_put(&p->out, "\0\0\0", pad, p->e);
+}
+
+static bool any_label(const fresh *f) {
+    for (int i = 0; i < f->length; i++)
+        if (f->mask[i]) return true;
+    return false;
+}
+
+/* ---- sft ----------------------------------------------------------------------------------------------------------------------------------- */
+
+static bool sft_row(arena *a, preparing *p, const example *x, fresh *f) {
+    const train_options *o = &p->s->o;
+    const bool marks = o->assistant_only_loss;
+    fresh prompt;
+    f->prompt = 0;
+    if (x->kind == EXAMPLE_TEXT) return plain(a, p, with_end(a, p, x->text), f);
+    if (x->kind == EXAMPLE_MESSAGES) return chat(a, p, x, x->messages, false, marks, f);
+    if (x->kind == EXAMPLE_LABELLED && !x->label) return (f->length = 0, true); /* nothing to imitate */
+    const example_part *answer = x->kind == EXAMPLE_PREFERENCE ? &x->chosen : &x->completion;
+    if (answer->type == PART_ABSENT) return err_set(p->e, ERR_INPUT, "%s line %lld: sft wants an answer to imitate; this example is a %s", x->source, (long long)x->line, example_kind_name(x->kind));
+    if (!both(a, p, x, answer, marks, &prompt, f)) return false;
+    f->prompt = common_prefix(&prompt, f);
+    if (strcmp(o->completion_only_loss, "false") != 0) memset(f->mask, 0, (size_t)f->prompt);
+    return true;
+}
+
+static bool add_sft(arena *a, preparing *p, const example *x) {
+    fresh f = {0};
+    if (!sft_row(a, p, x, &f)) return false;
+    const int most = (int)p->s->o.max_length;
+    if (most && f.length > most) {
+        f.length = most;
+        p->r->counts.truncated++;
+    }
+    if (!any_label(&f)) {
+        p->r->counts.dropped++;
+        p->r->counts.empty += f.length == 0;
+        return true;
+    }
+    return write_row(p, &f, x->row, -1, 1, 0);
+}
+
+/* ---- pairs ----------------------------------------------------------------------------------------------------------------------------------- */
+
+static bool add_pair(arena *a, preparing *p, const example *x) {
+    fresh prompt, side[2];
+    if (x->kind != EXAMPLE_PREFERENCE)
+        return err_set(p->e, ERR_INPUT, "%s line %lld: %s wants pairs (chosen and rejected); this example is a %s", x->source, (long long)x->line, p->s->objective->name, example_kind_name(x->kind));
+    if (x->chosen.type == PART_TEXT) { /* the end belongs to either answer */
+        example y = *x;
+        y.chosen.text = with_end(a, p, x->chosen.text);
+        y.rejected.text = with_end(a, p, x->rejected.text);
+        if (!both(a, p, &y, &y.chosen, false, &prompt, &side[0]) || !both(a, p, &y, &y.rejected, false, &prompt, &side[1])) return false;
+    } else if (!both(a, p, x, &x->chosen, false, &prompt, &side[0]) || !both(a, p, x, &x->rejected, false, &prompt, &side[1])) return false;
+    const int c = common_prefix(&prompt, &side[0]), r = common_prefix(&prompt, &side[1]), boundary = c < r ? c : r, most = (int)p->s->o.max_length;
+    if (most && boundary >= most) {
+        p->r->counts.dropped++;
+        return true;
+    }
+    const int number = (int)(p->r->count / 2);
+    p->r->counts.pairs++;
+    for (int k = 0; k < 2; k++) {
+        side[k].prompt = boundary;
+        memset(side[k].mask, 0, (size_t)boundary);
+        p->r->counts.truncated += most && side[k].length > most;
+        if (!write_row(p, &side[k], x->row, number, k == 0, (float)x->margin)) return false;
+    }
+    return true;
+}
+
+/* ---- all of it ----------------------------------------------------------------------------------------------------------------------------------- */
+
+static void count_duplicate(preparing *p, uint64_t hash) {
+    if (!hash) hash = 1;
+    if (2 * p->seen_count >= p->seen_room) {
+        const int64_t room = p->seen_room ? 2 * p->seen_room : 4096;
+        uint64_t *grown = memory_alloc((size_t)room * sizeof *grown);
+        for (int64_t i = 0; i < p->seen_room; i++)
+            if (p->seen[i]) {
+                int64_t at = (int64_t)(p->seen[i] % (uint64_t)room);
+                while (grown[at]) at = (at + 1) % room;
+                grown[at] = p->seen[i];
+            }
+        memory_release(p->seen);
+        p->seen = grown;
+        p->seen_room = room;
+    }
+    int64_t at = (int64_t)(hash % (uint64_t)p->seen_room);
+    while (p->seen[at] && p->seen[at] != hash) at = (at + 1) % p->seen_room;
+    if (p->seen[at]) p->r->counts.duplicates++;
+    else {
+        p->seen[at] = hash;
+        p->seen_count++;
+    }
+}
+
+static void keep_example(buf *keep, const example *x) {
+    json_writer w = json_writer_on(keep, false);
+    example_put_json(&w, x);
+    buf_put_char(keep, '\n');
+}
+
+static bool add_source(preparing *p, const char *spec, buf *keep) {
+    arena *a = arena_new();
+    const bool pairs = p->s->objective->rows == WANTS_PAIRS;
+    const source_options o = {.kinds = pairs ? KIND(EXAMPLE_PREFERENCE) : KIND(EXAMPLE_TEXT) | KIND(EXAMPLE_MESSAGES) | KIND(EXAMPLE_PROMPT_COMPLETION)};
+    source *s = source_open_with(a, spec, &o, p->e);
+    bool ok = s != NULL;
+    while (ok) {
+        arena *one = arena_new();
+        example x;
+        ok = source_next(s, one, &x, p->e);
+        if (ok) {
+            p->r->counts.examples++;
+            count_duplicate(p, example_hash(&x));
+            if (keep) keep_example(keep, &x);
+            ok = pairs ? add_pair(one, p, &x) : add_sft(one, p, &x);
+            if (!ok && p->e->code) err_prefix(p->e, "%s, example %lld", spec, (long long)x.row + 1);
+        }
+        arena_free(one);
+        if (!ok) break;
+    }
+    arena_free(a);
+    return p->e->code == ERR_NONE;
+}
+
+rows *rows_prepare(arena *a, const model *m, const train_settings *s, const char *folder, buf *keep, err *e) {
+    if (!m->tokenizer) return err_null(e, ERR_INPUT, "%s has no tokenizer, so words cannot become ids", m->path);
+    if (s->o.assistant_only_loss && m->chat && !chat_template_has_generation(m->chat))
+        return err_null(e, ERR_REFUSED, "assistant_only_loss wants {%% generation %%} marks, and the chat template of %s has none; use --chat-template chatml or a file with marks, or prompt/completion rows", m->path);
+    rows *r = arena_new_of(a, rows);
+    arena_defer(a, free_rows, r);
+    preparing p = {.m = m, .s = s, .r = r, .e = e};
+    char *path = path_join(a, folder, arena_printf(a, ".rows-%d", (int)getpid()));
+    r->pairs = s->objective->rows == WANTS_PAIRS;
+    if (!file_out_open(&p.out, path, e)) return NULL;
+    bool ok = true;
+    for (int i = 0; ok && i < s->o.data.count; i++) ok = add_source(&p, s->o.data.item[i], keep);
+    if (ok) ok = file_out_commit(&p.out, e);
+    else file_out_abandon(&p.out);
+    memory_release(p.seen);
+    r->counts.rows = r->count;
+    ok = ok && file_map(a, path, &r->file, e);
+    file_io.unlink(path);
+    return ok ? r : NULL;
+}
+
+bool rows_refuse(const rows *r, const model *m, const train_settings *s, err *e) {
+    const row_counts *c = &r->counts;
+    (void)s;
+    if (!c->examples) return err_set(e, ERR_REFUSED, "the data hold no examples");
+    if (!r->count) return err_set(e, ERR_REFUSED, "none of %lld examples is left: every one is empty, masked, or longer than max_length with its prompt alone", (long long)c->examples);
+    if (!c->trained_tokens) return err_set(e, ERR_REFUSED, "no token would be trained: every row is masked from its second token on");
+    if (c->double_bos)
+        return err_set(e, ERR_REFUSED, "row %lld begins with two BOS tokens: the text (or template) writes one and the tokenizer adds another; take it out of the text", (long long)c->double_bos);
+    if (c->ends && !c->ends_trained)
+        return err_set(e, ERR_REFUSED, "the end token '%.*s' stands in the rows but is never trained, so the model would not learn to stop (max_length cuts it off, or the template leaves it out of {%% generation %%})",
+                       STR_ARG(tokenizer_token(m->tokenizer, tokenizer_eos(m->tokenizer))));
+    return true;
+}
+
+static void put_ids(json_writer *w, const char *key, const int32_t *ids, int from, int to) {
+    json_key(w, key), json_open(w, '[');
+    for (int i = from; i < to; i++) json_put_int(w, ids[i]);
+    json_close(w);
+}
+
+void rows_put_json(json_writer *w, const rows *r, int64_t i) {
+    const row x = rows_at(r, r->pairs ? 2 * i : i);
+    json_open(w, '{');
+    json_key(w, "row"), json_put_int(w, i);
+    if (r->pairs) {
+        const row y = rows_at(r, 2 * i + 1);
+        put_ids(w, "prompt_ids", x.ids, 0, x.prompt);
+        put_ids(w, "chosen_ids", x.ids, x.prompt, x.length);
+        put_ids(w, "rejected_ids", y.ids, y.prompt, y.length);
+    } else {
+        put_ids(w, "input_ids", x.ids, 0, x.length);
+        json_key(w, "labels"), json_open(w, '[');
+        for (int k = 0; k < x.length; k++) json_put_int(w, x.mask[k] ? x.ids[k] : -100);
+        json_close(w);
+    }
+    json_close(w);
+}

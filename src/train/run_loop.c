@@ -1,0 +1,278 @@
+/* run_loop.c - a run from its folder to its end: pre-flight, steps, metrics, samples, checkpoints, the result. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/sys.h"
+#include "train/loop.h"
+
+/* ---- config.json ------------------------------------------------------------------------------------------------------------------------- */
+
+bool train_create(arena *a, const train_settings *s, const char *dir, run *out, err *e) {
+    buf config = {0};
+    char now[32];
+    sys_date(now);
+    json_writer w = json_writer_on(&config, true);
+    json_open(&w, '{');
+    json_key(&w, "objective"), json_put_cstr(&w, s->objective->name);
+    json_key(&w, "created"), json_put_cstr(&w, now);
+    const char *const paths[2] = {s->o.base, s->o.reference};
+    static const char *const keys[2] = {"base_sha256", "reference_sha256"};
+    bool ok = true;
+    for (int i = 0; ok && i < 2; i++) {
+        sha256_text hash;
+        model m = {.path = paths[i]};
+        if (!paths[i]) continue;
+        ok = model_hash(&m, hash, e);
+        json_key(&w, keys[i]), json_put_cstr(&w, hash);
+    }
+    json_key(&w, "options"), resolve_put_json(&w, &s->from);
+    json_key(&w, "origin"), json_open(&w, '{');
+    for (int i = 0; i < s->from.origins; i++) json_key(&w, s->from.origin[i].key), json_put_cstr(&w, s->from.origin[i].source);
+    json_close(&w);
+    json_close(&w);
+    buf_put_char(&config, '\n');
+    ok = ok && run_create(a, dir, buf_str(&config), out, e);
+    buf_free(&config);
+    return ok;
+}
+
+bool train_reopen(arena *a, const char *dir, train_settings **out, run *r, err *e) {
+    if (!run_open(a, dir, r, e)) return false;
+    const json *c = run_config(a, r, e);
+    return c && train_settings_begin(a, str_copy(a, json_get_text(c, "objective", STR("?"))), out, e) && resolve_set_json(a, &(*out)->from, json_get(c, "options"), "config.json", e);
+}
+
+/* What must hold before step 1. */
+typedef struct {
+    size_t memory_needed, memory_free, weights, activations;
+    int64_t steps, tokens_per_step;
+    double seconds; /* from the machine's peak measured now */
+} preflight;
+
+/* ---- pre-flight --------------------------------------------------------------------------------------------------------------------------- */
+
+static void print_counts(FILE *out, const trainer *t) {
+    const row_counts *c = rows_counts(t->rows);
+    fprintf(out, "%lld examples: %lld %s, %lld dropped, %lld truncated, %lld duplicates, %lld empty\n", (long long)c->examples, (long long)t->units,
+            t->s->objective->rows == WANTS_PAIRS ? "pairs" : "rows", (long long)c->dropped, (long long)c->truncated, (long long)c->duplicates, (long long)c->empty);
+    fprintf(out, "tokens: %lld trained, %lld masked, %.1f a row, longest %lld\n", (long long)c->trained_tokens, (long long)c->masked_tokens, t->units ? (double)c->tokens / (double)c->rows : 0,
+            (long long)c->longest);
+}
+
+/* The first batch as text: what is trained stands in colour, or in [brackets]. */
+static void print_first(FILE *out, const trainer *t) {
+    const bool color = sys_color(fileno(out));
+    const int64_t shown = t->per_micro < 3 ? t->per_micro : 3, rows_shown = shown * (t->s->objective->rows == WANTS_PAIRS ? 2 : 1);
+    for (int64_t i = 0; i < rows_shown && i < rows_count(t->rows); i++) {
+        const row r = rows_at(t->rows, i);
+        bool on = false;
+        fprintf(out, "\n--- row %lld%s (%d tokens)\n", (long long)i + 1, r.pair < 0 ? "" : r.label ? ", chosen" : ", rejected", r.length);
+        for (int k = 0; k < r.length; k++) {
+            const bool trained_now = k > 0 && r.mask[k];
+            buf text = {0};
+            if (trained_now != on) fputs(color ? (trained_now ? "\033[32m" : "\033[0m") : trained_now ? "[" : "]", out);
+            on = trained_now;
+            tokenizer_decode(t->policy->tokenizer, &r.ids[k], 1, false, &text);
+            fwrite(text.ptr, 1, text.len, out);
+            buf_free(&text);
+        }
+        fputs(on ? (color ? "\033[0m\n" : "]\n") : "\n", out);
+    }
+}
+
+static bool preflight_of(trainer *t, preflight *p, err *e) {
+    const machine_peak peak = backend_peak(t->backend);
+    const double tokens = (double)rows_counts(t->rows)->tokens / (double)(t->units ? t->units : 1) * (double)t->per_step, N = (double)model_parameter_count(t->policy);
+    p->activations = trainer_measure(t, &p->weights);
+    p->memory_needed = p->weights + p->activations;
+    p->memory_free = sys_memory_available() + sys_memory_resident();
+    p->steps = t->steps;
+    p->tokens_per_step = (int64_t)tokens;
+    p->seconds = (double)t->steps * tokens * N * (t->adapter ? 4 : 6) / (0.35 * (t->compute == COMPUTE_BF16 ? peak.bf16_flops : peak.f32_flops));
+    if (p->memory_needed <= p->memory_free) return true;
+    const char *advice = !t->adapter ? "--use-peft (LoRA)" : t->s->o.micro_batch_tokens > 512 ? "--micro-batch-tokens 512" : !t->s->o.gradient_checkpointing ? "--gradient-checkpointing" : "a smaller --max-length or model";
+    return err_set(e, ERR_REFUSED, "needs %.2f GB, %.2f GB are free (weights and optimiser %.2f, activations %.2f): try %s", (double)p->memory_needed / 1e9, (double)p->memory_free / 1e9,
+                   (double)p->weights / 1e9, (double)p->activations / 1e9, advice);
+}
+
+static void print_preflight(FILE *out, const preflight *p) {
+    fprintf(out, "%lld steps of about %lld tokens; needs %.2f GB of %.2f GB; about %.0f s\n", (long long)p->steps, (long long)p->tokens_per_step, (double)p->memory_needed / 1e9,
+            (double)p->memory_free / 1e9, p->seconds);
+}
+
+static void put_preflight(const trainer *t, const preflight *p) {
+    const row_counts *c = rows_counts(t->rows);
+    buf out = {0};
+    json_writer w = json_writer_on(&out, true);
+    const struct { const char *key; int64_t value; } values[] = {{"examples", c->examples}, {"rows", c->rows}, {"pairs", c->pairs}, {"dropped", c->dropped}, {"truncated", c->truncated},
+        {"duplicates", c->duplicates}, {"empty", c->empty}, {"trained_tokens", c->trained_tokens}, {"masked_tokens", c->masked_tokens}, {"longest", c->longest}, {"steps", p->steps},
+        {"memory_needed", (int64_t)p->memory_needed}, {"memory_free", (int64_t)p->memory_free}};
+    json_open(&w, '{');
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) json_key(&w, values[i].key), json_put_int(&w, values[i].value);
+    json_key(&w, "seconds"), json_put_real(&w, p->seconds);
+    json_close(&w);
+    printf("%.*s\n", STR_ARG(buf_str(&out)));
+    buf_free(&out);
+}
+
+/* ---- what is written while it runs ---------------------------------------------------------------------------------------------------------- */
+
+static bool log_metrics(run *r, const trainer *t, const step_result *s, double epoch, bool as_json, err *e) {
+    buf line = {0};
+    json_writer w = json_writer_on(&line, false);
+    json_open(&w, '{');
+    json_key(&w, "step"), json_put_int(&w, t->step);
+    json_key(&w, "epoch"), json_put_real(&w, epoch);
+    json_key(&w, "loss"), json_put_real(&w, s->loss);
+    json_key(&w, "grad_norm"), json_put_real(&w, s->grad_norm);
+    json_key(&w, "learning_rate"), json_put_real(&w, s->lr);
+    for (int i = 0; i < s->metrics.count; i++) json_key(&w, s->metrics.item[i].name), json_put_real(&w, s->metrics.item[i].sum / s->metrics.item[i].weight);
+    json_key(&w, "num_tokens"), json_put_real(&w, t->num_tokens);
+    if (t->s->objective->reference) json_key(&w, "drift"), json_put_real(&w, s->drift);
+    json_close(&w);
+    const bool ok = run_metric(r, buf_str(&line), e);
+    if (as_json) printf("%.*s\n", STR_ARG(buf_str(&line))), fflush(stdout);
+    buf_free(&line);
+    return ok;
+}
+
+/* Answers to the first three prompts, by the very weights in training. */
+static bool write_samples(run *r, trainer *t, err *e) {
+    engine *g = engine_new(t->policy, t->compute);
+    bool ok = true;
+    for (int64_t i = 0, found = 0; ok && i < rows_count(t->rows) && found < 3; i++) {
+        const row x = rows_at(t->rows, i);
+        const sampling s = {.temperature = 0, .top_p = 1, .repetition_penalty = 1, .max_new_tokens = 64};
+        if (x.label == 0 || x.prompt < 1) continue;
+        found++;
+        session *one = session_new(g, t->adapter, x.ids, x.prompt, &s, NULL, NULL, e);
+        ok = one && engine_run(g, &one, 1, NULL, e);
+        buf line = {0}, prompt = {0};
+        if (ok) {
+            json_writer w = json_writer_on(&line, false);
+            tokenizer_decode(t->policy->tokenizer, x.ids, x.prompt, true, &prompt);
+            json_open(&w, '{');
+            json_key(&w, "step"), json_put_int(&w, t->step);
+            json_key(&w, "prompt"), json_put_text(&w, buf_str(&prompt));
+            json_key(&w, "text"), json_put_text(&w, session_text(one));
+            json_close(&w);
+            ok = run_sample(r, buf_str(&line), e);
+        }
+        buf_free(&line);
+        buf_free(&prompt);
+        session_free(one);
+    }
+    engine_free(g);
+    return ok;
+}
+
+static bool save_checkpoint(arena *a, run *r, const trainer *t, err *e) {
+    checkpoint_out c;
+    if (!checkpoint_begin(a, r, t->step, &c, e)) return false;
+    if (trainer_save(t, c.path, e)) return checkpoint_commit(r, &c, (int)t->s->o.save_total_limit, e);
+    checkpoint_abandon(&c);
+    return false;
+}
+
+static bool write_card(arena *a, const run *r, const trainer *t, const step_result *s, err *e) {
+    buf out = {0};
+    char now[32];
+    sys_date(now);
+    buf_printf(&out, "# %s\n\nMade with fettle on %s.\n\n| | |\n|---|---|\n| objective | %s: %s |\n| base | %s |\n| kind | %s |\n", path_name(r->path), now, t->s->objective->name, t->s->objective->words,
+               t->policy->path, t->adapter ? "LoRA adapter (PEFT)" : "full weights");
+    for (int i = 0; i < t->s->o.data.count; i++) buf_printf(&out, "| data | %s |\n", t->s->o.data.item[i]);
+    buf_printf(&out, "| examples | %lld |\n| steps | %lld |\n| last loss | %.4f |\n", (long long)rows_counts(t->rows)->examples, (long long)t->step, s->loss);
+    for (int i = 0; i < s->metrics.count; i++) buf_printf(&out, "| %s | %.4f |\n", s->metrics.item[i].name, s->metrics.item[i].sum / s->metrics.item[i].weight);
+    buf_printf(&out, "\nEvery setting and where it came from: `config.json` of the run; the examples: `examples.jsonl`. The licences of the base model and of the data apply to this model.\n");
+    const bool ok = file_write(path_join(a, path_join(a, r->path, "model"), "README.md"), buf_str(&out), e);
+    buf_free(&out);
+    return ok;
+}
+
+static bool save_result(arena *a, const run *r, const trainer *t, const step_result *s, err *e) {
+    const char *folder = path_join(a, r->path, "model");
+    const storage_type type = t->compute == COMPUTE_F32 || t->adapter ? TYPE_F32 : TYPE_BF16;
+    return (t->adapter ? adapter_save(t->adapter, t->policy, folder, type, e) : model_save(t->policy, NULL, folder, type, 0, e)) && write_card(a, r, t, s, e);
+}
+
+/* ---- steps ------------------------------------------------------------------------------------------------------------------------------------ */
+
+static bool drifted(const trainer *t, const step_result *s, err *e) {
+    if (t->s->o.max_drift <= 0 || fabs(s->drift) <= t->s->o.max_drift) return false;
+    err_set(e, ERR_DIVERGED, "stopped at step %lld: the chosen answers moved %.3f nats per token from the reference, the limit is %.3f", (long long)t->step, s->drift, t->s->o.max_drift);
+    return true;
+}
+
+static bool every(int64_t n, int64_t step) { return n > 0 && step % n == 0; }
+
+static bool run_steps(arena *a, run *r, trainer *t, const train_how *how, step_result *s, err *e) {
+    const train_options *o = &t->s->o;
+    progress p = progress_begin("training", how->quiet);
+    if (o->sample_steps && !t->step && !write_samples(r, t, e)) return false;
+    while (t->step < t->steps) {
+        char words[96];
+        if (!trainer_step(t, s, e)) return false;
+        const double epoch = (double)t->step / (double)trainer_steps_per_epoch(t);
+        snprintf(words, sizeof words, "step %lld of %lld, loss %.4f", (long long)t->step, (long long)t->steps, s->loss);
+        progress_show(&p, (double)t->step, (double)t->steps, words);
+        if ((every(o->logging_steps, t->step) || t->step == t->steps) && !log_metrics(r, t, s, epoch, how->json, e)) return false;
+        if (every(o->sample_steps, t->step) && !write_samples(r, t, e)) return false;
+        if (!run_step(r, t->step, e)) return false;
+        const bool stop = sys_stop_requested(), far = drifted(t, s, e);
+        if ((stop || every(o->save_steps, t->step)) && !save_checkpoint(a, r, t, e)) return false;
+        if (stop) return err_set(e, ERR_STOPPED, "stopped at step %lld, checkpoint saved; go on with: fettle train --resume %s", (long long)t->step, r->path);
+        if (far) return false;
+    }
+    progress_end(&p, NULL);
+    return true;
+}
+
+static bool begin_again(arena *a, run *r, trainer *t, err *e) {
+    int64_t step;
+    const char *folder = checkpoint_latest(a, r, &step, e);
+    if (e->code) return false;
+    if (!folder) {
+        log_note("no checkpoint yet: beginning at step 1");
+        return run_rewind(r, 0, e);
+    }
+    log_note("going on behind step %lld", (long long)step);
+    return trainer_load(t, folder, step, e) && run_rewind(r, step, e);
+}
+
+bool train_run(arena *a, const train_settings *s, run *r, const train_how *how, err *e) {
+    trainer t;
+    preflight p = {0};
+    step_result last = {0};
+    buf examples = {0};
+    const char *folder = r ? r->path : "/tmp";
+    bool ok = train_settings_check(s, e) && trainer_open(a, s, folder, how->preview ? NULL : &examples, &t, e);
+    if (ok && !how->json && (how->preview || !how->quiet)) print_counts(how->preview ? stdout : stderr, &t);
+    ok = ok && rows_refuse(t.rows, t.policy, s, e) && preflight_of(&t, &p, e);
+    if (ok && how->preview) {
+        if (how->json) put_preflight(&t, &p);
+        else {
+            print_preflight(stdout, &p);
+            print_first(stdout, &t);
+        }
+    } else if (ok && !how->quiet) print_preflight(stderr, &p);
+    if (ok && !how->preview) {
+        ok = (how->resume || file_write(path_join(a, r->path, "examples.jsonl"), buf_str(&examples), e)) && (!how->resume || begin_again(a, r, &t, e)) && run_begin(r, t.steps, e) &&
+             run_steps(a, r, &t, how, &last, e);
+        const bool keep = ok || e->code == ERR_DIVERGED;
+        if (keep && t.step > 0 && isfinite(last.loss)) {
+            err again = {0};
+            if (!save_result(a, r, &t, &last, ok ? e : &again)) ok = false;
+        }
+    }
+    if (r && !how->preview) {
+        err ignored = {0};
+        run_end(r, ok ? RUN_DONE : e->code == ERR_STOPPED ? RUN_STOPPED : RUN_FAILED, ok ? NULL : e->text, ok ? e : &ignored);
+    }
+    buf_free(&examples);
+    if (t.pool) trainer_close(&t);
+    return ok && e->code == ERR_NONE;
+}
