@@ -21,6 +21,7 @@ static bool unset(const opt *o, void *member) {
     case OPT_REAL: *(double *)member = NAN; return true;
     case OPT_TEXT:
     case OPT_CHOICE: *(const char **)member = NULL; return true;
+    case OPT_EACH:
     case OPT_LIST: *(opt_list *)member = (opt_list){0}; return true;
     }
     return false;
@@ -57,6 +58,7 @@ static const char *wanted(const opt *o, char *text, size_t size) {
     switch (o->type) {
     case OPT_BOOL: return "true or false";
     case OPT_TEXT: return "a text";
+    case OPT_EACH:
     case OPT_LIST: return "a list of texts";
     case OPT_CHOICE: snprintf(text, size, "one of %s", o->choices); return text;
     case OPT_INT:
@@ -131,6 +133,13 @@ static opt_list split(arena *a, str text) {
     return list;
 }
 
+static void append(arena *a, opt_list *list, str value) {
+    const char **grown = arena_array(a, const char *, list->count + 1);
+    for (int i = 0; i < list->count; i++) grown[i] = list->item[i];
+    grown[list->count] = str_copy(a, value);
+    *list = (opt_list){grown, list->count + 1};
+}
+
 bool opt_set(const opt *o, void *target, str value, arena *a, err *e) {
     void *member = member_of(o, target);
     int64_t n;
@@ -153,6 +162,10 @@ bool opt_set(const opt *o, void *target, str value, arena *a, err *e) {
     case OPT_LIST:
         ok = true;
         *(opt_list *)member = split(a, value);
+        break;
+    case OPT_EACH:
+        ok = true;
+        append(a, member, value);
         break;
     }
     return ok || refuse(o, value, e);
@@ -187,6 +200,7 @@ static bool set_of_kind(const opt *o, void *target, const json *value, arena *a,
     case OPT_REAL: return number && set_real(o, member, json_real(value, NAN));
     case OPT_TEXT:
     case OPT_CHOICE: return kind == JSON_STRING && opt_set(o, target, json_text(value, STR("")), a, e);
+    case OPT_EACH:
     case OPT_LIST:
         if (kind == JSON_STRING) return opt_set(o, target, json_text(value, STR("")), a, e);
         return kind == JSON_ARRAY && list_of_json(value, a, member);
@@ -215,6 +229,7 @@ void opt_put_json(json_writer *w, const opt *o, const void *target) {
     case OPT_REAL: json_put_real(w, *(const double *)member); return; /* NAN: null */
     case OPT_TEXT:
     case OPT_CHOICE: json_put_cstr(w, *(const char *const *)member); return;
+    case OPT_EACH:
     case OPT_LIST: {
         const opt_list *list = member;
         json_open(w, '[');
@@ -226,7 +241,7 @@ void opt_put_json(json_writer *w, const opt *o, const void *target) {
 
 static void put_flag(buf *out, const opt *o) {
     static const char *const values[] = {
-        [OPT_BOOL] = "", [OPT_INT] = " N", [OPT_REAL] = " X", [OPT_TEXT] = " TEXT", [OPT_CHOICE] = " ", [OPT_LIST] = " A,B"};
+        [OPT_BOOL] = "", [OPT_INT] = " N", [OPT_REAL] = " X", [OPT_TEXT] = " TEXT", [OPT_CHOICE] = " ", [OPT_LIST] = " A,B", [OPT_EACH] = " TEXT"};
     buf_put_text(out, "--");
     for (const char *c = o->key; *c; c++) buf_put_char(out, *c == '_' ? '-' : *c);
     buf_put_text(out, values[o->type]);
@@ -284,7 +299,7 @@ static void describe_choices(json_writer *w, const char *choices) {
 
 void opt_describe(json_writer *w, const opt *table) {
     static const char *const types[] = {[OPT_BOOL] = "bool", [OPT_INT] = "int",       [OPT_REAL] = "real",
-                                        [OPT_TEXT] = "text", [OPT_CHOICE] = "choice", [OPT_LIST] = "list"};
+                                        [OPT_TEXT] = "text", [OPT_CHOICE] = "choice", [OPT_LIST] = "list", [OPT_EACH] = "list"};
     json_open(w, '[');
     for (const opt *o = table; o->key; o++) {
         json_open(w, '{');

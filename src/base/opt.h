@@ -19,7 +19,8 @@ typedef enum {
     OPT_REAL,   /* double  */
     OPT_TEXT,   /* const char *, NULL when unset */
     OPT_CHOICE, /* const char *, one of `choices` ("a|b|c") */
-    OPT_LIST    /* opt_list: texts; from JSON arrays or "a,b,c" */
+    OPT_LIST,   /* opt_list: texts; from JSON arrays or "a,b,c" */
+    OPT_EACH    /* opt_list: every flag adds its text as it stands */
 } opt_type;
 
 typedef struct {

@@ -28,7 +28,9 @@ static bool each_example(source *s, const example_kind *to, int64_t *count, int6
         if (ok && to) {
             buf line = {0};
             json_writer w = json_writer_on(&line, false);
-            const convert_result r = x.kind == *to ? (y = x, CONVERT_DONE) : example_convert(one, &x, *to, &y, e);
+            convert_result r = CONVERT_DONE;
+            if (x.kind == *to) y = x;
+            else r = example_convert(one, &x, *to, &y, e);
             if (r == CONVERT_DONE) {
                 example_put_json(&w, &y);
                 printf("%.*s\n", STR_ARG(buf_str(&line)));

@@ -35,7 +35,7 @@ static const opt options[] = {
      "a file of preferences instead of the scripted annotator's"},
     {"model", OPT_TEXT, offsetof(demo_options, model), "smollm2", 0, 0, NULL, "the model to teach"},
     {"preset", OPT_TEXT, offsetof(demo_options, preset), "small-feedback", 0, 0, NULL, "settings of the training run"},
-    {"set", OPT_LIST, offsetof(demo_options, set), NULL, 0, 0, NULL, "KEY=VALUE,... further settings of the run"},
+    {"set", OPT_EACH, offsetof(demo_options, set), NULL, 0, 0, NULL, "KEY=VALUE, a further setting of the run"},
     {"seed", OPT_INT, offsetof(demo_options, seed), "1", 0, 1e9, NULL, "of answers and training"},
     {"shuffle", OPT_BOOL, offsetof(demo_options, shuffle), "false", 0, 0, NULL, "control: swap chosen and rejected at random"},
     {"report", OPT_TEXT, offsetof(demo_options, report), NULL, 0, 0, NULL, "write all figures as JSON to this file"},

@@ -25,7 +25,7 @@ static const opt options[] = {
     {"out", OPT_TEXT, offsetof(probe_options, out), NULL, 0, 0, NULL, "logits: safetensors file; quant: float32 file to write"},
     {"in", OPT_TEXT, offsetof(probe_options, in), NULL, 0, 0, NULL, "quant: raw blocks (with --encode: float32) to read"},
     {"encode", OPT_BOOL, offsetof(probe_options, encode), "false", 0, 0, NULL, "quant: from float32 to blocks"},
-    {"set", OPT_LIST, offsetof(probe_options, set), NULL, 0, 0, NULL, "rows: KEY=VALUE,KEY=VALUE options of the run"},
+    {"set", OPT_EACH, offsetof(probe_options, set), NULL, 0, 0, NULL, "rows: KEY=VALUE, an option of the run"},
     OPT_END,
 };
 
@@ -167,18 +167,28 @@ static bool run_quant(arena *a, const probe *p, err *e) {
 
 static const struct {
     const char *name, *words;
-    bool model; /* wants --model */
+    bool model, text; /* wants --model; its tokenizer and template are enough */
     bool (*run)(arena *a, const probe *p, err *e);
 } probes[] = {
-    {"tokens", "{\"text\"} or {\"ids\"} lines -> ids or text", true, run_tokens},
-    {"chat", "{\"messages\", ...} lines -> text, ids, trained", true, run_chat},
-    {"rows", "OBJECTIVE: a data set -> the rows that would be trained", true, probe_rows},
-    {"logits", "{\"ids\"} lines, one ragged batch -> logp, loss, gradients", true, probe_logits},
-    {"objective", "NAME: one case of columns -> loss and gradients", false, probe_objectives},
-    {"schedule", "one case -> learning rates", false, probe_schedules},
-    {"optimizer", "one case -> parameters after every step", false, probe_optimizers},
-    {"quant", "TYPE: blocks <-> float32", false, run_quant},
+    {"tokens", "{\"text\"} or {\"ids\"} lines -> ids or text", true, true, run_tokens},
+    {"chat", "{\"messages\", ...} lines -> text, ids, trained", true, true, run_chat},
+    {"rows", "OBJECTIVE: a data set -> the rows that would be trained", true, true, probe_rows},
+    {"logits", "{\"ids\"} lines, one ragged batch -> logp, loss, gradients", true, false, probe_logits},
+    {"objective", "NAME: one case of columns -> loss and gradients", false, false, probe_objectives},
+    {"schedule", "one case -> learning rates", false, false, probe_schedules},
+    {"optimizer", "one case -> parameters after every step", false, false, probe_optimizers},
+    {"quant", "TYPE: blocks <-> float32", false, false, run_quant},
 };
+
+/* A path, or a name of the data folder: tokenizer and template are enough. */
+static bool open_words(arena *a, probe *p, err *e) {
+    const char *path = p->o.model;
+    if (!file_exists(path)) {
+        if (!subject_find(a, path, &p->subject, e)) return false;
+        path = p->subject.base_path;
+    }
+    return (p->subject.model = model_open_text(a, path, &p->all.options, e)) != NULL;
+}
 
 static bool probe_run(arena *a, int argc, char **argv, err *e);
 
@@ -201,7 +211,7 @@ static bool probe_run(arena *a, int argc, char **argv, err *e) {
             if (!subjects_begin(a, p.o.dtype, &p.all, e)) return false;
             p.all.options.chat_template = p.o.chat_template;
             p.all.options.train = p.o.grad && !p.o.adapter;
-            if (!subject_open(&p.all, p.o.model, &p.subject, e)) return false;
+            if (probes[i].text ? !open_words(a, &p, e) : !subject_open(&p.all, p.o.model, &p.subject, e)) return false;
         }
         return probes[i].run(a, &p, e);
     }

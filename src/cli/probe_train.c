@@ -1,6 +1,7 @@
 /* probe_train.c - fettle probe rows, objective, schedule, optimizer. */
 #include "cli/probe.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,6 +118,122 @@ static void put_ragged(json_writer *w, const char *key, const columns *c, const 
     json_close(w);
 }
 
+/* Whole rows of logits: the columns that the head would make of them. Returns the rows, one behind the other. */
+static float *columns_of_logits(arena *a, const json *in, columns *c, err *e) {
+    const json *rows_of = json_get(in, "logits"), *targets = json_get(in, "target");
+    const int V = (int)json_count(json_at(json_at(rows_of, 0), 0));
+    float *all = arena_array(a, float, (size_t)c->T * (size_t)V + 1), *logp = arena_array(a, float, c->T + 1), *smooth = arena_array(a, float, c->T + 1);
+    for (int s = 0; s < c->S; s++)
+        for (int t = c->sequence[s].begin; t < c->sequence[s].end; t++) {
+            const json *row_of = json_at(json_at(rows_of, (size_t)s), (size_t)(t - c->sequence[s].begin));
+            const int64_t y = json_int(json_at(json_at(targets, (size_t)s), (size_t)(t - c->sequence[s].begin)), -1);
+            float *z = all + (size_t)t * (size_t)V;
+            double max = -INFINITY, sum = 0, total = 0;
+            if ((int)json_count(row_of) != V || y < 0 || y >= V) return err_null(e, ERR_INPUT, "logits or target of sequence %d do not fit", s);
+            for (int k = 0; k < V; k++) z[k] = (float)json_real(json_at(row_of, (size_t)k), 0), max = fmax(max, (double)z[k]);
+            for (int k = 0; k < V; k++) sum += exp((double)z[k] - max), total += (double)z[k];
+            logp[t] = (float)((double)z[y] - max - log(sum));
+            smooth[t] = (float)(total / V - max - log(sum));
+        }
+    c->logp = logp;
+    c->smooth = smooth;
+    return all;
+}
+
+/* dz = g (1[y] - p) + s (1/V - p) */
+static void put_dlogits(json_writer *w, const json *in, const columns *c, const gradients *g, const float *all) {
+    const int V = (int)json_count(json_at(json_at(json_get(in, "logits"), 0), 0));
+    json_key(w, "dlogits"), json_open(w, '[');
+    for (int s = 0; s < c->S; s++) {
+        json_open(w, '[');
+        for (int t = c->sequence[s].begin; t < c->sequence[s].end; t++) {
+            const int64_t y = json_int(json_at(json_at(json_get(in, "target"), (size_t)s), (size_t)(t - c->sequence[s].begin)), 0);
+            const float *z = all + (size_t)t * (size_t)V;
+            double max = -INFINITY, sum = 0;
+            for (int k = 0; k < V; k++) max = fmax(max, (double)z[k]);
+            for (int k = 0; k < V; k++) sum += exp((double)z[k] - max);
+            json_open(w, '[');
+            for (int k = 0; k < V; k++) {
+                const double p = exp((double)z[k] - max) / sum;
+                json_put_real(w, (double)g->dlogp[t] * ((k == y) - p) + (double)g->dsmooth[t] * (1.0 / V - p));
+            }
+            json_close(w);
+        }
+        json_close(w);
+    }
+    json_close(w);
+}
+
+/* The loss of some sequences alone, under given counts. */
+static double loss_of(arena *a, const train_settings *s, const columns *c, const bool *in, step_counts counts) {
+    columns part = *c;
+    uint8_t *mask = arena_array(a, uint8_t, c->T + 1);
+    struct pair_of *pairs = arena_array(a, struct pair_of, c->P + 1);
+    part.P = 0;
+    for (int q = 0; q < c->S; q++)
+        for (int t = c->sequence[q].begin; t < c->sequence[q].end; t++) mask[t] = in[q] && c->mask[t];
+    for (int p = 0; p < c->P; p++)
+        if (in[c->pairs[p].chosen] && in[c->pairs[p].rejected]) pairs[part.P++] = c->pairs[p];
+    part.mask = mask;
+    part.pairs = pairs;
+    part.step = counts;
+    gradients g = {.dlogp = arena_array(a, float, c->T + 1), .dentropy = arena_array(a, float, c->T + 1), .dsmooth = arena_array(a, float, c->T + 1)};
+    return s->objective->loss(s->own, &part, &g);
+}
+
+static void put_sums(json_writer *w, const char *key, const columns *c, const float *values) {
+    json_key(w, key), json_open(w, '[');
+    for (int q = 0; q < c->S; q++) json_put_real(w, values ? sum_trained(c, values, c->sequence[q]) : count_trained(c, c->sequence[q]));
+    json_close(w);
+}
+
+/* What lies on the way to the loss, to find where a difference begins. */
+static void put_intermediate(arena *a, json_writer *w, const train_settings *s, const json *in, const columns *c, bool logits) {
+    const json *micros = json_get(in, "micro_batches");
+    bool *some = arena_array(a, bool, c->S + 1);
+    json_key(w, "intermediate"), json_open(w, '{');
+    if (c->P) {
+        put_sums(w, "S", c, c->logp);
+        if (c->ref_logp) put_sums(w, "Q", c, c->ref_logp);
+        put_sums(w, "n", c, NULL);
+        json_key(w, "loss_per_pair"), json_open(w, '[');
+        for (int p = 0; p < c->P; p++) {
+            memset(some, 0, (size_t)c->S);
+            some[c->pairs[p].chosen] = some[c->pairs[p].rejected] = true;
+            json_put_real(w, loss_of(a, s, c, some, (step_counts){.pairs = 1, .sequences = 2, .tokens = 1, .chosen_tokens = count_trained(c, c->sequence[c->pairs[p].chosen])}));
+        }
+        json_close(w);
+    }
+    if (logits) {
+        double nll = 0, smoothed = 0;
+        for (int t = 0; t < c->T; t++)
+            if (c->mask[t]) nll -= (double)c->logp[t] / c->step.tokens, smoothed -= (double)c->smooth[t] / c->step.tokens;
+        json_key(w, "nll"), json_put_real(w, nll);
+        json_key(w, "smoothed"), json_put_real(w, smoothed);
+        put_ragged(w, "logp", c, c->logp);
+    }
+    if (micros) {
+        double means = 0;
+        json_key(w, "share_of_each_micro_batch"), json_open(w, '[');
+        for (size_t i = 0; i < json_count(micros); i++) {
+            step_counts own = {0};
+            memset(some, 0, (size_t)c->S);
+            for (size_t k = 0; k < json_count(json_at(micros, i)); k++) {
+                const int64_t q = json_int(json_at(json_at(micros, i), k), -1);
+                if (q < 0 || q >= c->S) continue;
+                some[q] = true;
+                own.tokens += count_trained(c, c->sequence[q]);
+            }
+            own.pairs = own.sequences = own.chosen_tokens = 1;
+            json_put_real(w, loss_of(a, s, c, some, c->step));
+            means += loss_of(a, s, c, some, own) / (double)json_count(micros);
+        }
+        json_close(w);
+        json_key(w, "mean_of_micro_batch_means"), json_put_real(w, means);
+    }
+    json_close(w);
+}
+
 static bool one_objective(arena *a, const probe *p, const json *v, json_writer *w, err *e) {
     static const struct {
         const char *name, *objective, *setting;
@@ -127,14 +244,17 @@ static bool one_objective(arena *a, const probe *p, const json *v, json_writer *
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strcmp(kinds[i].name, p->words[0]) == 0) name = kinds[i].objective;
     if (!train_settings_begin(a, name, &s, e) || !resolve_set_json(a, &s->from, json_get(v, "params"), "params", e) || !read_columns(a, json_get(v, "inputs"), &c, e)) return false;
-    if (!c.logp) return err_set(e, ERR_UNSUPPORTED, "this case gives whole rows of logits, which the head's own kernel answers; columns are what a loss sees");
+    float *logits = c.logp ? NULL : columns_of_logits(a, json_get(v, "inputs"), &c, e);
+    if (!c.logp) return err_set(e, ERR_INPUT, "inputs need the column logp, or logits with target");
     if (s->objective->check && !s->objective->check(s->own, e)) return false;
     metrics m = {0};
     gradients g = {.dlogp = arena_array(a, float, c.T + 1), .dentropy = arena_array(a, float, c.T + 1), .dsmooth = arena_array(a, float, c.T + 1), .metrics = &m};
     const double loss = s->objective->loss(s->own, &c, &g);
     json_open(w, '{');
     json_key(w, "loss"), json_put_real(w, loss);
-    put_ragged(w, "dlogp", &c, g.dlogp);
+    if (logits) put_dlogits(w, json_get(v, "inputs"), &c, &g, logits);
+    else put_ragged(w, "dlogp", &c, g.dlogp);
+    put_intermediate(a, w, s, json_get(v, "inputs"), &c, logits != NULL);
     json_key(w, "metrics"), json_open(w, '{');
     json_key(w, "num_trained_tokens"), json_put_real(w, c.step.tokens);
     for (int i = 0; i < m.count; i++) json_key(w, m.item[i].name), json_put_real(w, m.item[i].weight > 0 ? m.item[i].sum / m.item[i].weight : 0);
@@ -205,7 +325,7 @@ static void put_like(json_writer *w, const json *shape, const float **x) {
 
 static bool one_optimizer(arena *a, const probe *p, const json *v, json_writer *w, err *e) {
     static const char *const names[2] = {"matrix", "vector"}, *const grads[2] = {"matrix_grad", "vector_grad"};
-    const json *in = json_get(v, "inputs"), *params = json_get(v, "params"), *rates = json_get(params, "learning_rates");
+    const json *in = json_get(v, "inputs"), *params = json_get(v, "params"), *rates = json_get(in, "learning_rates");
     (void)p;
     const str optim = json_get_text(params, "optim", STR("adamw_torch"));
     if (!str_starts(optim, STR("adamw_torch"))) return err_set(e, ERR_UNSUPPORTED, "optim '%.*s' is not here; adamw_torch is", STR_ARG(optim));

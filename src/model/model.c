@@ -105,6 +105,13 @@ model *model_open(arena *a, backend *b, const char *path, const model_options *o
     return open_gguf(a, b, path, o, e);
 }
 
+model *model_open_text(arena *a, const char *path, const model_options *o, err *e) {
+    model *m = begin(a, NULL, path);
+    if (file_is_dir(path)) return open_text(m, o, e) ? m : NULL;
+    const gguf *g = gguf_open(a, path, e);
+    return g && open_gguf_text(m, g, o, e) ? m : NULL;
+}
+
 model *model_new(arena *a, backend *b, const json *config, uint64_t seed, const model_options *o, err *e) {
     model *m = begin(a, b, "(new model)");
     loader l = {.m = m, .o = o, .random = true, .draw = rng_new(seed, 0x6d6f64656c), .e = e};

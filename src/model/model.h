@@ -145,6 +145,9 @@ typedef struct {
 /* PATH: a Hugging Face folder or a GGUF file. The model lives in the arena. Errors name file, tensor, and what was expected. */
 model *model_open(arena *a, backend *b, const char *path, const model_options *o, err *e);
 
+/* Only the tokenizer and chat template of a folder (config and weights need not be there) or GGUF file; no weights, no config. */
+model *model_open_text(arena *a, const char *path, const model_options *o, err *e);
+
 /* A new model with random weights (GPT-2's initialisation: normal 0.02), for tests and for the adventurous. config: as in config.json. */
 model *model_new(arena *a, backend *b, const json *config, uint64_t seed, const model_options *o, err *e);
 

@@ -207,6 +207,13 @@ static bool drifted(const trainer *t, const step_result *s, err *e) {
     return true;
 }
 
+/* As transformers counts: micro-batches of this epoch that are done, over all of them. */
+static double epoch_of(const trainer *t) {
+    const int64_t per = trainer_steps_per_epoch(t), micros = (t->units + t->per_micro - 1) / t->per_micro, whole = (t->step - 1) / per;
+    const int64_t done = ((t->step - 1) % per + 1) * t->s->o.gradient_accumulation_steps;
+    return (double)whole + (double)(done < micros ? done : micros) / (double)micros;
+}
+
 static bool every(int64_t n, int64_t step) { return n > 0 && step % n == 0; }
 
 static bool run_steps(arena *a, run *r, trainer *t, const train_how *how, step_result *s, err *e) {
@@ -216,7 +223,7 @@ static bool run_steps(arena *a, run *r, trainer *t, const train_how *how, step_r
     while (t->step < t->steps) {
         char words[96];
         if (!trainer_step(t, s, e)) return false;
-        const double epoch = (double)t->step / (double)trainer_steps_per_epoch(t);
+        const double epoch = epoch_of(t);
         snprintf(words, sizeof words, "step %lld of %lld, loss %.4f", (long long)t->step, (long long)t->steps, s->loss);
         progress_show(&p, (double)t->step, (double)t->steps, words);
         if ((every(o->logging_steps, t->step) || t->step == t->steps) && !log_metrics(r, t, s, epoch, how->json, e)) return false;
