@@ -240,8 +240,8 @@ void opt_put_json(json_writer *w, const opt *o, const void *target) {
 }
 
 static void put_flag(buf *out, const opt *o) {
-    static const char *const values[] = {
-        [OPT_BOOL] = "", [OPT_INT] = " N", [OPT_REAL] = " X", [OPT_TEXT] = " TEXT", [OPT_CHOICE] = " ", [OPT_LIST] = " A,B", [OPT_EACH] = " TEXT"};
+    static const char *const values[] = {[OPT_BOOL] = "",    [OPT_INT] = " N",    [OPT_REAL] = " X",   [OPT_TEXT] = " TEXT",
+                                         [OPT_CHOICE] = " ", [OPT_LIST] = " A,B", [OPT_EACH] = " TEXT"};
     buf_put_text(out, "--");
     for (const char *c = o->key; *c; c++) buf_put_char(out, *c == '_' ? '-' : *c);
     buf_put_text(out, values[o->type]);
@@ -298,8 +298,8 @@ static void describe_choices(json_writer *w, const char *choices) {
 }
 
 void opt_describe(json_writer *w, const opt *table) {
-    static const char *const types[] = {[OPT_BOOL] = "bool", [OPT_INT] = "int",       [OPT_REAL] = "real",
-                                        [OPT_TEXT] = "text", [OPT_CHOICE] = "choice", [OPT_LIST] = "list", [OPT_EACH] = "list"};
+    static const char *const types[] = {[OPT_BOOL] = "bool",     [OPT_INT] = "int",   [OPT_REAL] = "real", [OPT_TEXT] = "text",
+                                        [OPT_CHOICE] = "choice", [OPT_LIST] = "list", [OPT_EACH] = "list"};
     json_open(w, '[');
     for (const opt *o = table; o->key; o++) {
         json_open(w, '{');

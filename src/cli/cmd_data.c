@@ -12,7 +12,9 @@ typedef struct {
 } data_options;
 
 static const opt options[] = {
-    {"to", OPT_CHOICE, offsetof(data_options, to), NULL, 0, 0, "text|messages|prompt-completion|preference|prompt|unpaired-preference", "write all examples as this type, JSON lines on standard output"},
+    {"to", OPT_CHOICE, offsetof(data_options, to), NULL, 0, 0,
+     "text|messages|prompt-completion|preference|prompt|unpaired-preference",
+     "write all examples as this type, JSON lines on standard output"},
     {"count", OPT_BOOL, offsetof(data_options, count), "false", 0, 0, NULL, "read to the end and count"},
     OPT_END,
 };
@@ -60,9 +62,13 @@ static bool data_run(arena *a, int argc, char **argv, err *e) {
     }
     source *s = source_open(a, argv[0], e);
     if (!s) return false;
-    if (o.to) return example_kind_find(str_of(o.to), &to) && each_example(s, &to, &count, &left, e) && (left == 0 || (fprintf(stderr, "%lld examples have nothing of this type and were left out\n", (long long)left), true));
+    if (o.to)
+        return example_kind_find(str_of(o.to), &to) && each_example(s, &to, &count, &left, e) &&
+               (left == 0 ||
+                (fprintf(stderr, "%lld examples have nothing of this type and were left out\n", (long long)left), true));
     const source_info *i = source_describe(s);
-    printf("%s: %s, %s (%s%s)\nbecause: %s\n", i->path, i->format, example_kind_words(i->kind), i->layout, i->conversational ? ", conversations" : "", i->reason);
+    printf("%s: %s, %s (%s%s)\nbecause: %s\n", i->path, i->format, example_kind_words(i->kind), i->layout,
+           i->conversational ? ", conversations" : "", i->reason);
     for (int k = 0; k < SOURCE_PREVIEW && i->preview[k]; k++) printf("  %s\n", i->preview[k]);
     if (o.count && !each_example(s, NULL, &count, &left, e)) return false;
     if (o.count) printf("%lld examples\n", (long long)count);

@@ -10,7 +10,8 @@ typedef struct {
     bool check;
 } docs_options;
 
-static const opt options[] = {{"check", OPT_BOOL, offsetof(docs_options, check), "false", 0, 0, NULL, "fail when docs/options.md is not current"}, OPT_END};
+static const opt options[] = {
+    {"check", OPT_BOOL, offsetof(docs_options, check), "false", 0, 0, NULL, "fail when docs/options.md is not current"}, OPT_END};
 
 static bool docs(arena *a, int argc, char **argv, err *e);
 const command command_docs = {"docs", "write the pages that follow from tables (docs/options.md)", "[--check]", options, docs};
@@ -35,8 +36,10 @@ static bool docs(arena *a, int argc, char **argv, err *e) {
     bool help, ok = true;
     if (!arguments_read(a, &command_docs, &o, argc, argv, &rest, &help, e) || help) return help;
     buf out = {0};
-    buf_put_text(&out, "# Options of a training run\n\nMade by `fettle docs` from the tables in the source. Names and defaults are TRL's and transformers'; \"ours\" marks the rest.\n"
-                       "Give them as `--learning-rate 1e-4`, `--set learning_rate=1e-4`, in a JSON file (`--config`), or as `FETTLE_LEARNING_RATE`.\n\n");
+    buf_put_text(&out, "# Options of a training run\n\nMade by `fettle docs` from the tables in the source. Names and defaults "
+                       "are TRL's and transformers'; \"ours\" marks the rest.\n"
+                       "Give them as `--learning-rate 1e-4`, `--set learning_rate=1e-4`, in a JSON file (`--config`), or as "
+                       "`FETTLE_LEARNING_RATE`.\n\n");
     put_table(&out, train_option_table);
     const objective *const *list = objective_list(&count);
     for (int i = 0; i < count; i++) {
@@ -51,7 +54,8 @@ static bool docs(arena *a, int argc, char **argv, err *e) {
     }
     if (o.check) {
         str there;
-        ok = file_read(a, "docs/options.md", 1 << 22, &there, e) && (str_eq(there, buf_str(&out)) || err_set(e, ERR_CONFLICT, "docs/options.md is not current: run build/fettle docs"));
+        ok = file_read(a, "docs/options.md", 1 << 22, &there, e) &&
+             (str_eq(there, buf_str(&out)) || err_set(e, ERR_CONFLICT, "docs/options.md is not current: run build/fettle docs"));
     } else ok = file_write("docs/options.md", buf_str(&out), e);
     buf_free(&out);
     return ok;

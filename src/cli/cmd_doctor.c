@@ -21,7 +21,10 @@ static bool doctor(arena *a, int argc, char **argv, err *e) {
     if (!subjects_begin(a, NULL, &all, e)) return false;
     printf("fettle %s\nprocessor     %s, %d threads; %s\n", FETTLE_VERSION, sys_cpu_model(), sys_threads(), all.backend->words);
     printf("memory        %.1f GB, %.1f GB free\n", (double)sys_memory_total() / 1e9, (double)sys_memory_available() / 1e9);
-    printf("data folder   %s%s\n", sys_home(a), !file_exists(sys_home(a)) ? " (made when first needed)" : access(sys_home(a), W_OK) == 0 ? "" : " (NOT writable)");
+    printf("data folder   %s%s\n", sys_home(a),
+           !file_exists(sys_home(a))        ? " (made when first needed)"
+           : access(sys_home(a), W_OK) == 0 ? ""
+                                            : " (NOT writable)");
     printf("starter model %s\n", subject_find(a, "smollm2", &s, &none) ? s.base_path : "not here yet: 'make demo' fetches it");
     return true;
 }

@@ -23,7 +23,8 @@ static const opt options[] = {
 };
 
 /* Sum of log-probabilities over trained tokens of rows [first, first+count), and how many. */
-static bool score_rows(const subject *s, compute_type compute, const rows *r, int64_t first, int count, double *sum, double *tokens, err *e) {
+static bool score_rows(const subject *s, compute_type compute, const rows *r, int64_t first, int count, double *sum,
+                       double *tokens, err *e) {
     arena *a = arena_new();
     const int32_t **ids = arena_array(a, const int32_t *, count);
     int *length = arena_array(a, int, count);
@@ -65,7 +66,8 @@ static bool eval(arena *a, int argc, char **argv, err *e) {
     train_settings *t;
     if (!arguments_read(a, &command_eval, &o, argc, argv, &rest, &help, e) || help) return help;
     if (rest != 1 || !o.data.count) return err_set(e, ERR_USAGE, "fettle eval MODEL --data FILE");
-    if (!has_pairs(a, o.data.item[0], &pairs, e) || !subjects_begin(a, o.dtype, &all, e) || !subject_open(&all, argv[0], &s, e)) return false;
+    if (!has_pairs(a, o.data.item[0], &pairs, e) || !subjects_begin(a, o.dtype, &all, e) || !subject_open(&all, argv[0], &s, e))
+        return false;
     if (!train_settings_begin(a, pairs ? "dpo" : "sft", &t, e)) return false;
     t->o.data = o.data;
     t->o.max_length = o.max_length;
@@ -87,11 +89,15 @@ static bool eval(arena *a, int argc, char **argv, err *e) {
     const double mean = tokens > 0 ? loss / tokens : 0;
     if (o.json) {
         printf("{\"loss\": %.9g, \"perplexity\": %.9g, \"tokens\": %.0f", mean, exp(mean), tokens);
-        if (pairs) printf(", \"pairs\": %.0f, \"accuracy\": %.9g, \"low\": %.9g, \"high\": %.9g", n, n > 0 ? wins / n : 0, low, high);
+        if (pairs)
+            printf(", \"pairs\": %.0f, \"accuracy\": %.9g, \"low\": %.9g, \"high\": %.9g", n, n > 0 ? wins / n : 0, low, high);
         printf("}\n");
         return true;
     }
-    printf("loss %.4f nat per token, perplexity %.2f, over %.0f tokens%s\n", mean, exp(mean), tokens, pairs ? " of chosen answers" : "");
-    if (pairs) printf("the chosen answer is the likelier one in %.0f of %.0f pairs: %.1f %% (95 %% interval %.1f to %.1f %%)\n", wins, n, n > 0 ? 100 * wins / n : 0, 100 * low, 100 * high);
+    printf("loss %.4f nat per token, perplexity %.2f, over %.0f tokens%s\n", mean, exp(mean), tokens,
+           pairs ? " of chosen answers" : "");
+    if (pairs)
+        printf("the chosen answer is the likelier one in %.0f of %.0f pairs: %.1f %% (95 %% interval %.1f to %.1f %%)\n", wins, n,
+               n > 0 ? 100 * wins / n : 0, 100 * low, 100 * high);
     return true;
 }

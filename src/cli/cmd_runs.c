@@ -9,7 +9,8 @@
 #include "run/run.h"
 
 static bool runs(arena *a, int argc, char **argv, err *e);
-const command command_runs = {"runs", "list, show, compare and remove training runs", "[show RUN | compare RUN RUN | rm RUN]", NULL, runs};
+const command command_runs = {"runs", "list, show, compare and remove training runs", "[show RUN | compare RUN RUN | rm RUN]",
+                              NULL, runs};
 
 static const char *folder_of(arena *a, const char *name) {
     if (file_exists(path_join(a, name, "state.json"))) return name;
@@ -21,8 +22,9 @@ static bool list(arena *a, err *e) {
     int count;
     if (!run_list(a, sys_home(a), &all, &count, e)) return false;
     for (int i = 0; i < count; i++)
-        printf("%-24s %-8s step %lld of %lld  %s%s%s\n", path_name(all[i].path), run_status_word(all[i].status), (long long)all[i].step, (long long)all[i].steps, all[i].started,
-               all[i].reason ? "  " : "", all[i].reason ? all[i].reason : "");
+        printf("%-24s %-8s step %lld of %lld  %s%s%s\n", path_name(all[i].path), run_status_word(all[i].status),
+               (long long)all[i].step, (long long)all[i].steps, all[i].started, all[i].reason ? "  " : "",
+               all[i].reason ? all[i].reason : "");
     if (!count) fprintf(stderr, "no runs in %s/runs\n", sys_home(a));
     return true;
 }
@@ -79,7 +81,9 @@ static bool compare(arena *a, char **names, err *e) {
     json *metrics[2];
     const json *config[2];
     for (int i = 0; i < 2; i++)
-        if (!run_open(a, folder_of(a, names[i]), &r[i], e) || !last_metrics(a, &r[i], &metrics[i], e) || !(config[i] = run_config(a, &r[i], e))) return false;
+        if (!run_open(a, folder_of(a, names[i]), &r[i], e) || !last_metrics(a, &r[i], &metrics[i], e) ||
+            !(config[i] = run_config(a, &r[i], e)))
+            return false;
     printf("options that differ:\n");
     print_members(json_get(config[0], "options"), json_get(config[1], "options"));
     printf("last metrics:\n");

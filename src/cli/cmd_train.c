@@ -28,20 +28,24 @@ static const struct {
     {"run", "run this folder, whose config.json is there already", offsetof(flags, run), true},
     {"preset", "settings that belong together: small-feedback", offsetof(flags, preset), true},
     {"config", "a JSON file of options", offsetof(flags, config), true},
-    {"preview", "check everything, print the first batch with trained tokens marked, train nothing", offsetof(flags, preview), false},
+    {"preview", "check everything, print the first batch with trained tokens marked, train nothing", offsetof(flags, preview),
+     false},
     {"describe", "objectives and options as tables (--json)", offsetof(flags, describe), false},
     {"json", "metrics (or the preview) as JSON lines on standard output", offsetof(flags, json), false},
     {"quiet", "no progress", offsetof(flags, quiet), false},
 };
 
 static bool train(arena *a, int argc, char **argv, err *e);
-const command command_train = {"train", "fine-tune a model on feedback", "OBJECTIVE --base MODEL --data FILE [--set KEY=VALUE ...] [--OPTION VALUE ...]", NULL, train};
+const command command_train = {"train", "fine-tune a model on feedback",
+                               "OBJECTIVE --base MODEL --data FILE [--set KEY=VALUE ...] [--OPTION VALUE ...]", NULL, train};
 
 static void print_help(const char *only) {
     buf out = {0};
     arena *a = arena_new();
-    buf_printf(&out, "fettle train: %s\n\nusage: fettle train %s\n\nobjectives: %s\n\nof this command:\n", command_train.words, command_train.usage, objective_names(a));
-    for (size_t i = 0; i < sizeof own_flags / sizeof *own_flags; i++) buf_printf(&out, "  --%-28s %s\n", own_flags[i].name, own_flags[i].help);
+    buf_printf(&out, "fettle train: %s\n\nusage: fettle train %s\n\nobjectives: %s\n\nof this command:\n", command_train.words,
+               command_train.usage, objective_names(a));
+    for (size_t i = 0; i < sizeof own_flags / sizeof *own_flags; i++)
+        buf_printf(&out, "  --%-28s %s\n", own_flags[i].name, own_flags[i].help);
     buf_put_text(&out, "  --set KEY=VALUE               any option below\n\noptions of the run:\n");
     opt_help(&out, train_option_table);
     int count;
@@ -74,7 +78,9 @@ static bool read_flags(arena *a, int argc, char **argv, flags *f, bool *help, er
             f->objective = word;
             continue;
         }
-        const char *equals = strchr(word, '='), *key = arena_copy(a, word + 2, equals ? (size_t)(equals - word - 2) : strlen(word + 2)), *value = equals ? equals + 1 : NULL;
+        const char *equals = strchr(word, '='),
+                   *key = arena_copy(a, word + 2, equals ? (size_t)(equals - word - 2) : strlen(word + 2)),
+                   *value = equals ? equals + 1 : NULL;
         size_t k = 0;
         while (k < sizeof own_flags / sizeof *own_flags && strcmp(own_flags[k].name, key) != 0) k++;
         const bool own = k < sizeof own_flags / sizeof *own_flags;
@@ -100,7 +106,8 @@ static bool settle(arena *a, const flags *f, train_settings *s, err *e) {
     for (int i = 0; i < f->sets; i++) {
         const char *equals = strchr(f->set[i], '=');
         if (!equals) return err_set(e, ERR_USAGE, "--set wants KEY=VALUE, not '%s'", f->set[i]);
-        if (!resolve_set(a, &s->from, (str){f->set[i], (size_t)(equals - f->set[i])}, str_of(equals + 1), "command line", e)) return false;
+        if (!resolve_set(a, &s->from, (str){f->set[i], (size_t)(equals - f->set[i])}, str_of(equals + 1), "command line", e))
+            return false;
     }
     subject base;
     if (s->o.base) { /* names become paths, so that the run folder says where the files are */
@@ -137,7 +144,8 @@ static bool train(arena *a, int argc, char **argv, err *e) {
     if (f.describe) return describe();
     const train_how how = {.resume = f.resume != NULL, .quiet = f.quiet, .preview = f.preview, .json = f.json};
     if (f.resume || f.run) return train_reopen(a, f.resume ? f.resume : f.run, &s, &r, e) && train_run(a, s, &r, &how, e);
-    if (!f.objective) return err_set(e, ERR_USAGE, "say what to train for: fettle train OBJECTIVE; there are: %s", objective_names(a));
+    if (!f.objective)
+        return err_set(e, ERR_USAGE, "say what to train for: fettle train OBJECTIVE; there are: %s", objective_names(a));
     if (!train_settings_begin(a, f.objective, &s, e) || !settle(a, &f, s, e)) return false;
     if (f.preview) return train_run(a, s, NULL, &how, e);
     const char *dir = f.output ? f.output : run_new_path(a, sys_home(a), f.objective, e);

@@ -11,32 +11,32 @@
 /* A command gets the arguments after its name and answers with a filled err or success; main turns that into words on stderr
  * and the exit status of base/err.h. Results go to stdout, progress and messages to stderr. */
 typedef struct {
-    const char *name, *words;                  /* "chat", "talk with a model" */
-    const char *usage;                         /* lines after "fettle NAME", for --help */
-    const opt *options;                        /* its flags, or NULL */
+    const char *name, *words; /* "chat", "talk with a model" */
+    const char *usage;        /* lines after "fettle NAME", for --help */
+    const opt *options;       /* its flags, or NULL */
     bool (*run)(arena *a, int argc, char **argv, err *e);
 } command;
 
-#define COMMANDS(X) \
-    X(demo)         \
-    X(train)        \
-    X(runs)         \
-    X(chat)         \
-    X(generate)     \
-    X(eval)         \
-    X(compare)      \
-    X(model)        \
-    X(data)         \
-    X(probe)        \
-    X(verify)       \
-    X(bench)        \
-    X(doctor)       \
+#define COMMANDS(X)                                                                                                              \
+    X(demo)                                                                                                                      \
+    X(train)                                                                                                                     \
+    X(runs)                                                                                                                      \
+    X(chat)                                                                                                                      \
+    X(generate)                                                                                                                  \
+    X(eval)                                                                                                                      \
+    X(compare)                                                                                                                   \
+    X(model)                                                                                                                     \
+    X(data)                                                                                                                      \
+    X(probe)                                                                                                                     \
+    X(verify)                                                                                                                    \
+    X(bench)                                                                                                                     \
+    X(doctor)                                                                                                                    \
     X(docs)
 
 #define X(name) extern const command command_##name;
 COMMANDS(X)
 #undef X
-extern const command *const command_list[];    /* NULL-terminated, in the order of COMMANDS */
+extern const command *const command_list[]; /* NULL-terminated, in the order of COMMANDS */
 
 /* ---- arguments: flags from an option table, the rest stays ------------------------------------------------------------------ */
 

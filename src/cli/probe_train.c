@@ -16,7 +16,9 @@ static bool settle(arena *a, const probe *p, train_settings *s, err *e) {
     for (int i = 0; i < p->o.set.count; i++) {
         const char *equals = strchr(p->o.set.item[i], '=');
         if (!equals) return err_set(e, ERR_USAGE, "--set wants KEY=VALUE, not '%s'", p->o.set.item[i]);
-        if (!resolve_set(a, &s->from, (str){p->o.set.item[i], (size_t)(equals - p->o.set.item[i])}, str_of(equals + 1), "command line", e)) return false;
+        if (!resolve_set(a, &s->from, (str){p->o.set.item[i], (size_t)(equals - p->o.set.item[i])}, str_of(equals + 1),
+                         "command line", e))
+            return false;
     }
     return true;
 }
@@ -29,7 +31,8 @@ static bool keep_input(arena *a, char *path, err *e) {
     (void)a;
     if (fd < 0) return err_errno(e, ERR_IO, "cannot make a temporary file");
     bool ok = true;
-    while (ok && (n = read(STDIN_FILENO, block, sizeof block)) > 0) ok = write(fd, block, (size_t)n) == n || err_errno(e, ERR_IO, "cannot write %s", path);
+    while (ok && (n = read(STDIN_FILENO, block, sizeof block)) > 0)
+        ok = write(fd, block, (size_t)n) == n || err_errno(e, ERR_IO, "cannot write %s", path);
     close(fd);
     return ok;
 }
@@ -63,7 +66,9 @@ static float *ragged(arena *a, const json *given, const columns *c, const char *
     if (!given) return NULL;
     for (int s = 0; s < c->S; s++) {
         const json *list = json_at(given, (size_t)s);
-        if ((int)json_count(list) != c->sequence[s].end - c->sequence[s].begin) return err_null(e, ERR_INPUT, "column '%s', sequence %d: %zu values, the mask has %d", name, s, json_count(list), c->sequence[s].end - c->sequence[s].begin);
+        if ((int)json_count(list) != c->sequence[s].end - c->sequence[s].begin)
+            return err_null(e, ERR_INPUT, "column '%s', sequence %d: %zu values, the mask has %d", name, s, json_count(list),
+                            c->sequence[s].end - c->sequence[s].begin);
         for (size_t t = 0; t < json_count(list); t++) out[c->sequence[s].begin + (int)t] = (float)json_real(json_at(list, t), 0);
     }
     return out;
@@ -83,8 +88,9 @@ static bool read_columns(arena *a, const json *in, columns *c, err *e) {
     uint8_t *bits = arena_array(a, uint8_t, c->T + 1);
     for (int t = 0; t < c->T; t++) bits[t] = m[t] != 0;
     c->mask = bits;
-#define X(token, member, per, producer)                                                                                \
-    if (strcmp(#per, "TOKEN") == 0 && token != COLUMN_MASK) *(const float **)(void *)((char *)c + offsetof(columns, member)) = ragged(a, json_get(in, #member), c, #member, e);
+#define X(token, member, per, producer)                                                                                          \
+    if (strcmp(#per, "TOKEN") == 0 && token != COLUMN_MASK)                                                                      \
+        *(const float **)(void *)((char *)c + offsetof(columns, member)) = ragged(a, json_get(in, #member), c, #member, e);
     COLUMNS(X)
 #undef X
     int *label = arena_array(a, int, c->S + 1), *pair = arena_array(a, int, c->S + 1);
@@ -122,21 +128,27 @@ static void put_ragged(json_writer *w, const char *key, const columns *c, const 
 static float *columns_of_logits(arena *a, const json *in, columns *c, err *e) {
     const json *rows_of = json_get(in, "logits"), *targets = json_get(in, "target");
     const int V = (int)json_count(json_at(json_at(rows_of, 0), 0));
-    float *all = arena_array(a, float, (size_t)c->T * (size_t)V + 1), *logp = arena_array(a, float, c->T + 1), *smooth = arena_array(a, float, c->T + 1);
+    float *all = arena_array(a, float, (size_t)c->T *(size_t)V + 1), *logp = arena_array(a, float, c->T + 1),
+          *smooth = arena_array(a, float, c->T + 1), *entropy = arena_array(a, float, c->T + 1);
     for (int s = 0; s < c->S; s++)
         for (int t = c->sequence[s].begin; t < c->sequence[s].end; t++) {
             const json *row_of = json_at(json_at(rows_of, (size_t)s), (size_t)(t - c->sequence[s].begin));
             const int64_t y = json_int(json_at(json_at(targets, (size_t)s), (size_t)(t - c->sequence[s].begin)), -1);
             float *z = all + (size_t)t * (size_t)V;
             double max = -INFINITY, sum = 0, total = 0;
-            if ((int)json_count(row_of) != V || y < 0 || y >= V) return err_null(e, ERR_INPUT, "logits or target of sequence %d do not fit", s);
+            if ((int)json_count(row_of) != V || y < 0 || y >= V)
+                return err_null(e, ERR_INPUT, "logits or target of sequence %d do not fit", s);
             for (int k = 0; k < V; k++) z[k] = (float)json_real(json_at(row_of, (size_t)k), 0), max = fmax(max, (double)z[k]);
             for (int k = 0; k < V; k++) sum += exp((double)z[k] - max), total += (double)z[k];
             logp[t] = (float)((double)z[y] - max - log(sum));
+            double weighted = 0;
+            for (int k = 0; k < V; k++) weighted += exp((double)z[k] - max) / sum * (double)z[k];
+            entropy[t] = (float)(max + log(sum) - weighted);
             smooth[t] = (float)(total / V - max - log(sum));
         }
     c->logp = logp;
     c->smooth = smooth;
+    c->entropy = entropy;
     return all;
 }
 
@@ -147,7 +159,8 @@ static void put_dlogits(json_writer *w, const json *in, const columns *c, const 
     for (int s = 0; s < c->S; s++) {
         json_open(w, '[');
         for (int t = c->sequence[s].begin; t < c->sequence[s].end; t++) {
-            const int64_t y = json_int(json_at(json_at(json_get(in, "target"), (size_t)s), (size_t)(t - c->sequence[s].begin)), 0);
+            const int64_t y =
+                json_int(json_at(json_at(json_get(in, "target"), (size_t)s), (size_t)(t - c->sequence[s].begin)), 0);
             const float *z = all + (size_t)t * (size_t)V;
             double max = -INFINITY, sum = 0;
             for (int k = 0; k < V; k++) max = fmax(max, (double)z[k]);
@@ -177,13 +190,16 @@ static double loss_of(arena *a, const train_settings *s, const columns *c, const
     part.mask = mask;
     part.pairs = pairs;
     part.step = counts;
-    gradients g = {.dlogp = arena_array(a, float, c->T + 1), .dentropy = arena_array(a, float, c->T + 1), .dsmooth = arena_array(a, float, c->T + 1)};
+    gradients g = {.dlogp = arena_array(a, float, c->T + 1),
+                   .dentropy = arena_array(a, float, c->T + 1),
+                   .dsmooth = arena_array(a, float, c->T + 1)};
     return s->objective->loss(s->own, &part, &g);
 }
 
 static void put_sums(json_writer *w, const char *key, const columns *c, const float *values) {
     json_key(w, key), json_open(w, '[');
-    for (int q = 0; q < c->S; q++) json_put_real(w, values ? sum_trained(c, values, c->sequence[q]) : count_trained(c, c->sequence[q]));
+    for (int q = 0; q < c->S; q++)
+        json_put_real(w, values ? sum_trained(c, values, c->sequence[q]) : count_trained(c, c->sequence[q]));
     json_close(w);
 }
 
@@ -200,7 +216,11 @@ static void put_intermediate(arena *a, json_writer *w, const train_settings *s, 
         for (int p = 0; p < c->P; p++) {
             memset(some, 0, (size_t)c->S);
             some[c->pairs[p].chosen] = some[c->pairs[p].rejected] = true;
-            json_put_real(w, loss_of(a, s, c, some, (step_counts){.pairs = 1, .sequences = 2, .tokens = 1, .chosen_tokens = count_trained(c, c->sequence[c->pairs[p].chosen])}));
+            json_put_real(w, loss_of(a, s, c, some,
+                                     (step_counts){.pairs = 1,
+                                                   .sequences = 2,
+                                                   .tokens = 1,
+                                                   .chosen_tokens = count_trained(c, c->sequence[c->pairs[p].chosen])}));
         }
         json_close(w);
     }
@@ -243,12 +263,17 @@ static bool one_objective(arena *a, const probe *p, const json *v, json_writer *
     columns c = {0};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strcmp(kinds[i].name, p->words[0]) == 0) name = kinds[i].objective;
-    if (!train_settings_begin(a, name, &s, e) || !resolve_set_json(a, &s->from, json_get(v, "params"), "params", e) || !read_columns(a, json_get(v, "inputs"), &c, e)) return false;
+    if (!train_settings_begin(a, name, &s, e) || !resolve_set_json(a, &s->from, json_get(v, "params"), "params", e) ||
+        !read_columns(a, json_get(v, "inputs"), &c, e))
+        return false;
     float *logits = c.logp ? NULL : columns_of_logits(a, json_get(v, "inputs"), &c, e);
     if (!c.logp) return err_set(e, ERR_INPUT, "inputs need the column logp, or logits with target");
     if (s->objective->check && !s->objective->check(s->own, e)) return false;
     metrics m = {0};
-    gradients g = {.dlogp = arena_array(a, float, c.T + 1), .dentropy = arena_array(a, float, c.T + 1), .dsmooth = arena_array(a, float, c.T + 1), .metrics = &m};
+    gradients g = {.dlogp = arena_array(a, float, c.T + 1),
+                   .dentropy = arena_array(a, float, c.T + 1),
+                   .dsmooth = arena_array(a, float, c.T + 1),
+                   .metrics = &m};
     const double loss = s->objective->loss(s->own, &c, &g);
     json_open(w, '{');
     json_key(w, "loss"), json_put_real(w, loss);
@@ -257,7 +282,8 @@ static bool one_objective(arena *a, const probe *p, const json *v, json_writer *
     put_intermediate(a, w, s, json_get(v, "inputs"), &c, logits != NULL);
     json_key(w, "metrics"), json_open(w, '{');
     json_key(w, "num_trained_tokens"), json_put_real(w, c.step.tokens);
-    for (int i = 0; i < m.count; i++) json_key(w, m.item[i].name), json_put_real(w, m.item[i].weight > 0 ? m.item[i].sum / m.item[i].weight : 0);
+    for (int i = 0; i < m.count; i++)
+        json_key(w, m.item[i].name), json_put_real(w, m.item[i].weight > 0 ? m.item[i].sum / m.item[i].weight : 0);
     json_close(w);
     json_close(w);
     return true;
@@ -265,7 +291,8 @@ static bool one_objective(arena *a, const probe *p, const json *v, json_writer *
 
 bool probe_objectives(arena *a, const probe *p, err *e) {
     if (p->rest < 1) return err_set(e, ERR_USAGE, "fettle probe objective NAME < cases");
-    if (!objective_of(p->words[0]) && strcmp(p->words[0], "dft") != 0 && strcmp(p->words[0], "ipo") != 0) return err_set(e, ERR_UNSUPPORTED, "no objective '%s' here; there are: %s", p->words[0], objective_names(a));
+    if (!objective_of(p->words[0]) && strcmp(p->words[0], "dft") != 0 && strcmp(p->words[0], "ipo") != 0)
+        return err_set(e, ERR_UNSUPPORTED, "no objective '%s' here; there are: %s", p->words[0], objective_names(a));
     return probe_lines(a, p, one_objective, e);
 }
 
@@ -328,7 +355,8 @@ static bool one_optimizer(arena *a, const probe *p, const json *v, json_writer *
     const json *in = json_get(v, "inputs"), *params = json_get(v, "params"), *rates = json_get(in, "learning_rates");
     (void)p;
     const str optim = json_get_text(params, "optim", STR("adamw_torch"));
-    if (!str_starts(optim, STR("adamw_torch"))) return err_set(e, ERR_UNSUPPORTED, "optim '%.*s' is not here; adamw_torch is", STR_ARG(optim));
+    if (!str_starts(optim, STR("adamw_torch")))
+        return err_set(e, ERR_UNSUPPORTED, "optim '%.*s' is not here; adamw_torch is", STR_ARG(optim));
     backend *b = backend_open(NULL, e);
     if (!b) return false;
     float *x[2], *m[2], *s[2];
@@ -351,10 +379,17 @@ static bool one_optimizer(arena *a, const probe *p, const json *v, json_writer *
             norm += values_sum_squares(b, g[k], n[k]);
         }
         norm = __builtin_sqrt(norm);
-        const double most = json_get_real(params, "max_grad_norm", 0), clip = most > 0 && most / (norm + 1e-6) < 1 ? most / (norm + 1e-6) : 1;
+        const double most = json_get_real(params, "max_grad_norm", 0),
+                     clip = most > 0 && most / (norm + 1e-6) < 1 ? most / (norm + 1e-6) : 1;
         for (int k = 0; k < 2; k++) {
-            const adamw_form f = {json_real(json_at(rates, t), json_get_real(params, "learning_rate", 0)), json_get_real(params, "adam_beta1", 0.9), json_get_real(params, "adam_beta2", 0.999),
-                                  json_get_real(params, "adam_epsilon", 1e-8), json_get_bool(json_get(in, "decay"), names[k], true) ? json_get_real(params, "weight_decay", 0) : 0, (int64_t)t + 1, clip};
+            const adamw_form f = {json_real(json_at(rates, t), json_get_real(params, "learning_rate", 0)),
+                                  json_get_real(params, "adam_beta1", 0.9),
+                                  json_get_real(params, "adam_beta2", 0.999),
+                                  json_get_real(params, "adam_epsilon", 1e-8),
+                                  json_get_bool(json_get(in, "decay"), names[k], true) ? json_get_real(params, "weight_decay", 0)
+                                                                                       : 0,
+                                  (int64_t)t + 1,
+                                  clip};
             values_adamw(b, x[k], g[k], m[k], s[k], n[k], &f);
             const float *at = x[k];
             put_like(&cw[k], json_get(in, names[k]), &at);

@@ -404,7 +404,8 @@ bool model_score(const model *m, const adapter *ad, compute_type compute, const 
                  float **logp, err *e) {
     for (int i = 0; i < count; i++) {
         if (position_limit(m) && length[i] > position_limit(m))
-            return err_set(e, ERR_LIMIT, "sequence %d has %d tokens, the model knows %d positions", i + 1, length[i], position_limit(m));
+            return err_set(e, ERR_LIMIT, "sequence %d has %d tokens, the model knows %d positions", i + 1, length[i],
+                           position_limit(m));
         for (int k = 0; k < length[i]; k++)
             if (ids[i][k] < 0 || ids[i][k] >= m->config.vocab)
                 return err_set(e, ERR_INPUT, "token %d of sequence %d is %d, the model knows 0 to %d", k, i + 1, ids[i][k],

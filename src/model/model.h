@@ -25,23 +25,23 @@
 /* ---- config -------------------------------------------------------------------------------------------------------------- */
 
 /*     token           transformers' rope_type */
-#define ROPE_KINDS(X)            \
-    X(ROPE_DEFAULT, "default")   \
-    X(ROPE_LINEAR,  "linear")    \
-    X(ROPE_LLAMA3,  "llama3")
+#define ROPE_KINDS(X)                                                                                                            \
+    X(ROPE_DEFAULT, "default")                                                                                                   \
+    X(ROPE_LINEAR, "linear")                                                                                                     \
+    X(ROPE_LLAMA3, "llama3")
 
 typedef enum {
 #define X(token, name) token,
     ROPE_KINDS(X)
 #undef X
-    ROPE_NONE
+        ROPE_NONE
 } rope_kind;
 
 typedef struct {
     rope_kind kind;
     double theta, factor, low_freq_factor, high_freq_factor;
     int original_positions;
-    double partial;                 /* share of a head that is rotated */
+    double partial; /* share of a head that is rotated */
 } rope_config;
 
 typedef struct family family;
@@ -49,28 +49,29 @@ typedef struct family family;
 /* What the forward functions and the file writers need; one struct for all families, absent members 0. */
 typedef struct {
     const family *family;
-    const char *model_type;         /* "llama" */
+    const char *model_type; /* "llama" */
     int vocab, hidden, layers, heads, kv_heads, head_dim, ffn, positions;
     float norm_eps;
     activation_kind activation;
     rope_config rope;
     bool tied, qkv_bias, out_bias, mlp_bias;
-    int bos, eos[8], eos_count, pad;  /* -1: none */
-    json *source;                   /* config.json as it was read (NULL when the file was a GGUF) */
+    int bos, eos[8], eos_count, pad; /* -1: none */
+    json *source;                    /* config.json as it was read (NULL when the file was a GGUF) */
 } model_config;
 
 /* ---- families ------------------------------------------------------------------------------------------------------------- */
 
 /* A kind of tensor in a family. `name` may contain one %d: the layer. */
 typedef struct {
-    const char *name;               /* "model.layers.%d.self_attn.q_proj.weight" */
-    const char *gguf;               /* "blk.%d.attn_q.weight" */
-    const char *rows, *cols;        /* sizes by name: "vocab", "hidden", "heads*d", "kv*d", "ffn", "positions", "3*hidden"; "1" rows = vector */
-    bool (*present)(const model_config *c);   /* NULL: always */
-    bool transposed;                /* stored [in, out] in the folder (Conv1D); our weights are [out, in] */
-    bool permuted;                  /* rows of each head are reordered in GGUF (llama's q and k) */
-    bool adaptable;                 /* a linear layer that LoRA's all-linear means */
-    bool default_target;            /* what PEFT adapts when nothing is said */
+    const char *name; /* "model.layers.%d.self_attn.q_proj.weight" */
+    const char *gguf; /* "blk.%d.attn_q.weight" */
+    const char *rows,
+        *cols; /* sizes by name: "vocab", "hidden", "heads*d", "kv*d", "ffn", "positions", "3*hidden"; "1" rows = vector */
+    bool (*present)(const model_config *c); /* NULL: always */
+    bool transposed;                        /* stored [in, out] in the folder (Conv1D); our weights are [out, in] */
+    bool permuted;                          /* rows of each head are reordered in GGUF (llama's q and k) */
+    bool adaptable;                         /* a linear layer that LoRA's all-linear means */
+    bool default_target;                    /* what PEFT adapts when nothing is said */
 } tensor_form;
 
 typedef struct model model;
@@ -78,7 +79,7 @@ typedef struct adapter adapter;
 
 /* The rows of a batch that go through the model. */
 typedef struct {
-    const int32_t *ids;             /* [T] */
+    const int32_t *ids; /* [T] */
     const layout *layout;
 } model_batch;
 
@@ -90,56 +91,56 @@ struct family {
     const char *const *skipped;     /* endings of names of buffers in old files, NULL-terminated */
     const char *prefix;             /* of names, which old files leave out; NULL: none */
     bool (*read_config)(const json *config, model_config *c, arena *a, err *e);
-    void (*write_config)(json_writer *w, const model_config *c);   /* members of config.json, transformers 5 spelling */
+    void (*write_config)(json_writer *w, const model_config *c); /* members of config.json, transformers 5 spelling */
     /* hidden state after the last norm, [T, hidden] */
     tensor *(*forward)(const model *m, tape *t, const model_batch *b, const adapter *ad);
 };
 
 #define FAMILIES(X) X(llama) X(qwen2) X(gpt2)
-#define X(name) extern const family family_##name;
+#define X(name)     extern const family family_##name;
 FAMILIES(X)
 #undef X
 const family *const *family_list(int *count);
-const family *family_of_type(const char *model_type);      /* NULL: none; see family_names for the message */
+const family *family_of_type(const char *model_type); /* NULL: none; see family_names for the message */
 const family *family_of_gguf(const char *architecture);
-const char *family_names(arena *a);                        /* "llama, qwen2, gpt2" */
+const char *family_names(arena *a); /* "llama, qwen2, gpt2" */
 
 /* ---- weights of a model ------------------------------------------------------------------------------------------------------ */
 
 typedef struct {
     const tensor_form *form;
-    int layer;                      /* -1: not in a layer */
-    char *name;                     /* as in a Hugging Face folder */
-    weight *w;                      /* matrices are [out, in] */
+    int layer;  /* -1: not in a layer */
+    char *name; /* as in a Hugging Face folder */
+    weight *w;  /* matrices are [out, in] */
 } parameter;
 
 struct model {
     arena *arena;
     backend *backend;
     model_config config;
-    const char *path;               /* folder or .gguf file */
-    parameter *parameters;          /* one per tensor of the file, tied ones once */
+    const char *path;      /* folder or .gguf file */
+    parameter *parameters; /* one per tensor of the file, tied ones once */
     int count;
-    weight ***slot;                 /* [forms][layers or 1]: how the forward functions find them; see model_weight */
-    weight *head, *head_bias;       /* output matrix [V, D]: the embedding's own when tied */
-    tokenizer *tokenizer;           /* NULL when the folder has none */
-    chat_template *chat;            /* NULL when there is none */
-    json *generation;               /* generation_config.json or NULL */
-    sha256_text *hash;              /* of the weight files, filled by model_hash */
-    float *rope_frequency;          /* [head_dim/2] */
+    weight ***slot;           /* [forms][layers or 1]: how the forward functions find them; see model_weight */
+    weight *head, *head_bias; /* output matrix [V, D]: the embedding's own when tied */
+    tokenizer *tokenizer;     /* NULL when the folder has none */
+    chat_template *chat;      /* NULL when there is none */
+    json *generation;         /* generation_config.json or NULL */
+    sha256_text *hash;        /* of the weight files, filled by model_hash */
+    float *rope_frequency;    /* [head_dim/2] */
     rope_table rope;
-    storage_type stored;            /* main type of the file's matrices */
-    compute_type compute;           /* as it was opened */
-    bool measured;                  /* sizes only */
+    storage_type stored;  /* main type of the file's matrices */
+    compute_type compute; /* as it was opened */
+    bool measured;        /* sizes only */
 };
 
 typedef struct {
-    compute_type compute;           /* also decides the packed type: float32 or bfloat16 */
-    bool keep_blocks;               /* matrices stored as Q8_0, Q4_0, Q4_1 stay in blocks (frozen bases, generation) */
-    bool train;                     /* every parameter gets master copy and gradient */
-    bool measure;                   /* sizes only: no values are read, weight->packed stays NULL */
-    bool no_text;                   /* leave tokenizer and template alone */
-    const char *chat_template;      /* file or named template instead of the model's own; NULL: its own */
+    compute_type compute;      /* also decides the packed type: float32 or bfloat16 */
+    bool keep_blocks;          /* matrices stored as Q8_0, Q4_0, Q4_1 stay in blocks (frozen bases, generation) */
+    bool train;                /* every parameter gets master copy and gradient */
+    bool measure;              /* sizes only: no values are read, weight->packed stays NULL */
+    bool no_text;              /* leave tokenizer and template alone */
+    const char *chat_template; /* file or named template instead of the model's own; NULL: its own */
 } model_options;
 
 /* PATH: a Hugging Face folder or a GGUF file. The model lives in the arena. Errors name file, tensor, and what was expected. */
@@ -159,13 +160,13 @@ bool model_save(const model *m, const adapter *merged, const char *folder, stora
 /* The README.md of a model folder (Hugging Face's model card: YAML front matter, then text). NULL members are left out; pairs are
  * name, value, name, value ..., NULL. */
 typedef struct {
-    const char *name;                    /* heading */
-    const char *base, *base_hash;        /* what it was made from */
-    const char *licence;                 /* as the base's card says it: "apache-2.0" */
-    const char *objective;               /* "dpo" */
-    const char *data, *data_licence;     /* files of examples and how many */
-    const char *summary;                 /* a paragraph */
-    bool adapter;                        /* a PEFT folder */
+    const char *name;                /* heading */
+    const char *base, *base_hash;    /* what it was made from */
+    const char *licence;             /* as the base's card says it: "apache-2.0" */
+    const char *objective;           /* "dpo" */
+    const char *data, *data_licence; /* files of examples and how many */
+    const char *summary;             /* a paragraph */
+    bool adapter;                    /* a PEFT folder */
     const char *const *settings, *const *metrics;
 } model_card;
 bool model_card_write(const model_card *c, const char *folder, err *e);
@@ -177,20 +178,20 @@ bool model_save_gguf(const model *m, const adapter *merged, const char *path, st
 
 const weight *model_weight(const model *m, const tensor_form *f, int layer);
 size_t model_parameter_count(const model *m);
-size_t model_weight_bytes(const model *m);                 /* of all packed copies: what one token's pass reads */
-bool model_hash(model *m, sha256_text out, err *e);        /* SHA-256 over the weight files */
+size_t model_weight_bytes(const model *m);          /* of all packed copies: what one token's pass reads */
+bool model_hash(model *m, sha256_text out, err *e); /* SHA-256 over the weight files */
 
 /* Weights of the model as float32 in the layout of its folder (transposed back where the folder stores [in, out]). */
-void parameter_read(const model *m, const parameter *p, float *out);       /* rows*cols values */
+void parameter_read(const model *m, const parameter *p, float *out); /* rows*cols values */
 /* The weight itself, [out, in] whatever the folder's layout, plus the adapter's product s*B*A (ad NULL: none). */
 void parameter_read_merged(const model *m, const adapter *ad, const parameter *p, float *out);
 void parameter_grad_read(const model *m, const parameter *p, float *out);
-bool parameter_decays(const char *name);                   /* transformers' rule for weight decay, by name */
+bool parameter_decays(const char *name); /* transformers' rule for weight decay, by name */
 
 /* ---- forward ------------------------------------------------------------------------------------------------------------------ */
 
-tensor *model_forward(const model *m, tape *t, const model_batch *b, const adapter *ad);   /* [T, hidden] */
-tensor *model_logits(const model *m, tape *t, tensor *hidden);                              /* [R, V] */
+tensor *model_forward(const model *m, tape *t, const model_batch *b, const adapter *ad); /* [T, hidden] */
+tensor *model_logits(const model *m, tape *t, tensor *hidden);                           /* [R, V] */
 
 /* One linear layer with its adapter: y = x W^T + b + s B(A dropout(x)); for the families' forward functions. */
 tensor *model_linear(const model *m, tape *t, tensor *x, weight *w, weight *bias, const adapter *ad);
@@ -200,15 +201,15 @@ tensor *model_linear(const model *m, tape *t, tensor *x, weight *w, weight *bias
 typedef struct {
     int r;
     double alpha, dropout;
-    bool rslora;                    /* scale alpha/sqrt(r) instead of alpha/r */
-    const char *const *targets;     /* module names or "all-linear"; NULL: the family's default */
+    bool rslora;                /* scale alpha/sqrt(r) instead of alpha/r */
+    const char *const *targets; /* module names or "all-linear"; NULL: the family's default */
     int target_count;
 } lora_options;
 
 typedef struct {
     const weight *base;
-    char *name;                     /* module: "model.layers.0.self_attn.q_proj" */
-    weight *A, *B;                  /* [r, in], [out, r] */
+    char *name;    /* module: "model.layers.0.self_attn.q_proj" */
+    weight *A, *B; /* [r, in], [out, r] */
     float scale;
 } lora;
 
@@ -217,7 +218,7 @@ struct adapter {
     lora *entry;
     int count;
     lora_options options;
-    const char *base_name;          /* base_model_name_or_path */
+    const char *base_name; /* base_model_name_or_path */
 };
 
 /* A fresh one: A Kaiming-uniform (a = sqrt 5), B zero. */
@@ -225,18 +226,18 @@ adapter *adapter_new(arena *a, model *m, const lora_options *o, uint64_t seed, b
 adapter *adapter_open(arena *a, model *m, const char *folder, bool trained, err *e);
 bool adapter_save(const adapter *ad, const model *m, const char *folder, storage_type type, err *e);
 size_t adapter_bytes_needed(const model *m, const lora_options *o, bool trained);
-const lora *adapter_find(const adapter *ad, const weight *base);           /* NULL: this layer is not adapted */
+const lora *adapter_find(const adapter *ad, const weight *base); /* NULL: this layer is not adapted */
 
 /* ---- files ----------------------------------------------------------------------------------------------------------------------- */
 
 /* A tensor inside a mapped file: bytes are checked to lie inside before this is handed out. */
 typedef struct {
     str name;
-    const char *type;               /* as the file calls it: "F32", "BF16", "I64", "Q4_1" */
-    bool known;                     /* storage holds a type that we can read */
+    const char *type; /* as the file calls it: "F32", "BF16", "I64", "Q4_1" */
+    bool known;       /* storage holds a type that we can read */
     storage_type storage;
     int dims;
-    int64_t shape[8];               /* outermost first */
+    int64_t shape[8]; /* outermost first */
     const void *data;
     size_t bytes;
     const char *file;
@@ -249,62 +250,64 @@ typedef struct {
     json *metadata;
 } tensor_file;
 bool safetensors_open(arena *a, const char *path, tensor_file *out, err *e);
-bool safetensors_open_folder(arena *a, const char *folder, const char *stem, tensor_file *out, err *e); /* STEM.safetensors or its index */
+bool safetensors_open_folder(arena *a, const char *folder, const char *stem, tensor_file *out,
+                             err *e); /* STEM.safetensors or its index */
 const file_tensor *tensor_file_find(const tensor_file *f, const char *name);
 
 typedef struct {
-    const char *name, *type;        /* "F32", "BF16", "I64" ... */
+    const char *name, *type; /* "F32", "BF16", "I64" ... */
     int dims;
     int64_t shape[8];
-    const void *data;               /* or NULL: fill() is asked for it */
+    const void *data; /* or NULL: fill() is asked for it */
     void (*fill)(void *self, int index, void *out);
     size_t bytes;
 } tensor_to_write;
-bool safetensors_write(const char *path, const tensor_to_write *tensors, int count, void *self, const char *const *metadata, err *e);
+bool safetensors_write(const char *path, const tensor_to_write *tensors, int count, void *self, const char *const *metadata,
+                       err *e);
 
 /* GGUF version 2 and 3. */
 typedef struct gguf gguf;
 gguf *gguf_open(arena *a, const char *path, err *e);
 const tensor_file *gguf_tensors(const gguf *g);
-json *gguf_metadata(const gguf *g);                         /* all keys; of arrays over 64 items only {"items": n} */
+json *gguf_metadata(const gguf *g); /* all keys; of arrays over 64 items only {"items": n} */
 /* The metadata as the config.json of a Hugging Face folder would say it ("model_type", "hidden_size", ...), for read_config. */
 json *gguf_config(const gguf *g, arena *a, err *e);
-str gguf_chat_template(const gguf *g);                      /* empty: none */
+str gguf_chat_template(const gguf *g); /* empty: none */
 bool gguf_vocab(const gguf *g, arena *a, tokenizer_vocab *out, err *e);
 
 /* ---- engine: sessions, sampling ------------------------------------------------------------------------------------------------------ */
 
 typedef struct {
-    double temperature;             /* 0: greedy */
-    int top_k;                      /* 0: off */
-    double top_p, min_p;            /* 1 and 0: off */
-    double repetition_penalty;      /* 1: off; over prompt and answer, as transformers */
+    double temperature;        /* 0: greedy */
+    int top_k;                 /* 0: off */
+    double top_p, min_p;       /* 1 and 0: off */
+    double repetition_penalty; /* 1: off; over prompt and answer, as transformers */
     int max_new_tokens;
-    const char *const *stop;        /* texts that end the answer; not part of it */
+    const char *const *stop; /* texts that end the answer; not part of it */
     int stop_count;
     uint64_t seed;
     bool ignore_eos;
 } sampling;
-sampling sampling_default(const model *m);                 /* generation_config.json's values where it has them */
+sampling sampling_default(const model *m); /* generation_config.json's values where it has them */
 
 /*     token            words */
-#define FINISHES(X)                       \
-    X(FINISH_NONE,   "")                  \
-    X(FINISH_EOS,    "stop")              \
-    X(FINISH_STOP,   "stop")              \
-    X(FINISH_LENGTH, "length")            \
-    X(FINISH_FULL,   "length")            \
+#define FINISHES(X)                                                                                                              \
+    X(FINISH_NONE, "")                                                                                                           \
+    X(FINISH_EOS, "stop")                                                                                                        \
+    X(FINISH_STOP, "stop")                                                                                                       \
+    X(FINISH_LENGTH, "length")                                                                                                   \
+    X(FINISH_FULL, "length")                                                                                                     \
     X(FINISH_CALLER, "cancelled")
 
 typedef enum {
 #define X(token, words) token,
     FINISHES(X)
 #undef X
-    FINISH_COUNT
+        FINISH_COUNT
 } finish_reason;
 
-typedef struct engine engine;       /* a model, ready to generate; one thread at a time */
-typedef struct session session;     /* one growing sequence with its KV cache */
+typedef struct engine engine;   /* a model, ready to generate; one thread at a time */
+typedef struct session session; /* one growing sequence with its KV cache */
 
 engine *engine_new(const model *m, compute_type compute);
 void engine_free(engine *g);
@@ -313,17 +316,19 @@ void engine_free(engine *g);
  * false ends this session. NULL: nobody listens. */
 typedef bool (*on_text)(void *self, str piece);
 
-session *session_new(engine *g, const adapter *ad, const int32_t *prompt, int count, const sampling *s, on_text listen, void *self, err *e);
+session *session_new(engine *g, const adapter *ad, const int32_t *prompt, int count, const sampling *s, on_text listen,
+                     void *self, err *e);
 void session_free(session *s);
-void session_continue(session *s, const int32_t *more, int count, const sampling *o);  /* a chat goes on: keeps the common prefix */
+void session_continue(session *s, const int32_t *more, int count,
+                      const sampling *o); /* a chat goes on: keeps the common prefix */
 /* Runs all sessions until each is finished: prompts first (identical prompts are computed once and copied), then one token each
  * per pass, together. stop: polled between passes; may be NULL. */
 bool engine_run(engine *g, session **sessions, int count, bool (*stop)(void), err *e);
-bool engine_step(engine *g, session **sessions, int count, err *e);    /* one pass over those not finished */
+bool engine_step(engine *g, session **sessions, int count, err *e); /* one pass over those not finished */
 
-str session_text(const session *s);                        /* the answer so far, special tokens left out, stop text cut */
-const int32_t *session_ids(const session *s, int *count);  /* tokens of the answer, end token included if it came */
-const float *session_logps(const session *s);              /* of each token of the answer under the model, temperature 1 */
+str session_text(const session *s);                       /* the answer so far, special tokens left out, stop text cut */
+const int32_t *session_ids(const session *s, int *count); /* tokens of the answer, end token included if it came */
+const float *session_logps(const session *s);             /* of each token of the answer under the model, temperature 1 */
 finish_reason session_finish(const session *s);
 int session_prompt_tokens(const session *s);
 

@@ -9,7 +9,8 @@
 
 bool checkpoint_begin(arena *a, const run *r, int64_t step, checkpoint_out *out, err *e) {
     *out = (checkpoint_out){.path = path_join(a, r->path, arena_printf(a, ".checkpoint-%lld.part", (long long)step)),
-                            .final = path_join(a, r->path, arena_printf(a, "checkpoint-%lld", (long long)step)), .step = step};
+                            .final = path_join(a, r->path, arena_printf(a, "checkpoint-%lld", (long long)step)),
+                            .step = step};
     return dir_remove(out->path, e) && dir_make(out->path, e);
 }
 
@@ -66,7 +67,9 @@ static int64_t *steps_of(arena *a, const run *r, int *count, err *e) {
     return steps;
 }
 
-static char *folder_of(arena *a, const run *r, int64_t step) { return path_join(a, r->path, arena_printf(a, "checkpoint-%lld", (long long)step)); }
+static char *folder_of(arena *a, const run *r, int64_t step) {
+    return path_join(a, r->path, arena_printf(a, "checkpoint-%lld", (long long)step));
+}
 
 bool checkpoint_commit(const run *r, checkpoint_out *c, int keep_last, err *e) {
     arena *a = arena_new();
@@ -89,7 +92,8 @@ static bool holds(arena *a, const char *folder, err *e) {
     while (json_next(files, &f)) {
         sha256_text hash;
         const char *path = path_join(a, folder, f.key);
-        if (strchr(f.key, '/') || file_size(path) != json_get_int(f.value, "bytes", -1)) return err_set(e, ERR_INPUT, "%s is missing or has another size", f.key);
+        if (strchr(f.key, '/') || file_size(path) != json_get_int(f.value, "bytes", -1))
+            return err_set(e, ERR_INPUT, "%s is missing or has another size", f.key);
         if (!file_sha256(path, hash, e)) return false;
         if (!str_is(json_get_text(f.value, "sha256", STR("")), hash)) return err_set(e, ERR_INPUT, "%s was changed", f.key);
     }

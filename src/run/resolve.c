@@ -13,7 +13,8 @@ static const char *const small_feedback[] = {
 // clang-format on
 
 const preset run_presets[] = {
-    {"small-feedback", "a few dozen preferences of one person: LoRA on all linear layers, DPO with an equal part of SFT", small_feedback},
+    {"small-feedback", "a few dozen preferences of one person: LoRA on all linear layers, DPO with an equal part of SFT",
+     small_feedback},
     {0},
 };
 
@@ -37,7 +38,8 @@ static const opt *find_key(const resolved *r, str key, void **target) {
 static bool unknown(arena *a, const resolved *r, str key, err *e) {
     const char *near = "";
     for (int g = 0; g < r->count && !*near; g++) near = opt_nearest(a, r->groups[g].table, key);
-    return err_set(e, ERR_USAGE, "unknown option '%.*s'%s%s%s; --describe lists them", STR_ARG(key), *near ? " (did you mean '" : "", near, *near ? "'?)" : "");
+    return err_set(e, ERR_USAGE, "unknown option '%.*s'%s%s%s; --describe lists them", STR_ARG(key),
+                   *near ? " (did you mean '" : "", near, *near ? "'?)" : "");
 }
 
 static void note(arena *a, resolved *r, const char *key, const char *source) {
@@ -89,7 +91,8 @@ bool resolve_preset(arena *a, resolved *r, const char *name, err *e) {
         const char *equals = strchr(*s, '=');
         void *target;
         if (!find_key(r, (str){*s, (size_t)(equals - *s)}, &target)) continue; /* of another objective */
-        if (!resolve_set(a, r, (str){*s, (size_t)(equals - *s)}, str_of(equals + 1), arena_printf(a, "preset %s", name), e)) return false;
+        if (!resolve_set(a, r, (str){*s, (size_t)(equals - *s)}, str_of(equals + 1), arena_printf(a, "preset %s", name), e))
+            return false;
     }
     return true;
 }

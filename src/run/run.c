@@ -53,21 +53,34 @@ bool run_create(arena *a, const char *dir, str config, run *out, err *e) {
     int count = 0;
     char now[32];
     if (file_exists(dir) && (!file_is_dir(dir) || !dir_list(a, dir, &names, &count, e) || count))
-        return err_set(e, ERR_CONFLICT, "%s is there already and not empty; choose another --output, or go on with --resume %s", dir, dir);
+        return err_set(e, ERR_CONFLICT, "%s is there already and not empty; choose another --output, or go on with --resume %s",
+                       dir, dir);
     sys_date(now);
-    *out = (run){.path = arena_text(a, dir), .status = RUN_READY, .started = arena_text(a, now), .metrics_fd = -1, .samples_fd = -1, .log_fd = -1};
+    *out = (run){.path = arena_text(a, dir),
+                 .status = RUN_READY,
+                 .started = arena_text(a, now),
+                 .metrics_fd = -1,
+                 .samples_fd = -1,
+                 .log_fd = -1};
     return dir_make(dir, e) && file_write(path_join(a, dir, "config.json"), config, e) && write_state(out, e);
 }
 
 bool run_open(arena *a, const char *dir, run *out, err *e) {
     const json *s = json_parse_file(a, path_join(a, dir, "state.json"), 1 << 20, e);
     if (!s) return err_prefix(e, "%s is no run folder", dir);
-    *out = (run){.path = arena_text(a, dir), .status = status_of(json_get_text(s, "status", STR(""))), .pid = json_get_int(s, "pid", 0), .step = json_get_int(s, "step", 0),
-                 .steps = json_get_int(s, "steps", 0), .metrics_fd = -1, .samples_fd = -1, .log_fd = -1};
+    *out = (run){.path = arena_text(a, dir),
+                 .status = status_of(json_get_text(s, "status", STR(""))),
+                 .pid = json_get_int(s, "pid", 0),
+                 .step = json_get_int(s, "step", 0),
+                 .steps = json_get_int(s, "steps", 0),
+                 .metrics_fd = -1,
+                 .samples_fd = -1,
+                 .log_fd = -1};
     out->reason = json_has(s, "reason") && json_get(s, "reason") ? str_copy(a, json_get_text(s, "reason", STR(""))) : NULL;
     out->started = str_copy(a, json_get_text(s, "started", STR("")));
     out->updated = str_copy(a, json_get_text(s, "updated", STR("")));
-    if (out->status == RUN_RUNNING && (out->pid <= 0 || (kill((pid_t)out->pid, 0) != 0 && errno == ESRCH))) out->status = RUN_KILLED;
+    if (out->status == RUN_RUNNING && (out->pid <= 0 || (kill((pid_t)out->pid, 0) != 0 && errno == ESRCH)))
+        out->status = RUN_KILLED;
     return true;
 }
 
@@ -156,7 +169,8 @@ static bool cut_lines(const char *path, int64_t step, err *e) {
 bool run_rewind(run *r, int64_t step, err *e) {
     arena *a = arena_new();
     r->step = step;
-    const bool ok = cut_lines(path_join(a, r->path, "metrics.jsonl"), step, e) && cut_lines(path_join(a, r->path, "samples.jsonl"), step, e);
+    const bool ok =
+        cut_lines(path_join(a, r->path, "metrics.jsonl"), step, e) && cut_lines(path_join(a, r->path, "samples.jsonl"), step, e);
     arena_free(a);
     return ok;
 }

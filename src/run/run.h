@@ -25,19 +25,19 @@
 #include "base/str.h"
 
 /*     token         word */
-#define RUN_STATUSES(X)         \
-    X(RUN_READY,   "ready")     \
-    X(RUN_RUNNING, "running")   \
-    X(RUN_DONE,    "done")      \
-    X(RUN_STOPPED, "stopped")   \
-    X(RUN_FAILED,  "failed")    \
-    X(RUN_KILLED,  "killed")
+#define RUN_STATUSES(X)                                                                                                          \
+    X(RUN_READY, "ready")                                                                                                        \
+    X(RUN_RUNNING, "running")                                                                                                    \
+    X(RUN_DONE, "done")                                                                                                          \
+    X(RUN_STOPPED, "stopped")                                                                                                    \
+    X(RUN_FAILED, "failed")                                                                                                      \
+    X(RUN_KILLED, "killed")
 
 typedef enum {
 #define X(token, word) token,
     RUN_STATUSES(X)
 #undef X
-    RUN_STATUS_COUNT
+        RUN_STATUS_COUNT
 } run_status;
 const char *run_status_word(run_status s);
 
@@ -46,7 +46,7 @@ typedef struct {
     run_status status;
     int64_t step, steps, pid;
     char *reason, *started, *updated;
-    int metrics_fd, samples_fd, log_fd;     /* -1 when not open for writing */
+    int metrics_fd, samples_fd, log_fd; /* -1 when not open for writing */
 } run;
 
 /* Makes DIR (must be missing or empty) with config.json, state ready. */
@@ -57,10 +57,10 @@ json *run_config(arena *a, const run *r, err *e);
 /* A new folder name under HOME/runs: "NAME-1", "NAME-2" ... */
 char *run_new_path(arena *a, const char *home, const char *name, err *e);
 
-bool run_begin(run *r, int64_t steps, err *e);              /* -> running; opens metrics, samples and log for appending */
-bool run_step(run *r, int64_t step, err *e);                /* state.json, at most once a second */
+bool run_begin(run *r, int64_t steps, err *e); /* -> running; opens metrics, samples and log for appending */
+bool run_step(run *r, int64_t step, err *e);   /* state.json, at most once a second */
 bool run_end(run *r, run_status s, const char *reason, err *e);
-bool run_metric(run *r, str line, err *e);                  /* one JSON object, newline added */
+bool run_metric(run *r, str line, err *e); /* one JSON object, newline added */
 bool run_sample(run *r, str line, err *e);
 /* After a resume at `step`: lines of later steps are cut off metrics.jsonl and samples.jsonl. */
 bool run_rewind(run *r, int64_t step, err *e);
@@ -68,12 +68,12 @@ bool run_rewind(run *r, int64_t step, err *e);
 /* ---- checkpoints: written aside, fsynced, renamed; manifest.json names every file with size and SHA-256 ------------------ */
 
 typedef struct {
-    char *path;                 /* the folder being written: DIR/.checkpoint-N.part */
+    char *path; /* the folder being written: DIR/.checkpoint-N.part */
     char *final;
     int64_t step;
 } checkpoint_out;
 bool checkpoint_begin(arena *a, const run *r, int64_t step, checkpoint_out *out, err *e);
-bool checkpoint_commit(const run *r, checkpoint_out *c, int keep_last, err *e);   /* manifest, fsync, rename; removes older ones */
+bool checkpoint_commit(const run *r, checkpoint_out *c, int keep_last, err *e); /* manifest, fsync, rename; removes older ones */
 void checkpoint_abandon(checkpoint_out *c);
 
 /* The newest checkpoint whose manifest holds; damaged ones are named by log_warning and skipped. NULL, no error: there is none. */
@@ -86,29 +86,29 @@ bool run_list(arena *a, const char *home, run **out, int *count, err *e);
 
 typedef struct {
     const opt *table;
-    void *target;               /* the struct the table describes */
+    void *target; /* the struct the table describes */
 } opt_group;
 
 typedef struct {
     const opt_group *groups;
     int count;
-    opt_origin *origin;         /* one per key that is not at its default */
+    opt_origin *origin; /* one per key that is not at its default */
     int origins;
 } resolved;
 
 typedef struct {
     const char *name, *words;
-    const char *const *settings;   /* "learning_rate=1e-4", ..., NULL */
+    const char *const *settings; /* "learning_rate=1e-4", ..., NULL */
 } preset;
-extern const preset run_presets[];  /* ended by a row without a name */
+extern const preset run_presets[]; /* ended by a row without a name */
 const preset *preset_find(const char *name);
 
 bool resolve_defaults(arena *a, resolved *r);
 bool resolve_preset(arena *a, resolved *r, const char *name, err *e);
-bool resolve_file(arena *a, resolved *r, const char *path, err *e);         /* JSON object; an unknown key is an error with the nearest */
+bool resolve_file(arena *a, resolved *r, const char *path, err *e); /* JSON object; an unknown key is an error with the nearest */
 bool resolve_environment(arena *a, resolved *r, err *e);
 bool resolve_set(arena *a, resolved *r, str key, str value, const char *source, err *e);
 bool resolve_set_json(arena *a, resolved *r, const json *object, const char *source, err *e);
-void resolve_put_json(json_writer *w, const resolved *r);                   /* {"learning_rate": 2e-5, ...} all values */
+void resolve_put_json(json_writer *w, const resolved *r); /* {"learning_rate": 2e-5, ...} all values */
 
 #endif

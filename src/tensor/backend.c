@@ -31,7 +31,9 @@ void values_zero(backend *b, float *x, size_t n) {
     (void)b;
     memset(x, 0, n * sizeof *x);
 }
-void values_adamw(backend *b, float *values, const float *grad, float *m, float *v, size_t n, const adamw_form *f) { b->adamw(b, values, grad, m, v, n, f); }
+void values_adamw(backend *b, float *values, const float *grad, float *m, float *v, size_t n, const adamw_form *f) {
+    b->adamw(b, values, grad, m, v, n, f);
+}
 
 /* ---- layouts ------------------------------------------------------------------------------------------------------------------------ */
 
@@ -46,7 +48,10 @@ void layout_positions(const span *seq, int count, int32_t *position) {
 
 kv_cache *kv_cache_new(int layers, int capacity, int width) {
     kv_cache *c = memory_alloc(sizeof *c);
-    *c = (kv_cache){.layers = layers, .width = width, .k = memory_alloc((size_t)layers * sizeof *c->k), .v = memory_alloc((size_t)layers * sizeof *c->v)};
+    *c = (kv_cache){.layers = layers,
+                    .width = width,
+                    .k = memory_alloc((size_t)layers * sizeof *c->k),
+                    .v = memory_alloc((size_t)layers * sizeof *c->v)};
     kv_cache_reserve(c, capacity);
     return c;
 }

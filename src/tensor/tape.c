@@ -18,8 +18,8 @@ enum { ALIGN = 64, CHUNK = 64 << 20 };
 /* Blocks in use and free lie in one list per chunk, in the order of their addresses; neighbours that are free are joined. */
 typedef struct block block;
 struct block {
-    size_t size;             /* with this header */
-    block *before, *after;   /* neighbours in the chunk */
+    size_t size;           /* with this header */
+    block *before, *after; /* neighbours in the chunk */
     bool used;
     char pad[ALIGN - sizeof(size_t) - 2 * sizeof(void *) - 1];
 };
@@ -101,7 +101,7 @@ static void pool_give(pool *p, void *at) {
 /* ---- tape ------------------------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
-    int begin, end;          /* nodes */
+    int begin, end; /* nodes */
     tensor *out;
     bool recomputed;
 } segment;
@@ -110,7 +110,7 @@ struct tape {
     backend *backend;
     pool *pool;
     tape_options o;
-    arena *arena;            /* nodes and tensors */
+    arena *arena; /* nodes and tensors */
     node **nodes;
     int count, room;
     segment *segments;
@@ -158,7 +158,8 @@ backend *tape_backend(const tape *t) { return t->backend; }
 const tape_options *tape_options_of(const tape *t) { return &t->o; }
 
 static void run_forward(tape *t, node *n) {
-    if (!n->in_place && !n->out->data) n->out->data = pool_take(t->pool, (size_t)n->out->rows * (size_t)n->out->cols * sizeof(float));
+    if (!n->in_place && !n->out->data)
+        n->out->data = pool_take(t->pool, (size_t)n->out->rows * (size_t)n->out->cols * sizeof(float));
     if (n->saved_floats && !n->saved) n->saved = pool_take(t->pool, n->saved_floats * sizeof(float));
     n->grad = t->o.grad && n->out->wants_grad;
     if (n->backward_done) n->fused_dh = n->saved + 2 * (size_t)n->out->rows;

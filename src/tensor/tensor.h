@@ -27,19 +27,19 @@
 /* ---- storage types (TYPES rows live in tensor/types.c) ---------------------------------------------------------------- */
 
 /*     token        name    values bytes  per block */
-#define TYPES(X)                        \
-    X(TYPE_F32,  "f32",   1,   4)       \
-    X(TYPE_F16,  "f16",   1,   2)       \
-    X(TYPE_BF16, "bf16",  1,   2)       \
-    X(TYPE_Q8_0, "q8_0", 32,  34)       \
-    X(TYPE_Q4_0, "q4_0", 32,  18)       \
-    X(TYPE_Q4_1, "q4_1", 32,  20)
+#define TYPES(X)                                                                                                                 \
+    X(TYPE_F32, "f32", 1, 4)                                                                                                     \
+    X(TYPE_F16, "f16", 1, 2)                                                                                                     \
+    X(TYPE_BF16, "bf16", 1, 2)                                                                                                   \
+    X(TYPE_Q8_0, "q8_0", 32, 34)                                                                                                 \
+    X(TYPE_Q4_0, "q4_0", 32, 18)                                                                                                 \
+    X(TYPE_Q4_1, "q4_1", 32, 20)
 
 typedef enum {
 #define X(token, name, values, bytes) token,
     TYPES(X)
 #undef X
-    TYPE_COUNT
+        TYPE_COUNT
 } storage_type;
 
 const char *type_name(storage_type t);
@@ -63,7 +63,7 @@ typedef struct weight {
     const char *name;
     int rows, cols;
     bool matrix;
-    storage_type type;       /* of the packed copy */
+    storage_type type; /* of the packed copy */
     float *values, *grad;
     void *packed;
     size_t packed_bytes;
@@ -73,8 +73,8 @@ typedef struct weight {
  * (TYPE_F32, TYPE_BF16 or, when from == type, left in its blocks). trained: also keeps the float32 master and a gradient. */
 weight *weight_new(arena *a, backend *b, const char *name, int rows, int cols, bool matrix, storage_type from, const void *data,
                    storage_type type, bool trained);
-void weight_train(arena *a, backend *b, weight *w);          /* from frozen to trained: adds master and gradient */
-void weight_refresh(backend *b, weight *w);                  /* packs again after values changed */
+void weight_train(arena *a, backend *b, weight *w);              /* from frozen to trained: adds master and gradient */
+void weight_refresh(backend *b, weight *w);                      /* packs again after values changed */
 void weight_read(const backend *b, const weight *w, float *out); /* float32 rows, whatever it is kept in */
 void weight_set(backend *b, weight *w, const float *values);     /* the other way (master and packed) */
 size_t weight_bytes_needed(int rows, int cols, bool matrix, storage_type type, bool trained);
@@ -87,7 +87,7 @@ typedef struct {
     int used;                    /* tokens stored; attention writes at `used`, the caller advances it after the forward pass */
     float **k, **v;              /* [layers] */
 } kv_cache;
-kv_cache *kv_cache_new(int layers, int capacity, int width);  /* heap; capacity grows by kv_cache_reserve */
+kv_cache *kv_cache_new(int layers, int capacity, int width); /* heap; capacity grows by kv_cache_reserve */
 void kv_cache_reserve(kv_cache *c, int capacity);
 void kv_cache_copy(kv_cache *to, const kv_cache *from, int tokens); /* the first `tokens` tokens */
 void kv_cache_free(kv_cache *c);
@@ -97,8 +97,8 @@ void kv_cache_free(kv_cache *c);
  * cache->used tokens of a cache, to which its keys and values are added. Positions start behind them. */
 typedef struct {
     int begin, length, prompt;
-    int parent, shared;      /* -1: none */
-    kv_cache *cache;         /* NULL: none */
+    int parent, shared; /* -1: none */
+    kv_cache *cache;    /* NULL: none */
 } span;
 
 typedef struct {
@@ -115,30 +115,30 @@ void layout_positions(const span *seq, int count, int32_t *position);
 typedef struct tape tape;
 typedef struct tensor {
     int rows, cols;
-    float *data;         /* [rows, cols]; NULL once freed or while measuring */
-    float *grad;         /* the same shape, made by tape_backward when needed */
-    bool wants_grad;     /* something trained lies behind it */
-    int node, segment;   /* which node made it */
+    float *data;       /* [rows, cols]; NULL once freed or while measuring */
+    float *grad;       /* the same shape, made by tape_backward when needed */
+    bool wants_grad;   /* something trained lies behind it */
+    int node, segment; /* which node made it */
 } tensor;
 
 /* Memory of activations: blocks handed out and taken back in a fixed order, so that a run in measuring mode gives the exact
  * peak. One pool serves every step of a run. */
 typedef struct pool pool;
-pool *pool_new(void);                  /* grows as needed */
+pool *pool_new(void); /* grows as needed */
 void pool_free(pool *p);
-size_t pool_peak(const pool *p);       /* bytes, also of measured tapes */
+size_t pool_peak(const pool *p); /* bytes, also of measured tapes */
 
 typedef struct {
     compute_type compute;
-    bool grad;           /* keep what backward needs */
-    bool recompute;      /* keep only the ends of segments; the inside is computed again in backward */
-    bool measure;        /* run nothing, only count memory */
-    bool dropout;        /* let op_dropout drop */
-    uint64_t seed;       /* of this step: randomness is keyed by (seed, node) */
+    bool grad;      /* keep what backward needs */
+    bool recompute; /* keep only the ends of segments; the inside is computed again in backward */
+    bool measure;   /* run nothing, only count memory */
+    bool dropout;   /* let op_dropout drop */
+    uint64_t seed;  /* of this step: randomness is keyed by (seed, node) */
 } tape_options;
 
 tape *tape_new(backend *b, pool *p, tape_options o);
-void tape_free(tape *t);                /* gives every block back to the pool */
+void tape_free(tape *t); /* gives every block back to the pool */
 backend *tape_backend(const tape *t);
 const tape_options *tape_options_of(const tape *t);
 
@@ -150,55 +150,55 @@ tensor *tape_segment_end(tape *t, tensor *y);
 /* Runs backward from every head whose gradients were given (op_logp_seed, op_score_seed, tape_seed). Gradients of weights are
  * added to weight->grad. Called once. */
 void tape_backward(tape *t);
-void tape_seed(tape *t, tensor *y, const float *dy); /* adds dy [rows, cols] (host) to the gradient of y */
+void tape_seed(tape *t, tensor *y, const float *dy);        /* adds dy [rows, cols] (host) to the gradient of y */
 void tape_read(const tape *t, const tensor *x, float *out); /* to the host */
 
 /* ---- operations ---------------------------------------------------------------------------------------------------------- */
 
 /*     token         function prefix  words */
-#define OPS(X)                                                         \
-    X(OP_EMBED,      embed,      "rows of a table by token id")        \
-    X(OP_POSITION,   position,   "adds rows of a table by position")   \
-    X(OP_LINEAR,     linear,     "x W^T + b")                          \
-    X(OP_RMSNORM,    rmsnorm,    "root mean square normalisation")     \
-    X(OP_LAYERNORM,  layernorm,  "layer normalisation")                \
-    X(OP_ROPE,       rope,       "rotary positions")                   \
-    X(OP_ATTENTION,  attention,  "causal attention over a layout")     \
-    X(OP_GATE,       gate,       "act(gate) * up")                     \
-    X(OP_ACTIVATION, activation, "act(x)")                             \
-    X(OP_ADD,        add,        "a + b")                              \
-    X(OP_ROWS,       rows,       "some rows of a matrix")              \
-    X(OP_COLUMNS,    columns,    "some columns of a matrix")           \
-    X(OP_DROPOUT,    dropout,    "zeroes values at random")            \
-    X(OP_LOGP,       logp,       "log-probabilities of given tokens")
+#define OPS(X)                                                                                                                   \
+    X(OP_EMBED, embed, "rows of a table by token id")                                                                            \
+    X(OP_POSITION, position, "adds rows of a table by position")                                                                 \
+    X(OP_LINEAR, linear, "x W^T + b")                                                                                            \
+    X(OP_RMSNORM, rmsnorm, "root mean square normalisation")                                                                     \
+    X(OP_LAYERNORM, layernorm, "layer normalisation")                                                                            \
+    X(OP_ROPE, rope, "rotary positions")                                                                                         \
+    X(OP_ATTENTION, attention, "causal attention over a layout")                                                                 \
+    X(OP_GATE, gate, "act(gate) * up")                                                                                           \
+    X(OP_ACTIVATION, activation, "act(x)")                                                                                       \
+    X(OP_ADD, add, "a + b")                                                                                                      \
+    X(OP_ROWS, rows, "some rows of a matrix")                                                                                    \
+    X(OP_COLUMNS, columns, "some columns of a matrix")                                                                           \
+    X(OP_DROPOUT, dropout, "zeroes values at random")                                                                            \
+    X(OP_LOGP, logp, "log-probabilities of given tokens")
 
 typedef enum {
 #define X(token, name, words) token,
     OPS(X)
 #undef X
-    OP_COUNT
+        OP_COUNT
 } op_kind;
 
 /*     token          name (transformers) */
-#define ACTIVATIONS(X)                       \
-    X(ACT_SILU,      "silu")                 \
-    X(ACT_GELU,      "gelu")                 \
-    X(ACT_GELU_TANH, "gelu_pytorch_tanh")    \
-    X(ACT_RELU,      "relu")
+#define ACTIVATIONS(X)                                                                                                           \
+    X(ACT_SILU, "silu")                                                                                                          \
+    X(ACT_GELU, "gelu")                                                                                                          \
+    X(ACT_GELU_TANH, "gelu_pytorch_tanh")                                                                                        \
+    X(ACT_RELU, "relu")
 
 typedef enum {
 #define X(token, name) token,
     ACTIVATIONS(X)
 #undef X
-    ACT_COUNT
+        ACT_COUNT
 } activation_kind;
 
 /* ids [T] -> [T, D]; the table's gradient is scattered back (none to row `no_grad_id`; -1: to all). */
 tensor *op_embed(tape *t, weight *table, const int32_t *ids, int T, int no_grad_id);
-tensor *op_position(tape *t, tensor *x, weight *table, const layout *l);        /* x + table[position] */
-tensor *op_linear(tape *t, tensor *x, weight *w, weight *bias);                 /* [T,K] W[N,K] -> [T,N]; bias [N] or NULL */
-tensor *op_linear_add(tape *t, tensor *y, tensor *x, weight *w, float scale);   /* y += scale * x W^T, in place; returns y */
-tensor *op_rmsnorm(tape *t, tensor *x, weight *w, float eps);                   /* x / rms(x) * w */
+tensor *op_position(tape *t, tensor *x, weight *table, const layout *l);      /* x + table[position] */
+tensor *op_linear(tape *t, tensor *x, weight *w, weight *bias);               /* [T,K] W[N,K] -> [T,N]; bias [N] or NULL */
+tensor *op_linear_add(tape *t, tensor *y, tensor *x, weight *w, float scale); /* y += scale * x W^T, in place; returns y */
+tensor *op_rmsnorm(tape *t, tensor *x, weight *w, float eps);                 /* x / rms(x) * w */
 tensor *op_layernorm(tape *t, tensor *x, weight *w, weight *bias, float eps);
 
 /* cos/sin of every position up to `positions` for the first `rotary` values of a head (pairs (i, i + rotary/2)):
@@ -207,26 +207,26 @@ typedef struct {
     int rotary;
     const float *frequency;
     float attention_factor;
-    bool interleaved;            /* pairs (2i, 2i+1) instead */
+    bool interleaved; /* pairs (2i, 2i+1) instead */
 } rope_table;
 tensor *op_rope(tape *t, tensor *x, int head_dim, const layout *l, const rope_table *r);
 
 typedef struct {
     int heads, kv_heads, head_dim;
-    float scale;                 /* of the scores */
-    int window;                  /* query i sees keys j with i - window < j <= i; 0: all */
-    float cap;                   /* cap * tanh(score / cap); 0: none */
-    const float *alibi;          /* [heads] slopes or NULL */
-    int layer;                   /* which matrices of a cache */
+    float scale;        /* of the scores */
+    int window;         /* query i sees keys j with i - window < j <= i; 0: all */
+    float cap;          /* cap * tanh(score / cap); 0: none */
+    const float *alibi; /* [heads] slopes or NULL */
+    int layer;          /* which matrices of a cache */
 } attention_form;
 /* q [T, H*d], k and v [T, KV*d] -> [T, H*d] */
 tensor *op_attention(tape *t, tensor *q, tensor *k, tensor *v, const layout *l, const attention_form *f);
 tensor *op_gate(tape *t, tensor *gate, tensor *up, activation_kind act);
 tensor *op_activation(tape *t, tensor *x, activation_kind act);
 tensor *op_add(tape *t, tensor *a, tensor *b);
-tensor *op_rows(tape *t, tensor *x, const int32_t *rows, int R);                /* [T,D] -> [R,D] */
-tensor *op_columns(tape *t, tensor *x, int first, int count);                   /* [T,D] -> [T,count] */
-tensor *op_dropout(tape *t, tensor *x, float p);                                /* x itself when p = 0 or dropout is off */
+tensor *op_rows(tape *t, tensor *x, const int32_t *rows, int R); /* [T,D] -> [R,D] */
+tensor *op_columns(tape *t, tensor *x, int first, int count);    /* [T,D] -> [T,count] */
+tensor *op_dropout(tape *t, tensor *x, float p);                 /* x itself when p = 0 or dropout is off */
 
 /* The head. Columns for R rows whose next token is given; the logits [R, V] exist only a chunk at a time.
  *   z = (h W^T + bias), logp = z[target] - logsumexp(z), entropy = lse - sum p z, mean_logit = mean z,
@@ -244,11 +244,11 @@ typedef struct {
 } token_rule;
 
 typedef struct {
-    int32_t const *target;       /* [R] */
-    head_columns columns;        /* written */
-    float label_smoothing;       /* row rule: with token_rule, the gradient of dlogp's token is spread: see tensor/ops.c */
-    float *smooth;               /* [R] or NULL: mean over the vocabulary of log p (for label smoothing) */
-    token_rule fused;            /* gradient NULL: backward is seeded later by op_logp_seed */
+    int32_t const *target; /* [R] */
+    head_columns columns;  /* written */
+    float label_smoothing; /* row rule: with token_rule, the gradient of dlogp's token is spread: see tensor/ops.c */
+    float *smooth;         /* [R] or NULL: mean over the vocabulary of log p (for label smoothing) */
+    token_rule fused;      /* gradient NULL: backward is seeded later by op_logp_seed */
 } logp_form;
 
 /* h [R, D], w [V, D]. The returned tensor is [R, 1] of logp (its data is what columns.logp got). */
@@ -265,8 +265,8 @@ void values_zero(backend *b, float *x, size_t n);
 
 typedef struct {
     double lr, beta1, beta2, eps, weight_decay;
-    int64_t step;                /* from 1 */
-    double grad_scale;           /* clipping: gradients are read times this */
+    int64_t step;      /* from 1 */
+    double grad_scale; /* clipping: gradients are read times this */
 } adamw_form;
 void values_adamw(backend *b, float *values, const float *grad, float *m, float *v, size_t n, const adamw_form *f);
 
@@ -282,12 +282,12 @@ typedef struct node node;
 typedef void (*op_kernel)(backend *b, node *n);
 
 struct backend {
-    const char *name, *words;                        /* "cpu", "AVX-512, 2 threads" */
+    const char *name, *words; /* "cpu", "AVX-512, 2 threads" */
     void *(*alloc)(backend *b, size_t bytes);
     void (*free)(backend *b, void *memory);
     void (*put)(backend *b, void *to, const void *host, size_t bytes);
     void (*get)(backend *b, void *host, const void *from, size_t bytes);
-    void (*finish)(backend *b);                      /* waits for all work given so far */
+    void (*finish)(backend *b); /* waits for all work given so far */
     /* The packed form of a matrix: bytes it needs, made from rows of any type, read back to float32 (some rows of it). */
     size_t (*packed_bytes)(storage_type type, int rows, int cols);
     void (*pack)(backend *b, void *packed, storage_type type, int rows, int cols, storage_type from, const void *data);
@@ -307,6 +307,6 @@ backend *backend_open(const char *name, err *e);
 void backend_close(backend *b);
 
 machine_peak backend_peak(backend *b);
-void backend_bench(backend *b, FILE *out);   /* table of matrix products as shares of that peak */
+void backend_bench(backend *b, FILE *out); /* table of matrix products as shares of that peak */
 
 #endif

@@ -139,7 +139,8 @@ static void q4_0_encode(const float *in, void *out, size_t n) {
         const float d = extreme / -8, inverse = d != 0 ? 1 / d : 0;
         put_word(b, 0, float_half(d));
         for (int k = 0; k < 16; k++) {
-            const uint8_t low = nibble(in[i + (size_t)k] * inverse + 8.5f), high = nibble(in[i + (size_t)k + 16] * inverse + 8.5f);
+            const uint8_t low = nibble(in[i + (size_t)k] * inverse + 8.5f),
+                          high = nibble(in[i + (size_t)k + 16] * inverse + 8.5f);
             b[2 + k] = (uint8_t)(low | high << 4);
         }
     }
@@ -167,7 +168,8 @@ static void q4_1_encode(const float *in, void *out, size_t n) {
         put_word(b, 0, float_half(d));
         put_word(b, 1, float_half(least));
         for (int k = 0; k < 16; k++) {
-            const uint8_t low = nibble((in[i + (size_t)k] - least) * inverse + 0.5f), high = nibble((in[i + (size_t)k + 16] - least) * inverse + 0.5f);
+            const uint8_t low = nibble((in[i + (size_t)k] - least) * inverse + 0.5f),
+                          high = nibble((in[i + (size_t)k + 16] - least) * inverse + 0.5f);
             b[4 + k] = (uint8_t)(low | high << 4);
         }
     }

@@ -41,8 +41,8 @@ static void put_values(backend *b, float *to, storage_type from, const void *dat
     memory_release(piece);
 }
 
-weight *weight_new(arena *a, backend *b, const char *name, int rows, int cols, bool matrix, storage_type from, const void *data, storage_type type,
-                   bool train) {
+weight *weight_new(arena *a, backend *b, const char *name, int rows, int cols, bool matrix, storage_type from, const void *data,
+                   storage_type type, bool train) {
     weight *w = arena_new_of(a, weight);
     *w = (weight){.name = arena_text(a, name), .rows = rows, .cols = cols, .matrix = matrix, .type = type};
     const size_t n = values_of(rows, cols);
@@ -88,6 +88,9 @@ void weight_set(backend *b, weight *w, const float *values) {
 
 size_t weight_bytes_needed(int rows, int cols, bool matrix, storage_type type, bool train) {
     const size_t n = values_of(rows, cols) * sizeof(float);
-    const size_t packed = !matrix ? 0 : type == TYPE_F32 ? n : type == TYPE_BF16 ? n / 2 : type_bytes(type, values_of(rows, cols));
+    const size_t packed = !matrix             ? 0
+                          : type == TYPE_F32  ? n
+                          : type == TYPE_BF16 ? n / 2
+                                              : type_bytes(type, values_of(rows, cols));
     return packed + (!matrix || train ? n : 0) + (train ? n : 0);
 }

@@ -10,14 +10,13 @@ struct chat_template {
 };
 
 /* ChatML as many models speak it, with what is trained marked. */
-static const char chatml[] =
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' }}{% if message['role'] == 'assistant' %}{% generation %}"
-    "{{ message['content'] + '<|im_end|>' }}{% endgeneration %}{% else %}{{ message['content'] + '<|im_end|>' }}{% endif %}{{ '\\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+static const char chatml[] = "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' }}{% if message['role'] "
+                             "== 'assistant' %}{% generation %}"
+                             "{{ message['content'] + '<|im_end|>' }}{% endgeneration %}{% else %}{{ message['content'] + "
+                             "'<|im_end|>' }}{% endif %}{{ '\\n' }}{% endfor %}"
+                             "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
-static const struct {
-    const char *name, *text;
-} own_templates[] = {{"chatml", chatml}};
+static const struct { const char *name, *text; } own_templates[] = {{"chatml", chatml}};
 
 str chat_template_named(const char *name) {
     for (size_t i = 0; i < sizeof own_templates / sizeof *own_templates; i++)
@@ -40,7 +39,8 @@ str chat_template_of_config(const json *config) {
     const json *v = json_get(config, "chat_template");
     if (json_kind_of(v) != JSON_ARRAY) return json_text(v, (str){NULL, 0});
     for (size_t i = 0; i < json_count(v); i++)
-        if (str_is(json_get_text(json_at(v, i), "name", STR("")), "default")) return json_get_text(json_at(v, i), "template", (str){NULL, 0});
+        if (str_is(json_get_text(json_at(v, i), "name", STR("")), "default"))
+            return json_get_text(json_at(v, i), "template", (str){NULL, 0});
     return (str){NULL, 0};
 }
 
@@ -77,7 +77,8 @@ bool chat_render(const chat_template *t, const chat_request *r, arena *a, chat_r
     jinja_output o;
     if (!jinja_render(t->parsed, globals_of(a, r), NULL, a, &o, e)) return err_prefix(e, "%s", t->name);
     if (r->continue_final_message && json_count(r->messages)) cut_final(r, &o);
-    *out = (chat_rendered){.begin = arena_array(a, size_t, o.ranges + 1), .end = arena_array(a, size_t, o.ranges + 1), .generations = o.ranges};
+    *out = (chat_rendered){
+        .begin = arena_array(a, size_t, o.ranges + 1), .end = arena_array(a, size_t, o.ranges + 1), .generations = o.ranges};
     out->text = (str){arena_copy(a, o.text.ptr ? o.text.ptr : "", o.text.len), o.text.len};
     for (int i = 0; i < o.ranges; i++) {
         out->begin[i] = o.range[i].begin;
@@ -91,7 +92,10 @@ bool chat_tokens(const chat_template *t, const tokenizer *tok, const chat_reques
     chat_rendered made;
     token_ids ids = {0};
     if (!chat_render(t, r, a, &made, e) || !tokenizer_encode(tok, made.text, false, &ids, e)) return false;
-    *out = (chat_encoded){.text = made.text, .count = (int)ids.count, .ids = arena_array(a, int32_t, ids.count + 1), .trained = arena_array(a, uint8_t, ids.count + 1)};
+    *out = (chat_encoded){.text = made.text,
+                          .count = (int)ids.count,
+                          .ids = arena_array(a, int32_t, ids.count + 1),
+                          .trained = arena_array(a, uint8_t, ids.count + 1)};
     memcpy(out->ids, ids.ids ? ids.ids : (int32_t[1]){0}, ids.count * sizeof *out->ids);
     for (int g = 0, i = 0; g < made.generations; g++) { /* from the token of the first byte to that of the last */
         while (i < out->count && (size_t)ids.end[i] <= made.begin[g]) i++;

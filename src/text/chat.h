@@ -11,7 +11,7 @@ typedef struct chat_template chat_template;
 /* `name` is for messages. The text is untrusted: rendering has limits (jinja.h). */
 chat_template *chat_template_parse(arena *a, str text, const char *name, err *e);
 str chat_template_source(const chat_template *t);
-bool chat_template_has_generation(const chat_template *t);   /* {% generation %} marks what is trained */
+bool chat_template_has_generation(const chat_template *t); /* {% generation %} marks what is trained */
 
 /* tokenizer_config.json's chat_template: a text, or the one named "default" of a list. Empty: none. */
 str chat_template_of_config(const json *tokenizer_config);
@@ -19,16 +19,16 @@ str chat_template_of_config(const json *tokenizer_config);
 str chat_template_named(const char *name);
 
 typedef struct {
-    const json *messages;              /* [{role, content, ...}] */
-    const json *tools;                 /* or NULL */
-    const json *extra;                 /* an object whose further keys reach the template; or NULL */
+    const json *messages; /* [{role, content, ...}] */
+    const json *tools;    /* or NULL */
+    const json *extra;    /* an object whose further keys reach the template; or NULL */
     bool add_generation_prompt, continue_final_message;
-    const tokenizer *tok;              /* for bos_token, eos_token ...; NULL: they are undefined */
+    const tokenizer *tok; /* for bos_token, eos_token ...; NULL: they are undefined */
 } chat_request;
 
 typedef struct {
     str text;
-    size_t *begin, *end;               /* bytes that {% generation %} blocks made */
+    size_t *begin, *end; /* bytes that {% generation %} blocks made */
     int generations;
 } chat_rendered;
 bool chat_render(const chat_template *t, const chat_request *r, arena *a, chat_rendered *out, err *e);
@@ -36,7 +36,7 @@ bool chat_render(const chat_template *t, const chat_request *r, arena *a, chat_r
 typedef struct {
     str text;
     int32_t *ids;
-    uint8_t *trained;                  /* 1: inside a {% generation %} block, as transformers' assistant mask */
+    uint8_t *trained; /* 1: inside a {% generation %} block, as transformers' assistant mask */
     int count;
 } chat_encoded;
 /* Renders and tokenises, without special tokens of the tokenizer's own: the template writes them. */

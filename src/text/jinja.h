@@ -21,9 +21,9 @@ jinja *jinja_parse(arena *a, str text, jinja_options o, err *e);
 bool jinja_has_generation(const jinja *j);
 
 typedef struct {
-    int64_t fuel;                      /* 0: the default, 20 million steps */
-    size_t output;                     /* bytes; 0: the default, 64 MB */
-    int depth;                         /* of calls and expressions; 0: the default, 200 */
+    int64_t fuel;  /* 0: the default, 20 million steps */
+    size_t output; /* bytes; 0: the default, 64 MB */
+    int depth;     /* of calls and expressions; 0: the default, 200 */
 } jinja_limits;
 
 /* Bytes of the output that {% generation %} blocks made. */
@@ -32,8 +32,8 @@ typedef struct {
 } jinja_range;
 
 typedef struct {
-    buf text;                          /* the caller frees it */
-    jinja_range *range;                /* from the arena */
+    buf text;           /* the caller frees it */
+    jinja_range *range; /* from the arena */
     int ranges;
 } jinja_output;
 

@@ -29,7 +29,9 @@ static int64_t int_arg(const jargs *args, int place, const char *name, int64_t f
     return v.kind == V_INT ? v.u.integer : v.kind == V_BOOL ? v.u.boolean : v.kind == V_FLOAT ? (int64_t)v.u.real : fallback;
 }
 
-static bool given(const jargs *args, int place, const char *name) { return jinja_arg(args, place, name, jv_undefined(STR(""))).kind != V_UNDEFINED; }
+static bool given(const jargs *args, int place, const char *name) {
+    return jinja_arg(args, place, name, jv_undefined(STR(""))).kind != V_UNDEFINED;
+}
 
 static jvalue finish(run *r, buf *b) {
     const jvalue v = jv_copy_text(r, buf_str(b));
@@ -134,7 +136,8 @@ static jvalue split(run *r, str s, str separator, int64_t most, bool from_right)
             if (at >= s.len) break;
             size_t end = at;
             while (end < s.len && (n = utf8_next(s, end, &c), !unicode_is_space(c))) end += n;
-            if (most >= 0 && out.u.list->count == most) end = at + stripped(str_slice(s, at, s.len), (str){NULL, 0}, false, true).len;
+            if (most >= 0 && out.u.list->count == most)
+                end = at + stripped(str_slice(s, at, s.len), (str){NULL, 0}, false, true).len;
             jv_append(r, out, jv_text(str_slice(s, at, end)));
             at = most >= 0 && out.u.list->count == most + 1 ? s.len : end;
         }
@@ -156,28 +159,45 @@ static jvalue split(run *r, str s, str separator, int64_t most, bool from_right)
         return out;
     }
     size_t at = 0;
-    for (ptrdiff_t found; (most < 0 || out.u.list->count < most) && (found = str_find(s, separator, at)) >= 0; at = (size_t)found + separator.len)
+    for (ptrdiff_t found; (most < 0 || out.u.list->count < most) && (found = str_find(s, separator, at)) >= 0;
+         at = (size_t)found + separator.len)
         jv_append(r, out, jv_text(str_slice(s, at, (size_t)found)));
     jv_append(r, out, jv_text(str_slice(s, at, s.len)));
     return out;
 }
 
-static str set_arg(run *r, const jargs *args, int place, const char *name) { return jinja_text_arg(r, args, place, name, (str){NULL, 0}); }
+static str set_arg(run *r, const jargs *args, int place, const char *name) {
+    return jinja_text_arg(r, args, place, name, (str){NULL, 0});
+}
 
 /* ---- methods ---------------------------------------------------------------------------------------------------------------------------- */
 
 #define METHOD(name) static jvalue name(run *r, const jfunction *f, const jargs *args)
-#define SELF (f->self->u.text)
+#define SELF         (f->self->u.text)
 METHOD(m_strip) { return jv_text(stripped(SELF, set_arg(r, args, 0, "chars"), true, true)); }
 METHOD(m_lstrip) { return jv_text(stripped(SELF, set_arg(r, args, 0, "chars"), true, false)); }
 METHOD(m_rstrip) { return jv_text(stripped(SELF, set_arg(r, args, 0, "chars"), false, true)); }
 METHOD(m_split) { return split(r, SELF, set_arg(r, args, 0, "sep"), int_arg(args, 1, "maxsplit", -1), false); }
 METHOD(m_rsplit) { return split(r, SELF, set_arg(r, args, 0, "sep"), int_arg(args, 1, "maxsplit", -1), true); }
-METHOD(m_lower) { (void)args; return mapped(r, SELF, 0); }
-METHOD(m_upper) { (void)args; return mapped(r, SELF, 1); }
-METHOD(m_title) { (void)args; return mapped(r, SELF, 2); }
-METHOD(m_capitalize) { (void)args; return mapped(r, SELF, 3); }
-METHOD(m_replace) { return replaced(r, SELF, set_arg(r, args, 0, "old"), set_arg(r, args, 1, "new"), int_arg(args, 2, "count", -1)); }
+METHOD(m_lower) {
+    (void)args;
+    return mapped(r, SELF, 0);
+}
+METHOD(m_upper) {
+    (void)args;
+    return mapped(r, SELF, 1);
+}
+METHOD(m_title) {
+    (void)args;
+    return mapped(r, SELF, 2);
+}
+METHOD(m_capitalize) {
+    (void)args;
+    return mapped(r, SELF, 3);
+}
+METHOD(m_replace) {
+    return replaced(r, SELF, set_arg(r, args, 0, "old"), set_arg(r, args, 1, "new"), int_arg(args, 2, "count", -1));
+}
 
 static bool any_affix(run *r, const jfunction *f, const jargs *args, bool start) {
     const jvalue v = jinja_arg(args, 0, "prefix", jv_text(STR("")));
@@ -240,9 +260,18 @@ static bool all_letters(str s, bool (*is)(int32_t)) {
     }
     return s.len > 0;
 }
-METHOD(m_isdigit) { (void)r, (void)args; return jv_bool(all_letters(SELF, unicode_is_digit)); }
-METHOD(m_isalpha) { (void)r, (void)args; return jv_bool(all_letters(SELF, unicode_is_letter)); }
-METHOD(m_isspace) { (void)r, (void)args; return jv_bool(all_letters(SELF, unicode_is_space)); }
+METHOD(m_isdigit) {
+    (void)r, (void)args;
+    return jv_bool(all_letters(SELF, unicode_is_digit));
+}
+METHOD(m_isalpha) {
+    (void)r, (void)args;
+    return jv_bool(all_letters(SELF, unicode_is_letter));
+}
+METHOD(m_isspace) {
+    (void)r, (void)args;
+    return jv_bool(all_letters(SELF, unicode_is_space));
+}
 
 /* "{} {0} {name}".format(...) */
 METHOD(m_format) {
@@ -259,7 +288,9 @@ METHOD(m_format) {
             const str name = str_slice(SELF, i + 1, (size_t)end);
             long place;
             const bool number = !name.len || str_to_long(name, &place);
-            jv_str(r, &out, number ? jinja_arg(args, name.len ? (int)place : next++, "", jv_none()) : jinja_arg(args, 1 << 20, str_copy(r->a, name), jv_none()));
+            jv_str(r, &out,
+                   number ? jinja_arg(args, name.len ? (int)place : next++, "", jv_none())
+                          : jinja_arg(args, 1 << 20, str_copy(r->a, name), jv_none()));
             i = (size_t)end;
         } else buf_put_char(&out, c);
     }
@@ -303,7 +334,10 @@ METHOD(m_copy) {
     return d;
 }
 #undef DICT
-METHOD(m_refuse) { (void)args; jinja_fail(r, "%s() would change its object, which templates may not do", f->name); }
+METHOD(m_refuse) {
+    (void)args;
+    jinja_fail(r, "%s() would change its object, which templates may not do", f->name);
+}
 METHOD(m_list_index) {
     const jlist *l = f->self->u.list;
     const jvalue wanted = jinja_arg(args, 0, "value", jv_none());
@@ -314,7 +348,8 @@ METHOD(m_list_index) {
 METHOD(m_list_count) {
     int64_t n = 0;
     (void)r;
-    for (int i = 0; i < f->self->u.list->count; i++) n += jv_equal(f->self->u.list->item[i], jinja_arg(args, 0, "value", jv_none()));
+    for (int i = 0; i < f->self->u.list->count; i++)
+        n += jv_equal(f->self->u.list->item[i], jinja_arg(args, 0, "value", jv_none()));
     return jv_int(n);
 }
 
@@ -323,14 +358,44 @@ static const struct {
     const char *name;
     jvalue (*call)(run *, const jfunction *, const jargs *);
 } methods[] = {
-    {V_STRING, "strip", m_strip}, {V_STRING, "lstrip", m_lstrip}, {V_STRING, "rstrip", m_rstrip}, {V_STRING, "split", m_split}, {V_STRING, "rsplit", m_rsplit},
-    {V_STRING, "lower", m_lower}, {V_STRING, "upper", m_upper}, {V_STRING, "title", m_title}, {V_STRING, "capitalize", m_capitalize}, {V_STRING, "replace", m_replace},
-    {V_STRING, "startswith", m_startswith}, {V_STRING, "endswith", m_endswith}, {V_STRING, "removeprefix", m_removeprefix}, {V_STRING, "removesuffix", m_removesuffix},
-    {V_STRING, "find", m_find}, {V_STRING, "rfind", m_rfind}, {V_STRING, "index", m_find}, {V_STRING, "count", m_count}, {V_STRING, "splitlines", m_splitlines},
-    {V_STRING, "join", m_join}, {V_STRING, "format", m_format}, {V_STRING, "isdigit", m_isdigit}, {V_STRING, "isnumeric", m_isdigit}, {V_STRING, "isalpha", m_isalpha},
-    {V_STRING, "isspace", m_isspace}, {V_DICT, "items", m_items}, {V_DICT, "keys", m_keys}, {V_DICT, "values", m_values}, {V_DICT, "get", m_get}, {V_DICT, "copy", m_copy},
-    {V_DICT, "update", m_refuse}, {V_DICT, "pop", m_refuse}, {V_LIST, "append", m_refuse}, {V_LIST, "extend", m_refuse}, {V_LIST, "insert", m_refuse}, {V_LIST, "pop", m_refuse},
-    {V_LIST, "index", m_list_index}, {V_LIST, "count", m_list_count},
+    {V_STRING, "strip", m_strip},
+    {V_STRING, "lstrip", m_lstrip},
+    {V_STRING, "rstrip", m_rstrip},
+    {V_STRING, "split", m_split},
+    {V_STRING, "rsplit", m_rsplit},
+    {V_STRING, "lower", m_lower},
+    {V_STRING, "upper", m_upper},
+    {V_STRING, "title", m_title},
+    {V_STRING, "capitalize", m_capitalize},
+    {V_STRING, "replace", m_replace},
+    {V_STRING, "startswith", m_startswith},
+    {V_STRING, "endswith", m_endswith},
+    {V_STRING, "removeprefix", m_removeprefix},
+    {V_STRING, "removesuffix", m_removesuffix},
+    {V_STRING, "find", m_find},
+    {V_STRING, "rfind", m_rfind},
+    {V_STRING, "index", m_find},
+    {V_STRING, "count", m_count},
+    {V_STRING, "splitlines", m_splitlines},
+    {V_STRING, "join", m_join},
+    {V_STRING, "format", m_format},
+    {V_STRING, "isdigit", m_isdigit},
+    {V_STRING, "isnumeric", m_isdigit},
+    {V_STRING, "isalpha", m_isalpha},
+    {V_STRING, "isspace", m_isspace},
+    {V_DICT, "items", m_items},
+    {V_DICT, "keys", m_keys},
+    {V_DICT, "values", m_values},
+    {V_DICT, "get", m_get},
+    {V_DICT, "copy", m_copy},
+    {V_DICT, "update", m_refuse},
+    {V_DICT, "pop", m_refuse},
+    {V_LIST, "append", m_refuse},
+    {V_LIST, "extend", m_refuse},
+    {V_LIST, "insert", m_refuse},
+    {V_LIST, "pop", m_refuse},
+    {V_LIST, "index", m_list_index},
+    {V_LIST, "count", m_list_count},
 };
 
 jvalue jinja_function(run *r, const char *name, jvalue (*call)(run *, const jfunction *, const jargs *)) {
@@ -353,48 +418,145 @@ bool jinja_method(run *r, jvalue v, str name, jvalue *out) {
 /* ---- tests ------------------------------------------------------------------------------------------------------------------------------ */
 
 #define TEST(name) static bool name(run *r, jvalue v, const jargs *args)
-#define ARG0 jinja_arg(args, 0, "other", jv_none())
-TEST(t_defined) { (void)r, (void)args; return v.kind != V_UNDEFINED; }
-TEST(t_undefined) { (void)r, (void)args; return v.kind == V_UNDEFINED; }
-TEST(t_none) { (void)r, (void)args; return v.kind == V_NONE; }
-TEST(t_boolean) { (void)r, (void)args; return v.kind == V_BOOL; }
-TEST(t_true) { (void)r, (void)args; return v.kind == V_BOOL && v.u.boolean; }
-TEST(t_false) { (void)r, (void)args; return v.kind == V_BOOL && !v.u.boolean; }
-TEST(t_integer) { (void)r, (void)args; return v.kind == V_INT; }
-TEST(t_float) { (void)r, (void)args; return v.kind == V_FLOAT; }
-TEST(t_number) { (void)r, (void)args; return v.kind == V_INT || v.kind == V_FLOAT || v.kind == V_BOOL; }
-TEST(t_string) { (void)r, (void)args; return v.kind == V_STRING; }
-TEST(t_mapping) { (void)r, (void)args; return v.kind == V_DICT; }
-TEST(t_iterable) { (void)r, (void)args; return v.kind == V_LIST || v.kind == V_DICT || v.kind == V_STRING || v.kind == V_UNDEFINED; }
-TEST(t_sequence) { (void)r, (void)args; return v.kind == V_LIST || v.kind == V_DICT || v.kind == V_STRING || v.kind == V_UNDEFINED; }
-TEST(t_callable) { (void)r, (void)args; return v.kind == V_FUNCTION; }
+#define ARG0       jinja_arg(args, 0, "other", jv_none())
+TEST(t_defined) {
+    (void)r, (void)args;
+    return v.kind != V_UNDEFINED;
+}
+TEST(t_undefined) {
+    (void)r, (void)args;
+    return v.kind == V_UNDEFINED;
+}
+TEST(t_none) {
+    (void)r, (void)args;
+    return v.kind == V_NONE;
+}
+TEST(t_boolean) {
+    (void)r, (void)args;
+    return v.kind == V_BOOL;
+}
+TEST(t_true) {
+    (void)r, (void)args;
+    return v.kind == V_BOOL && v.u.boolean;
+}
+TEST(t_false) {
+    (void)r, (void)args;
+    return v.kind == V_BOOL && !v.u.boolean;
+}
+TEST(t_integer) {
+    (void)r, (void)args;
+    return v.kind == V_INT;
+}
+TEST(t_float) {
+    (void)r, (void)args;
+    return v.kind == V_FLOAT;
+}
+TEST(t_number) {
+    (void)r, (void)args;
+    return v.kind == V_INT || v.kind == V_FLOAT || v.kind == V_BOOL;
+}
+TEST(t_string) {
+    (void)r, (void)args;
+    return v.kind == V_STRING;
+}
+TEST(t_mapping) {
+    (void)r, (void)args;
+    return v.kind == V_DICT;
+}
+TEST(t_iterable) {
+    (void)r, (void)args;
+    return v.kind == V_LIST || v.kind == V_DICT || v.kind == V_STRING || v.kind == V_UNDEFINED;
+}
+TEST(t_sequence) {
+    (void)r, (void)args;
+    return v.kind == V_LIST || v.kind == V_DICT || v.kind == V_STRING || v.kind == V_UNDEFINED;
+}
+TEST(t_callable) {
+    (void)r, (void)args;
+    return v.kind == V_FUNCTION;
+}
 static int64_t modulo(run *r, jvalue v, int64_t by) {
     if (v.kind != V_INT && v.kind != V_BOOL) jinja_fail(r, "not all arguments converted: '%s' is no whole number", jv_type(v));
     if (!by) jinja_fail(r, "integer modulo by zero");
     return (v.kind == V_INT ? v.u.integer : v.u.boolean) % by;
 }
-TEST(t_odd) { (void)args; return modulo(r, v, 2) != 0; }
-TEST(t_even) { (void)args; return modulo(r, v, 2) == 0; }
+TEST(t_odd) {
+    (void)args;
+    return modulo(r, v, 2) != 0;
+}
+TEST(t_even) {
+    (void)args;
+    return modulo(r, v, 2) == 0;
+}
 TEST(t_divisibleby) { return modulo(r, v, int_arg(args, 0, "num", 1)) == 0; }
-TEST(t_eq) { (void)r; return jv_equal(v, ARG0); }
-TEST(t_ne) { (void)r; return !jv_equal(v, ARG0); }
+TEST(t_eq) {
+    (void)r;
+    return jv_equal(v, ARG0);
+}
+TEST(t_ne) {
+    (void)r;
+    return !jv_equal(v, ARG0);
+}
 TEST(t_lt) { return jv_compare(r, v, ARG0) < 0; }
 TEST(t_le) { return jv_compare(r, v, ARG0) <= 0; }
 TEST(t_gt) { return jv_compare(r, v, ARG0) > 0; }
 TEST(t_ge) { return jv_compare(r, v, ARG0) >= 0; }
 TEST(t_in) { return jv_contains(r, ARG0, v); }
-TEST(t_lower) { (void)args; const str s = jv_string(r, v); return str_eq(s, mapped(r, s, 0).u.text); }
-TEST(t_upper) { (void)args; const str s = jv_string(r, v); return str_eq(s, mapped(r, s, 1).u.text); }
-TEST(t_sameas) { (void)r; const jvalue o = ARG0; return v.kind == o.kind && jv_equal(v, o); }
+TEST(t_lower) {
+    (void)args;
+    const str s = jv_string(r, v);
+    return str_eq(s, mapped(r, s, 0).u.text);
+}
+TEST(t_upper) {
+    (void)args;
+    const str s = jv_string(r, v);
+    return str_eq(s, mapped(r, s, 1).u.text);
+}
+TEST(t_sameas) {
+    (void)r;
+    const jvalue o = ARG0;
+    return v.kind == o.kind && jv_equal(v, o);
+}
 
 static const struct {
     const char *name;
     bool (*test)(run *, jvalue, const jargs *);
-} tests[] = {{"defined", t_defined}, {"undefined", t_undefined}, {"none", t_none}, {"boolean", t_boolean}, {"true", t_true}, {"false", t_false}, {"integer", t_integer},
-             {"float", t_float}, {"number", t_number}, {"string", t_string}, {"mapping", t_mapping}, {"iterable", t_iterable}, {"sequence", t_sequence}, {"callable", t_callable},
-             {"odd", t_odd}, {"even", t_even}, {"divisibleby", t_divisibleby}, {"eq", t_eq}, {"equalto", t_eq}, {"==", t_eq}, {"ne", t_ne}, {"!=", t_ne}, {"lt", t_lt},
-             {"lessthan", t_lt}, {"<", t_lt}, {"le", t_le}, {"<=", t_le}, {"gt", t_gt}, {"greaterthan", t_gt}, {">", t_gt}, {"ge", t_ge}, {">=", t_ge}, {"in", t_in},
-             {"lower", t_lower}, {"upper", t_upper}, {"sameas", t_sameas}};
+} tests[] = {{"defined", t_defined},
+             {"undefined", t_undefined},
+             {"none", t_none},
+             {"boolean", t_boolean},
+             {"true", t_true},
+             {"false", t_false},
+             {"integer", t_integer},
+             {"float", t_float},
+             {"number", t_number},
+             {"string", t_string},
+             {"mapping", t_mapping},
+             {"iterable", t_iterable},
+             {"sequence", t_sequence},
+             {"callable", t_callable},
+             {"odd", t_odd},
+             {"even", t_even},
+             {"divisibleby", t_divisibleby},
+             {"eq", t_eq},
+             {"equalto", t_eq},
+             {"==", t_eq},
+             {"ne", t_ne},
+             {"!=", t_ne},
+             {"lt", t_lt},
+             {"lessthan", t_lt},
+             {"<", t_lt},
+             {"le", t_le},
+             {"<=", t_le},
+             {"gt", t_gt},
+             {"greaterthan", t_gt},
+             {">", t_gt},
+             {"ge", t_ge},
+             {">=", t_ge},
+             {"in", t_in},
+             {"lower", t_lower},
+             {"upper", t_upper},
+             {"sameas", t_sameas}};
 
 bool jinja_test(run *r, str name, jvalue v, const jargs *args) {
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
@@ -405,16 +567,44 @@ bool jinja_test(run *r, str name, jvalue v, const jargs *args) {
 /* ---- filters ----------------------------------------------------------------------------------------------------------------------------- */
 
 #define FILTER(name) static jvalue name(run *r, jvalue v, const jargs *args)
-FILTER(f_default) { (void)r; return v.kind == V_UNDEFINED || (jv_truth(jinja_arg(args, 1, "boolean", jv_bool(false))) && !jv_truth(v)) ? jinja_arg(args, 0, "default_value", jv_text(STR(""))) : v; }
-FILTER(f_length) { (void)args; return jv_int(jv_length(r, v)); }
+FILTER(f_default) {
+    (void)r;
+    return v.kind == V_UNDEFINED || (jv_truth(jinja_arg(args, 1, "boolean", jv_bool(false))) && !jv_truth(v))
+               ? jinja_arg(args, 0, "default_value", jv_text(STR("")))
+               : v;
+}
+FILTER(f_length) {
+    (void)args;
+    return jv_int(jv_length(r, v));
+}
 FILTER(f_trim) { return jv_text(stripped(jv_string(r, v), set_arg(r, args, 0, "chars"), true, true)); }
-FILTER(f_lower) { (void)args; return mapped(r, jv_string(r, v), 0); }
-FILTER(f_upper) { (void)args; return mapped(r, jv_string(r, v), 1); }
-FILTER(f_title) { (void)args; return mapped(r, jv_string(r, v), 2); }
-FILTER(f_capitalize) { (void)args; return mapped(r, jv_string(r, v), 3); }
-FILTER(f_string) { (void)args; return jv_text(jv_string(r, v)); }
-FILTER(f_same) { (void)r, (void)args; return v; }
-FILTER(f_replace) { return replaced(r, jv_string(r, v), set_arg(r, args, 0, "old"), set_arg(r, args, 1, "new"), int_arg(args, 2, "count", -1)); }
+FILTER(f_lower) {
+    (void)args;
+    return mapped(r, jv_string(r, v), 0);
+}
+FILTER(f_upper) {
+    (void)args;
+    return mapped(r, jv_string(r, v), 1);
+}
+FILTER(f_title) {
+    (void)args;
+    return mapped(r, jv_string(r, v), 2);
+}
+FILTER(f_capitalize) {
+    (void)args;
+    return mapped(r, jv_string(r, v), 3);
+}
+FILTER(f_string) {
+    (void)args;
+    return jv_text(jv_string(r, v));
+}
+FILTER(f_same) {
+    (void)r, (void)args;
+    return v;
+}
+FILTER(f_replace) {
+    return replaced(r, jv_string(r, v), set_arg(r, args, 0, "old"), set_arg(r, args, 1, "new"), int_arg(args, 2, "count", -1));
+}
 FILTER(f_list) {
     (void)args;
     const jlist *l = jv_iterate(r, v);
@@ -422,8 +612,16 @@ FILTER(f_list) {
     for (int i = 0; i < l->count; i++) jv_append(r, out, l->item[i]);
     return out;
 }
-FILTER(f_first) { (void)args; const jlist *l = jv_iterate(r, v); return l->count ? l->item[0] : jv_undefined(STR("No first item, sequence was empty.")); }
-FILTER(f_last) { (void)args; const jlist *l = jv_iterate(r, v); return l->count ? l->item[l->count - 1] : jv_undefined(STR("No last item, sequence was empty.")); }
+FILTER(f_first) {
+    (void)args;
+    const jlist *l = jv_iterate(r, v);
+    return l->count ? l->item[0] : jv_undefined(STR("No first item, sequence was empty."));
+}
+FILTER(f_last) {
+    (void)args;
+    const jlist *l = jv_iterate(r, v);
+    return l->count ? l->item[l->count - 1] : jv_undefined(STR("No last item, sequence was empty."));
+}
 FILTER(f_join) {
     const jvalue attribute = jinja_arg(args, 1, "attribute", jv_none());
     const jlist *l = jv_iterate(r, v);
@@ -439,7 +637,12 @@ FILTER(f_reverse) {
     for (int i = l->count - 1; i >= 0; i--) jv_append(r, out, l->item[i]);
     return v.kind == V_STRING ? join_items(r, STR(""), out.u.list) : out;
 }
-FILTER(f_abs) { (void)args; return v.kind == V_FLOAT ? jv_real(fabs(v.u.real)) : v.kind == V_INT ? jv_int(v.u.integer < 0 ? -v.u.integer : v.u.integer) : (jinja_fail(r, "bad operand type for abs(): '%s'", jv_type(v)), v); }
+FILTER(f_abs) {
+    (void)args;
+    return v.kind == V_FLOAT ? jv_real(fabs(v.u.real))
+           : v.kind == V_INT ? jv_int(v.u.integer < 0 ? -v.u.integer : v.u.integer)
+                             : (jinja_fail(r, "bad operand type for abs(): '%s'", jv_type(v)), v);
+}
 FILTER(f_int) {
     if (v.kind == V_INT) return v;
     if (v.kind == V_BOOL) return jv_int(v.u.boolean);
@@ -470,13 +673,16 @@ FILTER(f_tojson) {
     const jvalue indent = jinja_arg(args, 1, "indent", jv_none());
     const int64_t first = int_arg(args, 0, "indent", -1);
     const jvalue ascii = jinja_arg(args, 0, "ensure_ascii", jv_bool(false));
-    const int width = indent.kind == V_INT ? (int)indent.u.integer : given(args, 0, "indent") && ascii.kind != V_BOOL ? (int)first : -1;
+    const int width = indent.kind == V_INT                               ? (int)indent.u.integer
+                      : given(args, 0, "indent") && ascii.kind != V_BOOL ? (int)first
+                                                                         : -1;
     jv_json(r, &out, v, width, 0, jv_truth(jinja_arg(args, 3, "sort_keys", jv_bool(false))));
     return finish(r, &out);
 }
 FILTER(f_indent) {
     const jvalue width = jinja_arg(args, 0, "width", jv_int(4));
-    const bool first = jv_truth(jinja_arg(args, 1, "first", jv_bool(false))), blank = jv_truth(jinja_arg(args, 2, "blank", jv_bool(false)));
+    const bool first = jv_truth(jinja_arg(args, 1, "first", jv_bool(false))),
+               blank = jv_truth(jinja_arg(args, 2, "blank", jv_bool(false)));
     const str s = jv_string(r, v);
     buf out = {0}, pad = {0};
     if (width.kind == V_STRING) buf_put_str(&pad, width.u.text);
@@ -495,7 +701,10 @@ FILTER(f_indent) {
     return finish(r, &out);
 }
 FILTER(f_escape) {
-    static const struct { char c; const char *with; } escapes[] = {{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&#34;"}, {'\'', "&#39;"}};
+    static const struct {
+        char c;
+        const char *with;
+    } escapes[] = {{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&#34;"}, {'\'', "&#39;"}};
     (void)args;
     const str s = jv_string(r, v);
     buf out = {0};
@@ -552,7 +761,8 @@ static jvalue choose(run *r, jvalue v, const jargs *args, bool by_attribute, boo
     const jvalue out = jv_list(r, false);
     const int shift = by_attribute ? 1 : 0;
     const bool named = args->count > shift;
-    const jargs rest = {args->item + shift + 1, args->name + shift + 1, args->count - shift - 1 > 0 ? args->count - shift - 1 : 0};
+    const jargs rest = {args->item + shift + 1, args->name + shift + 1,
+                        args->count - shift - 1 > 0 ? args->count - shift - 1 : 0};
     for (int i = 0; i < l->count; i++) {
         const jvalue x = by_attribute ? dotted(r, l->item[i], jinja_arg(args, 0, "attribute", jv_none())) : l->item[i];
         const bool yes = named ? jinja_test(r, jv_string(r, args->item[shift]), x, &rest) : jv_truth(x);
@@ -566,10 +776,12 @@ FILTER(f_selectattr) { return choose(r, v, args, true, true); }
 FILTER(f_rejectattr) { return choose(r, v, args, true, false); }
 FILTER(f_map) {
     const jlist *l = jv_iterate(r, v);
-    const jvalue out = jv_list(r, false), attribute = jinja_arg(args, 1 << 20, "attribute", jv_none()), fallback = jinja_arg(args, 1 << 20, "default", jv_undefined(STR("default")));
+    const jvalue out = jv_list(r, false), attribute = jinja_arg(args, 1 << 20, "attribute", jv_none()),
+                 fallback = jinja_arg(args, 1 << 20, "default", jv_undefined(STR("default")));
     const jargs rest = {args->item + 1, args->name + 1, args->count ? args->count - 1 : 0};
     for (int i = 0; i < l->count; i++) {
-        jvalue x = attribute.kind != V_NONE ? dotted(r, l->item[i], attribute) : jinja_filter(r, jinja_text_arg(r, args, 0, "filter", STR("")), l->item[i], &rest);
+        jvalue x = attribute.kind != V_NONE ? dotted(r, l->item[i], attribute)
+                                            : jinja_filter(r, jinja_text_arg(r, args, 0, "filter", STR("")), l->item[i], &rest);
         if (x.kind == V_UNDEFINED && fallback.kind != V_UNDEFINED) x = fallback;
         jv_append(r, out, x);
     }
@@ -594,17 +806,20 @@ static void sort_by(run *r, jvalue *item, jvalue *key, int n, bool reverse) {
 }
 FILTER(f_sort) {
     const jvalue out = f_list(r, v, args), attribute = jinja_arg(args, 2, "attribute", jv_none());
-    const bool reverse = jv_truth(jinja_arg(args, 0, "reverse", jv_bool(false))), fold = !jv_truth(jinja_arg(args, 1, "case_sensitive", jv_bool(false)));
+    const bool reverse = jv_truth(jinja_arg(args, 0, "reverse", jv_bool(false))),
+               fold = !jv_truth(jinja_arg(args, 1, "case_sensitive", jv_bool(false)));
     jlist *l = out.u.list;
     jvalue *key = arena_array(r->a, jvalue, l->count + 1);
-    for (int i = 0; i < l->count; i++) key[i] = folded(r, attribute.kind == V_NONE ? l->item[i] : dotted(r, l->item[i], attribute), fold);
+    for (int i = 0; i < l->count; i++)
+        key[i] = folded(r, attribute.kind == V_NONE ? l->item[i] : dotted(r, l->item[i], attribute), fold);
     sort_by(r, l->item, key, l->count, reverse);
     return out;
 }
 FILTER(f_dictsort) {
     if (v.kind != V_DICT) jinja_fail(r, "dictsort wants a dict, not '%s'", jv_type(v));
     const jvalue out = m_items(r, &(jfunction){.self = &v}, args);
-    const bool by_value = str_is(jinja_text_arg(r, args, 1, "by", STR("key")), "value"), fold = !jv_truth(jinja_arg(args, 0, "case_sensitive", jv_bool(false)));
+    const bool by_value = str_is(jinja_text_arg(r, args, 1, "by", STR("key")), "value"),
+               fold = !jv_truth(jinja_arg(args, 0, "case_sensitive", jv_bool(false)));
     jlist *l = out.u.list;
     jvalue *key = arena_array(r->a, jvalue, l->count + 1);
     for (int i = 0; i < l->count; i++) key[i] = folded(r, l->item[i].u.list->item[by_value], fold);
@@ -615,7 +830,8 @@ FILTER(f_unique) {
     const jlist *l = jv_iterate(r, v);
     const jvalue out = jv_list(r, false), seen = jv_list(r, false), attribute = jinja_arg(args, 1, "attribute", jv_none());
     for (int i = 0; i < l->count; i++) {
-        const jvalue k = folded(r, attribute.kind == V_NONE ? l->item[i] : dotted(r, l->item[i], attribute), !jv_truth(jinja_arg(args, 0, "case_sensitive", jv_bool(false))));
+        const jvalue k = folded(r, attribute.kind == V_NONE ? l->item[i] : dotted(r, l->item[i], attribute),
+                                !jv_truth(jinja_arg(args, 0, "case_sensitive", jv_bool(false))));
         if (jv_contains(r, seen, k)) continue;
         jv_append(r, seen, k);
         jv_append(r, out, l->item[i]);
@@ -643,14 +859,19 @@ static jvalue extreme(run *r, jvalue v, const jargs *args, int sign) {
     int best = 0;
     if (!l->count) return jv_undefined(STR("No aggregated item, sequence was empty."));
     for (int i = 1; i < l->count; i++) {
-        const jvalue a = attribute.kind == V_NONE ? l->item[i] : dotted(r, l->item[i], attribute), b = attribute.kind == V_NONE ? l->item[best] : dotted(r, l->item[best], attribute);
+        const jvalue a = attribute.kind == V_NONE ? l->item[i] : dotted(r, l->item[i], attribute),
+                     b = attribute.kind == V_NONE ? l->item[best] : dotted(r, l->item[best], attribute);
         if (jv_compare(r, folded(r, a, true), folded(r, b, true)) * sign > 0) best = i;
     }
     return l->item[best];
 }
 FILTER(f_max) { return extreme(r, v, args, 1); }
 FILTER(f_min) { return extreme(r, v, args, -1); }
-FILTER(f_items) { return v.kind == V_UNDEFINED ? jv_list(r, false) : v.kind == V_DICT ? m_items(r, &(jfunction){.self = &v}, args) : (jinja_fail(r, "Can only get item pairs from a mapping."), v); }
+FILTER(f_items) {
+    return v.kind == V_UNDEFINED ? jv_list(r, false)
+           : v.kind == V_DICT    ? m_items(r, &(jfunction){.self = &v}, args)
+                                 : (jinja_fail(r, "Can only get item pairs from a mapping."), v);
+}
 FILTER(f_attr) { return jinja_attribute(r, v, jinja_text_arg(r, args, 0, "name", STR("")), false); }
 FILTER(f_batch) {
     const jlist *l = jv_iterate(r, v);
@@ -666,7 +887,10 @@ FILTER(f_batch) {
     }
     return out;
 }
-FILTER(f_wordcount) { (void)args; return jv_int(split(r, jv_string(r, v), (str){NULL, 0}, -1, false).u.list->count); }
+FILTER(f_wordcount) {
+    (void)args;
+    return jv_int(split(r, jv_string(r, v), (str){NULL, 0}, -1, false).u.list->count);
+}
 FILTER(f_center) {
     const str s = jv_string(r, v);
     const int64_t width = int_arg(args, 0, "width", 80), n = characters(r, s), left = width > n ? (width - n) / 2 : 0;
@@ -698,12 +922,49 @@ FILTER(f_truncate) {
 static const struct {
     const char *name;
     jvalue (*apply)(run *, jvalue, const jargs *);
-} filters[] = {{"default", f_default}, {"d", f_default}, {"length", f_length}, {"count", f_length}, {"trim", f_trim}, {"lower", f_lower}, {"upper", f_upper}, {"title", f_title},
-               {"capitalize", f_capitalize}, {"string", f_string}, {"safe", f_same}, {"replace", f_replace}, {"list", f_list}, {"first", f_first}, {"last", f_last}, {"join", f_join},
-               {"reverse", f_reverse}, {"abs", f_abs}, {"int", f_int}, {"float", f_float}, {"round", f_round}, {"tojson", f_tojson}, {"indent", f_indent}, {"escape", f_escape},
-               {"e", f_escape}, {"format", f_format}, {"select", f_select}, {"reject", f_reject}, {"selectattr", f_selectattr}, {"rejectattr", f_rejectattr}, {"map", f_map},
-               {"sort", f_sort}, {"dictsort", f_dictsort}, {"unique", f_unique}, {"sum", f_sum}, {"max", f_max}, {"min", f_min}, {"items", f_items}, {"attr", f_attr},
-               {"batch", f_batch}, {"wordcount", f_wordcount}, {"center", f_center}, {"truncate", f_truncate}};
+} filters[] = {{"default", f_default},
+               {"d", f_default},
+               {"length", f_length},
+               {"count", f_length},
+               {"trim", f_trim},
+               {"lower", f_lower},
+               {"upper", f_upper},
+               {"title", f_title},
+               {"capitalize", f_capitalize},
+               {"string", f_string},
+               {"safe", f_same},
+               {"replace", f_replace},
+               {"list", f_list},
+               {"first", f_first},
+               {"last", f_last},
+               {"join", f_join},
+               {"reverse", f_reverse},
+               {"abs", f_abs},
+               {"int", f_int},
+               {"float", f_float},
+               {"round", f_round},
+               {"tojson", f_tojson},
+               {"indent", f_indent},
+               {"escape", f_escape},
+               {"e", f_escape},
+               {"format", f_format},
+               {"select", f_select},
+               {"reject", f_reject},
+               {"selectattr", f_selectattr},
+               {"rejectattr", f_rejectattr},
+               {"map", f_map},
+               {"sort", f_sort},
+               {"dictsort", f_dictsort},
+               {"unique", f_unique},
+               {"sum", f_sum},
+               {"max", f_max},
+               {"min", f_min},
+               {"items", f_items},
+               {"attr", f_attr},
+               {"batch", f_batch},
+               {"wordcount", f_wordcount},
+               {"center", f_center},
+               {"truncate", f_truncate}};
 
 jvalue jinja_filter(run *r, str name, jvalue v, const jargs *args) {
     for (size_t i = 0; i < sizeof filters / sizeof *filters; i++)
@@ -719,7 +980,8 @@ METHOD(g_range) {
     const int64_t from = args->count > 1 ? a : 0, to = args->count > 1 ? b : a;
     const jvalue out = jv_list(r, false);
     if (!step) jinja_fail(r, "range() arg 3 must not be zero");
-    if ((step > 0 ? to - from : from - to) / (step > 0 ? step : -step) > 100000) jinja_fail(r, "Range too big. The sandbox blocks ranges larger than 100000.");
+    if ((step > 0 ? to - from : from - to) / (step > 0 ? step : -step) > 100000)
+        jinja_fail(r, "Range too big. The sandbox blocks ranges larger than 100000.");
     for (int64_t i = from; step > 0 ? i < to : i > to; i += step) jv_append(r, out, jv_int(i));
     return out;
 }
@@ -729,12 +991,19 @@ static jvalue keyed(run *r, const jargs *args, bool namespace) {
     for (int i = 0; i < args->count; i++) {
         if (args->name[i].len) jv_put(r, d.u.dict, jv_text(args->name[i]), args->item[i]);
         else if (args->item[i].kind == V_DICT)
-            for (int k = 0; k < args->item[i].u.dict->count; k++) jv_put(r, d.u.dict, args->item[i].u.dict->key[k], args->item[i].u.dict->value[k]);
+            for (int k = 0; k < args->item[i].u.dict->count; k++)
+                jv_put(r, d.u.dict, args->item[i].u.dict->key[k], args->item[i].u.dict->value[k]);
     }
     return d;
 }
-METHOD(g_namespace) { (void)f; return keyed(r, args, true); }
-METHOD(g_dict) { (void)f; return keyed(r, args, false); }
+METHOD(g_namespace) {
+    (void)f;
+    return keyed(r, args, true);
+}
+METHOD(g_dict) {
+    (void)f;
+    return keyed(r, args, false);
+}
 METHOD(g_raise) {
     (void)f;
     const str s = jinja_text_arg(r, args, 0, "message", STR(""));
@@ -753,7 +1022,8 @@ METHOD(g_strftime) {
 static const struct {
     const char *name;
     jvalue (*call)(run *, const jfunction *, const jargs *);
-} globals[] = {{"range", g_range}, {"namespace", g_namespace}, {"dict", g_dict}, {"raise_exception", g_raise}, {"strftime_now", g_strftime}};
+} globals[] = {
+    {"range", g_range}, {"namespace", g_namespace}, {"dict", g_dict}, {"raise_exception", g_raise}, {"strftime_now", g_strftime}};
 
 bool jinja_global(run *r, str name, jvalue *out) {
     for (size_t i = 0; i < sizeof globals / sizeof *globals; i++)

@@ -100,7 +100,10 @@ static jvalue add(run *r, jvalue a, jvalue b) {
         for (int i = 0; i < b.u.list->count; i++) jv_append(r, l, b.u.list->item[i]);
         return l;
     }
-    if (!is_number(a) || !is_number(b)) jinja_fail(r, a.kind == V_STRING ? "can only concatenate str (not \"%s\") to str" : "unsupported operand type(s) for +: '%s'", jv_type(a.kind == V_STRING ? b : a));
+    if (!is_number(a) || !is_number(b))
+        jinja_fail(
+            r, a.kind == V_STRING ? "can only concatenate str (not \"%s\") to str" : "unsupported operand type(s) for +: '%s'",
+            jv_type(a.kind == V_STRING ? b : a));
     if (a.kind == V_FLOAT || b.kind == V_FLOAT) return jv_real(real_of(a) + real_of(b));
     return jv_int((int64_t)((uint64_t)whole_of(a) + (uint64_t)whole_of(b)));
 }
@@ -132,14 +135,19 @@ static jvalue arithmetic(run *r, str op, jvalue a, jvalue b) {
     const char o = op.ptr[0];
     const bool two = op.len == 2;
     if (o == '+') return add(r, a, b);
-    if (o == '*' && !two && (a.kind == V_STRING || a.kind == V_LIST) && (b.kind == V_INT || b.kind == V_BOOL)) return repeat(r, a, whole_of(b));
-    if (o == '*' && !two && (b.kind == V_STRING || b.kind == V_LIST) && (a.kind == V_INT || a.kind == V_BOOL)) return repeat(r, b, whole_of(a));
+    if (o == '*' && !two && (a.kind == V_STRING || a.kind == V_LIST) && (b.kind == V_INT || b.kind == V_BOOL))
+        return repeat(r, a, whole_of(b));
+    if (o == '*' && !two && (b.kind == V_STRING || b.kind == V_LIST) && (a.kind == V_INT || a.kind == V_BOOL))
+        return repeat(r, b, whole_of(a));
     if (o == '%' && a.kind == V_STRING) {
         const bool many = b.kind == V_LIST && b.u.list->tuple;
-        jargs args = {.item = many ? b.u.list->item : &b, .name = arena_array(r->a, str, many ? b.u.list->count + 1 : 1), .count = many ? b.u.list->count : 1};
+        jargs args = {.item = many ? b.u.list->item : &b,
+                      .name = arena_array(r->a, str, many ? b.u.list->count + 1 : 1),
+                      .count = many ? b.u.list->count : 1};
         return jinja_filter(r, STR("format"), a, &args);
     }
-    if (!is_number(a) || !is_number(b)) jinja_fail(r, "unsupported operand type(s) for %.*s: '%s' and '%s'", STR_ARG(op), jv_type(a), jv_type(b));
+    if (!is_number(a) || !is_number(b))
+        jinja_fail(r, "unsupported operand type(s) for %.*s: '%s' and '%s'", STR_ARG(op), jv_type(a), jv_type(b));
     const bool real = a.kind == V_FLOAT || b.kind == V_FLOAT;
     const double x = real_of(a), y = real_of(b);
     if ((o == '/' || o == '%') && y == 0) jinja_fail(r, "division by zero");
@@ -236,10 +244,16 @@ jvalue jinja_call(run *r, jvalue f, const jargs *args) {
 static jvalue slice(run *r, frame *f, const jnode *n, jvalue v) {
     refuse_undefined(r, v);
     const jlist *l = jv_iterate(r, v);
-    const jvalue b = n->b ? eval(r, f, n->b) : jv_none(), e = n->c ? eval(r, f, n->c) : jv_none(), s = n->d ? eval(r, f, n->d) : jv_none();
+    const jvalue b = n->b ? eval(r, f, n->b) : jv_none(), e = n->c ? eval(r, f, n->c) : jv_none(),
+                 s = n->d ? eval(r, f, n->d) : jv_none();
     const int64_t step = s.kind == V_INT ? s.u.integer : 1, count = l->count;
     if (step == 0) jinja_fail(r, "slice step cannot be zero");
-    int64_t from = b.kind == V_INT ? index_of(b, count) : step > 0 ? 0 : count - 1, to = e.kind == V_INT ? index_of(e, count) : step > 0 ? count : -1;
+    int64_t from = b.kind == V_INT ? index_of(b, count)
+                   : step > 0      ? 0
+                                   : count - 1,
+            to = e.kind == V_INT ? index_of(e, count)
+                 : step > 0      ? count
+                                 : -1;
     const int64_t low = step > 0 ? 0 : -1, high = step > 0 ? count : count - 1;
     from = from < low ? low : from > high ? high : from;
     if (e.kind == V_INT) to = to < low ? low : to > high ? high : to;
@@ -308,24 +322,36 @@ static jvalue eval_node(run *r, frame *f, const jnode *n) {
     switch (n->kind) {
     case N_LITERAL: return *n->value;
     case N_NAME: return look_up(r, f, n->name);
-    case N_LIST: case N_TUPLE: return eval_items(r, f, n);
+    case N_LIST:
+    case N_TUPLE: return eval_items(r, f, n);
     case N_DICT: return eval_dict(r, f, n);
     case N_ATTRIBUTE: return jinja_attribute(r, eval(r, f, n->a), n->name, false);
     case N_ITEM: v = eval(r, f, n->a); return subscript(r, v, eval(r, f, n->b));
     case N_SLICE: return slice(r, f, n, eval(r, f, n->a));
-    case N_CALL: v = eval(r, f, n->a); eval_arguments(r, f, n, &args); return jinja_call(r, v, &args);
+    case N_CALL:
+        v = eval(r, f, n->a);
+        eval_arguments(r, f, n, &args);
+        return jinja_call(r, v, &args);
     case N_FILTER:
         v = n->a ? eval(r, f, n->a) : jv_none();
         eval_arguments(r, f, n, &args);
         return jinja_filter(r, n->name, v, &args);
-    case N_TEST: v = eval(r, f, n->a); eval_arguments(r, f, n, &args); return jv_bool(jinja_test(r, n->name, v, &args) != n->flag);
+    case N_TEST:
+        v = eval(r, f, n->a);
+        eval_arguments(r, f, n, &args);
+        return jv_bool(jinja_test(r, n->name, v, &args) != n->flag);
     case N_UNARY: return unary(r, n->name, eval(r, f, n->a));
-    case N_BINARY: v = eval(r, f, n->a); return str_is(n->name, "~") ? joined(r, v, eval(r, f, n->b)) : arithmetic(r, n->name, v, eval(r, f, n->b));
+    case N_BINARY:
+        v = eval(r, f, n->a);
+        return str_is(n->name, "~") ? joined(r, v, eval(r, f, n->b)) : arithmetic(r, n->name, v, eval(r, f, n->b));
     case N_COMPARE: return compare_chain(r, f, n);
     case N_AND: v = eval(r, f, n->a); return jv_truth(v) ? eval(r, f, n->b) : v;
     case N_OR: v = eval(r, f, n->a); return jv_truth(v) ? v : eval(r, f, n->b);
     case N_NOT: return jv_bool(!jv_truth(eval(r, f, n->a)));
-    case N_IF: return jv_truth(eval(r, f, n->a)) ? eval(r, f, n->b) : n->c ? eval(r, f, n->c) : jv_undefined(STR("the inline if without else"));
+    case N_IF:
+        return jv_truth(eval(r, f, n->a)) ? eval(r, f, n->b)
+               : n->c                     ? eval(r, f, n->c)
+                                          : jv_undefined(STR("the inline if without else"));
     default: bug("node %d is no expression", (int)n->kind);
     }
 }
@@ -348,7 +374,9 @@ static void assign(run *r, frame *f, const jnode *target, jvalue v) {
         jv_put(r, of.u.dict, jv_text(target->name), v);
     } else {
         const jlist *l = jv_iterate(r, v);
-        if (l->count != target->count) jinja_fail(r, "%s values to unpack (expected %d, got %d)", l->count < target->count ? "not enough" : "too many", target->count, l->count);
+        if (l->count != target->count)
+            jinja_fail(r, "%s values to unpack (expected %d, got %d)", l->count < target->count ? "not enough" : "too many",
+                       target->count, l->count);
         for (int i = 0; i < target->count; i++) assign(r, f, target->list[i], l->item[i]);
     }
 }
@@ -542,8 +570,12 @@ bool jinja_render(const jinja *j, const json *globals, const jinja_limits *limit
     arena *scratch = arena_new();
     run *r = arena_new_of(scratch, run);
     *out = (jinja_output){0};
-    *r = (run){.a = scratch, .e = e, .fuel = limits->fuel ? limits->fuel : 20000000, .output_max = limits->output ? limits->output : 64u << 20,
-               .depth_max = limits->depth ? limits->depth : 200, .text = &out->text};
+    *r = (run){.a = scratch,
+               .e = e,
+               .fuel = limits->fuel ? limits->fuel : 20000000,
+               .output_max = limits->output ? limits->output : 64u << 20,
+               .depth_max = limits->depth ? limits->depth : 200,
+               .text = &out->text};
     frame *top = arena_new_of(scratch, frame);
     r->top = top;
     const bool ok = setjmp(r->out) == 0;

@@ -62,15 +62,20 @@ static size_t after_tag(lexer *l, size_t at, bool strip, bool keep, bool block) 
     return at;
 }
 
-static int hex(char c) { return digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1; }
+static int hex(char c) {
+    return digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
 
 static void put_code(buf *out, unsigned c) {
     char b[4];
     int n = 1;
     if (c < 0x80) b[0] = (char)c;
     else if (c < 0x800) b[0] = (char)(0xC0 | c >> 6), b[1] = (char)(0x80 | (c & 63)), n = 2;
-    else if (c < 0x10000) b[0] = (char)(0xE0 | c >> 12), b[1] = (char)(0x80 | (c >> 6 & 63)), b[2] = (char)(0x80 | (c & 63)), n = 3;
-    else b[0] = (char)(0xF0 | (c >> 18 & 7)), b[1] = (char)(0x80 | (c >> 12 & 63)), b[2] = (char)(0x80 | (c >> 6 & 63)), b[3] = (char)(0x80 | (c & 63)), n = 4;
+    else if (c < 0x10000)
+        b[0] = (char)(0xE0 | c >> 12), b[1] = (char)(0x80 | (c >> 6 & 63)), b[2] = (char)(0x80 | (c & 63)), n = 3;
+    else
+        b[0] = (char)(0xF0 | (c >> 18 & 7)), b[1] = (char)(0x80 | (c >> 12 & 63)), b[2] = (char)(0x80 | (c >> 6 & 63)),
+        b[3] = (char)(0x80 | (c & 63)), n = 4;
     buf_put(out, b, (size_t)n);
 }
 
@@ -118,7 +123,8 @@ static void lex_number(lexer *l, size_t *at) {
         (*at)++;
         while (*at < l->s.len && digit(l->s.ptr[*at])) (*at)++;
     }
-    if (*at + 1 < l->s.len && (l->s.ptr[*at] | 32) == 'e' && (digit(l->s.ptr[*at + 1]) || (*at + 2 < l->s.len && strchr("+-", l->s.ptr[*at + 1]) && digit(l->s.ptr[*at + 2])))) {
+    if (*at + 1 < l->s.len && (l->s.ptr[*at] | 32) == 'e' &&
+        (digit(l->s.ptr[*at + 1]) || (*at + 2 < l->s.len && strchr("+-", l->s.ptr[*at + 1]) && digit(l->s.ptr[*at + 2])))) {
         real = true;
         *at += 2;
         while (*at < l->s.len && digit(l->s.ptr[*at])) (*at)++;
@@ -132,7 +138,8 @@ static void lex_number(lexer *l, size_t *at) {
 }
 
 static bool lex_operator(lexer *l, size_t *at) {
-    static const char *const operators[] = {"//", "**", "==", "!=", "<=", ">=", "+", "-", "*", "/", "%", "~", "(", ")", "[", "]", "{", "}", ",", ":", ".", "|", "=", "<", ">", ";"};
+    static const char *const operators[] = {"//", "**", "==", "!=", "<=", ">=", "+", "-", "*", "/", "%", "~", "(",
+                                            ")",  "[",  "]",  "{",  "}",  ",",  ":", ".", "|", "=", "<", ">", ";"};
     for (size_t i = 0; i < sizeof operators / sizeof *operators; i++)
         if (str_starts(str_slice(l->s, *at, l->s.len), str_of(operators[i]))) {
             put(l, (token){T_OP, str_of(operators[i]), l->line, 0, 0});
@@ -199,7 +206,8 @@ static bool lex_raw(lexer *l, size_t *at, bool strip, bool keep) {
     size_t begin, end;
     bool before, after;
     *at = after_tag(l, *at, strip, keep, true);
-    if (!find_endraw(l->s, *at, &begin, &end, &before, &after)) return err_set(l->e, ERR_INPUT, "line %d: {%% raw %%} has no {%% endraw %%}", l->line);
+    if (!find_endraw(l->s, *at, &begin, &end, &before, &after))
+        return err_set(l->e, ERR_INPUT, "line %d: {%% raw %%} has no {%% endraw %%}", l->line);
     put_text(l, *at, begin, before ? '-' : 0, true);
     *at = after_tag(l, end, after, false, true);
     return true;
@@ -223,7 +231,8 @@ token *jinja_tokens(arena *a, str text, jinja_options o, int *count, err *e) {
         at = (size_t)open + 1;
         if (next != '{' && next != '%' && next != '#') continue;
         size_t inside = (size_t)open + 2;
-        const char mark = inside < l.s.len && (l.s.ptr[inside] == '-' || (l.s.ptr[inside] == '+' && next != '{')) ? l.s.ptr[inside] : 0;
+        const char mark =
+            inside < l.s.len && (l.s.ptr[inside] == '-' || (l.s.ptr[inside] == '+' && next != '{')) ? l.s.ptr[inside] : 0;
         put_text(&l, from, (size_t)open, mark, next != '{');
         inside += mark != 0;
         bool strip = false, keep = false;
@@ -274,7 +283,11 @@ static bool take_name(parser *p, const char *name) { return is_name(p, name) && 
 
 static void *complain(parser *p, const char *wanted) {
     const token *t = peek(p);
-    const char *what = t->kind == T_END ? "the end of the template" : t->kind == T_ENDTAG || t->kind == T_CLOSE ? "the end of the tag" : t->kind == T_TEXT ? "text" : t->kind == T_OPEN || t->kind == T_TAG ? "a tag" : NULL;
+    const char *what = t->kind == T_END                            ? "the end of the template"
+                       : t->kind == T_ENDTAG || t->kind == T_CLOSE ? "the end of the tag"
+                       : t->kind == T_TEXT                         ? "text"
+                       : t->kind == T_OPEN || t->kind == T_TAG     ? "a tag"
+                                                                   : NULL;
     if (what) return err_null(p->e, ERR_INPUT, "line %d: expected %s, found %s", t->line, wanted, what);
     return err_null(p->e, ERR_INPUT, "line %d: expected %s, found '%.*s'", t->line, wanted, STR_ARG(t->text));
 }
@@ -461,7 +474,8 @@ static jnode *one_test(parser *p, jnode *n) {
     if (peek(p)->kind != T_NAME) return complain(p, "the name of a test");
     t->name = p->t[p->at++].text;
     const token *next = peek(p);
-    const bool word = next->kind == T_NAME && !str_is(next->text, "else") && !str_is(next->text, "or") && !str_is(next->text, "and") && !str_is(next->text, "is") && !str_is(next->text, "if") &&
+    const bool word = next->kind == T_NAME && !str_is(next->text, "else") && !str_is(next->text, "or") &&
+                      !str_is(next->text, "and") && !str_is(next->text, "is") && !str_is(next->text, "if") &&
                       !str_is(next->text, "in") && !str_is(next->text, "not");
     if (take_op(p, "(")) return arguments(p, t) ? t : NULL;
     if (word || next->kind == T_STRING || next->kind == T_INT || next->kind == T_FLOAT || is_op(p, "[") || is_op(p, "{")) {
@@ -484,7 +498,8 @@ static jnode *filters_and_tests(parser *p, jnode *n) {
 
 static jnode *unary(parser *p, bool filters) {
     jnode *n;
-    if (++p->depth > NESTING_MAX) return err_null(p->e, ERR_LIMIT, "line %d: more than %d levels of nesting", peek(p)->line, NESTING_MAX);
+    if (++p->depth > NESTING_MAX)
+        return err_null(p->e, ERR_LIMIT, "line %d: more than %d levels of nesting", peek(p)->line, NESTING_MAX);
     if (is_op(p, "-") || is_op(p, "+")) {
         n = node_at(p, N_UNARY);
         n->name = p->t[p->at++].text;
@@ -559,7 +574,8 @@ static jnode *comparison(parser *p) {
 static jnode *negation(parser *p) {
     if (!take_name(p, "not")) return comparison(p);
     jnode *n = node_at(p, N_NOT);
-    if (++p->depth > NESTING_MAX) return err_null(p->e, ERR_LIMIT, "line %d: more than %d levels of nesting", n->line, NESTING_MAX);
+    if (++p->depth > NESTING_MAX)
+        return err_null(p->e, ERR_LIMIT, "line %d: more than %d levels of nesting", n->line, NESTING_MAX);
     n->a = negation(p);
     p->depth--;
     return n->a ? n : NULL;
@@ -578,7 +594,8 @@ static jnode *disjunction(parser *p) {
 }
 
 static jnode *expression(parser *p) {
-    if (++p->depth > NESTING_MAX) return err_null(p->e, ERR_LIMIT, "line %d: more than %d levels of nesting", peek(p)->line, NESTING_MAX);
+    if (++p->depth > NESTING_MAX)
+        return err_null(p->e, ERR_LIMIT, "line %d: more than %d levels of nesting", peek(p)->line, NESTING_MAX);
     jnode *n = disjunction(p);
     while (n && take_name(p, "if")) {
         jnode *c = node_at(p, N_IF);
@@ -763,8 +780,11 @@ static jnode *parse_continue(parser *p) { return leave_loop(p, S_CONTINUE); }
 static const struct {
     const char *name;
     jnode *(*parse)(parser *p);
-} tags[] = {{"if", parse_if}, {"for", parse_for}, {"set", parse_set}, {"macro", parse_macro}, {"call", parse_call}, {"filter", parse_filter_block}, {"with", parse_with},
-            {"generation", parse_generation}, {"break", parse_break}, {"continue", parse_continue}};
+} tags[] = {{"if", parse_if},       {"for", parse_for},
+            {"set", parse_set},     {"macro", parse_macro},
+            {"call", parse_call},   {"filter", parse_filter_block},
+            {"with", parse_with},   {"generation", parse_generation},
+            {"break", parse_break}, {"continue", parse_continue}};
 
 static jnode *one_tag(parser *p) {
     const str name = peek(p)->text;
@@ -785,7 +805,8 @@ static bool ends_here(const parser *p, const char *const *ends) {
 
 static jnode *statements(parser *p, const char *const *ends, str *end) {
     jnode *block = node_at(p, S_BLOCK);
-    if (++p->depth > NESTING_MAX) return err_null(p->e, ERR_LIMIT, "line %d: more than %d levels of nesting", peek(p)->line, NESTING_MAX);
+    if (++p->depth > NESTING_MAX)
+        return err_null(p->e, ERR_LIMIT, "line %d: more than %d levels of nesting", peek(p)->line, NESTING_MAX);
     for (;;) {
         const token *t = peek(p);
         jnode *n = NULL;

@@ -22,9 +22,39 @@ token *jinja_tokens(arena *a, str text, jinja_options o, int *count, err *e);
 
 typedef enum {
     /* expressions */
-    N_LITERAL, N_NAME, N_LIST, N_TUPLE, N_DICT, N_ATTRIBUTE, N_ITEM, N_SLICE, N_CALL, N_FILTER, N_TEST, N_UNARY, N_BINARY, N_COMPARE, N_AND, N_OR, N_NOT, N_IF,
+    N_LITERAL,
+    N_NAME,
+    N_LIST,
+    N_TUPLE,
+    N_DICT,
+    N_ATTRIBUTE,
+    N_ITEM,
+    N_SLICE,
+    N_CALL,
+    N_FILTER,
+    N_TEST,
+    N_UNARY,
+    N_BINARY,
+    N_COMPARE,
+    N_AND,
+    N_OR,
+    N_NOT,
+    N_IF,
     /* statements */
-    S_BLOCK, S_TEXT, S_PRINT, S_IF, S_FOR, S_SET, S_SETBLOCK, S_MACRO, S_CALL, S_FILTER, S_WITH, S_GENERATION, S_BREAK, S_CONTINUE
+    S_BLOCK,
+    S_TEXT,
+    S_PRINT,
+    S_IF,
+    S_FOR,
+    S_SET,
+    S_SETBLOCK,
+    S_MACRO,
+    S_CALL,
+    S_FILTER,
+    S_WITH,
+    S_GENERATION,
+    S_BREAK,
+    S_CONTINUE
 } node_kind;
 
 typedef struct jvalue jvalue;
@@ -32,12 +62,12 @@ typedef struct jnode jnode;
 struct jnode {
     node_kind kind;
     int line;
-    str name;               /* of a name, attribute, filter, test, operator */
+    str name; /* of a name, attribute, filter, test, operator */
     jnode *a, *b, *c, *d;
-    jnode **list;           /* items, arguments, statements */
-    str *names;             /* keyword of list[i] (empty: positional); parameters of a macro */
+    jnode **list; /* items, arguments, statements */
+    str *names;   /* keyword of list[i] (empty: positional); parameters of a macro */
     int count;
-    bool flag;              /* recursive for, negated test, ... */
+    bool flag; /* recursive for, negated test, ... */
     jvalue *value;
 };
 
@@ -72,7 +102,7 @@ typedef struct {
 typedef struct jfunction {
     jvalue (*call)(run *r, const struct jfunction *f, const jargs *args);
     const char *name;
-    jvalue *self;                 /* of a method */
+    jvalue *self; /* of a method */
     const jnode *macro;
     frame *frame;
     jvalue *caller;
@@ -84,7 +114,7 @@ struct jvalue {
         bool boolean;
         int64_t integer;
         double real;
-        str text;                 /* of V_STRING; of V_UNDEFINED: its name */
+        str text; /* of V_STRING; of V_UNDEFINED: its name */
         jlist *list;
         jdict *dict;
         jfunction *function;
@@ -103,11 +133,11 @@ struct run {
     int64_t fuel;
     size_t output_max, made;
     int depth, depth_max, line;
-    buf *text;                    /* where output goes now */
+    buf *text; /* where output goes now */
     frame *top;
     jinja_range *range;
     int ranges, range_room;
-    int mute;                     /* inside captured output, generation ranges are relative to it: not noted */
+    int mute; /* inside captured output, generation ranges are relative to it: not noted */
 };
 
 _Noreturn void jinja_fail(run *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -117,7 +147,7 @@ jvalue jv_none(void);
 jvalue jv_bool(bool b);
 jvalue jv_int(int64_t n);
 jvalue jv_real(double x);
-jvalue jv_text(str s);                       /* the view must live */
+jvalue jv_text(str s); /* the view must live */
 jvalue jv_copy_text(run *r, str s);
 jvalue jv_undefined(str name);
 jvalue jv_list(run *r, bool tuple);
@@ -129,12 +159,12 @@ jvalue jv_of_json(run *r, const json *j);
 bool jv_truth(jvalue v);
 bool jv_equal(jvalue a, jvalue b);
 int jv_compare(run *r, jvalue a, jvalue b);
-const char *jv_type(jvalue v);               /* Python's name of its type */
-void jv_str(run *r, buf *out, jvalue v);     /* str(v) */
+const char *jv_type(jvalue v);           /* Python's name of its type */
+void jv_str(run *r, buf *out, jvalue v); /* str(v) */
 void jv_repr(run *r, buf *out, jvalue v);
-str jv_string(run *r, jvalue v);             /* str(v) as a text that lives */
+str jv_string(run *r, jvalue v); /* str(v) as a text that lives */
 void jv_json(run *r, buf *out, jvalue v, int indent, int level, bool sort);
-jlist *jv_iterate(run *r, jvalue v);         /* the items of a list, keys of a dict, characters of a text */
+jlist *jv_iterate(run *r, jvalue v); /* the items of a list, keys of a dict, characters of a text */
 int64_t jv_length(run *r, jvalue v);
 bool jv_contains(run *r, jvalue container, jvalue item);
 void jinja_put_float(buf *out, double x);

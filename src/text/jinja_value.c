@@ -43,7 +43,8 @@ void jv_append(run *r, jvalue list, jvalue item) {
 
 const jvalue *jv_get(const jdict *d, jvalue key) {
     for (int i = 0; i < d->count; i++)
-        if (d->key[i].kind == key.kind && key.kind == V_STRING ? str_eq(d->key[i].u.text, key.u.text) : jv_equal(d->key[i], key)) return &d->value[i];
+        if (d->key[i].kind == key.kind && key.kind == V_STRING ? str_eq(d->key[i].u.text, key.u.text) : jv_equal(d->key[i], key))
+            return &d->value[i];
     return NULL;
 }
 
@@ -92,7 +93,8 @@ jvalue jv_of_json(run *r, const json *j) {
 
 bool jv_truth(jvalue v) {
     switch (v.kind) {
-    case V_UNDEFINED: case V_NONE: return false;
+    case V_UNDEFINED:
+    case V_NONE: return false;
     case V_BOOL: return v.u.boolean;
     case V_INT: return v.u.integer != 0;
     case V_FLOAT: return v.u.real != 0;
@@ -108,7 +110,8 @@ static double number_of(jvalue v) { return v.kind == V_FLOAT ? v.u.real : v.kind
 static int64_t whole_of(jvalue v) { return v.kind == V_INT ? v.u.integer : v.u.boolean; }
 
 bool jv_equal(jvalue a, jvalue b) {
-    if (is_number(a) && is_number(b)) return a.kind == V_FLOAT || b.kind == V_FLOAT ? number_of(a) == number_of(b) : whole_of(a) == whole_of(b);
+    if (is_number(a) && is_number(b))
+        return a.kind == V_FLOAT || b.kind == V_FLOAT ? number_of(a) == number_of(b) : whole_of(a) == whole_of(b);
     if (a.kind != b.kind) return false;
     switch (a.kind) {
     case V_STRING: return str_eq(a.u.text, b.u.text);
@@ -265,7 +268,8 @@ void jv_json(run *r, buf *out, jvalue v, int indent, int level, bool sort) {
     case V_NONE: buf_put_text(out, "null"); break;
     case V_BOOL: buf_put_text(out, v.u.boolean ? "true" : "false"); break;
     case V_STRING: json_quote(out, v.u.text); break;
-    case V_INT: case V_FLOAT: jv_str(r, out, v); break;
+    case V_INT:
+    case V_FLOAT: jv_str(r, out, v); break;
     case V_LIST:
         buf_put_char(out, '[');
         for (int i = 0; i < v.u.list->count; i++) {

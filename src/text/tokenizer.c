@@ -143,13 +143,16 @@ void tokenizer_index(tokenizer *t) {
 bool tokenizer_add_merge(tokenizer *t, str left, str right, int rank, err *e) {
     char stack[512];
     const int l = tokenizer_match(t, left), r = tokenizer_match(t, right);
-    const size_t skip = t->subword_prefix.len && str_starts(right, t->subword_prefix) ? t->subword_prefix.len : 0, n = left.len + right.len - skip;
+    const size_t skip = t->subword_prefix.len && str_starts(right, t->subword_prefix) ? t->subword_prefix.len : 0,
+                 n = left.len + right.len - skip;
     char *joined = n <= sizeof stack ? stack : memory_alloc(n);
     memcpy(joined, left.ptr, left.len);
     memcpy(joined + left.len, right.ptr + skip, right.len - skip);
     const int id = tokenizer_match(t, (str){joined, n});
     if (joined != stack) memory_release(joined);
-    if (l < 0 || r < 0 || id < 0) return err_set(e, ERR_INPUT, "merge %d: '%.*s' and '%.*s' or what they make is no token", rank, STR_ARG(left), STR_ARG(right));
+    if (l < 0 || r < 0 || id < 0)
+        return err_set(e, ERR_INPUT, "merge %d: '%.*s' and '%.*s' or what they make is no token", rank, STR_ARG(left),
+                       STR_ARG(right));
     int_map_put(&t->merges, ((uint64_t)(unsigned)l << 32 | (unsigned)r) + 1, (int64_t)rank << 32 | id);
     return true;
 }
@@ -206,13 +209,13 @@ int trie_match(const struct trie *t, str text, size_t at) {
 /* ---- the model: byte-pair merges ------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
-    int32_t id, before, after;   /* neighbours; -1: none */
-    uint32_t begin, end;         /* bytes of the piece */
+    int32_t id, before, after; /* neighbours; -1: none */
+    uint32_t begin, end;       /* bytes of the piece */
 } symbol;
 
 typedef struct {
     double rank;
-    int32_t left, right;         /* symbols */
+    int32_t left, right; /* symbols */
     int32_t left_id, right_id, id;
 } candidate;
 
@@ -224,7 +227,9 @@ typedef struct {
     str piece;
 } merger;
 
-static bool earlier(const candidate *a, const candidate *b) { return a->rank < b->rank || (a->rank == b->rank && a->left < b->left); }
+static bool earlier(const candidate *a, const candidate *b) {
+    return a->rank < b->rank || (a->rank == b->rank && a->left < b->left);
+}
 
 static void heap_put(merger *m, candidate c) {
     if (m->count == m->room) {
@@ -265,7 +270,8 @@ static void merge_all(merger *m) {
     while (m->count) {
         const candidate c = heap_take(m);
         symbol *l = &m->s[c.left], *r = &m->s[c.right];
-        if (l->id != c.left_id || r->id != c.right_id || l->after != c.right || r->begin == r->end) continue; /* one of them is gone */
+        if (l->id != c.left_id || r->id != c.right_id || l->after != c.right || r->begin == r->end)
+            continue; /* one of them is gone */
         l->id = c.id;
         l->end = r->end;
         l->after = r->after;
@@ -292,7 +298,8 @@ static size_t first_symbols(merger *m) {
         length = t->byte_level ? 1 : utf8_next(m->piece, i, &code);
         str letter = str_slice(m->piece, i, i + length);
         char marked[64];
-        if (!t->byte_level && (t->suffix.len || t->subword_prefix.len) && length + t->suffix.len + t->subword_prefix.len < sizeof marked) {
+        if (!t->byte_level && (t->suffix.len || t->subword_prefix.len) &&
+            length + t->suffix.len + t->subword_prefix.len < sizeof marked) {
             size_t k = 0;
             if (i) memcpy(marked, t->subword_prefix.ptr, t->subword_prefix.len), k = t->subword_prefix.len;
             memcpy(marked + k, letter.ptr, length);
@@ -305,7 +312,8 @@ static size_t first_symbols(merger *m) {
         for (size_t k = 0; bytes && k < length; k++) bytes = t->byte_id[(unsigned char)m->piece.ptr[i + k]] >= 0;
         if (id >= 0) n = put_symbol(m, n, id, i, i + length);
         else if (bytes)
-            for (size_t k = 0; k < length; k++) n = put_symbol(m, n, t->byte_id[(unsigned char)m->piece.ptr[i + k]], i + k, i + k + 1);
+            for (size_t k = 0; k < length; k++)
+                n = put_symbol(m, n, t->byte_id[(unsigned char)m->piece.ptr[i + k]], i + k, i + k + 1);
         else if (t->unk >= 0) {
             if (t->fuse_unk && n && m->s[n - 1].id == t->unk) m->s[n - 1].end = (uint32_t)(i + length);
             else n = put_symbol(m, n, t->unk, i, i + length);
@@ -366,7 +374,8 @@ static bool is_word_letter(str text, size_t at, bool before) {
 /* Cuts [begin, end) of p at added tokens of this trie and gives the spans between them to `rest`. */
 typedef void (*between)(const tokenizer *t, const pieces *p, size_t begin, size_t end, token_ids *out);
 
-static void cut_at_added(const tokenizer *t, const struct trie *found, const pieces *p, size_t begin, size_t end, between rest, token_ids *out) {
+static void cut_at_added(const tokenizer *t, const struct trie *found, const pieces *p, size_t begin, size_t end, between rest,
+                         token_ids *out) {
     const str text = buf_str(&p->text);
     size_t plain = begin;
     for (size_t i = begin; i < end;) {
@@ -529,7 +538,7 @@ struct stream_decoder {
     const tokenizer *t;
     bool skip_special;
     token_ids kept;
-    size_t told;              /* tokens whose text is out; those before them are kept for context */
+    size_t told; /* tokens whose text is out; those before them are kept for context */
 };
 
 stream_decoder *stream_decoder_new(const tokenizer *t, bool skip_special) {

@@ -25,14 +25,14 @@ void token_ids_free(token_ids *t);
 
 /* The tokenizer part of a GGUF file. Texts of byte-level tokens are in GPT-2's alphabet, as the file has them. */
 typedef struct {
-    const char *model, *pre;     /* "gpt2" (byte-level BPE) or "llama" (SentencePiece BPE); "smollm", "llama-bpe", "default" ... */
+    const char *model, *pre; /* "gpt2" (byte-level BPE) or "llama" (SentencePiece BPE); "smollm", "llama-bpe", "default" ... */
     int count;
     str *tokens;
-    float *scores;               /* or NULL */
-    int32_t *types;              /* 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte; or NULL */
-    str *merges;                 /* "left right"; or NULL */
+    float *scores;  /* or NULL */
+    int32_t *types; /* 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte; or NULL */
+    str *merges;    /* "left right"; or NULL */
     int merge_count;
-    int bos, eos, unk, pad;      /* -1: none */
+    int bos, eos, unk, pad; /* -1: none */
     bool add_bos, add_eos, add_space_prefix;
 } tokenizer_vocab;
 
@@ -45,11 +45,11 @@ bool tokenizer_encode(const tokenizer *t, str text, bool special, token_ids *out
 /* Appends to out; ids out of range are left out. */
 void tokenizer_decode(const tokenizer *t, const int32_t *ids, int count, bool skip_special, buf *out);
 
-int tokenizer_size(const tokenizer *t);              /* one more than the largest id */
-int tokenizer_id(const tokenizer *t, str token);     /* -1: no such token */
-str tokenizer_token(const tokenizer *t, int id);     /* as the vocabulary writes it; empty when there is none */
+int tokenizer_size(const tokenizer *t);          /* one more than the largest id */
+int tokenizer_id(const tokenizer *t, str token); /* -1: no such token */
+str tokenizer_token(const tokenizer *t, int id); /* as the vocabulary writes it; empty when there is none */
 bool tokenizer_is_special(const tokenizer *t, int id);
-int tokenizer_bos(const tokenizer *t);               /* -1: none */
+int tokenizer_bos(const tokenizer *t); /* -1: none */
 int tokenizer_eos(const tokenizer *t);
 int tokenizer_pad(const tokenizer *t);
 int tokenizer_unk(const tokenizer *t);
@@ -62,8 +62,8 @@ void stream_decoder_push(stream_decoder *d, int32_t id, buf *out); /* appends wh
 void stream_decoder_flush(stream_decoder *d, buf *out);            /* and the rest */
 
 /* For writing model folders and GGUF files. */
-void tokenizer_write_json(const tokenizer *t, buf *out);           /* a tokenizer.json that gives the same ids */
-void tokenizer_write_config(const tokenizer *t, buf *out);         /* tokenizer_config.json */
+void tokenizer_write_json(const tokenizer *t, buf *out);   /* a tokenizer.json that gives the same ids */
+void tokenizer_write_config(const tokenizer *t, buf *out); /* tokenizer_config.json */
 bool tokenizer_vocabulary(const tokenizer *t, arena *a, tokenizer_vocab *out, err *e);
 
 #endif

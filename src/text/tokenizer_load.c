@@ -37,7 +37,8 @@ static void finish(tokenizer *t) {
 
 static bool read_id(const json *v, const char *what, int *id, err *e) {
     const int64_t n = json_int(v, -1);
-    if (json_kind_of(v) != JSON_INT || n < 0 || n >= SIZE_MAX_TOKENS) return err_set(e, ERR_INPUT, "the id of token '%s' should be a number from 0 to %d", what, SIZE_MAX_TOKENS - 1);
+    if (json_kind_of(v) != JSON_INT || n < 0 || n >= SIZE_MAX_TOKENS)
+        return err_set(e, ERR_INPUT, "the id of token '%s' should be a number from 0 to %d", what, SIZE_MAX_TOKENS - 1);
     *id = (int)n;
     return true;
 }
@@ -56,7 +57,8 @@ static bool count_ids(const json *vocab, const json *added, int *size, err *e) {
     }
     const size_t entries = json_count(vocab) + json_count(added);
     if (largest < 0) return err_set(e, ERR_INPUT, "the vocabulary is empty");
-    if ((size_t)largest > 4 * entries + 65536) return err_set(e, ERR_INPUT, "the largest id is %d, but there are only %zu tokens", largest, entries);
+    if ((size_t)largest > 4 * entries + 65536)
+        return err_set(e, ERR_INPUT, "the largest id is %d, but there are only %zu tokens", largest, entries);
     *size = largest + 1;
     return true;
 }
@@ -73,7 +75,8 @@ static bool read_vocab(tokenizer *t, const json *vocab, err *e) {
     json_member m = {0};
     while (json_next(vocab, &m)) {
         const int id = (int)json_int(m.value, 0);
-        if (t->shown[id].ptr) return err_set(e, ERR_INPUT, "tokens '%s' and '%.*s' have the same id %d", m.key, STR_ARG(t->shown[id]), id);
+        if (t->shown[id].ptr)
+            return err_set(e, ERR_INPUT, "tokens '%s' and '%.*s' have the same id %d", m.key, STR_ARG(t->shown[id]), id);
         t->shown[id] = keep(t->arena, str_of(m.key));
         t->token[id] = t->byte_level ? letters_to_bytes(t->arena, t->shown[id]) : t->shown[id];
     }
@@ -86,9 +89,11 @@ static bool read_added(tokenizer *t, const json *list, err *e) {
         const json *a = json_at(list, i);
         str text;
         int id = -1;
-        if (!json_want_text(a, "content", &text, e) || !read_id(json_get(a, "id"), "added", &id, e)) return err_prefix(e, "added_tokens[%zu]", i);
-        add_token(t, (added_token){text, id, json_get_bool(a, "special", false), json_get_bool(a, "lstrip", false), json_get_bool(a, "rstrip", false),
-                                   json_get_bool(a, "single_word", false), json_get_bool(a, "normalized", !json_get_bool(a, "special", false))});
+        if (!json_want_text(a, "content", &text, e) || !read_id(json_get(a, "id"), "added", &id, e))
+            return err_prefix(e, "added_tokens[%zu]", i);
+        add_token(t, (added_token){text, id, json_get_bool(a, "special", false), json_get_bool(a, "lstrip", false),
+                                   json_get_bool(a, "rstrip", false), json_get_bool(a, "single_word", false),
+                                   json_get_bool(a, "normalized", !json_get_bool(a, "special", false))});
     }
     return true;
 }
@@ -105,7 +110,8 @@ static bool read_merge(tokenizer *t, const json *m, int rank, err *e) {
     if (!left.len || !right.len) return err_set(e, ERR_INPUT, "merge %d has no two parts", rank);
     t->merge_text[rank] = (str){arena_printf(t->arena, "%.*s %.*s", STR_ARG(left), STR_ARG(right)), left.len + 1 + right.len};
     arena *a = arena_new();
-    const bool ok = t->byte_level ? tokenizer_add_merge(t, letters_to_bytes(a, left), letters_to_bytes(a, right), rank, e) : tokenizer_add_merge(t, left, right, rank, e);
+    const bool ok = t->byte_level ? tokenizer_add_merge(t, letters_to_bytes(a, left), letters_to_bytes(a, right), rank, e)
+                                  : tokenizer_add_merge(t, left, right, rank, e);
     arena_free(a);
     return ok;
 }
@@ -150,7 +156,8 @@ static bool read_template(tokenizer *t, const json *j, err *e) {
         if (!json_count(ids)) return err_set(e, ERR_INPUT, "post_processor: special token '%s' has no ids", name);
         for (size_t k = 0; k < json_count(ids); k++) {
             const int64_t id = json_int(json_at(ids, k), -1);
-            if (id < 0 || id >= t->size) return err_set(e, ERR_INPUT, "post_processor: id %lld of '%s' is no token", (long long)id, name);
+            if (id < 0 || id >= t->size)
+                return err_set(e, ERR_INPUT, "post_processor: id %lld of '%s' is no token", (long long)id, name);
             if (seen) put_id(t->arena, &t->after, &t->after_count, (int)id);
             else put_id(t->arena, &t->before, &t->before_count, (int)id);
         }
@@ -180,8 +187,9 @@ static bool read_decoder(tokenizer *t, const json *j, err *e) {
     static const struct {
         const char *name;
         decode_what what;
-    } kinds[] = {{"Replace", DECODE_REPLACE}, {"ByteFallback", DECODE_BYTES}, {"Fuse", DECODE_FUSE}, {"Strip", DECODE_STRIP},
-                 {"Metaspace", DECODE_METASPACE}, {"ByteLevel", DECODE_BYTE_LEVEL}, {"WordPiece", DECODE_WORDPIECE}};
+    } kinds[] = {{"Replace", DECODE_REPLACE},    {"ByteFallback", DECODE_BYTES},  {"Fuse", DECODE_FUSE},
+                 {"Strip", DECODE_STRIP},        {"Metaspace", DECODE_METASPACE}, {"ByteLevel", DECODE_BYTE_LEVEL},
+                 {"WordPiece", DECODE_WORDPIECE}};
     const str type = json_get_text(j, "type", STR(""));
     if (!j) return true;
     if (str_is(type, "Sequence")) {
@@ -195,9 +203,12 @@ static bool read_decoder(tokenizer *t, const json *j, err *e) {
         const json *pattern = json_get(j, "pattern");
         decode_step *d = &t->decoders[t->decoder_count];
         if (t->decoder_count++ == 16) return err_set(e, ERR_LIMIT, "decoder: more than 16 steps");
-        *d = (decode_step){.what = kinds[i].what, .start = (int)json_get_int(j, "start", 0), .stop = (int)json_get_int(j, "stop", 0)};
-        d->content = keep(t->arena, d->what == DECODE_REPLACE ? json_get_text(pattern, "String", STR("")) : d->what == DECODE_METASPACE ? json_get_text(j, "replacement", STR("\xE2\x96\x81"))
-                                    : d->what == DECODE_WORDPIECE ? json_get_text(j, "prefix", STR("##")) : json_get_text(j, "content", STR("")));
+        *d = (decode_step){
+            .what = kinds[i].what, .start = (int)json_get_int(j, "start", 0), .stop = (int)json_get_int(j, "stop", 0)};
+        d->content = keep(t->arena, d->what == DECODE_REPLACE     ? json_get_text(pattern, "String", STR(""))
+                                    : d->what == DECODE_METASPACE ? json_get_text(j, "replacement", STR("\xE2\x96\x81"))
+                                    : d->what == DECODE_WORDPIECE ? json_get_text(j, "prefix", STR("##"))
+                                                                  : json_get_text(j, "content", STR("")));
         d->with = keep(t->arena, json_get_text(j, "content", STR("")));
         d->flag = !str_is(json_get_text(j, "prepend_scheme", STR("always")), "never");
         return true;
@@ -223,16 +234,28 @@ static const struct {
 } pre_names[] = {
     {"smollm", {"\\p{N}", GPT2_PATTERN}, false},
     {"gpt-2", {GPT2_PATTERN}, false},
-    {"llama-bpe", {"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"}, true},
-    {"qwen2", {"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"}, false},
+    {"llama-bpe",
+     {"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| "
+      "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"},
+     true},
+    {"qwen2",
+     {"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| "
+      "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"},
+     false},
     {"starcoder", {"\\p{N}", GPT2_PATTERN}, false},
     {"mpt", {GPT2_PATTERN}, false},
     {"olmo", {GPT2_PATTERN}, false},
     {"refact", {"\\p{N}", GPT2_PATTERN}, false},
     {"command-r", {"\\p{N}", GPT2_PATTERN}, false},
     {"codeshell", {"\\p{N}", GPT2_PATTERN}, false},
-    {"llama3", {"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"}, true},
-    {"stablelm2", {"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"}, false},
+    {"llama3",
+     {"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| "
+      "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"},
+     true},
+    {"stablelm2",
+     {"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| "
+      "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"},
+     false},
     {"default", {"[\\p{P}\\$\\+<=>\\^~\\|]+", GPT2_PATTERN, "\\p{N}+", "[0-9][0-9][0-9]"}, false},
 };
 
@@ -262,17 +285,22 @@ static tokenizer *build(arena *a, const json *j, const json *config, const char 
     const json *model = json_get(j, "model"), *vocab = json_get(model, "vocab"), *added = json_get(j, "added_tokens");
     const str type = json_get_text(model, "type", json_has(model, "merges") ? STR("BPE") : STR("?"));
     int size = 0;
-    if (!str_is(type, "BPE")) return err_null(e, ERR_UNSUPPORTED, "model type '%.*s' is not here; BPE is (byte-level, and SentencePiece with byte fallback)", STR_ARG(type));
-    if (json_kind_of(vocab) != JSON_OBJECT) return err_null(e, ERR_INPUT, "model.vocab should be an object, it is %s", json_kind_name(json_kind_of(vocab)));
+    if (!str_is(type, "BPE"))
+        return err_null(e, ERR_UNSUPPORTED,
+                        "model type '%.*s' is not here; BPE is (byte-level, and SentencePiece with byte fallback)",
+                        STR_ARG(type));
+    if (json_kind_of(vocab) != JSON_OBJECT)
+        return err_null(e, ERR_INPUT, "model.vocab should be an object, it is %s", json_kind_name(json_kind_of(vocab)));
     if (!count_ids(vocab, added, &size, e)) return NULL;
     tokenizer *t = begin(a, name, size);
     t->decoders = arena_array(a, decode_step, 17);
-    t->byte_level = uses_bytes(json_get(j, "pre_tokenizer"), "pretokenizers") || uses_bytes(json_get(j, "normalizer"), "normalizers");
+    t->byte_level =
+        uses_bytes(json_get(j, "pre_tokenizer"), "pretokenizers") || uses_bytes(json_get(j, "normalizer"), "normalizers");
     if (!read_vocab(t, vocab, e) || !read_added(t, added, e)) return NULL;
     tokenizer_index(t);
     if (!read_bpe(t, model, e) || !steps_read(a, json_get(j, "normalizer"), normalizer_kinds, "normalizer", &t->normalizers, e) ||
-        !steps_read(a, json_get(j, "pre_tokenizer"), pre_tokenizer_kinds, "pre_tokenizer", &t->pre_tokenizers, e) || !read_post(t, json_get(j, "post_processor"), e) ||
-        !read_decoder(t, json_get(j, "decoder"), e))
+        !steps_read(a, json_get(j, "pre_tokenizer"), pre_tokenizer_kinds, "pre_tokenizer", &t->pre_tokenizers, e) ||
+        !read_post(t, json_get(j, "post_processor"), e) || !read_decoder(t, json_get(j, "decoder"), e))
         return NULL;
     finish(t);
     t->pre = t->byte_level ? pre_name_of(&t->pre_tokenizers) : NULL;
@@ -326,7 +354,8 @@ static bool sentence_steps(tokenizer *t, const tokenizer_vocab *v, err *e) {
     t->decoders[t->decoder_count++] = (decode_step){.what = DECODE_REPLACE, .content = STR("\xE2\x96\x81"), .with = STR(" ")};
     t->decoders[t->decoder_count++] = (decode_step){.what = DECODE_BYTES};
     t->decoders[t->decoder_count++] = (decode_step){.what = DECODE_FUSE};
-    if (v->add_space_prefix) t->decoders[t->decoder_count++] = (decode_step){.what = DECODE_STRIP, .content = STR(" "), .start = 1};
+    if (v->add_space_prefix)
+        t->decoders[t->decoder_count++] = (decode_step){.what = DECODE_STRIP, .content = STR(" "), .start = 1};
     return (!v->add_space_prefix || steps_add(t->arena, &t->normalizers, normalizer_kinds, "Prepend", j, e)) &&
            steps_add(t->arena, &t->normalizers, normalizer_kinds, "Replace", j, e);
 }
@@ -340,7 +369,9 @@ static bool vocab_merges(tokenizer *t, const tokenizer_vocab *v, err *e) {
         if (space < 0) return err_set(e, ERR_INPUT, "merge %d: '%.*s' has no two parts", i, STR_ARG(v->merges[i]));
         t->merge_text[i] = keep(t->arena, v->merges[i]);
         arena *a = arena_new();
-        const bool ok = tokenizer_add_merge(t, letters_to_bytes(a, str_slice(v->merges[i], 0, (size_t)space)), letters_to_bytes(a, str_slice(v->merges[i], (size_t)space + 1, v->merges[i].len)), i, e);
+        const bool ok =
+            tokenizer_add_merge(t, letters_to_bytes(a, str_slice(v->merges[i], 0, (size_t)space)),
+                                letters_to_bytes(a, str_slice(v->merges[i], (size_t)space + 1, v->merges[i].len)), i, e);
         arena_free(a);
         if (!ok) return false;
     }
@@ -350,7 +381,8 @@ static bool vocab_merges(tokenizer *t, const tokenizer_vocab *v, err *e) {
 tokenizer *tokenizer_from_vocab(arena *a, const tokenizer_vocab *v, err *e) {
     enum { UNKNOWN = 2, CONTROL = 3, USER = 4 };
     const bool sentence = strcmp(v->model, "llama") == 0;
-    if (!sentence && strcmp(v->model, "gpt2") != 0) return err_null(e, ERR_UNSUPPORTED, "tokenizer model '%s' is not here; gpt2 and llama are", v->model);
+    if (!sentence && strcmp(v->model, "gpt2") != 0)
+        return err_null(e, ERR_UNSUPPORTED, "tokenizer model '%s' is not here; gpt2 and llama are", v->model);
     if (sentence && !v->scores) return err_null(e, ERR_INPUT, "a SentencePiece vocabulary needs scores (tokenizer.ggml.scores)");
     tokenizer *t = begin(a, "GGUF vocabulary", v->count);
     t->decoders = arena_array(a, decode_step, 17);

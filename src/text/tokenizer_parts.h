@@ -12,11 +12,11 @@
 
 typedef struct {
     buf text;
-    int32_t *origin;             /* [text.len + 1] */
+    int32_t *origin; /* [text.len + 1] */
     size_t origin_room;
-    size_t *cut;                 /* ends of pieces, ascending; the last is text.len */
+    size_t *cut; /* ends of pieces, ascending; the last is text.len */
     size_t cuts, cut_room;
-    bool first;                  /* this section begins the text (Metaspace "first") */
+    bool first; /* this section begins the text (Metaspace "first") */
 } pieces;
 void pieces_free(pieces *p);
 void pieces_put(pieces *p, const void *bytes, size_t n, int32_t from, bool same); /* same: byte i came from `from` + i */
@@ -24,18 +24,18 @@ void pieces_cut(pieces *p, size_t end);
 
 typedef struct step step;
 typedef struct {
-    const char *name;                                                   /* "type" in tokenizer.json */
-    bool (*read)(arena *a, const json *j, step *s, err *e);             /* NULL: no settings */
-    void (*run)(const step *s, const pieces *in, pieces *out);          /* normalizers and pre-tokenizers */
+    const char *name;                                          /* "type" in tokenizer.json */
+    bool (*read)(arena *a, const json *j, step *s, err *e);    /* NULL: no settings */
+    void (*run)(const step *s, const pieces *in, pieces *out); /* normalizers and pre-tokenizers */
 } step_kind;
 
 struct step {
     const step_kind *kind;
-    str content, with;           /* Replace, Prepend, Strip ... */
-    regex *pattern;              /* NULL: content is meant literally */
-    const char *behavior;        /* Split: "isolated" ... */
+    str content, with;    /* Replace, Prepend, Strip ... */
+    regex *pattern;       /* NULL: content is meant literally */
+    const char *behavior; /* Split: "isolated" ... */
     const char *pattern_text;
-    bool invert, flag, other;    /* meanings with each kind */
+    bool invert, flag, other; /* meanings with each kind */
     int form, start, stop;
 };
 
@@ -50,7 +50,7 @@ bool steps_read(arena *a, const json *j, const step_kind *kinds, const char *wha
 bool steps_add(arena *a, steps *s, const step_kind *kinds, const char *name, const json *settings, err *e);
 
 typedef struct {
-    uint64_t *key;               /* 0: empty */
+    uint64_t *key; /* 0: empty */
     int64_t *value;
     size_t mask;
 } int_map;
@@ -59,9 +59,9 @@ void int_map_put(int_map *m, uint64_t key, int64_t value);
 int64_t int_map_get(const int_map *m, uint64_t key); /* -1 */
 
 typedef struct {
-    int32_t *slot;               /* id + 1; 0: empty */
+    int32_t *slot; /* id + 1; 0: empty */
     size_t mask;
-} text_map;                      /* token text -> id, over tokenizer.token */
+} text_map; /* token text -> id, over tokenizer.token */
 
 typedef struct {
     str text;
@@ -69,7 +69,15 @@ typedef struct {
     bool special, lstrip, rstrip, single_word, normalized;
 } added_token;
 
-typedef enum { DECODE_REPLACE, DECODE_BYTES, DECODE_FUSE, DECODE_STRIP, DECODE_METASPACE, DECODE_BYTE_LEVEL, DECODE_WORDPIECE } decode_what;
+typedef enum {
+    DECODE_REPLACE,
+    DECODE_BYTES,
+    DECODE_FUSE,
+    DECODE_STRIP,
+    DECODE_METASPACE,
+    DECODE_BYTE_LEVEL,
+    DECODE_WORDPIECE
+} decode_what;
 typedef struct {
     decode_what what;
     str content, with;
@@ -82,17 +90,17 @@ struct tokenizer {
     const char *name;
     /* vocabulary */
     int size;
-    str *token;                  /* what the model matches: raw bytes when byte-level */
-    str *shown;                  /* as the file writes it */
+    str *token; /* what the model matches: raw bytes when byte-level */
+    str *shown; /* as the file writes it */
     bool *special, *is_added;
     text_map ids;
     /* BPE */
     bool byte_level, byte_fallback, ignore_merges, fuse_unk, by_score;
     float *score;
-    int_map merges;              /* (left << 32 | right) + 1 -> rank << 32 | id */
-    str *merge_text;             /* as given, for writing */
+    int_map merges;  /* (left << 32 | right) + 1 -> rank << 32 | id */
+    str *merge_text; /* as given, for writing */
     int merge_count;
-    int byte_id[256];            /* <0xXX>, or the single byte when byte-level */
+    int byte_id[256]; /* <0xXX>, or the single byte when byte-level */
     str suffix, subword_prefix;
     int unk, bos, eos, pad;
     /* steps */
@@ -100,11 +108,11 @@ struct tokenizer {
     added_token *added;
     int added_count;
     struct trie *found_raw, *found_normalized;
-    int *before, *after;         /* post-processor: ids around the text */
+    int *before, *after; /* post-processor: ids around the text */
     int before_count, after_count;
     decode_step *decoders;
     int decoder_count;
-    const char *pre;             /* llama.cpp's name of the pre-tokenizer, NULL: not known */
+    const char *pre; /* llama.cpp's name of the pre-tokenizer, NULL: not known */
     bool add_space_prefix;
 };
 
@@ -117,7 +125,7 @@ void bytes_to_letters(buf *out, str bytes);
 
 /* Made by the loaders when token, shown and added are there. */
 void tokenizer_index(tokenizer *t);
-int tokenizer_match(const tokenizer *t, str token);   /* by what the model matches */
+int tokenizer_match(const tokenizer *t, str token); /* by what the model matches */
 bool tokenizer_add_merge(tokenizer *t, str left, str right, int rank, err *e);
 struct trie *trie_new(arena *a, const added_token *list, int count, bool normalized);
 /* The longest token that begins at text[at]; -1: none. */

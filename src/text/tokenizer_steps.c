@@ -171,9 +171,17 @@ static void run_same(const step *s, const pieces *in, pieces *out) {
 }
 
 const step_kind normalizer_kinds[] = {
-    {"Replace", read_replace, run_replace}, {"Prepend", read_prepend, run_prepend}, {"NFC", NULL, run_nfc}, {"NFD", NULL, run_nfd},
-    {"NFKC", NULL, run_nfkc}, {"NFKD", NULL, run_nfkd}, {"Lowercase", NULL, run_lowercase}, {"StripAccents", NULL, run_strip_accents},
-    {"Strip", read_strip, run_strip}, {"ByteLevel", NULL, run_same}, {0},
+    {"Replace", read_replace, run_replace},
+    {"Prepend", read_prepend, run_prepend},
+    {"NFC", NULL, run_nfc},
+    {"NFD", NULL, run_nfd},
+    {"NFKC", NULL, run_nfkc},
+    {"NFKD", NULL, run_nfkd},
+    {"Lowercase", NULL, run_lowercase},
+    {"StripAccents", NULL, run_strip_accents},
+    {"Strip", read_strip, run_strip},
+    {"ByteLevel", NULL, run_same},
+    {0},
 };
 
 /* ---- pre-tokenizers: every piece is cut further ------------------------------------------------------------------------------------- */
@@ -327,13 +335,17 @@ static bool read_digits(arena *a, const json *j, step *s, err *e) {
     return true;
 }
 static void run_digits(const step *s, const pieces *in, pieces *out) { cut_by_class(in, out, class_digit, s->flag, ISOLATED); }
-static void run_whitespace_split(const step *s, const pieces *in, pieces *out) { (void)s, cut_by_class(in, out, class_space, true, REMOVED); }
+static void run_whitespace_split(const step *s, const pieces *in, pieces *out) {
+    (void)s, cut_by_class(in, out, class_space, true, REMOVED);
+}
 static bool read_punctuation(arena *a, const json *j, step *s, err *e) {
     (void)e;
     s->behavior = str_copy(a, json_get_text(j, "behavior", STR("Isolated")));
     return true;
 }
-static void run_punctuation(const step *s, const pieces *in, pieces *out) { cut_by_class(in, out, class_punctuation, true, behavior_of(s->behavior)); }
+static void run_punctuation(const step *s, const pieces *in, pieces *out) {
+    cut_by_class(in, out, class_punctuation, true, behavior_of(s->behavior));
+}
 static void run_bert(const step *s, const pieces *in, pieces *out) {
     pieces words = {.first = in->first};
     (void)s;
@@ -353,7 +365,9 @@ static void run_whitespace(const step *s, const pieces *in, pieces *out) { cut_b
 /* Spaces become U+2581; one is put in front ("always", or "first": only where the text begins); cut before each. */
 static bool read_metaspace(arena *a, const json *j, step *s, err *e) {
     (void)e;
-    const str letter = json_get_text(j, "replacement", STR("\xE2\x96\x81")), scheme = json_get_text(j, "prepend_scheme", json_get_bool(j, "add_prefix_space", true) ? STR("always") : STR("never"));
+    const str letter = json_get_text(j, "replacement", STR("\xE2\x96\x81")),
+              scheme =
+                  json_get_text(j, "prepend_scheme", json_get_bool(j, "add_prefix_space", true) ? STR("always") : STR("never"));
     s->content = (str){str_copy(a, letter), letter.len};
     s->start = str_is(scheme, "always") ? 2 : str_is(scheme, "first") ? 1 : 0;
     s->flag = json_get_bool(j, "split", true);
@@ -367,7 +381,8 @@ static void run_metaspace(const step *s, const pieces *in, pieces *out) {
         const str text = {in->text.ptr + piece, in->cut[c] - piece};
         const size_t begin = made.text.len;
         const bool has = str_starts(text, s->content) || (text.len && text.ptr[0] == ' ');
-        if (text.len && !has && (s->start == 2 || (s->start == 1 && in->first && piece == 0))) pieces_put(&made, s->content.ptr, s->content.len, in->origin[piece], false);
+        if (text.len && !has && (s->start == 2 || (s->start == 1 && in->first && piece == 0)))
+            pieces_put(&made, s->content.ptr, s->content.len, in->origin[piece], false);
         for (size_t i = piece; i < in->cut[c]; i++) {
             if (in->text.ptr[i] == ' ') pieces_put(&made, s->content.ptr, s->content.len, in->origin[i], false);
             else copy_bytes(in, &made, i, i + 1);
@@ -387,9 +402,15 @@ static void run_metaspace(const step *s, const pieces *in, pieces *out) {
 }
 
 const step_kind pre_tokenizer_kinds[] = {
-    {"Split", read_split, run_split}, {"ByteLevel", read_byte_level, run_byte_level}, {"Digits", read_digits, run_digits}, {"Metaspace", read_metaspace, run_metaspace},
-    {"Whitespace", read_whitespace, run_whitespace}, {"WhitespaceSplit", NULL, run_whitespace_split}, {"Punctuation", read_punctuation, run_punctuation},
-    {"BertPreTokenizer", NULL, run_bert}, {0},
+    {"Split", read_split, run_split},
+    {"ByteLevel", read_byte_level, run_byte_level},
+    {"Digits", read_digits, run_digits},
+    {"Metaspace", read_metaspace, run_metaspace},
+    {"Whitespace", read_whitespace, run_whitespace},
+    {"WhitespaceSplit", NULL, run_whitespace_split},
+    {"Punctuation", read_punctuation, run_punctuation},
+    {"BertPreTokenizer", NULL, run_bert},
+    {0},
 };
 
 /* ---- reading ----------------------------------------------------------------------------------------------------------------------------- */

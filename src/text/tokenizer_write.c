@@ -244,20 +244,36 @@ void tokenizer_write_config(const tokenizer *t, buf *out) {
 
 bool tokenizer_vocabulary(const tokenizer *t, arena *a, tokenizer_vocab *out, err *e) {
     const bool sentence = !t->byte_level;
-    if (t->byte_level && !t->pre) return err_set(e, ERR_UNSUPPORTED, "%s: llama.cpp has no name for this pre-tokenizer, so a GGUF file could not say what it does", t->name);
-    if (sentence && !t->byte_fallback) return err_set(e, ERR_UNSUPPORTED, "%s: neither byte-level nor with byte fallback: GGUF has no such tokenizer", t->name);
-    *out = (tokenizer_vocab){.model = sentence ? "llama" : "gpt2", .pre = sentence ? "default" : t->pre, .count = t->size, .tokens = arena_array(a, str, t->size),
-                             .types = arena_array(a, int32_t, t->size), .bos = t->bos, .eos = t->eos, .unk = t->unk, .pad = t->pad, .merge_count = t->merge_count};
+    if (t->byte_level && !t->pre)
+        return err_set(e, ERR_UNSUPPORTED,
+                       "%s: llama.cpp has no name for this pre-tokenizer, so a GGUF file could not say what it does", t->name);
+    if (sentence && !t->byte_fallback)
+        return err_set(e, ERR_UNSUPPORTED, "%s: neither byte-level nor with byte fallback: GGUF has no such tokenizer", t->name);
+    *out = (tokenizer_vocab){.model = sentence ? "llama" : "gpt2",
+                             .pre = sentence ? "default" : t->pre,
+                             .count = t->size,
+                             .tokens = arena_array(a, str, t->size),
+                             .types = arena_array(a, int32_t, t->size),
+                             .bos = t->bos,
+                             .eos = t->eos,
+                             .unk = t->unk,
+                             .pad = t->pad,
+                             .merge_count = t->merge_count};
     if (sentence) out->scores = arena_array(a, float, t->size);
     for (int i = 0; i < t->size; i++) {
         out->tokens[i] = t->shown[i];
         const bool byte = sentence && t->shown[i].len == 6 && str_starts(t->shown[i], STR("<0x"));
-        out->types[i] = i == t->unk && sentence ? 2 : t->is_added[i] ? (t->special[i] ? 3 : 4) : byte ? 6 : t->shown[i].ptr ? 1 : 5;
+        out->types[i] = i == t->unk && sentence ? 2
+                        : t->is_added[i]        ? (t->special[i] ? 3 : 4)
+                        : byte                  ? 6
+                        : t->shown[i].ptr       ? 1
+                                                : 5;
         if (sentence) out->scores[i] = t->score ? t->score[i] : t->is_added[i] || byte ? 0 : -(float)i;
     }
     out->merges = sentence ? NULL : t->merge_text;
     for (int i = 0; i < t->before_count; i++) out->add_bos |= t->before[i] == t->bos;
     for (int i = 0; i < t->after_count; i++) out->add_eos |= t->after[i] == t->eos;
-    out->add_space_prefix = sentence && (t->add_space_prefix || (t->normalizers.count && strcmp(t->normalizers.item[0].kind->name, "Prepend") == 0));
+    out->add_space_prefix =
+        sentence && (t->add_space_prefix || (t->normalizers.count && strcmp(t->normalizers.item[0].kind->name, "Prepend") == 0));
     return true;
 }

@@ -60,10 +60,12 @@ void utf8_lossy(buf *out, str s) {
 }
 
 void unicode_normalise(buf *out, str s, normal_form f) {
-    static const int options[] = {UTF8PROC_STABLE | UTF8PROC_COMPOSE, UTF8PROC_STABLE | UTF8PROC_DECOMPOSE, UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT,
+    static const int options[] = {UTF8PROC_STABLE | UTF8PROC_COMPOSE, UTF8PROC_STABLE | UTF8PROC_DECOMPOSE,
+                                  UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT,
                                   UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT};
     utf8proc_uint8_t *made = NULL;
-    const utf8proc_ssize_t n = utf8proc_map((const utf8proc_uint8_t *)s.ptr, (utf8proc_ssize_t)s.len, &made, (utf8proc_option_t)options[f]);
+    const utf8proc_ssize_t n =
+        utf8proc_map((const utf8proc_uint8_t *)s.ptr, (utf8proc_ssize_t)s.len, &made, (utf8proc_option_t)options[f]);
     if (n >= 0) buf_put(out, made, (size_t)n);
     else buf_put_str(out, s);
     free(made);

@@ -38,8 +38,11 @@ static void constant_gradient(void *self, int first, int count, const head_colum
 static void one_pass(trainer *t, const bench_piece *p, bool grad, bool fused) {
     static float out[PIECE * LENGTH], d[PIECE * LENGTH];
     tape *tp = tape_new(t->backend, t->pool, (tape_options){.compute = t->compute, .grad = grad});
-    tensor *h = op_rows(tp, model_forward(t->policy, tp, &(model_batch){p->ids, &p->layout}, grad ? t->adapter : NULL), p->rows, p->R);
-    tensor *y = op_logp(tp, h, t->policy->head, NULL, &(logp_form){.target = p->target, .columns = {.logp = out}, .fused = {grad && fused ? constant_gradient : NULL, NULL}});
+    tensor *h =
+        op_rows(tp, model_forward(t->policy, tp, &(model_batch){p->ids, &p->layout}, grad ? t->adapter : NULL), p->rows, p->R);
+    tensor *y = op_logp(
+        tp, h, t->policy->head, NULL,
+        &(logp_form){.target = p->target, .columns = {.logp = out}, .fused = {grad && fused ? constant_gradient : NULL, NULL}});
     if (grad) {
         for (int i = 0; i < p->R; i++) d[i] = -1e-3f;
         if (!fused) op_logp_seed(tp, y, d, NULL, NULL);
@@ -50,7 +53,7 @@ static void one_pass(trainer *t, const bench_piece *p, bool grad, bool fused) {
 
 bool train_bench(backend *b, const json *config, train_bench_case which, int repeat, train_bench_result *out, err *e) {
     static const char *const names[] = {"sft full", "sft lora", "dpo lora"};
-    static const double useful[] = {6, 4, 6};      /* FLOP per weight and token: forward and backward, and DPO's reference forward */
+    static const double useful[] = {6, 4, 6}; /* FLOP per weight and token: forward and backward, and DPO's reference forward */
     arena *a = arena_new();
     train_settings *s;
     trainer t = {.arena = a, .backend = b, .compute = COMPUTE_BF16, .pool = pool_new()};
@@ -81,7 +84,10 @@ bool train_bench(backend *b, const json *config, train_bench_case which, int rep
         const double took = sys_seconds() - begun;
         best = took < best ? took : best;
     }
-    if (ok) *out = (train_bench_result){names[which], SEQUENCES * LENGTH / best, useful[which] * (double)model_parameter_count(t.policy) * SEQUENCES * LENGTH / best, sys_memory_resident()};
+    if (ok)
+        *out = (train_bench_result){names[which], SEQUENCES * LENGTH / best,
+                                    useful[which] * (double)model_parameter_count(t.policy) * SEQUENCES * LENGTH / best,
+                                    sys_memory_resident()};
     pool_free(t.pool);
     arena_free(a);
     return ok;

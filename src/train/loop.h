@@ -17,18 +17,18 @@ typedef struct {
     const train_settings *s;
     backend *backend;
     compute_type compute;
-    model *policy, *reference;          /* reference NULL: the policy without its adapter, or none */
+    model *policy, *reference; /* reference NULL: the policy without its adapter, or none */
     adapter *adapter, *reference_adapter;
     trained *weights;
     int count;
     rows *rows;
-    int64_t units, per_micro, per_step, steps;   /* units: rows, or pairs */
+    int64_t units, per_micro, per_step, steps; /* units: rows, or pairs */
     pool *pool;
-    float **reference_logp;             /* [rows] of trained tokens, kept once computed */
-    float **fixed_logp;                 /* bench: none */
-    int64_t step;                       /* done */
+    float **reference_logp; /* [rows] of trained tokens, kept once computed */
+    float **fixed_logp;     /* bench: none */
+    int64_t step;           /* done */
     double num_tokens;
-    int32_t *order;                     /* of the running epoch */
+    int32_t *order; /* of the running epoch */
     int64_t order_epoch;
     metrics last;
     double drift_sum, drift_tokens;

@@ -18,59 +18,58 @@ typedef struct metrics metrics;
 
 /* Gradients start as zeros; an objective adds. metrics may be NULL. */
 typedef struct {
-    float *dlogp, *dentropy, *dsmooth;  /* [T] */
+    float *dlogp, *dentropy, *dsmooth; /* [T] */
     metrics *metrics;
 } gradients;
 
 /* ---- columns: rows of a table (name, per, producer) --------------------------------------------------------------------- */
 
 /*     token         member        per       producer */
-#define COLUMNS(X)                                                        \
-    X(COLUMN_LOGP,       logp,       TOKEN,    "policy head")             \
-    X(COLUMN_REF_LOGP,   ref_logp,   TOKEN,    "reference head")          \
-    X(COLUMN_ENTROPY,    entropy,    TOKEN,    "policy head")             \
-    X(COLUMN_HIT,        hit,        TOKEN,    "policy head")             \
-    X(COLUMN_MEAN_LOGIT, mean_logit, TOKEN,    "policy head")             \
-    X(COLUMN_LOG_SUM_SQ, log_sum_sq, TOKEN,    "policy head")             \
-    X(COLUMN_SMOOTH,     smooth,     TOKEN,    "policy head")             \
-    X(COLUMN_MASK,       mask,       TOKEN,    "batch")                   \
-    X(COLUMN_LABEL,      label,      SEQUENCE, "batch")                   \
-    X(COLUMN_PAIR,       pair,       SEQUENCE, "batch")                   \
-    X(COLUMN_MARGIN,     margin,     SEQUENCE, "batch")
+#define COLUMNS(X)                                                                                                               \
+    X(COLUMN_LOGP, logp, TOKEN, "policy head")                                                                                   \
+    X(COLUMN_REF_LOGP, ref_logp, TOKEN, "reference head")                                                                        \
+    X(COLUMN_ENTROPY, entropy, TOKEN, "policy head")                                                                             \
+    X(COLUMN_HIT, hit, TOKEN, "policy head")                                                                                     \
+    X(COLUMN_MEAN_LOGIT, mean_logit, TOKEN, "policy head")                                                                       \
+    X(COLUMN_LOG_SUM_SQ, log_sum_sq, TOKEN, "policy head")                                                                       \
+    X(COLUMN_SMOOTH, smooth, TOKEN, "policy head")                                                                               \
+    X(COLUMN_MASK, mask, TOKEN, "batch")                                                                                         \
+    X(COLUMN_LABEL, label, SEQUENCE, "batch")                                                                                    \
+    X(COLUMN_PAIR, pair, SEQUENCE, "batch")                                                                                      \
+    X(COLUMN_MARGIN, margin, SEQUENCE, "batch")
 
 typedef enum {
 #define X(token, member, per, producer) token,
     COLUMNS(X)
 #undef X
-    COLUMN_COUNT
+        COLUMN_COUNT
 } column;
 #define NEEDS(column) (1u << (column))
 
 typedef struct {
-    int begin, end;             /* of its tokens in the per-token columns */
+    int begin, end; /* of its tokens in the per-token columns */
 } seq;
 
 /* Of the whole optimiser step (all micro-batches, all ranks), or with --normalize microbatch TRL's view of it:
  * of this micro-batch, times the number of micro-batches. */
 typedef struct {
-    double tokens;              /* trained tokens */
+    double tokens; /* trained tokens */
     double sequences, pairs;
-    double chosen_tokens;       /* trained tokens of chosen sequences */
+    double chosen_tokens; /* trained tokens of chosen sequences */
 } step_counts;
 
 /* Unused columns are NULL. Per token [T], per sequence [S]. */
 typedef struct {
-    int T, S, P;                /* tokens, sequences, pairs of this micro-batch */
-    const seq *sequence;        /* [S] */
+    int T, S, P;         /* tokens, sequences, pairs of this micro-batch */
+    const seq *sequence; /* [S] */
     const float *logp, *ref_logp, *entropy, *hit, *mean_logit, *log_sum_sq, *smooth; /* [T] */
-    const uint8_t *mask;        /* [T] 1 = trained */
-    const int *label;           /* [S] 1 chosen or desirable, 0 rejected */
-    const int *pair;            /* [S] number of the pair, from 0 in this micro-batch */
-    const float *margin;        /* [S] */
-    const struct pair_of { int chosen, rejected; } *pairs; /* [P] sequence numbers */
+    const uint8_t *mask;                                                             /* [T] 1 = trained */
+    const int *label;                                                                /* [S] 1 chosen or desirable, 0 rejected */
+    const int *pair;                                        /* [S] number of the pair, from 0 in this micro-batch */
+    const float *margin;                                    /* [S] */
+    const struct pair_of { int chosen, rejected; } * pairs; /* [P] sequence numbers */
     step_counts step;
 } columns;
-
 
 /* Named values of a step. A loss gives sums and how many they are of; pieces of one micro-batch add up, and the log shows the plain
  * mean over micro-batches, as TRL does. */
@@ -89,34 +88,34 @@ typedef enum { SCOPE_TOKEN, SCOPE_PAIR, SCOPE_STEP } objective_scope;
 typedef enum { WANTS_ROWS, WANTS_PAIRS } objective_rows;
 
 typedef struct {
-    const char *name, *words;           /* "dpo", "prefer the chosen answer to the rejected one" */
-    objective_rows rows;                /* what kind of examples it trains on */
+    const char *name, *words; /* "dpo", "prefer the chosen answer to the rejected one" */
+    objective_rows rows;      /* what kind of examples it trains on */
     objective_scope scope;
-    bool reference;                     /* needs a frozen reference */
-    unsigned needs;                     /* NEEDS(COLUMN_LOGP) | ...; metrics-only columns included */
-    const opt *options;                 /* beta ...; struct of options_size */
+    bool reference;     /* needs a frozen reference */
+    unsigned needs;     /* NEEDS(COLUMN_LOGP) | ...; metrics-only columns included */
+    const opt *options; /* beta ...; struct of options_size */
     size_t options_size;
-    double learning_rate;               /* TRL's default for this trainer */
-    bool (*check)(const void *options, err *e);                    /* NULL: nothing to check */
+    double learning_rate;                       /* TRL's default for this trainer */
+    bool (*check)(const void *options, err *e); /* NULL: nothing to check */
     /* Share of the step's loss that this micro-batch contributes; gradients of exactly that share. */
     double (*loss)(const void *options, const columns *c, gradients *g);
-    unsigned (*more_needs)(const void *options);                   /* columns that only some options need; NULL: none */
-    double (*start)(const void *options);                          /* loss of step 1 when policy = reference; NAN: not known; NULL: no reference */
+    unsigned (*more_needs)(const void *options); /* columns that only some options need; NULL: none */
+    double (*start)(const void *options);        /* loss of step 1 when policy = reference; NAN: not known; NULL: no reference */
 } objective;
 
 #define OBJECTIVES(X) X(sft) X(dpo)
-#define X(name) extern const objective objective_##name;
+#define X(name)       extern const objective objective_##name;
 OBJECTIVES(X)
 #undef X
 const objective *const *objective_list(int *count);
-const objective *objective_of(const char *name);        /* NULL: none */
+const objective *objective_of(const char *name); /* NULL: none */
 const char *objective_names(arena *a);
 
 /* Small shared mathematics, stable at both ends. */
-double softplus(double x);              /* log(1 + e^x) */
+double softplus(double x); /* log(1 + e^x) */
 double sigmoid(double x);
-double sum_trained(const columns *c, const float *values, seq s);           /* sum over trained tokens */
+double sum_trained(const columns *c, const float *values, seq s); /* sum over trained tokens */
 int count_trained(const columns *c, seq s);
-void add_dlogp(const columns *c, gradients *g, seq s, double dlogp);        /* to every trained token of s */
+void add_dlogp(const columns *c, gradients *g, seq s, double dlogp); /* to every trained token of s */
 
 #endif

@@ -23,7 +23,8 @@ const objective *objective_of(const char *name) {
 
 const char *objective_names(arena *a) {
     const char *names = "";
-    for (size_t i = 0; i < sizeof objectives / sizeof *objectives; i++) names = arena_printf(a, "%s%s%s", names, i ? ", " : "", objectives[i]->name);
+    for (size_t i = 0; i < sizeof objectives / sizeof *objectives; i++)
+        names = arena_printf(a, "%s%s%s", names, i ? ", " : "", objectives[i]->name);
     return names;
 }
 

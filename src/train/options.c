@@ -72,8 +72,10 @@ static bool parse_kwargs(const train_settings *s, arena *a, const json **out, er
 bool train_rate(const train_settings *s, int64_t done, int64_t total, double *out, err *e) {
     arena *a = arena_new();
     const json *kwargs;
-    const double lr = s->o.learning_rate == s->o.learning_rate ? s->o.learning_rate : s->objective->learning_rate; /* NaN: not set */
-    const bool ok = parse_kwargs(s, a, &kwargs, e) && schedule_rate(s->o.lr_scheduler_type, lr, done, total, s->o.warmup_steps, kwargs, out, e);
+    const double lr =
+        s->o.learning_rate == s->o.learning_rate ? s->o.learning_rate : s->objective->learning_rate; /* NaN: not set */
+    const bool ok = parse_kwargs(s, a, &kwargs, e) &&
+                    schedule_rate(s->o.lr_scheduler_type, lr, done, total, s->o.warmup_steps, kwargs, out, e);
     arena_free(a);
     return ok;
 }

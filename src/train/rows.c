@@ -14,7 +14,7 @@
 #include "train/train.h"
 
 typedef struct {
-    int64_t at;             /* in the file: ids, then mask, padded to 4 */
+    int64_t at; /* in the file: ids, then mask, padded to 4 */
     int64_t example;
     int32_t length, prompt, pair;
     int32_t label;
@@ -34,7 +34,7 @@ typedef struct {
     const train_settings *s;
     rows *r;
     file_out out;
-    uint64_t *seen;         /* hashes of examples, open addressing */
+    uint64_t *seen; /* hashes of examples, open addressing */
     int64_t seen_count, seen_room;
     err *e;
 } preparing;
@@ -54,8 +54,14 @@ const row_counts *rows_counts(const rows *r) { return &r->counts; }
 row rows_at(const rows *r, int64_t i) {
     const entry *x = &r->item[i];
     const char *at = r->file.ptr + x->at;
-    return (row){.example = x->example, .length = x->length, .prompt = x->prompt, .ids = (const int32_t *)(const void *)at, .mask = (const uint8_t *)at + 4 * (size_t)x->length,
-                 .pair = x->pair, .label = x->label, .margin = x->margin};
+    return (row){.example = x->example,
+                 .length = x->length,
+                 .prompt = x->prompt,
+                 .ids = (const int32_t *)(const void *)at,
+                 .mask = (const uint8_t *)at + 4 * (size_t)x->length,
+                 .pair = x->pair,
+                 .label = x->label,
+                 .margin = x->margin};
 }
 
 /* ---- text to tokens --------------------------------------------------------------------------------------------------------------------- */
@@ -70,7 +76,8 @@ static str with_end(arena *a, const preparing *p, str text) {
 static bool plain(arena *a, const preparing *p, str text, fresh *out) {
     token_ids ids = {0};
     if (!tokenizer_encode(p->m->tokenizer, text, true, &ids, p->e)) return false;
-    *out = (fresh){.length = (int)ids.count, .ids = arena_array(a, int32_t, ids.count + 1), .mask = arena_array(a, uint8_t, ids.count + 1)};
+    *out = (fresh){
+        .length = (int)ids.count, .ids = arena_array(a, int32_t, ids.count + 1), .mask = arena_array(a, uint8_t, ids.count + 1)};
     if (ids.count) memcpy(out->ids, ids.ids, ids.count * sizeof *out->ids);
     memset(out->mask, 1, ids.count);
     token_ids_free(&ids);
@@ -80,8 +87,16 @@ static bool plain(arena *a, const preparing *p, str text, fresh *out) {
 /* marks: the mask is what {% generation %} says. */
 static bool chat(arena *a, const preparing *p, const example *x, json *messages, bool prompt, bool marks, fresh *out) {
     chat_encoded c;
-    if (!p->m->chat) return err_set(p->e, ERR_INPUT, "the data are conversations, but %s has no chat template; name one with --chat-template (chatml, or a file)", p->m->path);
-    const chat_request r = {.messages = messages, .tools = x->tools, .extra = x->template_kwargs, .add_generation_prompt = prompt, .tok = p->m->tokenizer};
+    if (!p->m->chat)
+        return err_set(
+            p->e, ERR_INPUT,
+            "the data are conversations, but %s has no chat template; name one with --chat-template (chatml, or a file)",
+            p->m->path);
+    const chat_request r = {.messages = messages,
+                            .tools = x->tools,
+                            .extra = x->template_kwargs,
+                            .add_generation_prompt = prompt,
+                            .tok = p->m->tokenizer};
     if (!chat_tokens(p->m->chat, p->m->tokenizer, &r, a, &c, p->e)) return false;
     *out = (fresh){.ids = c.ids, .length = c.count, .mask = arena_array(a, uint8_t, c.count + 1)};
     for (int i = 0; i < c.count; i++) out->mask[i] = marks ? c.trained[i] : 1;
@@ -96,10 +111,13 @@ static json *joined(arena *a, const json *first, const json *second) {
 }
 
 /* Prompt alone, and prompt with answer. */
-static bool both(arena *a, const preparing *p, const example *x, const example_part *answer, bool marks, fresh *prompt, fresh *full) {
+static bool both(arena *a, const preparing *p, const example *x, const example_part *answer, bool marks, fresh *prompt,
+                 fresh *full) {
     if (answer->type == PART_MESSAGES)
-        return chat(a, p, x, x->prompt.messages, true, false, prompt) && chat(a, p, x, joined(a, x->prompt.messages, answer->messages), false, marks, full);
-    const str text = {arena_printf(a, "%.*s%.*s", STR_ARG(x->prompt.text), STR_ARG(answer->text)), x->prompt.text.len + answer->text.len};
+        return chat(a, p, x, x->prompt.messages, true, false, prompt) &&
+               chat(a, p, x, joined(a, x->prompt.messages, answer->messages), false, marks, full);
+    const str text = {arena_printf(a, "%.*s%.*s", STR_ARG(x->prompt.text), STR_ARG(answer->text)),
+                      x->prompt.text.len + answer->text.len};
     return plain(a, p, x->prompt.text, prompt) && plain(a, p, with_end(a, p, text), full);
 }
 
@@ -114,7 +132,8 @@ static int common_prefix(const fresh *a, const fresh *b) {
 static void look_at(const preparing *p, const fresh *f) {
     row_counts *c = &p->r->counts;
     const int bos = tokenizer_bos(p->m->tokenizer), eos = tokenizer_eos(p->m->tokenizer);
-    if (!c->double_bos && f->length > 1 && bos >= 0 && bos != eos && f->ids[0] == bos && f->ids[1] == bos) c->double_bos = p->r->count + 1;
+    if (!c->double_bos && f->length > 1 && bos >= 0 && bos != eos && f->ids[0] == bos && f->ids[1] == bos)
+        c->double_bos = p->r->count + 1;
     for (int i = 0; i < f->length; i++) {
         c->trained_tokens += i > 0 && f->mask[i];
         c->masked_tokens += i > 0 && !f->mask[i];
@@ -134,7 +153,8 @@ static bool write_row(preparing *p, const fresh *f, int64_t example_row, int pai
     look_at(p, f);
     r->item[r->count++] = (entry){(int64_t)p->out.written, example_row, f->length, f->prompt, pair, label, margin};
     const size_t pad = (4 - (size_t)f->length % 4) % 4;
-    return file_out_put(&p->out, f->ids, 4 * (size_t)f->length, p->e) && file_out_put(&p->out, f->mask, (size_t)f->length, p->e) && file_out_put(&p->out, "\0\0\0", pad, p->e);
+    return file_out_put(&p->out, f->ids, 4 * (size_t)f->length, p->e) &&
+           file_out_put(&p->out, f->mask, (size_t)f->length, p->e) && file_out_put(&p->out, "\0\0\0", pad, p->e);
 }
 
 static bool any_label(const fresh *f) {
@@ -154,7 +174,9 @@ static bool sft_row(arena *a, preparing *p, const example *x, fresh *f) {
     if (x->kind == EXAMPLE_MESSAGES) return chat(a, p, x, x->messages, false, marks, f);
     if (x->kind == EXAMPLE_LABELLED && !x->label) return (f->length = 0, true); /* nothing to imitate */
     const example_part *answer = x->kind == EXAMPLE_PREFERENCE ? &x->chosen : &x->completion;
-    if (answer->type == PART_ABSENT) return err_set(p->e, ERR_INPUT, "%s line %lld: sft wants an answer to imitate; this example is a %s", x->source, (long long)x->line, example_kind_name(x->kind));
+    if (answer->type == PART_ABSENT)
+        return err_set(p->e, ERR_INPUT, "%s line %lld: sft wants an answer to imitate; this example is a %s", x->source,
+                       (long long)x->line, example_kind_name(x->kind));
     if (!both(a, p, x, answer, marks, &prompt, f)) return false;
     f->prompt = common_prefix(&prompt, f);
     if (strcmp(o->completion_only_loss, "false") != 0) memset(f->mask, 0, (size_t)f->prompt);
@@ -182,14 +204,18 @@ static bool add_sft(arena *a, preparing *p, const example *x) {
 static bool add_pair(arena *a, preparing *p, const example *x) {
     fresh prompt, side[2];
     if (x->kind != EXAMPLE_PREFERENCE)
-        return err_set(p->e, ERR_INPUT, "%s line %lld: %s wants pairs (chosen and rejected); this example is a %s", x->source, (long long)x->line, p->s->objective->name, example_kind_name(x->kind));
+        return err_set(p->e, ERR_INPUT, "%s line %lld: %s wants pairs (chosen and rejected); this example is a %s", x->source,
+                       (long long)x->line, p->s->objective->name, example_kind_name(x->kind));
     if (x->chosen.type == PART_TEXT) { /* the end belongs to either answer */
         example y = *x;
         y.chosen.text = with_end(a, p, x->chosen.text);
         y.rejected.text = with_end(a, p, x->rejected.text);
-        if (!both(a, p, &y, &y.chosen, false, &prompt, &side[0]) || !both(a, p, &y, &y.rejected, false, &prompt, &side[1])) return false;
-    } else if (!both(a, p, x, &x->chosen, false, &prompt, &side[0]) || !both(a, p, x, &x->rejected, false, &prompt, &side[1])) return false;
-    const int c = common_prefix(&prompt, &side[0]), r = common_prefix(&prompt, &side[1]), boundary = c < r ? c : r, most = (int)p->s->o.max_length;
+        if (!both(a, p, &y, &y.chosen, false, &prompt, &side[0]) || !both(a, p, &y, &y.rejected, false, &prompt, &side[1]))
+            return false;
+    } else if (!both(a, p, x, &x->chosen, false, &prompt, &side[0]) || !both(a, p, x, &x->rejected, false, &prompt, &side[1]))
+        return false;
+    const int c = common_prefix(&prompt, &side[0]), r = common_prefix(&prompt, &side[1]), boundary = c < r ? c : r,
+              most = (int)p->s->o.max_length;
     if (most && boundary >= most) {
         p->r->counts.dropped++;
         return true;
@@ -240,7 +266,8 @@ static void keep_example(buf *keep, const example *x) {
 static bool add_source(preparing *p, const char *spec, buf *keep) {
     arena *a = arena_new();
     const bool pairs = p->s->objective->rows == WANTS_PAIRS;
-    const source_options o = {.kinds = pairs ? KIND(EXAMPLE_PREFERENCE) : KIND(EXAMPLE_TEXT) | KIND(EXAMPLE_MESSAGES) | KIND(EXAMPLE_PROMPT_COMPLETION)};
+    const source_options o = {.kinds = pairs ? KIND(EXAMPLE_PREFERENCE)
+                                             : KIND(EXAMPLE_TEXT) | KIND(EXAMPLE_MESSAGES) | KIND(EXAMPLE_PROMPT_COMPLETION)};
     source *s = source_open_with(a, spec, &o, p->e);
     bool ok = s != NULL;
     while (ok) {
@@ -264,7 +291,10 @@ static bool add_source(preparing *p, const char *spec, buf *keep) {
 rows *rows_prepare(arena *a, const model *m, const train_settings *s, const char *folder, buf *keep, err *e) {
     if (!m->tokenizer) return err_null(e, ERR_INPUT, "%s has no tokenizer, so words cannot become ids", m->path);
     if (s->o.assistant_only_loss && m->chat && !chat_template_has_generation(m->chat))
-        return err_null(e, ERR_REFUSED, "assistant_only_loss wants {%% generation %%} marks, and the chat template of %s has none; use --chat-template chatml or a file with marks, or prompt/completion rows", m->path);
+        return err_null(e, ERR_REFUSED,
+                        "assistant_only_loss wants {%% generation %%} marks, and the chat template of %s has none; use "
+                        "--chat-template chatml or a file with marks, or prompt/completion rows",
+                        m->path);
     rows *r = arena_new_of(a, rows);
     arena_defer(a, free_rows, r);
     preparing p = {.m = m, .s = s, .r = r, .e = e};
@@ -286,12 +316,22 @@ bool rows_refuse(const rows *r, const model *m, const train_settings *s, err *e)
     const row_counts *c = &r->counts;
     (void)s;
     if (!c->examples) return err_set(e, ERR_REFUSED, "the data hold no examples");
-    if (!r->count) return err_set(e, ERR_REFUSED, "none of %lld examples is left: every one is empty, masked, or longer than max_length with its prompt alone", (long long)c->examples);
-    if (!c->trained_tokens) return err_set(e, ERR_REFUSED, "no token would be trained: every row is masked from its second token on");
+    if (!r->count)
+        return err_set(
+            e, ERR_REFUSED,
+            "none of %lld examples is left: every one is empty, masked, or longer than max_length with its prompt alone",
+            (long long)c->examples);
+    if (!c->trained_tokens)
+        return err_set(e, ERR_REFUSED, "no token would be trained: every row is masked from its second token on");
     if (c->double_bos)
-        return err_set(e, ERR_REFUSED, "row %lld begins with two BOS tokens: the text (or template) writes one and the tokenizer adds another; take it out of the text", (long long)c->double_bos);
+        return err_set(e, ERR_REFUSED,
+                       "row %lld begins with two BOS tokens: the text (or template) writes one and the tokenizer adds another; "
+                       "take it out of the text",
+                       (long long)c->double_bos);
     if (c->ends && !c->ends_trained)
-        return err_set(e, ERR_REFUSED, "the end token '%.*s' stands in the rows but is never trained, so the model would not learn to stop (max_length cuts it off, or the template leaves it out of {%% generation %%})",
+        return err_set(e, ERR_REFUSED,
+                       "the end token '%.*s' stands in the rows but is never trained, so the model would not learn to stop "
+                       "(max_length cuts it off, or the template leaves it out of {%% generation %%})",
                        STR_ARG(tokenizer_token(m->tokenizer, tokenizer_eos(m->tokenizer))));
     return true;
 }

@@ -43,7 +43,8 @@ bool train_create(arena *a, const train_settings *s, const char *dir, run *out, 
 bool train_reopen(arena *a, const char *dir, train_settings **out, run *r, err *e) {
     if (!run_open(a, dir, r, e)) return false;
     const json *c = run_config(a, r, e);
-    return c && train_settings_begin(a, str_copy(a, json_get_text(c, "objective", STR("?"))), out, e) && resolve_set_json(a, &(*out)->from, json_get(c, "options"), "config.json", e);
+    return c && train_settings_begin(a, str_copy(a, json_get_text(c, "objective", STR("?"))), out, e) &&
+           resolve_set_json(a, &(*out)->from, json_get(c, "options"), "config.json", e);
 }
 
 /* What must hold before step 1. */
@@ -57,20 +58,26 @@ typedef struct {
 
 static void print_counts(FILE *out, const trainer *t) {
     const row_counts *c = rows_counts(t->rows);
-    fprintf(out, "%lld examples: %lld %s, %lld dropped, %lld truncated, %lld duplicates, %lld empty\n", (long long)c->examples, (long long)t->units,
-            t->s->objective->rows == WANTS_PAIRS ? "pairs" : "rows", (long long)c->dropped, (long long)c->truncated, (long long)c->duplicates, (long long)c->empty);
-    fprintf(out, "tokens: %lld trained, %lld masked, %.1f a row, longest %lld\n", (long long)c->trained_tokens, (long long)c->masked_tokens, t->units ? (double)c->tokens / (double)c->rows : 0,
-            (long long)c->longest);
+    fprintf(out, "%lld examples: %lld %s, %lld dropped, %lld truncated, %lld duplicates, %lld empty\n", (long long)c->examples,
+            (long long)t->units, t->s->objective->rows == WANTS_PAIRS ? "pairs" : "rows", (long long)c->dropped,
+            (long long)c->truncated, (long long)c->duplicates, (long long)c->empty);
+    fprintf(out, "tokens: %lld trained, %lld masked, %.1f a row, longest %lld\n", (long long)c->trained_tokens,
+            (long long)c->masked_tokens, t->units ? (double)c->tokens / (double)c->rows : 0, (long long)c->longest);
 }
 
 /* The first batch as text: what is trained stands in colour, or in [brackets]. */
 static void print_first(FILE *out, const trainer *t) {
     const bool color = sys_color(fileno(out));
-    const int64_t shown = t->per_micro < 3 ? t->per_micro : 3, rows_shown = shown * (t->s->objective->rows == WANTS_PAIRS ? 2 : 1);
+    const int64_t shown = t->per_micro < 3 ? t->per_micro : 3,
+                  rows_shown = shown * (t->s->objective->rows == WANTS_PAIRS ? 2 : 1);
     for (int64_t i = 0; i < rows_shown && i < rows_count(t->rows); i++) {
         const row r = rows_at(t->rows, i);
         bool on = false;
-        fprintf(out, "\n--- row %lld%s (%d tokens)\n", (long long)i + 1, r.pair < 0 ? "" : r.label ? ", chosen" : ", rejected", r.length);
+        fprintf(out, "\n--- row %lld%s (%d tokens)\n", (long long)i + 1,
+                r.pair < 0 ? ""
+                : r.label  ? ", chosen"
+                           : ", rejected",
+                r.length);
         for (int k = 0; k < r.length; k++) {
             const bool trained_now = k > 0 && r.mask[k];
             buf text = {0};
@@ -86,31 +93,50 @@ static void print_first(FILE *out, const trainer *t) {
 
 static bool preflight_of(trainer *t, preflight *p, err *e) {
     const machine_peak peak = backend_peak(t->backend);
-    const double tokens = (double)rows_counts(t->rows)->tokens / (double)(t->units ? t->units : 1) * (double)t->per_step, N = (double)model_parameter_count(t->policy);
+    const double tokens = (double)rows_counts(t->rows)->tokens / (double)(t->units ? t->units : 1) * (double)t->per_step,
+                 N = (double)model_parameter_count(t->policy);
     p->activations = trainer_measure(t, &p->weights);
     p->memory_needed = p->weights + p->activations;
     p->memory_free = sys_memory_available() + sys_memory_resident();
     p->steps = t->steps;
     p->tokens_per_step = (int64_t)tokens;
-    p->seconds = (double)t->steps * tokens * N * (t->adapter ? 4 : 6) / (0.35 * (t->compute == COMPUTE_BF16 ? peak.bf16_flops : peak.f32_flops));
+    p->seconds = (double)t->steps * tokens * N * (t->adapter ? 4 : 6) /
+                 (0.35 * (t->compute == COMPUTE_BF16 ? peak.bf16_flops : peak.f32_flops));
     if (p->memory_needed <= p->memory_free) return true;
-    const char *advice = !t->adapter ? "--use-peft (LoRA)" : t->s->o.micro_batch_tokens > 512 ? "--micro-batch-tokens 512" : !t->s->o.gradient_checkpointing ? "--gradient-checkpointing" : "a smaller --max-length or model";
-    return err_set(e, ERR_REFUSED, "needs %.2f GB, %.2f GB are free (weights and optimiser %.2f, activations %.2f): try %s", (double)p->memory_needed / 1e9, (double)p->memory_free / 1e9,
-                   (double)p->weights / 1e9, (double)p->activations / 1e9, advice);
+    const char *advice = !t->adapter                        ? "--use-peft (LoRA)"
+                         : t->s->o.micro_batch_tokens > 512 ? "--micro-batch-tokens 512"
+                         : !t->s->o.gradient_checkpointing  ? "--gradient-checkpointing"
+                                                            : "a smaller --max-length or model";
+    return err_set(e, ERR_REFUSED, "needs %.2f GB, %.2f GB are free (weights and optimiser %.2f, activations %.2f): try %s",
+                   (double)p->memory_needed / 1e9, (double)p->memory_free / 1e9, (double)p->weights / 1e9,
+                   (double)p->activations / 1e9, advice);
 }
 
 static void print_preflight(FILE *out, const preflight *p) {
-    fprintf(out, "%lld steps of about %lld tokens; needs %.2f GB of %.2f GB; about %.0f s\n", (long long)p->steps, (long long)p->tokens_per_step, (double)p->memory_needed / 1e9,
-            (double)p->memory_free / 1e9, p->seconds);
+    fprintf(out, "%lld steps of about %lld tokens; needs %.2f GB of %.2f GB; about %.0f s\n", (long long)p->steps,
+            (long long)p->tokens_per_step, (double)p->memory_needed / 1e9, (double)p->memory_free / 1e9, p->seconds);
 }
 
 static void put_preflight(const trainer *t, const preflight *p) {
     const row_counts *c = rows_counts(t->rows);
     buf out = {0};
     json_writer w = json_writer_on(&out, true);
-    const struct { const char *key; int64_t value; } values[] = {{"examples", c->examples}, {"rows", c->rows}, {"pairs", c->pairs}, {"dropped", c->dropped}, {"truncated", c->truncated},
-        {"duplicates", c->duplicates}, {"empty", c->empty}, {"trained_tokens", c->trained_tokens}, {"masked_tokens", c->masked_tokens}, {"longest", c->longest}, {"steps", p->steps},
-        {"memory_needed", (int64_t)p->memory_needed}, {"memory_free", (int64_t)p->memory_free}};
+    const struct {
+        const char *key;
+        int64_t value;
+    } values[] = {{"examples", c->examples},
+                  {"rows", c->rows},
+                  {"pairs", c->pairs},
+                  {"dropped", c->dropped},
+                  {"truncated", c->truncated},
+                  {"duplicates", c->duplicates},
+                  {"empty", c->empty},
+                  {"trained_tokens", c->trained_tokens},
+                  {"masked_tokens", c->masked_tokens},
+                  {"longest", c->longest},
+                  {"steps", p->steps},
+                  {"memory_needed", (int64_t)p->memory_needed},
+                  {"memory_free", (int64_t)p->memory_free}};
     json_open(&w, '{');
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) json_key(&w, values[i].key), json_put_int(&w, values[i].value);
     json_key(&w, "seconds"), json_put_real(&w, p->seconds);
@@ -130,7 +156,8 @@ static bool log_metrics(run *r, const trainer *t, const step_result *s, double e
     json_key(&w, "loss"), json_put_real(&w, s->loss);
     json_key(&w, "grad_norm"), json_put_real(&w, s->grad_norm);
     json_key(&w, "learning_rate"), json_put_real(&w, s->lr);
-    for (int i = 0; i < s->metrics.count; i++) json_key(&w, s->metrics.item[i].name), json_put_real(&w, s->metrics.item[i].sum / s->metrics.item[i].weight);
+    for (int i = 0; i < s->metrics.count; i++)
+        json_key(&w, s->metrics.item[i].name), json_put_real(&w, s->metrics.item[i].sum / s->metrics.item[i].weight);
     json_key(&w, "num_tokens"), json_put_real(&w, t->num_tokens);
     if (t->s->objective->reference) json_key(&w, "drift"), json_put_real(&w, s->drift);
     json_close(&w);
@@ -182,12 +209,17 @@ static bool write_card(arena *a, const run *r, const trainer *t, const step_resu
     buf out = {0};
     char now[32];
     sys_date(now);
-    buf_printf(&out, "# %s\n\nMade with fettle on %s.\n\n| | |\n|---|---|\n| objective | %s: %s |\n| base | %s |\n| kind | %s |\n", path_name(r->path), now, t->s->objective->name, t->s->objective->words,
-               t->policy->path, t->adapter ? "LoRA adapter (PEFT)" : "full weights");
+    buf_printf(&out,
+               "# %s\n\nMade with fettle on %s.\n\n| | |\n|---|---|\n| objective | %s: %s |\n| base | %s |\n| kind | %s |\n",
+               path_name(r->path), now, t->s->objective->name, t->s->objective->words, t->policy->path,
+               t->adapter ? "LoRA adapter (PEFT)" : "full weights");
     for (int i = 0; i < t->s->o.data.count; i++) buf_printf(&out, "| data | %s |\n", t->s->o.data.item[i]);
-    buf_printf(&out, "| examples | %lld |\n| steps | %lld |\n| last loss | %.4f |\n", (long long)rows_counts(t->rows)->examples, (long long)t->step, s->loss);
-    for (int i = 0; i < s->metrics.count; i++) buf_printf(&out, "| %s | %.4f |\n", s->metrics.item[i].name, s->metrics.item[i].sum / s->metrics.item[i].weight);
-    buf_printf(&out, "\nEvery setting and where it came from: `config.json` of the run; the examples: `examples.jsonl`. The licences of the base model and of the data apply to this model.\n");
+    buf_printf(&out, "| examples | %lld |\n| steps | %lld |\n| last loss | %.4f |\n", (long long)rows_counts(t->rows)->examples,
+               (long long)t->step, s->loss);
+    for (int i = 0; i < s->metrics.count; i++)
+        buf_printf(&out, "| %s | %.4f |\n", s->metrics.item[i].name, s->metrics.item[i].sum / s->metrics.item[i].weight);
+    buf_printf(&out, "\nEvery setting and where it came from: `config.json` of the run; the examples: `examples.jsonl`. The "
+                     "licences of the base model and of the data apply to this model.\n");
     const bool ok = file_write(path_join(a, path_join(a, r->path, "model"), "README.md"), buf_str(&out), e);
     buf_free(&out);
     return ok;
@@ -196,20 +228,25 @@ static bool write_card(arena *a, const run *r, const trainer *t, const step_resu
 static bool save_result(arena *a, const run *r, const trainer *t, const step_result *s, err *e) {
     const char *folder = path_join(a, r->path, "model");
     const storage_type type = t->compute == COMPUTE_F32 || t->adapter ? TYPE_F32 : TYPE_BF16;
-    return (t->adapter ? adapter_save(t->adapter, t->policy, folder, type, e) : model_save(t->policy, NULL, folder, type, 0, e)) && write_card(a, r, t, s, e);
+    return (t->adapter ? adapter_save(t->adapter, t->policy, folder, type, e)
+                       : model_save(t->policy, NULL, folder, type, 0, e)) &&
+           write_card(a, r, t, s, e);
 }
 
 /* ---- steps ------------------------------------------------------------------------------------------------------------------------------------ */
 
 static bool drifted(const trainer *t, const step_result *s, err *e) {
     if (t->s->o.max_drift <= 0 || fabs(s->drift) <= t->s->o.max_drift) return false;
-    err_set(e, ERR_DIVERGED, "stopped at step %lld: the chosen answers moved %.3f nats per token from the reference, the limit is %.3f", (long long)t->step, s->drift, t->s->o.max_drift);
+    err_set(e, ERR_DIVERGED,
+            "stopped at step %lld: the chosen answers moved %.3f nats per token from the reference, the limit is %.3f",
+            (long long)t->step, s->drift, t->s->o.max_drift);
     return true;
 }
 
 /* As transformers counts: micro-batches of this epoch that are done, over all of them. */
 static double epoch_of(const trainer *t) {
-    const int64_t per = trainer_steps_per_epoch(t), micros = (t->units + t->per_micro - 1) / t->per_micro, whole = (t->step - 1) / per;
+    const int64_t per = trainer_steps_per_epoch(t), micros = (t->units + t->per_micro - 1) / t->per_micro,
+                  whole = (t->step - 1) / per;
     const int64_t done = ((t->step - 1) % per + 1) * t->s->o.gradient_accumulation_steps;
     return (double)whole + (double)(done < micros ? done : micros) / (double)micros;
 }
@@ -231,7 +268,9 @@ static bool run_steps(arena *a, run *r, trainer *t, const train_how *how, step_r
         if (!run_step(r, t->step, e)) return false;
         const bool stop = sys_stop_requested(), far = drifted(t, s, e);
         if ((stop || every(o->save_steps, t->step)) && !save_checkpoint(a, r, t, e)) return false;
-        if (stop) return err_set(e, ERR_STOPPED, "stopped at step %lld, checkpoint saved; go on with: fettle train --resume %s", (long long)t->step, r->path);
+        if (stop)
+            return err_set(e, ERR_STOPPED, "stopped at step %lld, checkpoint saved; go on with: fettle train --resume %s",
+                           (long long)t->step, r->path);
         if (far) return false;
     }
     progress_end(&p, NULL);
@@ -267,8 +306,8 @@ bool train_run(arena *a, const train_settings *s, run *r, const train_how *how, 
         }
     } else if (ok && !how->quiet) print_preflight(stderr, &p);
     if (ok && !how->preview) {
-        ok = (how->resume || file_write(path_join(a, r->path, "examples.jsonl"), buf_str(&examples), e)) && (!how->resume || begin_again(a, r, &t, e)) && run_begin(r, t.steps, e) &&
-             run_steps(a, r, &t, how, &last, e);
+        ok = (how->resume || file_write(path_join(a, r->path, "examples.jsonl"), buf_str(&examples), e)) &&
+             (!how->resume || begin_again(a, r, &t, e)) && run_begin(r, t.steps, e) && run_steps(a, r, &t, how, &last, e);
         const bool keep = ok || e->code == ERR_DIVERGED;
         if (keep && t.step > 0 && isfinite(last.loss)) {
             err again = {0};

@@ -6,20 +6,26 @@
 
 typedef struct {
     double t, W, T, lr;
-    const json *k;             /* lr_scheduler_kwargs */
+    const json *k; /* lr_scheduler_kwargs */
 } moment;
 
 static double share(const moment *m) { return (m->t - m->W) / (m->T - m->W > 1 ? m->T - m->W : 1); }
 
-static double constant_rate(const moment *m) { (void)m; return 1; }
+static double constant_rate(const moment *m) {
+    (void)m;
+    return 1;
+}
 static double linear_rate(const moment *m) { return fmax(0, 1 - share(m)); }
-static double cosine_rate(const moment *m) { return fmax(0, 0.5 * (1 + cos(M_PI * json_get_real(m->k, "num_cycles", 0.5) * 2 * share(m)))); }
+static double cosine_rate(const moment *m) {
+    return fmax(0, 0.5 * (1 + cos(M_PI * json_get_real(m->k, "num_cycles", 0.5) * 2 * share(m))));
+}
 static double restarts_rate(const moment *m) {
     const double p = share(m), cycles = json_get_real(m->k, "num_cycles", 1);
     return p >= 1 ? 0 : fmax(0, 0.5 * (1 + cos(M_PI * fmod(cycles * p, 1))));
 }
 static double min_rate(const moment *m) {
-    const double least = json_has(m->k, "min_lr") ? json_get_real(m->k, "min_lr", 0) / m->lr : json_get_real(m->k, "min_lr_rate", 0);
+    const double least =
+        json_has(m->k, "min_lr") ? json_get_real(m->k, "min_lr", 0) / m->lr : json_get_real(m->k, "min_lr_rate", 0);
     const double f = 0.5 * (1 + cos(M_PI * json_get_real(m->k, "num_cycles", 0.5) * 2 * share(m)));
     return fmax(0, f * (1 - least) + least);
 }
@@ -38,7 +44,8 @@ static double shape(str kind, double p) { /* from 1 at p = 0 to 0 at p = 1 */
     return 1 - p;
 }
 static double stable_rate(const moment *m) {
-    const double decay = json_get_real(m->k, "num_decay_steps", 0), least = json_get_real(m->k, "min_lr_ratio", 0), stable = json_get_real(m->k, "num_stable_steps", m->T - m->W - decay);
+    const double decay = json_get_real(m->k, "num_decay_steps", 0), least = json_get_real(m->k, "min_lr_ratio", 0),
+                 stable = json_get_real(m->k, "num_stable_steps", m->T - m->W - decay);
     if (m->t < m->W + stable) return 1;
     if (m->t >= m->W + stable + decay) return least;
     return shape(json_get_text(m->k, "decay_type", STR("cosine")), (m->t - m->W - stable) / decay) * (1 - least) + least;
@@ -48,8 +55,14 @@ static const struct {
     const char *name;
     double (*rate)(const moment *m);
     bool warm;
-} rows[] = {{"linear", linear_rate, true}, {"cosine", cosine_rate, true}, {"constant", constant_rate, false}, {"constant_with_warmup", constant_rate, true},
-            {"inverse_sqrt", inverse_rate, true}, {"polynomial", polynomial_rate, true}, {"cosine_with_restarts", restarts_rate, true}, {"cosine_with_min_lr", min_rate, true},
+} rows[] = {{"linear", linear_rate, true},
+            {"cosine", cosine_rate, true},
+            {"constant", constant_rate, false},
+            {"constant_with_warmup", constant_rate, true},
+            {"inverse_sqrt", inverse_rate, true},
+            {"polynomial", polynomial_rate, true},
+            {"cosine_with_restarts", restarts_rate, true},
+            {"cosine_with_min_lr", min_rate, true},
             {"warmup_stable_decay", stable_rate, true}};
 
 static double warm_up(const char *name, const moment *m) {
@@ -59,7 +72,8 @@ static double warm_up(const char *name, const moment *m) {
     return (1 - shape(json_get_text(m->k, "warmup_type", STR("linear")), p)) * (1 - least) + least;
 }
 
-bool schedule_rate(const char *name, double lr, int64_t done, int64_t total, double warmup, const json *kwargs, double *out, err *e) {
+bool schedule_rate(const char *name, double lr, int64_t done, int64_t total, double warmup, const json *kwargs, double *out,
+                   err *e) {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (strcmp(rows[i].name, name) != 0) continue;
         const moment m = {(double)done, warmup < 1 ? ceil(warmup * (double)total) : warmup, (double)total, lr, kwargs};

@@ -33,7 +33,7 @@ static int64_t unit_at(trainer *t, int64_t epoch, int64_t place) {
 /* ---- one piece --------------------------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
-    row *row;               /* cut to max_length */
+    row *row; /* cut to max_length */
     int64_t *index;
     int rows;
     /* tokens of the batch */
@@ -43,7 +43,7 @@ typedef struct {
     int T;
     /* the head's rows: trained tokens only */
     int32_t *head_row, *target;
-    int *column;            /* where each of them stands in the columns */
+    int *column; /* where each of them stands in the columns */
     int R;
     /* columns: all predicted tokens */
     seq *sequences;
@@ -58,12 +58,16 @@ static int trained_tokens(const row *r) {
 }
 
 static bool shares_prompt(const row *first, const row *second) {
-    return first->prompt == second->prompt && first->prompt > 0 && second->length > second->prompt && first->length >= first->prompt &&
-           memcmp(first->ids, second->ids, (size_t)first->prompt * sizeof *first->ids) == 0;
+    return first->prompt == second->prompt && first->prompt > 0 && second->length > second->prompt &&
+           first->length >= first->prompt && memcmp(first->ids, second->ids, (size_t)first->prompt * sizeof *first->ids) == 0;
 }
 
 static piece make_piece(arena *a, const trainer *t, const int64_t *index, int count) {
-    piece p = {.rows = count, .index = arena_array(a, int64_t, count), .row = arena_array(a, row, count), .spans = arena_array(a, span, count), .sequences = arena_array(a, seq, count)};
+    piece p = {.rows = count,
+               .index = arena_array(a, int64_t, count),
+               .row = arena_array(a, row, count),
+               .spans = arena_array(a, span, count),
+               .sequences = arena_array(a, seq, count)};
     int tokens = 0, most = (int)t->s->o.max_length;
     for (int i = 0; i < count; i++) {
         p.index[i] = index[i];
@@ -79,15 +83,19 @@ static piece make_piece(arena *a, const trainer *t, const int64_t *index, int co
     p.mask = arena_array(a, uint8_t, tokens);
     for (int i = 0; i < count; i++) {
         const row *r = &p.row[i];
-        const bool shared = i > 0 && r->pair >= 0 && r->label == 0 && p.row[i - 1].pair == r->pair && shares_prompt(&p.row[i - 1], r);
+        const bool shared =
+            i > 0 && r->pair >= 0 && r->label == 0 && p.row[i - 1].pair == r->pair && shares_prompt(&p.row[i - 1], r);
         const int from = shared ? r->prompt : 0;
-        p.spans[i] = (span){.begin = p.T, .length = r->length - from, .prompt = r->prompt, .parent = shared ? i - 1 : -1, .shared = from};
+        p.spans[i] =
+            (span){.begin = p.T, .length = r->length - from, .prompt = r->prompt, .parent = shared ? i - 1 : -1, .shared = from};
         memcpy(p.ids + p.T, r->ids + from, (size_t)(r->length - from) * sizeof *p.ids);
         p.sequences[i].begin = p.columns;
         for (int k = 1; k < r->length; k++, p.columns++) {
             p.mask[p.columns] = r->mask[k] != 0;
             if (!r->mask[k]) continue;
-            p.head_row[p.R] = k - 1 >= from ? p.T + k - 1 - from : p.spans[i - 1].begin + k - 1; /* the first answer token is predicted from the shared prompt */
+            p.head_row[p.R] = k - 1 >= from
+                                  ? p.T + k - 1 - from
+                                  : p.spans[i - 1].begin + k - 1; /* the first answer token is predicted from the shared prompt */
             p.target[p.R] = r->ids[k];
             p.column[p.R++] = p.columns;
         }
@@ -108,7 +116,8 @@ static void reference_pass(trainer *t, const piece *p, float *out) {
     if (!known) {
         const model *m = t->reference ? t->reference : t->policy;
         tape *tp = tape_new(t->backend, t->pool, (tape_options){.compute = t->compute});
-        tensor *h = op_rows(tp, model_forward(m, tp, &(model_batch){p->ids, &p->layout}, t->reference_adapter), p->head_row, p->R);
+        tensor *h =
+            op_rows(tp, model_forward(m, tp, &(model_batch){p->ids, &p->layout}, t->reference_adapter), p->head_row, p->R);
         op_logp(tp, h, m->head, m->head_bias, &(logp_form){.target = p->target, .columns = {.logp = out}});
         tape_free(tp);
     }
@@ -130,14 +139,14 @@ typedef struct {
     step_counts counts;
     columns c;
     gradients g;
-    float *packed[COLUMN_COUNT];        /* columns of the head, [R] */
-    float *wide[COLUMN_COUNT];          /* the same among all predicted tokens, [columns] */
+    float *packed[COLUMN_COUNT]; /* columns of the head, [R] */
+    float *wide[COLUMN_COUNT];   /* the same among all predicted tokens, [columns] */
     double loss;
     double tokens_seen;
 } pass;
 
 static float **slot(columns *c, int which) {
-#define X(token, member, per, producer) \
+#define X(token, member, per, producer)                                                                                          \
     if (which == token) return (float **)(uintptr_t)(const void *)&c->member;
     COLUMNS(X)
 #undef X
@@ -154,7 +163,8 @@ static unsigned needs_of(const trainer *t) {
     return o->needs | (o->more_needs ? o->more_needs(t->s->own) : 0);
 }
 
-static const int head_made[] = {COLUMN_LOGP, COLUMN_REF_LOGP, COLUMN_ENTROPY, COLUMN_HIT, COLUMN_MEAN_LOGIT, COLUMN_LOG_SUM_SQ, COLUMN_SMOOTH};
+static const int head_made[] = {COLUMN_LOGP,       COLUMN_REF_LOGP,   COLUMN_ENTROPY, COLUMN_HIT,
+                                COLUMN_MEAN_LOGIT, COLUMN_LOG_SUM_SQ, COLUMN_SMOOTH};
 
 static void make_columns(pass *s) {
     const piece *p = s->p;
@@ -215,7 +225,10 @@ static float *gathered(const pass *s, const float *wide) {
 }
 
 static tape_options options_of(const trainer *t) {
-    return (tape_options){.compute = t->compute, .grad = true, .recompute = t->s->o.gradient_checkpointing, .dropout = strcmp(t->s->objective->name, "sft") == 0,
+    return (tape_options){.compute = t->compute,
+                          .grad = true,
+                          .recompute = t->s->o.gradient_checkpointing,
+                          .dropout = strcmp(t->s->objective->name, "sft") == 0,
                           .seed = rng_mix((uint64_t)t->s->o.seed, (uint64_t)t->step)};
 }
 
@@ -226,8 +239,10 @@ static void policy_pass(pass *s) {
     tape *tp = tape_new(t->backend, t->pool, options_of(t));
     tensor *h = op_rows(tp, model_forward(t->policy, tp, &(model_batch){p->ids, &p->layout}, t->adapter), p->head_row, p->R);
     const logp_form form = {.target = p->target,
-                            .columns = {s->packed[COLUMN_LOGP], s->packed[COLUMN_ENTROPY], s->packed[COLUMN_MEAN_LOGIT], s->packed[COLUMN_LOG_SUM_SQ], s->packed[COLUMN_HIT]},
-                            .smooth = s->packed[COLUMN_SMOOTH], .fused = {fused ? chunk_gradient : NULL, s}};
+                            .columns = {s->packed[COLUMN_LOGP], s->packed[COLUMN_ENTROPY], s->packed[COLUMN_MEAN_LOGIT],
+                                        s->packed[COLUMN_LOG_SUM_SQ], s->packed[COLUMN_HIT]},
+                            .smooth = s->packed[COLUMN_SMOOTH],
+                            .fused = {fused ? chunk_gradient : NULL, s}};
     tensor *y = op_logp(tp, h, t->policy->head, t->policy->head_bias, &form);
     if (!fused) {
         spread(s, 0, p->R);
@@ -308,7 +323,9 @@ static void add_micro(metrics *to, const metrics *micro) {
 
 static double gradient_norm(const trainer *t) {
     double sum = 0;
-    for (int i = 0; i < t->count; i++) sum += values_sum_squares(t->backend, t->weights[i].w->grad, (size_t)t->weights[i].w->rows * (size_t)t->weights[i].w->cols);
+    for (int i = 0; i < t->count; i++)
+        sum +=
+            values_sum_squares(t->backend, t->weights[i].w->grad, (size_t)t->weights[i].w->rows * (size_t)t->weights[i].w->cols);
     return sqrt(sum);
 }
 
@@ -318,7 +335,8 @@ static void update(trainer *t, double lr, double norm) {
     for (int i = 0; i < t->count; i++) {
         trained *w = &t->weights[i];
         const size_t n = (size_t)w->w->rows * (size_t)w->w->cols;
-        const adamw_form f = {lr, o->adam_beta1, o->adam_beta2, o->adam_epsilon, w->decays ? o->weight_decay : 0, t->step + 1, clip < 1 ? clip : 1};
+        const adamw_form f = {lr,          o->adam_beta1,      o->adam_beta2, o->adam_epsilon, w->decays ? o->weight_decay : 0,
+                              t->step + 1, clip < 1 ? clip : 1};
         values_adamw(t->backend, w->w->values, w->w->grad, w->m, w->v, n, &f);
         weight_refresh(t->backend, w->w);
     }
@@ -330,7 +348,10 @@ static bool check_start(const trainer *t, double loss, err *e) {
     if (t->step || !t->s->objective->start || t->s->o.adapter || t->s->o.reference || !same) return true;
     const double want = t->s->objective->start(t->s->own);
     if (isnan(want) || fabs(loss - want) <= 1e-5 * fabs(want) + 1e-7) return true;
-    return err_set(e, ERR_DIVERGED, "step 1 should have the loss %.7f, because policy and reference are the same model, but has %.7f: please report this, it is a defect", want, loss);
+    return err_set(e, ERR_DIVERGED,
+                   "step 1 should have the loss %.7f, because policy and reference are the same model, but has %.7f: please "
+                   "report this, it is a defect",
+                   want, loss);
 }
 
 bool trainer_step(trainer *t, step_result *out, err *e) {
@@ -346,7 +367,8 @@ bool trainer_step(trainer *t, step_result *out, err *e) {
     }
     *out = (step_result){0};
     t->drift_sum = t->drift_tokens = 0;
-    for (int i = 0; i < t->count; i++) values_zero(t->backend, t->weights[i].w->grad, (size_t)t->weights[i].w->rows * (size_t)t->weights[i].w->cols);
+    for (int i = 0; i < t->count; i++)
+        values_zero(t->backend, t->weights[i].w->grad, (size_t)t->weights[i].w->rows * (size_t)t->weights[i].w->cols);
     const bool by_micro = strcmp(o->normalize, "microbatch") == 0;
     const int64_t micro = by_micro ? t->per_micro : units, micros = (units + micro - 1) / micro;
     const step_counts whole = count_rows(t, index, (int)(units * unit));
@@ -363,8 +385,10 @@ bool trainer_step(trainer *t, step_result *out, err *e) {
     out->grad_norm = gradient_norm(t);
     out->drift = t->drift_tokens > 0 ? t->drift_sum / t->drift_tokens : 0;
     if (!isfinite(out->loss) || !isfinite(out->grad_norm))
-        return err_set(e, ERR_DIVERGED, "step %lld: loss %g, gradient norm %g: not finite any more; a lower learning_rate or dtype float32 may help. The last checkpoint is whole", (long long)t->step + 1,
-                       out->loss, out->grad_norm);
+        return err_set(e, ERR_DIVERGED,
+                       "step %lld: loss %g, gradient norm %g: not finite any more; a lower learning_rate or dtype float32 may "
+                       "help. The last checkpoint is whole",
+                       (long long)t->step + 1, out->loss, out->grad_norm);
     if (!check_start(t, out->loss, e) || !train_rate(t->s, t->step, t->steps, &out->lr, e)) return false;
     update(t, out->lr, out->grad_norm);
     t->step++;

@@ -21,7 +21,7 @@ typedef struct {
     const char *base, *reference, *adapter, *dtype, *chat_template;
     opt_list data;
     int64_t max_length;
-    const char *completion_only_loss;           /* "auto", "true", "false" */
+    const char *completion_only_loss; /* "auto", "true", "false" */
     bool assistant_only_loss;
     const char *train_sampling_strategy;
     int64_t per_device_train_batch_size, gradient_accumulation_steps, max_steps, micro_batch_tokens;
@@ -33,7 +33,7 @@ typedef struct {
     double lora_alpha, lora_dropout;
     opt_list lora_target_modules;
     int64_t logging_steps, save_steps, save_total_limit, sample_steps;
-    double max_drift;                           /* nats per token; 0: no limit */
+    double max_drift; /* nats per token; 0: no limit */
 } train_options;
 extern const opt train_option_table[];
 
@@ -41,7 +41,7 @@ extern const opt train_option_table[];
 typedef struct {
     const objective *objective;
     train_options o;
-    void *own;                                  /* the objective's options */
+    void *own; /* the objective's options */
     resolved from;
 } train_settings;
 bool train_settings_begin(arena *a, const char *objective_name, train_settings **out, err *e);
@@ -50,15 +50,15 @@ bool train_settings_check(const train_settings *s, err *e);
 /* ---- rows: examples as token ids and masks ----------------------------------------------------------------------------------- */
 
 typedef struct {
-    int64_t example;            /* row in the data */
-    int length, prompt;         /* tokens; the first trained position at the earliest */
-    const int32_t *ids;         /* [length], mapped from the prepared file */
-    const uint8_t *mask;        /* [length] 1 = trained when predicted; mask[0] never counts */
-    int pair, label;            /* pair -1: none; label 1 chosen, 0 rejected */
+    int64_t example;     /* row in the data */
+    int length, prompt;  /* tokens; the first trained position at the earliest */
+    const int32_t *ids;  /* [length], mapped from the prepared file */
+    const uint8_t *mask; /* [length] 1 = trained when predicted; mask[0] never counts */
+    int pair, label;     /* pair -1: none; label 1 chosen, 0 rejected */
     float margin;
 } row;
 
-typedef struct rows rows;       /* a prepared data set, on disk (a temporary file in the run folder or $TMPDIR), mapped */
+typedef struct rows rows; /* a prepared data set, on disk (a temporary file in the run folder or $TMPDIR), mapped */
 
 typedef struct {
     int64_t examples, rows, pairs, dropped, truncated, duplicates, empty, masked_tokens, trained_tokens, tokens, longest;
@@ -71,10 +71,10 @@ typedef struct {
 rows *rows_prepare(arena *a, const model *m, const train_settings *s, const char *folder, buf *keep, err *e);
 /* What would go wrong with them, in words; false with e filled. */
 bool rows_refuse(const rows *r, const model *m, const train_settings *s, err *e);
-int64_t rows_count(const rows *r);                       /* sequences; a pair is two neighbours: chosen, rejected */
+int64_t rows_count(const rows *r); /* sequences; a pair is two neighbours: chosen, rejected */
 row rows_at(const rows *r, int64_t i);
 const row_counts *rows_counts(const rows *r);
-void rows_put_json(json_writer *w, const rows *r, int64_t example);   /* one line of `fettle probe rows`: keys as in tokens.jsonl */
+void rows_put_json(json_writer *w, const rows *r, int64_t example); /* one line of `fettle probe rows`: keys as in tokens.jsonl */
 
 /* ---- the run ------------------------------------------------------------------------------------------------------------------- */
 
@@ -88,7 +88,7 @@ typedef struct {
     bool resume, quiet, preview, json;
 } train_how;
 bool train_run(arena *a, const train_settings *s, run *r, const train_how *how, err *e);
-void train_describe(json_writer *w);                     /* objectives and options as tables, for --describe --json */
+void train_describe(json_writer *w); /* objectives and options as tables, for --describe --json */
 
 /* Learning rate of the step after `done` steps. */
 bool train_rate(const train_settings *s, int64_t done, int64_t total, double *out, err *e);

@@ -26,7 +26,8 @@ static float *state_of(trainer *t, const weight *w) {
 }
 
 static void add_weight(trainer *t, weight *w, const char *name) {
-    t->weights[t->count++] = (trained){.w = w, .name = name, .decays = parameter_decays(name), .m = state_of(t, w), .v = state_of(t, w)};
+    t->weights[t->count++] =
+        (trained){.w = w, .name = name, .decays = parameter_decays(name), .m = state_of(t, w), .v = state_of(t, w)};
 }
 
 bool trainer_weights(trainer *t, err *e) {
@@ -37,7 +38,11 @@ bool trainer_weights(trainer *t, err *e) {
         if (!(t->adapter = adapter_open(t->arena, t->policy, o->adapter, true, e))) return false;
         t->adapter->options.dropout = o->lora_dropout;
     } else if (adapts) {
-        const lora_options l = {.r = (int)o->lora_r, .alpha = o->lora_alpha, .dropout = o->lora_dropout, .rslora = o->use_rslora, .targets = o->lora_target_modules.item,
+        const lora_options l = {.r = (int)o->lora_r,
+                                .alpha = o->lora_alpha,
+                                .dropout = o->lora_dropout,
+                                .rslora = o->use_rslora,
+                                .targets = o->lora_target_modules.item,
                                 .target_count = o->lora_target_modules.count};
         if (!(t->adapter = adapter_new(t->arena, t->policy, &l, (uint64_t)o->seed, true, e))) return false;
     }
@@ -45,7 +50,8 @@ bool trainer_weights(trainer *t, err *e) {
         add_weight(t, t->adapter->entry[i].A, t->adapter->entry[i].A->name);
         add_weight(t, t->adapter->entry[i].B, t->adapter->entry[i].B->name);
     }
-    for (int i = 0; !adapts && i < t->policy->count; i++) add_weight(t, t->policy->parameters[i].w, t->policy->parameters[i].name);
+    for (int i = 0; !adapts && i < t->policy->count; i++)
+        add_weight(t, t->policy->parameters[i].w, t->policy->parameters[i].name);
     return true;
 }
 
@@ -71,18 +77,23 @@ static void free_columns(void *thing) {
 
 bool trainer_open(arena *a, const train_settings *s, const char *folder, buf *keep, trainer *t, err *e) {
     const train_options *o = &s->o;
-    *t = (trainer){.arena = a, .s = s, .compute = strcmp(o->dtype, "float32") == 0 ? COMPUTE_F32 : COMPUTE_BF16, .pool = pool_new()};
+    *t = (trainer){
+        .arena = a, .s = s, .compute = strcmp(o->dtype, "float32") == 0 ? COMPUTE_F32 : COMPUTE_BF16, .pool = pool_new()};
     if (!(t->backend = backend_open(NULL, e))) return false;
     arena_defer(a, close_backend, t->backend);
     const model_options m = {.compute = t->compute, .train = !o->use_peft && !o->adapter, .chat_template = o->chat_template};
-    if (!(t->policy = model_open(a, t->backend, o->base, &m, e)) || !(t->rows = rows_prepare(a, t->policy, s, folder, keep, e))) return false;
-    if (t->policy->config.positions && rows_counts(t->rows)->longest > t->policy->config.positions && (!o->max_length || o->max_length > t->policy->config.positions))
-        return err_set(e, ERR_REFUSED, "the longest row has %lld tokens, the model knows %d positions: set max_length", (long long)rows_counts(t->rows)->longest, t->policy->config.positions);
+    if (!(t->policy = model_open(a, t->backend, o->base, &m, e)) || !(t->rows = rows_prepare(a, t->policy, s, folder, keep, e)))
+        return false;
+    if (t->policy->config.positions && rows_counts(t->rows)->longest > t->policy->config.positions &&
+        (!o->max_length || o->max_length > t->policy->config.positions))
+        return err_set(e, ERR_REFUSED, "the longest row has %lld tokens, the model knows %d positions: set max_length",
+                       (long long)rows_counts(t->rows)->longest, t->policy->config.positions);
     if (!trainer_weights(t, e) || !open_reference(t, e)) return false;
     t->units = rows_count(t->rows) / (s->objective->rows == WANTS_PAIRS ? 2 : 1);
     t->per_micro = o->per_device_train_batch_size;
     t->per_step = t->per_micro * o->gradient_accumulation_steps;
-    if (t->units > 0) t->steps = o->max_steps > 0 ? o->max_steps : (int64_t)ceil(o->num_train_epochs * (double)trainer_steps_per_epoch(t));
+    if (t->units > 0)
+        t->steps = o->max_steps > 0 ? o->max_steps : (int64_t)ceil(o->num_train_epochs * (double)trainer_steps_per_epoch(t));
     t->reference_logp = arena_array(a, float *, rows_count(t->rows) + 1);
     arena_defer(a, free_columns, t);
     return true;
@@ -107,17 +118,21 @@ size_t trainer_measure(trainer *t, size_t *weights) {
     const span one = {.length = T, .parent = -1};
     const layout l = {T, 1, &one, position};
     pool *measured = pool_new();
-    tape *tp = tape_new(t->backend, measured, (tape_options){.compute = t->compute, .grad = true, .measure = true, .recompute = t->s->o.gradient_checkpointing});
+    tape *tp = tape_new(
+        t->backend, measured,
+        (tape_options){.compute = t->compute, .grad = true, .measure = true, .recompute = t->s->o.gradient_checkpointing});
     tensor *h = op_rows(tp, model_forward(t->policy, tp, &(model_batch){ids, &l}, t->adapter), ids, T);
     tensor *y = op_logp(tp, h, t->policy->head, t->policy->head_bias, &(logp_form){.target = ids});
     op_logp_seed(tp, y, arena_array(a, float, T), NULL, NULL);
     tape_backward(tp);
     tape_free(tp);
-    const size_t activations = pool_peak(measured) + (size_t)t->policy->config.vocab * 256 * 6; /* the head's chunk: logits and their rounded copy */
+    const size_t activations =
+        pool_peak(measured) + (size_t)t->policy->config.vocab * 256 * 6; /* the head's chunk: logits and their rounded copy */
     pool_free(measured);
     arena_free(a);
     *weights = model_weight_bytes(t->policy) + (t->reference ? model_weight_bytes(t->reference) : 0);
-    for (int i = 0; i < t->count; i++) *weights += 16 * (size_t)t->weights[i].w->rows * (size_t)t->weights[i].w->cols; /* master, gradient, two moments */
+    for (int i = 0; i < t->count; i++)
+        *weights += 16 * (size_t)t->weights[i].w->rows * (size_t)t->weights[i].w->cols; /* master, gradient, two moments */
     return activations;
 }
 
@@ -130,8 +145,12 @@ static bool save_state(const trainer *t, const char *path, int which, err *e) {
     for (int i = 0; i < t->count; i++)
         for (int k = 0; k < (which ? 2 : 1); k++) {
             const trained *x = &t->weights[i];
-            w[n++] = (tensor_to_write){.name = which ? arena_printf(a, "%s.%s", k ? "v" : "m", x->name) : x->name, .type = "F32", .dims = 2, .shape = {x->w->rows, x->w->cols},
-                                       .data = which ? (k ? x->v : x->m) : x->w->values, .bytes = 4 * (size_t)x->w->rows * (size_t)x->w->cols};
+            w[n++] = (tensor_to_write){.name = which ? arena_printf(a, "%s.%s", k ? "v" : "m", x->name) : x->name,
+                                       .type = "F32",
+                                       .dims = 2,
+                                       .shape = {x->w->rows, x->w->cols},
+                                       .data = which ? (k ? x->v : x->m) : x->w->values,
+                                       .bytes = 4 * (size_t)x->w->rows * (size_t)x->w->cols};
         }
     const bool ok = safetensors_write(path, w, n, NULL, NULL, e);
     arena_free(a);
@@ -142,7 +161,8 @@ bool trainer_save(const trainer *t, const char *folder, err *e) {
     arena *a = arena_new();
     buf out = {0};
     buf_printf(&out, "{\"step\": %lld, \"num_tokens\": %.0f}\n", (long long)t->step, t->num_tokens);
-    const bool ok = save_state(t, path_join(a, folder, "weights.safetensors"), 0, e) && save_state(t, path_join(a, folder, "optimizer.safetensors"), 1, e) &&
+    const bool ok = save_state(t, path_join(a, folder, "weights.safetensors"), 0, e) &&
+                    save_state(t, path_join(a, folder, "optimizer.safetensors"), 1, e) &&
                     file_write(path_join(a, folder, "trainer.json"), buf_str(&out), e);
     buf_free(&out);
     arena_free(a);
@@ -152,7 +172,8 @@ bool trainer_save(const trainer *t, const char *folder, err *e) {
 static bool load_values(const tensor_file *f, const char *name, float *to, const weight *w, err *e) {
     const file_tensor *t = tensor_file_find(f, name);
     const size_t bytes = 4 * (size_t)w->rows * (size_t)w->cols;
-    if (!t || t->bytes != bytes) return err_set(e, ERR_INPUT, "the checkpoint has no '%s' of this size: was it made with other settings?", name);
+    if (!t || t->bytes != bytes)
+        return err_set(e, ERR_INPUT, "the checkpoint has no '%s' of this size: was it made with other settings?", name);
     memcpy(to, t->data, bytes);
     return true;
 }
@@ -161,10 +182,12 @@ bool trainer_load(trainer *t, const char *folder, int64_t step, err *e) {
     arena *a = arena_new();
     tensor_file weights, state;
     const json *j = json_parse_file(a, path_join(a, folder, "trainer.json"), 1 << 20, e);
-    bool ok = j && safetensors_open(a, path_join(a, folder, "weights.safetensors"), &weights, e) && safetensors_open(a, path_join(a, folder, "optimizer.safetensors"), &state, e);
+    bool ok = j && safetensors_open(a, path_join(a, folder, "weights.safetensors"), &weights, e) &&
+              safetensors_open(a, path_join(a, folder, "optimizer.safetensors"), &state, e);
     for (int i = 0; ok && i < t->count; i++) {
         trained *w = &t->weights[i];
-        ok = load_values(&weights, w->name, w->w->values, w->w, e) && load_values(&state, arena_printf(a, "m.%s", w->name), w->m, w->w, e) &&
+        ok = load_values(&weights, w->name, w->w->values, w->w, e) &&
+             load_values(&state, arena_printf(a, "m.%s", w->name), w->m, w->w, e) &&
              load_values(&state, arena_printf(a, "v.%s", w->name), w->v, w->w, e);
         if (ok) weight_refresh(t->backend, w->w);
     }

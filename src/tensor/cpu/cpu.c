@@ -48,7 +48,8 @@ static void pack(backend *b, void *packed, storage_type type, int rows, int cols
     (void)b;
     gemm_pack(packed, type, rows, cols, from, data);
 }
-static void unpack(const backend *b, const void *packed, storage_type type, int rows, int cols, int first, int count, float *out) {
+static void unpack(const backend *b, const void *packed, storage_type type, int rows, int cols, int first, int count,
+                   float *out) {
     (void)b;
     gemm_unpack(packed, type, rows, cols, first, count, out);
 }
@@ -68,7 +69,8 @@ static double sum_squares(backend *b, const float *x, size_t n) {
     const size_t pieces = (n + PIECE - 1) / PIECE;
     double *part = memory_alloc((pieces + 1) * sizeof *part), total = 0;
 #pragma omp parallel for schedule(static)
-    for (size_t i = 0; i < pieces; i++) part[i] = cpu_kernels()->sum_squares(x + i * PIECE, n - i * PIECE < PIECE ? n - i * PIECE : PIECE);
+    for (size_t i = 0; i < pieces; i++)
+        part[i] = cpu_kernels()->sum_squares(x + i * PIECE, n - i * PIECE < PIECE ? n - i * PIECE : PIECE);
     for (size_t i = 0; i < pieces; i++) total += part[i];
     memory_release(part);
     return total;
@@ -82,10 +84,17 @@ static void scale(backend *b, float *x, size_t n, float factor) {
 
 static void adamw(backend *b, float *values, const float *grad, float *m, float *v, size_t n, const adamw_form *f) {
     (void)b;
-    const adam_values o = {.lr = f->lr, .beta1 = f->beta1, .beta2 = f->beta2, .eps = f->eps, .decay = f->weight_decay, .scale = f->grad_scale,
-                           .correct1 = 1 - pow(f->beta1, (double)f->step), .correct2 = 1 - pow(f->beta2, (double)f->step)};
+    const adam_values o = {.lr = f->lr,
+                           .beta1 = f->beta1,
+                           .beta2 = f->beta2,
+                           .eps = f->eps,
+                           .decay = f->weight_decay,
+                           .scale = f->grad_scale,
+                           .correct1 = 1 - pow(f->beta1, (double)f->step),
+                           .correct2 = 1 - pow(f->beta2, (double)f->step)};
 #pragma omp parallel for schedule(static)
-    for (size_t i = 0; i < n; i += PIECE) cpu_kernels()->adamw(values + i, grad + i, m + i, v + i, n - i < PIECE ? n - i : PIECE, &o);
+    for (size_t i = 0; i < n; i += PIECE)
+        cpu_kernels()->adamw(values + i, grad + i, m + i, v + i, n - i < PIECE ? n - i : PIECE, &o);
 }
 
 backend *backend_cpu_open(err *e) {
@@ -93,11 +102,25 @@ backend *backend_cpu_open(err *e) {
     cpu_backend *c = memory_alloc(sizeof *c);
     omp_set_num_threads(sys_threads());
     snprintf(c->words, sizeof c->words, "%s kernels, %d threads", cpu_kernels()->name, sys_threads());
-    c->b = (backend){.name = "cpu", .words = c->words, .alloc = take, .free = give, .put = put, .get = get, .finish = finish, .packed_bytes = gemm_packed_bytes,
-                     .pack = pack, .unpack = unpack, .supports = supports, .sum_squares = sum_squares, .scale = scale, .adamw = adamw,
-                     .peak = cpu_peak, .bench = cpu_bench, .close = memory_release};
-#define X(token, prefix, words)                     \
-    c->b.forward[token] = cpu_##prefix##_forward;   \
+    c->b = (backend){.name = "cpu",
+                     .words = c->words,
+                     .alloc = take,
+                     .free = give,
+                     .put = put,
+                     .get = get,
+                     .finish = finish,
+                     .packed_bytes = gemm_packed_bytes,
+                     .pack = pack,
+                     .unpack = unpack,
+                     .supports = supports,
+                     .sum_squares = sum_squares,
+                     .scale = scale,
+                     .adamw = adamw,
+                     .peak = cpu_peak,
+                     .bench = cpu_bench,
+                     .close = memory_release};
+#define X(token, prefix, words)                                                                                                  \
+    c->b.forward[token] = cpu_##prefix##_forward;                                                                                \
     c->b.backward[token] = cpu_##prefix##_backward;
     OPS(X)
 #undef X

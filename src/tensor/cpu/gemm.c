@@ -8,9 +8,9 @@
 #include "tensor/cpu/kernels.h"
 
 enum {
-    STEPS = 1024,     /* of a tile: a block of B (48 columns) fills 200 KB of the second-level cache */
-    ROWS = 96,        /* of x in one task */
-    WIDTH = 48        /* columns in one task: three panels */
+    STEPS = 1024, /* of a tile: a block of B (48 columns) fills 200 KB of the second-level cache */
+    ROWS = 96,    /* of x in one task */
+    WIDTH = 48    /* columns in one task: three panels */
 };
 
 static int panels_of(int n) { return (n + PANEL - 1) / PANEL; }
@@ -43,7 +43,8 @@ static void pack_panel(void *panel, storage_type type, const float *rows, int th
     if (type == TYPE_F32) {
         float *out = panel;
         for (int k = 0; k < K; k++)
-            for (int i = 0; i < PANEL; i++) out[(size_t)k * PANEL + (size_t)i] = i < there ? rows[(size_t)i * (size_t)K + (size_t)k] : 0;
+            for (int i = 0; i < PANEL; i++)
+                out[(size_t)k * PANEL + (size_t)i] = i < there ? rows[(size_t)i * (size_t)K + (size_t)k] : 0;
         return;
     }
     const kernels *f = cpu_kernels();
@@ -112,7 +113,7 @@ void gemm_unpack(const void *packed, storage_type type, int N, int K, int first,
 
 typedef struct {
     const void *at;
-    ptrdiff_t row;      /* words between rows */
+    ptrdiff_t row; /* words between rows */
 } left_factor;
 
 /* Rows of x for a reduction along its columns. float32: as they are. bfloat16: words of pairs, or rounded floats. */
@@ -156,7 +157,8 @@ static void columns_panel(uint32_t *out, const float *x, int ldx, int M, int col
 
 /* Where the panels first .. of w stand in the form of this arithmetic, for steps `from` on. Direct when the matrix is packed so,
  * else widened or rounded into scratch. *panel: words between panels. */
-static const void *forward_panels(const gemm_matrix *w, int first, int panels, int from, int steps, compute_type c, ptrdiff_t *panel) {
+static const void *forward_panels(const gemm_matrix *w, int first, int panels, int from, int steps, compute_type c,
+                                  ptrdiff_t *panel) {
     const int words = c == COMPUTE_F32 ? w->K : (w->K + 1) / 2;
     const storage_type want = c == COMPUTE_F32 ? TYPE_F32 : TYPE_BF16;
     if (w->type == want) {
@@ -188,7 +190,8 @@ static void run_tiles(tile *t, const left_factor *a, int first_row, int rows, in
     }
 }
 
-void gemm_forward(float *y, int ldy, const float *x, int ldx, const gemm_matrix *w, int M, const float *bias, bool add, float alpha, compute_type c) {
+void gemm_forward(float *y, int ldy, const float *x, int ldx, const gemm_matrix *w, int M, const float *bias, bool add,
+                  float alpha, compute_type c) {
     const kernels *f = cpu_kernels();
     const left_factor a = left_rows(x, ldx, M, w->K, c);
     const int total = c == COMPUTE_F32 ? w->K : (w->K + 1) / 2, panels = panels_of(w->N), wide = f->panels;
@@ -197,8 +200,16 @@ void gemm_forward(float *y, int ldy, const float *x, int ldx, const gemm_matrix 
     for (int task = 0; task < blocks * chunks; task++) {
         const int first = task / chunks * wide, row = task % chunks * ROWS;
         for (int from = 0; from < total; from += STEPS) {
-            tile t = {.row = a.row, .step = 1, .bstep = PANEL, .panels = smaller(wide, panels - first), .steps = smaller(STEPS, total - from), .ldc = ldy,
-                      .columns = w->N - first * PANEL, .alpha = alpha, .add = add || from, .bias = bias && !from ? bias + first * PANEL : NULL};
+            tile t = {.row = a.row,
+                      .step = 1,
+                      .bstep = PANEL,
+                      .panels = smaller(wide, panels - first),
+                      .steps = smaller(STEPS, total - from),
+                      .ldc = ldy,
+                      .columns = w->N - first * PANEL,
+                      .alpha = alpha,
+                      .add = add || from,
+                      .bias = bias && !from ? bias + first * PANEL : NULL};
             if (t.columns > t.panels * PANEL) t.columns = t.panels * PANEL;
             t.b = forward_panels(w, first, t.panels, from, t.steps, c, &t.panel);
             run_tiles(&t, &a, row, smaller(ROWS, M - row), from, c, y + first * PANEL, ldy);
@@ -215,7 +226,8 @@ static void input_panel(uint32_t *out, const gemm_matrix *w, int n0, int count, 
     if (c == COMPUTE_BF16 && w->type == TYPE_BF16) {
         uint32_t edge[8 * PANEL] = {0};
         for (int n = 0; n < count; n += PANEL, out += 8 * PANEL) {
-            const uint32_t *in = (const uint32_t *)w->packed + ((size_t)((n0 + n) / PANEL) * (size_t)words + (size_t)(k / 2)) * PANEL;
+            const uint32_t *in =
+                (const uint32_t *)w->packed + ((size_t)((n0 + n) / PANEL) * (size_t)words + (size_t)(k / 2)) * PANEL;
             if (words - k / 2 < 8) {
                 memcpy(edge, in, (size_t)(words - k / 2) * PANEL * 4);
                 in = edge;
@@ -238,14 +250,18 @@ static void input_panel(uint32_t *out, const gemm_matrix *w, int n0, int count, 
                 const int block = w->type == TYPE_BF16 || w->type == TYPE_F16 ? 1 : 32, begin = k / block * block;
                 if (w->type == TYPE_BF16) {
                     for (int j = 0; j < there; j++) {
-                        const uint32_t word = ((const uint32_t *)w->packed)[((size_t)((n0 + n) / PANEL) * (size_t)words + (size_t)((k + j) / 2)) * PANEL + (size_t)i];
+                        const uint32_t word =
+                            ((const uint32_t *)
+                                 w->packed)[((size_t)((n0 + n) / PANEL) * (size_t)words + (size_t)((k + j) / 2)) * PANEL +
+                                            (size_t)i];
                         rows[i][j] = (k + j) % 2 ? high_half(word) : low_half(word);
                     }
                     continue;
                 }
                 const size_t row = (size_t)(n0 + n + i) * type_bytes(w->type, (size_t)w->K);
                 const int end = (k + there + block - 1) / block * block;
-                type_to_f32(w->type, (const char *)w->packed + row + type_bytes(w->type, (size_t)begin), wide, (size_t)(end - begin));
+                type_to_f32(w->type, (const char *)w->packed + row + type_bytes(w->type, (size_t)begin), wide,
+                            (size_t)(end - begin));
                 memcpy(rows[i], wide + (k - begin), (size_t)there * 4);
             }
         }
@@ -257,7 +273,8 @@ static void input_panel(uint32_t *out, const gemm_matrix *w, int n0, int count, 
     }
 }
 
-void gemm_backward_input(float *dx, int lddx, const float *dy, int lddy, const gemm_matrix *w, int M, bool add, float alpha, compute_type c) {
+void gemm_backward_input(float *dx, int lddx, const float *dy, int lddy, const gemm_matrix *w, int M, bool add, float alpha,
+                         compute_type c) {
     const kernels *f = cpu_kernels();
     const left_factor a = left_rows(dy, lddy, M, w->N, c);
     const int per = c == COMPUTE_F32 ? 1 : 2, total = (w->N + per - 1) / per, panels = panels_of(w->K), wide = f->panels;
@@ -269,8 +286,17 @@ void gemm_backward_input(float *dx, int lddx, const float *dy, int lddy, const g
             const int steps = smaller(STEPS, total - from), count = (steps * per + PANEL - 1) / PANEL * PANEL;
             const ptrdiff_t panel = (ptrdiff_t)(count / per) * PANEL;
             for (int p = 0; p < n; p++) input_panel(b + p * panel, w, from * per, count, (first + p) * PANEL, c);
-            tile t = {.row = a.row, .step = 1, .b = b, .panel = panel, .bstep = PANEL, .panels = n, .steps = steps, .ldc = lddx,
-                      .columns = smaller(n * PANEL, w->K - first * PANEL), .alpha = alpha, .add = add || from};
+            tile t = {.row = a.row,
+                      .step = 1,
+                      .b = b,
+                      .panel = panel,
+                      .bstep = PANEL,
+                      .panels = n,
+                      .steps = steps,
+                      .ldc = lddx,
+                      .columns = smaller(n * PANEL, w->K - first * PANEL),
+                      .alpha = alpha,
+                      .add = add || from};
             run_tiles(&t, &a, 0, M, from, c, dx + first * PANEL, lddx);
         }
     }
@@ -278,7 +304,8 @@ void gemm_backward_input(float *dx, int lddx, const float *dy, int lddy, const g
 
 /* ---- backward to the weight ------------------------------------------------------------------------------------------------------------- */
 
-static void weight_chunk(float *dw, const float *dy, int lddy, const float *x, int ldx, int M, int N, int K, float alpha, compute_type c) {
+static void weight_chunk(float *dw, const float *dy, int lddy, const float *x, int ldx, int M, int N, int K, float alpha,
+                         compute_type c) {
     const kernels *f = cpu_kernels();
     const bool pairs = c == COMPUTE_BF16, left_pairs = pairs && f->pairs;
     const int steps = pairs ? (M + 1) / 2 : M, left_steps = left_pairs ? steps : pairs ? 2 * steps : M;
@@ -297,13 +324,22 @@ static void weight_chunk(float *dw, const float *dy, int lddy, const float *x, i
             }
         }
 #pragma omp for schedule(static)
-        for (int p = 0; p < columns; p++) columns_panel(right + (size_t)p * (size_t)steps * PANEL, x, ldx, M, p * PANEL, K, pairs);
+        for (int p = 0; p < columns; p++)
+            columns_panel(right + (size_t)p * (size_t)steps * PANEL, x, ldx, M, p * PANEL, K, pairs);
         const int across = (columns + wide - 1) / wide, down = (rows + 3) / 4;
 #pragma omp for schedule(dynamic, 1)
         for (int task = 0; task < across * down; task++) {
             const int q = task / down * wide, first = task % down * 4 * PANEL;
-            tile t = {.row = 1, .step = PANEL, .b = right + (size_t)q * (size_t)steps * PANEL, .panel = (ptrdiff_t)steps * PANEL, .bstep = PANEL,
-                      .panels = smaller(wide, columns - q), .steps = steps, .ldc = K, .alpha = alpha, .add = true};
+            tile t = {.row = 1,
+                      .step = PANEL,
+                      .b = right + (size_t)q * (size_t)steps * PANEL,
+                      .panel = (ptrdiff_t)steps * PANEL,
+                      .bstep = PANEL,
+                      .panels = smaller(wide, columns - q),
+                      .steps = steps,
+                      .ldc = K,
+                      .alpha = alpha,
+                      .add = true};
             t.columns = smaller(t.panels * PANEL, K - q * PANEL);
             for (int i = first; i < smaller(first + 4 * PANEL, N); i += t.rows) {
                 t.rows = smaller(smaller(f->rows, PANEL - i % PANEL), N - i);
@@ -316,20 +352,30 @@ static void weight_chunk(float *dw, const float *dy, int lddy, const float *x, i
     }
 }
 
-void gemm_backward_weight(float *dw, const float *dy, int lddy, const float *x, int ldx, int M, int N, int K, float alpha, compute_type c) {
+void gemm_backward_weight(float *dw, const float *dy, int lddy, const float *x, int ldx, int M, int N, int K, float alpha,
+                          compute_type c) {
     for (int m = 0; m < M; m += STEPS)
-        weight_chunk(dw, dy + (size_t)m * (size_t)lddy, lddy, x + (size_t)m * (size_t)ldx, ldx, smaller(STEPS, M - m), N, K, alpha, c);
+        weight_chunk(dw, dy + (size_t)m * (size_t)lddy, lddy, x + (size_t)m * (size_t)ldx, ldx, smaller(STEPS, M - m), N, K,
+                     alpha, c);
 }
 
 /* ---- small --------------------------------------------------------------------------------------------------------------------------------- */
 
-void gemm_small(float *c, ptrdiff_t ldc, const float *a, ptrdiff_t row, ptrdiff_t step, const float *b, ptrdiff_t ldb, int rows, int columns, int steps,
-                float alpha, bool add) {
+void gemm_small(float *c, ptrdiff_t ldc, const float *a, ptrdiff_t row, ptrdiff_t step, const float *b, ptrdiff_t ldb, int rows,
+                int columns, int steps, float alpha, bool add) {
     const kernels *f = cpu_kernels();
     const int panels = panels_of(columns);
     for (int q = 0; q < panels; q += f->panels) {
-        tile t = {.row = row, .step = step, .b = b + q * PANEL, .panel = PANEL, .bstep = ldb, .panels = smaller(f->panels, panels - q), .steps = steps,
-                  .ldc = ldc, .alpha = alpha, .add = add};
+        tile t = {.row = row,
+                  .step = step,
+                  .b = b + q * PANEL,
+                  .panel = PANEL,
+                  .bstep = ldb,
+                  .panels = smaller(f->panels, panels - q),
+                  .steps = steps,
+                  .ldc = ldc,
+                  .alpha = alpha,
+                  .add = add};
         t.columns = smaller(t.panels * PANEL, columns - q * PANEL);
         for (int i = 0; i < rows; i += f->rows) {
             t.rows = smaller(f->rows, rows - i);

@@ -26,16 +26,19 @@ typedef struct {
 } gemm_matrix;
 
 /* y [M,N] (+)= alpha * x [M,K] W^T (+ bias [N]) */
-void gemm_forward(float *y, int ldy, const float *x, int ldx, const gemm_matrix *w, int M, const float *bias, bool add, float alpha, compute_type c);
+void gemm_forward(float *y, int ldy, const float *x, int ldx, const gemm_matrix *w, int M, const float *bias, bool add,
+                  float alpha, compute_type c);
 /* dx [M,K] (+)= alpha * dy [M,N] W */
-void gemm_backward_input(float *dx, int lddx, const float *dy, int lddy, const gemm_matrix *w, int M, bool add, float alpha, compute_type c);
+void gemm_backward_input(float *dx, int lddx, const float *dy, int lddy, const gemm_matrix *w, int M, bool add, float alpha,
+                         compute_type c);
 /* dw [N,K] += alpha * dy^T [N,M] x [M,K] */
-void gemm_backward_weight(float *dw, const float *dy, int lddy, const float *x, int ldx, int M, int N, int K, float alpha, compute_type c);
+void gemm_backward_weight(float *dw, const float *dy, int lddy, const float *x, int ldx, int M, int N, int K, float alpha,
+                          compute_type c);
 
 /* One thread, float32: C [rows, columns] (+)= alpha * A B, A(i,s) = a[i*row + s*step], B(s,j) = b[s*ldb + j].
  * b must be readable up to the next multiple of 16 columns behind its last row. */
-void gemm_small(float *c, ptrdiff_t ldc, const float *a, ptrdiff_t row, ptrdiff_t step, const float *b, ptrdiff_t ldb, int rows, int columns, int steps,
-                float alpha, bool add);
+void gemm_small(float *c, ptrdiff_t ldc, const float *a, ptrdiff_t row, ptrdiff_t step, const float *b, ptrdiff_t ldb, int rows,
+                int columns, int steps, float alpha, bool add);
 
 /* Memory of this thread that is kept between calls, one buffer per use; at least `bytes`, 64-byte aligned, not zeroed. */
 void *gemm_scratch(int use, size_t bytes);

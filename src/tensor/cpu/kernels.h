@@ -19,23 +19,23 @@ enum { PANEL = 16 }; /* columns of a panel */
  * `pairs`, else two float32 (already rounded) side by side at a[i*row + 2*s*step'] with step in floats of one value. */
 typedef struct {
     const void *a;
-    ptrdiff_t row, step;      /* in 4-byte words */
+    ptrdiff_t row, step; /* in 4-byte words */
     const void *b;
-    ptrdiff_t panel, bstep;   /* in 4-byte words */
+    ptrdiff_t panel, bstep; /* in 4-byte words */
     int rows, panels, steps;
     float *c;
     ptrdiff_t ldc;
-    int columns;              /* of C that are really there: <= panels*16 */
+    int columns; /* of C that are really there: <= panels*16 */
     float alpha;
-    bool add;                 /* to what C holds; else it is overwritten */
-    const float *bias;        /* [columns] added, or NULL */
+    bool add;          /* to what C holds; else it is overwritten */
+    const float *bias; /* [columns] added, or NULL */
 } tile;
 
 /* What one pass over a row of logits gives. sums are of e^(z - max). */
 typedef struct {
     float max;
     int argmax;
-    double sum, sum_z, sum_square, total;   /* S e, S z e, S e^2, S z */
+    double sum, sum_z, sum_square, total; /* S e, S z e, S e^2, S z */
 } row_stats;
 
 typedef struct {
@@ -44,27 +44,29 @@ typedef struct {
 
 typedef struct {
     const char *name;
-    int rows, panels;         /* largest tile */
-    bool pairs;               /* bfloat16 tiles read A as words of two */
+    int rows, panels; /* largest tile */
+    bool pairs;       /* bfloat16 tiles read A as words of two */
     void (*tile_f32)(const tile *t);
     void (*tile_bf16)(const tile *t);
-    void (*round_bf16)(float *out, const float *x, size_t n);                       /* to the nearest bfloat16, kept as float32 */
-    void (*pack_pairs)(uint32_t *out, const float *x, int n);                       /* n values -> (n+1)/2 words, low half first */
-    void (*pack_two_rows)(uint32_t *out, const float *x0, const float *x1, int n);  /* out[i] = (x0[i], x1[i]) ; x1 NULL: 0 */
-    void (*turn_pairs)(uint32_t *out, ptrdiff_t out_step, const uint32_t *in);      /* 8 steps of 16 pairs along k -> 8 steps of 16 pairs along n */
+    void (*round_bf16)(float *out, const float *x, size_t n);                      /* to the nearest bfloat16, kept as float32 */
+    void (*pack_pairs)(uint32_t *out, const float *x, int n);                      /* n values -> (n+1)/2 words, low half first */
+    void (*pack_two_rows)(uint32_t *out, const float *x0, const float *x1, int n); /* out[i] = (x0[i], x1[i]) ; x1 NULL: 0 */
+    void (*turn_pairs)(uint32_t *out, ptrdiff_t out_step,
+                       const uint32_t *in); /* 8 steps of 16 pairs along k -> 8 steps of 16 pairs along n */
     float (*dot)(const float *x, const float *y, int n);
     void (*axpy)(float *y, float a, const float *x, int n);
     double (*sum_squares)(const float *x, size_t n);
     void (*scale)(float *x, size_t n, float a);
     void (*add)(float *out, const float *x, const float *y, size_t n);
-    float (*softmax)(float *x, int n);                                              /* in place; returns log-sum-exp */
-    void (*exp_minus)(float *x, int n, float lse);                                  /* x = e^(x - lse) */
+    float (*softmax)(float *x, int n);             /* in place; returns log-sum-exp */
+    void (*exp_minus)(float *x, int n, float lse); /* x = e^(x - lse) */
     void (*row_stats)(const float *z, int n, row_stats *s);
     void (*row_gradient)(float *z, int n, float lse, float g, float e, float H, float s); /* see kernels_template.h */
     void (*act)(int kind, float *y, const float *x, size_t n);
     void (*act_back)(int kind, float *dx, const float *x, const float *dy, size_t n, bool add);
     void (*gate)(int kind, float *y, const float *g, const float *u, size_t n);
-    void (*gate_back)(int kind, float *dg, float *du, const float *g, const float *u, const float *dy, size_t n, bool addg, bool addu);
+    void (*gate_back)(int kind, float *dg, float *du, const float *g, const float *u, const float *dy, size_t n, bool addg,
+                      bool addu);
     void (*adamw)(float *w, const float *g, float *m, float *v, size_t n, const adam_values *o);
 } kernels;
 

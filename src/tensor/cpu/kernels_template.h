@@ -80,7 +80,8 @@ INLINE void tile_bf16_body(const tile *t, const int rows, const int panels) {
     for (ptrdiff_t s = 0, at = 0; s < t->steps; s++, at += step, b += bstep) {
         vf x[TILE_PANELS * PARTS];
 #pragma GCC unroll 16
-        for (int p = 0; p < panels * PARTS; p++) x[p] = load((const float *)(const void *)(b + p / PARTS * panel + p % PARTS * LANES));
+        for (int p = 0; p < panels * PARTS; p++)
+            x[p] = load((const float *)(const void *)(b + p / PARTS * panel + p % PARTS * LANES));
 #pragma GCC unroll 16
         for (int i = 0; i < rows; i++) {
             const vf y = (vf)all_u(a[i][at]);
@@ -124,16 +125,20 @@ INLINE void tile_bf16_body(const tile *t, const int rows, const int panels) {
 #endif
 
 /* Every size of tile is compiled by itself, so that its sums stay in registers. */
-#define TILE_CASE(body, r, p) \
-    case (r) * 4 + (p): \
-        if ((r) <= TILE_ROWS && (p) <= TILE_PANELS) body(t, (r) <= TILE_ROWS ? (r) : 1, (p) <= TILE_PANELS ? (p) : 1); \
+#define TILE_CASE(body, r, p)                                                                                                    \
+    case (r)*4 + (p):                                                                                                            \
+        if ((r) <= TILE_ROWS && (p) <= TILE_PANELS) body(t, (r) <= TILE_ROWS ? (r) : 1, (p) <= TILE_PANELS ? (p) : 1);           \
         break;
 #define TILE_ROW(body, r) TILE_CASE(body, r, 1) TILE_CASE(body, r, 2) TILE_CASE(body, r, 3)
-#define TILE_SWITCH(body) \
-    switch (t->rows * 4 + t->panels) { TILE_ROW(body, 1) TILE_ROW(body, 2) TILE_ROW(body, 3) TILE_ROW(body, 4) TILE_ROW(body, 5) TILE_ROW(body, 6) TILE_ROW(body, 7) TILE_ROW(body, 8) default: bug("tile of %d x %d", t->rows, t->panels); }
+#define TILE_SWITCH(body)                                                                                                        \
+    switch (t->rows * 4 + t->panels) {                                                                                           \
+        TILE_ROW(body, 1)                                                                                                        \
+        TILE_ROW(body, 2) TILE_ROW(body, 3) TILE_ROW(body, 4) TILE_ROW(body, 5) TILE_ROW(body, 6) TILE_ROW(body, 7)              \
+            TILE_ROW(body, 8) default : bug("tile of %d x %d", t->rows, t->panels);                                              \
+    }
 
 static void tile_f32(const tile *t) { TILE_SWITCH(tile_f32_body) }
-static void tile_bf16(const tile *t) { TILE_SWITCH(tile_bf16_body) }
+static void tile_bf16(const tile *t){TILE_SWITCH(tile_bf16_body)}
 
 /* ---- bfloat16 ---------------------------------------------------------------------------------------------------------------------- */
 
@@ -395,20 +400,28 @@ INLINE vf act_slope(int kind, vf x) {
         const vf s = sigmoid_v(x);
         return s * (all(1.0f) + x * (all(1.0f) - s));
     }
-    case ACT_GELU: return all(0.5f) * (all(1.0f) + erf_v(x * all(0.70710678f))) + x * all(0.39894228f) * exp_v(all(-0.5f) * x * x);
+    case ACT_GELU:
+        return all(0.5f) * (all(1.0f) + erf_v(x * all(0.70710678f))) + x * all(0.39894228f) * exp_v(all(-0.5f) * x * x);
     case ACT_GELU_TANH: {
         const vf t = tanh_v(all(0.79788456f) * (x + all(0.044715f) * x * x * x));
-        return all(0.5f) * (all(1.0f) + t) + all(0.5f) * x * (all(1.0f) - t * t) * all(0.79788456f) * (all(1.0f) + all(0.134145f) * x * x);
+        return all(0.5f) * (all(1.0f) + t) +
+               all(0.5f) * x * (all(1.0f) - t * t) * all(0.79788456f) * (all(1.0f) + all(0.134145f) * x * x);
     }
     default: return pick((vi)(x > (vf){}), all(1.0f), (vf){});
     }
 }
 
-#define EACH_VECTOR(n, body) \
-    do { \
-        size_t i = 0; \
-        for (; i + LANES <= (n); i += LANES) { const int w = LANES; body } \
-        if (i < (n)) { const int w = (int)((n) - i); body } \
+#define EACH_VECTOR(n, body)                                                                                                     \
+    do {                                                                                                                         \
+        size_t i = 0;                                                                                                            \
+        for (; i + LANES <= (n); i += LANES) {                                                                                   \
+            const int w = LANES;                                                                                                 \
+            body                                                                                                                 \
+        }                                                                                                                        \
+        if (i < (n)) {                                                                                                           \
+            const int w = (int)((n)-i);                                                                                          \
+            body                                                                                                                 \
+        }                                                                                                                        \
     } while (0)
 INLINE vf get(const float *p, int w) { return w == LANES ? load(p) : load_part(p, w, 0); }
 INLINE void put(float *p, int w, vf x) {
@@ -416,31 +429,52 @@ INLINE void put(float *p, int w, vf x) {
     else store_part(p, w, x);
 }
 
-INLINE void act_body(const int kind, float *y, const float *x, size_t n) { EACH_VECTOR(n, put(y + i, w, act_value(kind, get(x + i, w)));); }
+INLINE void act_body(const int kind, float *y, const float *x, size_t n) {
+    EACH_VECTOR(n, put(y + i, w, act_value(kind, get(x + i, w))););
+}
 INLINE void act_back_body(const int kind, float *dx, const float *x, const float *dy, size_t n, bool add_to) {
     EACH_VECTOR(n, vf d = get(dy + i, w) * act_slope(kind, get(x + i, w)); if (add_to) d += get(dx + i, w); put(dx + i, w, d););
 }
 INLINE void gate_body(const int kind, float *y, const float *g, const float *u, size_t n) {
     EACH_VECTOR(n, put(y + i, w, act_value(kind, get(g + i, w)) * get(u + i, w)););
 }
-INLINE void gate_back_body(const int kind, float *dg, float *du, const float *g, const float *u, const float *dy, size_t n, bool addg, bool addu) {
-    EACH_VECTOR(n, const vf x = get(g + i, w); const vf d = get(dy + i, w);
-                vf a = d * get(u + i, w) * act_slope(kind, x); if (addg) a += get(dg + i, w);
-                vf b = d * act_value(kind, x); if (addu) b += get(du + i, w);
+INLINE void gate_back_body(const int kind, float *dg, float *du, const float *g, const float *u, const float *dy, size_t n,
+                           bool addg, bool addu) {
+    EACH_VECTOR(n, const vf x = get(g + i, w); const vf d = get(dy + i, w); vf a = d * get(u + i, w) * act_slope(kind, x);
+                if (addg) a += get(dg + i, w); vf b = d * act_value(kind, x); if (addu) b += get(du + i, w);
                 if (dg) put(dg + i, w, a); if (du) put(du + i, w, b););
 }
 
-#define BY_KIND(call) \
-    switch (kind) { \
-    case ACT_SILU: { enum { K = ACT_SILU }; call; break; } \
-    case ACT_GELU: { enum { K = ACT_GELU }; call; break; } \
-    case ACT_GELU_TANH: { enum { K = ACT_GELU_TANH }; call; break; } \
-    default: { enum { K = ACT_RELU }; call; break; } \
+#define BY_KIND(call)                                                                                                            \
+    switch (kind) {                                                                                                              \
+    case ACT_SILU: {                                                                                                             \
+        enum { K = ACT_SILU };                                                                                                   \
+        call;                                                                                                                    \
+        break;                                                                                                                   \
+    }                                                                                                                            \
+    case ACT_GELU: {                                                                                                             \
+        enum { K = ACT_GELU };                                                                                                   \
+        call;                                                                                                                    \
+        break;                                                                                                                   \
+    }                                                                                                                            \
+    case ACT_GELU_TANH: {                                                                                                        \
+        enum { K = ACT_GELU_TANH };                                                                                              \
+        call;                                                                                                                    \
+        break;                                                                                                                   \
+    }                                                                                                                            \
+    default: {                                                                                                                   \
+        enum { K = ACT_RELU };                                                                                                   \
+        call;                                                                                                                    \
+        break;                                                                                                                   \
+    }                                                                                                                            \
     }
 static void act(int kind, float *y, const float *x, size_t n) { BY_KIND(act_body(K, y, x, n)) }
-static void act_back(int kind, float *dx, const float *x, const float *dy, size_t n, bool add_to) { BY_KIND(act_back_body(K, dx, x, dy, n, add_to)) }
+static void act_back(int kind, float *dx, const float *x, const float *dy, size_t n, bool add_to) {
+    BY_KIND(act_back_body(K, dx, x, dy, n, add_to))
+}
 static void gate(int kind, float *y, const float *g, const float *u, size_t n) { BY_KIND(gate_body(K, y, g, u, n)) }
-static void gate_back(int kind, float *dg, float *du, const float *g, const float *u, const float *dy, size_t n, bool addg, bool addu) {
+static void gate_back(int kind, float *dg, float *du, const float *g, const float *u, const float *dy, size_t n, bool addg,
+                      bool addu) {
     BY_KIND(gate_back_body(K, dg, du, g, u, dy, n, addg, addu))
 }
 
@@ -449,7 +483,8 @@ static void gate_back(int kind, float *dg, float *du, const float *g, const floa
 /* w -= lr*decay*w;  m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2;  w -= lr * (m/correct1) / (sqrt(v/correct2) + eps) */
 static void adamw(float *w, const float *g, float *m, float *v, size_t n, const adam_values *o) {
     const float b1 = (float)o->beta1, b2 = (float)o->beta2, c1 = (float)(1 - o->beta1), c2 = (float)(1 - o->beta2);
-    const float keep = (float)(1 - o->lr * o->decay), step = (float)(o->lr / o->correct1), root = (float)(1 / sqrt(o->correct2)), eps = (float)o->eps, gs = (float)o->scale;
+    const float keep = (float)(1 - o->lr * o->decay), step = (float)(o->lr / o->correct1), root = (float)(1 / sqrt(o->correct2)),
+                eps = (float)o->eps, gs = (float)o->scale;
     for (size_t i = 0; i < n; i++) {
         const float d = g[i] * gs;
         m[i] = b1 * m[i] + c1 * d;
@@ -459,16 +494,34 @@ static void adamw(float *w, const float *g, float *m, float *v, size_t n, const 
 }
 
 #define TABLE_NAME2(level) kernels_##level
-#define TABLE_NAME(level) TABLE_NAME2(level)
-#define WORDS2(level) #level
-#define WORDS(level) WORDS2(level)
+#define TABLE_NAME(level)  TABLE_NAME2(level)
+#define WORDS2(level)      #level
+#define WORDS(level)       WORDS2(level)
 const kernels TABLE_NAME(LEVEL) = {
-    .name = WORDS(LEVEL), .rows = TILE_ROWS, .panels = TILE_PANELS,
+    .name = WORDS(LEVEL),
+    .rows = TILE_ROWS,
+    .panels = TILE_PANELS,
 #ifdef DOT_BF16
     .pairs = true,
 #endif
-    .tile_f32 = tile_f32, .tile_bf16 = tile_bf16, .round_bf16 = round_bf16, .pack_pairs = pack_pairs, .pack_two_rows = pack_two_rows,
-    .turn_pairs = turn_pairs, .dot = dot, .axpy = axpy, .sum_squares = sum_squares, .scale = scale, .add = add, .softmax = softmax,
-    .exp_minus = exp_minus, .row_stats = row_stats_of, .row_gradient = row_gradient, .act = act, .act_back = act_back, .gate = gate,
-    .gate_back = gate_back, .adamw = adamw,
+    .tile_f32 = tile_f32,
+    .tile_bf16 = tile_bf16,
+    .round_bf16 = round_bf16,
+    .pack_pairs = pack_pairs,
+    .pack_two_rows = pack_two_rows,
+    .turn_pairs = turn_pairs,
+    .dot = dot,
+    .axpy = axpy,
+    .sum_squares = sum_squares,
+    .scale = scale,
+    .add = add,
+    .softmax = softmax,
+    .exp_minus = exp_minus,
+    .row_stats = row_stats_of,
+    .row_gradient = row_gradient,
+    .act = act,
+    .act_back = act_back,
+    .gate = gate,
+    .gate_back = gate_back,
+    .adamw = adamw,
 };

@@ -7,8 +7,8 @@
 #include "tensor/cpu/kernels.h"
 #include "tensor/node.h"
 
-#define X(token, prefix, words)                      \
-    void cpu_##prefix##_forward(backend *b, node *n); \
+#define X(token, prefix, words)                                                                                                  \
+    void cpu_##prefix##_forward(backend *b, node *n);                                                                            \
     void cpu_##prefix##_backward(backend *b, node *n);
 OPS(X)
 #undef X

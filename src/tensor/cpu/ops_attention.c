@@ -16,10 +16,10 @@ enum { BLOCK = 64 /* queries */, FEW = 4 /* queries that are not worth gathering
 typedef struct {
     const node *n;
     const span *s;
-    int group;               /* key/value head */
-    int before, keys;        /* keys before the first own one; all of them */
-    int d, per;              /* width of a head; query heads of this key/value head */
-    int qw, kw;              /* widths of q and k rows */
+    int group;        /* key/value head */
+    int before, keys; /* keys before the first own one; all of them */
+    int d, per;       /* width of a head; query heads of this key/value head */
+    int qw, kw;       /* widths of q and k rows */
 } work;
 
 static int round16(int n) { return (n + 15) / 16 * 16; }
@@ -53,7 +53,8 @@ static void append_to_cache(const node *n) {
         kv_cache *c = l->seq[i].cache;
         if (!c) continue;
         if (c->used + l->seq[i].length > c->capacity) bug("a cache of %d tokens is full", c->capacity);
-        const size_t to = (size_t)c->used * width, from = (size_t)l->seq[i].begin * width, bytes = (size_t)l->seq[i].length * width * sizeof(float);
+        const size_t to = (size_t)c->used * width, from = (size_t)l->seq[i].begin * width,
+                     bytes = (size_t)l->seq[i].length * width * sizeof(float);
         memcpy(c->k[n->attention.layer] + to, n->in[1]->data + from, bytes);
         memcpy(c->v[n->attention.layer] + to, n->in[2]->data + from, bytes);
     }
@@ -86,7 +87,8 @@ static void attend_few(const work *w) {
         for (int h = w->group * w->per; h < (w->group + 1) * w->per; h++) {
             const size_t at = (size_t)(w->s->begin + q) * (size_t)w->qw + (size_t)h * (size_t)w->d;
             const int first = first_key(w, q), last = w->before + q;
-            for (int j = first; j <= last; j++) s[j] = w->n->attention.scale * f->dot(w->n->in[0]->data + at, source_row(w, 1, j), w->d);
+            for (int j = first; j <= last; j++)
+                s[j] = w->n->attention.scale * f->dot(w->n->in[0]->data + at, source_row(w, 1, j), w->d);
             shape_scores(w, s, q, h);
             f->softmax(s + first, last + 1 - first);
             float *o = w->n->out->data + at;
@@ -98,10 +100,10 @@ static void attend_few(const work *w) {
 /* ---- many queries ---------------------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
-    float *k, *v;            /* [keys][d], readable 16 further */
-    float *kt, *vt;          /* panels [keys/16][d][16] of the same, turned; vt only backward */
-    float *p, *dp;           /* [BLOCK][keys rounded to 16] */
-    float *dk, *dv;          /* [keys][d], backward only */
+    float *k, *v;   /* [keys][d], readable 16 further */
+    float *kt, *vt; /* panels [keys/16][d][16] of the same, turned; vt only backward */
+    float *p, *dp;  /* [BLOCK][keys rounded to 16] */
+    float *dk, *dv; /* [keys][d], backward only */
 } room;
 
 static room make_room(const work *w, bool backward) {
@@ -123,15 +125,24 @@ static void gather(const work *w, int which, float *rows, float *turned) {
     if (!turned) return;
     for (int p = 0; p < n; p += 16, turned += 16 * d)
         for (int i = 0; i < 16; i++)
-            for (int k = 0; k < d; k++) turned[(size_t)k * 16 + (size_t)i] = p + i < w->keys ? rows[(size_t)(p + i) * (size_t)d + (size_t)k] : 0;
+            for (int k = 0; k < d; k++)
+                turned[(size_t)k * 16 + (size_t)i] = p + i < w->keys ? rows[(size_t)(p + i) * (size_t)d + (size_t)k] : 0;
 }
 
 /* C [rows, keys] = alpha * A [rows, d] times turned panels; only keys below `limit` are wanted. */
-static void times_turned(float *c, int ldc, const float *a, int lda, const float *turned, int rows, int d, int limit, float alpha) {
+static void times_turned(float *c, int ldc, const float *a, int lda, const float *turned, int rows, int d, int limit,
+                         float alpha) {
     const kernels *f = cpu_kernels();
     const int panels = round16(limit) / 16;
     for (int q = 0; q < panels; q += f->panels) {
-        tile t = {.row = lda, .step = 1, .b = turned + (size_t)q * 16 * (size_t)d, .panel = 16 * d, .bstep = 16, .steps = d, .ldc = ldc, .alpha = alpha};
+        tile t = {.row = lda,
+                  .step = 1,
+                  .b = turned + (size_t)q * 16 * (size_t)d,
+                  .panel = 16 * d,
+                  .bstep = 16,
+                  .steps = d,
+                  .ldc = ldc,
+                  .alpha = alpha};
         t.panels = panels - q < f->panels ? panels - q : f->panels;
         t.columns = t.panels * 16;
         for (int i = 0; i < rows; i += f->rows) {
@@ -218,7 +229,8 @@ static void go_back(const work *w, float *dq, bool add_dq) {
             const int rows = w->s->length - q < BLOCK ? w->s->length - q : BLOCK, limit = w->before + q + rows;
             const size_t at = (size_t)(w->s->begin + q) * (size_t)w->qw + (size_t)h * (size_t)d;
             for (int i = 0; i < rows; i++) {
-                memcpy(queries + (size_t)i * (size_t)d, n->in[0]->data + at + (size_t)i * (size_t)w->qw, (size_t)d * sizeof(float));
+                memcpy(queries + (size_t)i * (size_t)d, n->in[0]->data + at + (size_t)i * (size_t)w->qw,
+                       (size_t)d * sizeof(float));
                 memcpy(dout + (size_t)i * (size_t)d, n->out->grad + at + (size_t)i * (size_t)w->qw, (size_t)d * sizeof(float));
             }
             times_turned(r.p, ld, queries, d, r.kt, rows, d, limit, n->attention.scale);
@@ -244,7 +256,8 @@ static void scatter(const work *w, int which, const float *rows) {
     if (!grad) return;
     for (int j = 0; j < w->keys; j++) {
         const int row = j >= w->before ? w->s->begin + j - w->before : w->n->layout->seq[w->s->parent].begin + j;
-        cpu_kernels()->axpy(grad + (size_t)row * (size_t)w->kw + (size_t)w->group * (size_t)w->d, 1, rows + (size_t)j * (size_t)w->d, w->d);
+        cpu_kernels()->axpy(grad + (size_t)row * (size_t)w->kw + (size_t)w->group * (size_t)w->d, 1,
+                            rows + (size_t)j * (size_t)w->d, w->d);
     }
 }
 
@@ -253,7 +266,8 @@ void cpu_attention_backward(backend *b, node *n) {
     const layout *l = n->layout;
     const int groups = n->attention.kv_heads;
     for (int k = 1; k < 3; k++)
-        if (n->grad_in[k] && !n->grad_add[k]) memset(n->grad_in[k], 0, (size_t)n->in[k]->rows * (size_t)n->in[k]->cols * sizeof(float));
+        if (n->grad_in[k] && !n->grad_add[k])
+            memset(n->grad_in[k], 0, (size_t)n->in[k]->rows * (size_t)n->in[k]->cols * sizeof(float));
 #pragma omp parallel for schedule(dynamic, 1) collapse(2)
     for (int i = 0; i < l->count; i++)
         for (int g = 0; g < groups; g++) {

@@ -27,7 +27,8 @@ static float *look(const node *n, int first, int count) {
     const int V = n->w->rows, D = n->in[0]->cols;
     const gemm_matrix w = matrix_of(n->w);
     float *z = gemm_scratch(SCRATCH_LOGITS, (size_t)HEAD_ROWS * (size_t)V * sizeof *z);
-    gemm_forward(z, V, n->in[0]->data + (size_t)first * (size_t)D, D, &w, count, n->bias ? n->bias->values : NULL, false, 1, n->compute);
+    gemm_forward(z, V, n->in[0]->data + (size_t)first * (size_t)D, D, &w, count, n->bias ? n->bias->values : NULL, false, 1,
+                 n->compute);
     return z;
 }
 
@@ -43,7 +44,8 @@ static void describe(const node *n, const float *z, int first, int count) {
 }
 
 /* Turns logits into their gradients and sends them to h and W. dh [count, D] is overwritten or added to. */
-static void send_back(const node *n, float *z, int first, int count, const float *g, const float *e, const float *s, float *dh, bool add) {
+static void send_back(const node *n, float *z, int first, int count, const float *g, const float *e, const float *s, float *dh,
+                      bool add) {
     const int V = n->w->rows, D = n->in[0]->cols;
     const gemm_matrix w = matrix_of(n->w);
 #pragma omp parallel for schedule(static)

@@ -10,10 +10,10 @@ static size_t values_of(const tensor *x) { return (size_t)x->rows * (size_t)x->c
 
 /* Runs `body` over pieces [i, i + m) of n values on all threads; pieces do not depend on the number of threads. */
 enum { PIECE = 8192 };
-#define EACH_PIECE(n, body) \
-    _Pragma("omp parallel for schedule(static)") for (size_t i = 0; i < (n); i += PIECE) { \
-        const size_t m = (n) - i < PIECE ? (n) - i : PIECE; \
-        body; \
+#define EACH_PIECE(n, body)                                                                                                      \
+    _Pragma("omp parallel for schedule(static)") for (size_t i = 0; i < (n); i += PIECE) {                                       \
+        const size_t m = (n)-i < PIECE ? (n)-i : PIECE;                                                                          \
+        body;                                                                                                                    \
     }
 
 /* ---- tables --------------------------------------------------------------------------------------------------------------------- */
@@ -26,7 +26,8 @@ void cpu_embed_forward(backend *b, node *n) {
 #pragma omp parallel for schedule(static) if (T > 16)
     for (int t = 0; t < T; t++) {
         float *y = n->out->data + (size_t)t * (size_t)D;
-        if (w->values && w->grad && w->type == TYPE_F32) memcpy(y, w->values + (size_t)n->index[t] * (size_t)D, (size_t)D * sizeof *y);
+        if (w->values && w->grad && w->type == TYPE_F32)
+            memcpy(y, w->values + (size_t)n->index[t] * (size_t)D, (size_t)D * sizeof *y);
         else gemm_unpack(w->packed, w->type, w->rows, w->cols, n->index[t], 1, y);
     }
 }
@@ -72,7 +73,8 @@ void cpu_position_backward(backend *b, node *n) {
 void cpu_rows_forward(backend *b, node *n) {
     (void)b;
     const size_t D = (size_t)n->out->cols;
-    for (int r = 0; r < n->size; r++) memcpy(n->out->data + (size_t)r * D, n->in[0]->data + (size_t)n->index[r] * D, D * sizeof(float));
+    for (int r = 0; r < n->size; r++)
+        memcpy(n->out->data + (size_t)r * D, n->in[0]->data + (size_t)n->index[r] * D, D * sizeof(float));
 }
 
 /* dx [rows] += dy; other rows of x have none */
@@ -89,7 +91,8 @@ void cpu_rows_backward(backend *b, node *n) {
 void cpu_columns_forward(backend *b, node *n) {
     (void)b;
     const size_t N = (size_t)n->out->cols, D = (size_t)n->in[0]->cols;
-    for (int t = 0; t < n->out->rows; t++) memcpy(n->out->data + (size_t)t * N, n->in[0]->data + (size_t)t * D + n->size, N * sizeof(float));
+    for (int t = 0; t < n->out->rows; t++)
+        memcpy(n->out->data + (size_t)t * N, n->in[0]->data + (size_t)t * D + n->size, N * sizeof(float));
 }
 
 void cpu_columns_backward(backend *b, node *n) {
@@ -97,7 +100,8 @@ void cpu_columns_backward(backend *b, node *n) {
     const int N = n->out->cols, D = n->in[0]->cols;
     if (!n->grad_in[0]) return;
     if (!n->grad_add[0]) memset(n->grad_in[0], 0, values_of(n->in[0]) * sizeof(float));
-    for (int t = 0; t < n->out->rows; t++) cpu_kernels()->axpy(n->grad_in[0] + (size_t)t * (size_t)D + n->size, 1, n->out->grad + (size_t)t * (size_t)N, N);
+    for (int t = 0; t < n->out->rows; t++)
+        cpu_kernels()->axpy(n->grad_in[0] + (size_t)t * (size_t)D + n->size, 1, n->out->grad + (size_t)t * (size_t)N, N);
 }
 
 /* ---- linear ------------------------------------------------------------------------------------------------------------------------- */
@@ -106,8 +110,8 @@ void cpu_columns_backward(backend *b, node *n) {
 void cpu_linear_forward(backend *b, node *n) {
     (void)b;
     const gemm_matrix w = matrix_of(n->w);
-    gemm_forward(n->out->data, n->out->cols, n->in[0]->data, n->in[0]->cols, &w, n->in[0]->rows, n->bias ? n->bias->values : NULL, n->in_place, n->scale,
-                 n->compute);
+    gemm_forward(n->out->data, n->out->cols, n->in[0]->data, n->in[0]->cols, &w, n->in[0]->rows, n->bias ? n->bias->values : NULL,
+                 n->in_place, n->scale, n->compute);
 }
 
 /* dx = s dy W,  dW += s dy^T x,  db += sum over T of dy */
@@ -122,7 +126,8 @@ void cpu_linear_backward(backend *b, node *n) {
 #pragma omp parallel for schedule(static)
     for (int c = 0; c < N; c += 64)
         for (int t = 0; t < T; t++)
-            for (int k = c; k < (N - c < 64 ? N : c + 64); k++) n->bias->grad[k] += n->out->grad[(size_t)t * (size_t)N + (size_t)k];
+            for (int k = c; k < (N - c < 64 ? N : c + 64); k++)
+                n->bias->grad[k] += n->out->grad[(size_t)t * (size_t)N + (size_t)k];
 }
 
 /* ---- norms --------------------------------------------------------------------------------------------------------------------------- */
@@ -267,8 +272,9 @@ void cpu_gate_forward(backend *b, node *n) {
 void cpu_gate_backward(backend *b, node *n) {
     (void)b;
     float *dg = n->grad_in[0], *du = n->grad_in[1];
-    EACH_PIECE(values_of(n->out), cpu_kernels()->gate_back(n->activation, dg ? dg + i : NULL, du ? du + i : NULL, n->in[0]->data + i, n->in[1]->data + i,
-                                                           n->out->grad + i, m, dg && n->grad_add[0], du && n->grad_add[1]))
+    EACH_PIECE(values_of(n->out),
+               cpu_kernels()->gate_back(n->activation, dg ? dg + i : NULL, du ? du + i : NULL, n->in[0]->data + i,
+                                        n->in[1]->data + i, n->out->grad + i, m, dg && n->grad_add[0], du && n->grad_add[1]))
 }
 
 void cpu_activation_forward(backend *b, node *n) {
@@ -279,7 +285,8 @@ void cpu_activation_forward(backend *b, node *n) {
 void cpu_activation_backward(backend *b, node *n) {
     (void)b;
     if (!n->grad_in[0]) return;
-    EACH_PIECE(values_of(n->out), cpu_kernels()->act_back(n->activation, n->grad_in[0] + i, n->in[0]->data + i, n->out->grad + i, m, n->grad_add[0]))
+    EACH_PIECE(values_of(n->out),
+               cpu_kernels()->act_back(n->activation, n->grad_in[0] + i, n->in[0]->data + i, n->out->grad + i, m, n->grad_add[0]))
 }
 
 void cpu_add_forward(backend *b, node *n) {
@@ -293,7 +300,8 @@ void cpu_add_backward(backend *b, node *n) {
         float *dx = n->grad_in[k];
         if (!dx) continue;
         const bool add = n->grad_add[k] || (k == 1 && n->in[0] == n->in[1]);
-        EACH_PIECE(values_of(n->out), if (add) cpu_kernels()->add(dx + i, dx + i, n->out->grad + i, m); else memcpy(dx + i, n->out->grad + i, m * sizeof *dx))
+        EACH_PIECE(values_of(n->out), if (add) cpu_kernels()->add(dx + i, dx + i, n->out->grad + i, m);
+                   else memcpy(dx + i, n->out->grad + i, m * sizeof *dx))
     }
 }
 
@@ -301,10 +309,11 @@ void cpu_add_backward(backend *b, node *n) {
 static void drop(const node *n, const float *in, float *out, bool add) {
     const float factor = 1 / (1 - n->scale);
     const uint32_t limit = (uint32_t)((double)n->scale * 4294967296.0);
-    EACH_PIECE(values_of(n->out), rng r = rng_new(n->key, i); for (size_t k = i; k < i + m; k++) {
-        const float x = rng_next(&r) < limit ? 0 : in[k] * factor;
-        out[k] = add ? out[k] + x : x;
-    })
+    EACH_PIECE(
+        values_of(n->out), rng r = rng_new(n->key, i); for (size_t k = i; k < i + m; k++) {
+            const float x = rng_next(&r) < limit ? 0 : in[k] * factor;
+            out[k] = add ? out[k] + x : x;
+        })
 }
 
 void cpu_dropout_forward(backend *b, node *n) {

@@ -24,8 +24,19 @@ static double tile_rate(bool bf16) {
             float *a = gemm_scratch(SCRATCH_A, 8 * 2 * STEPS * 4), *b = gemm_scratch(SCRATCH_B, 3 * STEPS * PANEL * 4), c[8 * 48];
             memset(a, 0, 8 * 2 * STEPS * 4);
             memset(b, 0, 3 * STEPS * PANEL * 4);
-            const tile t = {.a = a, .row = 2 * STEPS, .step = 1, .b = b, .panel = STEPS * PANEL, .bstep = PANEL, .rows = f->rows, .panels = f->panels,
-                            .steps = STEPS, .c = c, .ldc = 48, .columns = f->panels * PANEL, .alpha = 1};
+            const tile t = {.a = a,
+                            .row = 2 * STEPS,
+                            .step = 1,
+                            .b = b,
+                            .panel = STEPS * PANEL,
+                            .bstep = PANEL,
+                            .rows = f->rows,
+                            .panels = f->panels,
+                            .steps = STEPS,
+                            .c = c,
+                            .ldc = 48,
+                            .columns = f->panels * PANEL,
+                            .alpha = 1};
 #pragma omp barrier
             const double begun = sys_seconds();
             while (sys_seconds() - begun < 0.06)
@@ -60,7 +71,8 @@ static double read_rate(void) {
 
 machine_peak cpu_peak(backend *b) {
     (void)b;
-    return (machine_peak){.threads = omp_get_max_threads(), .f32_flops = tile_rate(false), .bf16_flops = tile_rate(true), .bandwidth = read_rate()};
+    return (machine_peak){
+        .threads = omp_get_max_threads(), .f32_flops = tile_rate(false), .bf16_flops = tile_rate(true), .bandwidth = read_rate()};
 }
 
 /* ---- products ------------------------------------------------------------------------------------------------------------------------- */
@@ -87,7 +99,8 @@ void cpu_bench(backend *b, FILE *out) {
     static const int shapes[][2] = {{576, 576}, {192, 576}, {1536, 576}, {576, 1536}, {49152, 576}};
     static const char *const names[] = {"x W^T", "dy W", "dy^T x"};
     const machine_peak peak = cpu_peak(b);
-    fprintf(out, "matrix products of a 134.5 M llama (GFLOP/s and share of the peak above; 512 rows, then 16 and 1)\n%-14s", "N x K");
+    fprintf(out, "matrix products of a 134.5 M llama (GFLOP/s and share of the peak above; 512 rows, then 16 and 1)\n%-14s",
+            "N x K");
     for (int c = 0; c < 2; c++)
         for (int k = 0; k < 5; k++) fprintf(out, "%15s", k < 3 ? names[k] : k == 3 ? "x W^T, 16" : "x W^T, 1");
     fprintf(out, "\n%-14s%15s%75s\n", "", "float32", "bfloat16");
@@ -96,14 +109,17 @@ void cpu_bench(backend *b, FILE *out) {
         fprintf(out, "%6d x %-5d", N, K);
         for (int c = 0; c < 2; c++) {
             const storage_type type = c ? TYPE_BF16 : TYPE_F32;
-            product p = {.x = memory_alloc((size_t)M * (size_t)K * 4), .y = memory_alloc((size_t)M * (size_t)N * 4), .w = memory_alloc((size_t)N * (size_t)K * 4),
+            product p = {.x = memory_alloc((size_t)M * (size_t)K * 4),
+                         .y = memory_alloc((size_t)M * (size_t)N * 4),
+                         .w = memory_alloc((size_t)N * (size_t)K * 4),
                          .packed = b->alloc(b, gemm_packed_bytes(type, N, K))};
             for (size_t i = 0; i < (size_t)N * (size_t)K; i++) p.w[i] = (float)(i % 7) - 3;
             gemm_pack(p.packed, type, N, K, TYPE_F32, p.w);
             p.m = (gemm_matrix){p.packed, type, N, K};
             const double top = c ? peak.bf16_flops : peak.f32_flops;
             for (int k = 0; k < 5; k++) {
-                const double rate = k < 3 ? product_rate(&p, k, M, (compute_type)c) : product_rate(&p, 0, k == 3 ? 16 : 1, (compute_type)c);
+                const double rate =
+                    k < 3 ? product_rate(&p, k, M, (compute_type)c) : product_rate(&p, 0, k == 3 ? 16 : 1, (compute_type)c);
                 fprintf(out, "%9.0f %3.0f %%", rate / 1e9, 100 * rate / top);
             }
             memory_release(p.x);

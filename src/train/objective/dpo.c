@@ -16,9 +16,12 @@ typedef struct {
 
 static const opt options[] = {
     {"beta", OPT_REAL, offsetof(dpo_options, beta), "0.1", 0, 1e6, NULL, "how strongly to stay near the reference"},
-    {"loss_type", OPT_LIST, offsetof(dpo_options, loss_type), "sigmoid", 0, 0, NULL, "one or more of sigmoid, hinge, ipo, robust, exo_pair, nca_pair, sppo_hard, apo_zero, apo_down, sigmoid_norm, sft"},
-    {"loss_weights", OPT_LIST, offsetof(dpo_options, loss_weights), NULL, 0, 0, NULL, "a weight for each loss type (unset: 1 each)"},
-    {"label_smoothing", OPT_REAL, offsetof(dpo_options, label_smoothing), "0", 0, 0.5, NULL, "how often a preference is the wrong way round (robust, exo_pair, sigmoid)"},
+    {"loss_type", OPT_LIST, offsetof(dpo_options, loss_type), "sigmoid", 0, 0, NULL,
+     "one or more of sigmoid, hinge, ipo, robust, exo_pair, nca_pair, sppo_hard, apo_zero, apo_down, sigmoid_norm, sft"},
+    {"loss_weights", OPT_LIST, offsetof(dpo_options, loss_weights), NULL, 0, 0, NULL,
+     "a weight for each loss type (unset: 1 each)"},
+    {"label_smoothing", OPT_REAL, offsetof(dpo_options, label_smoothing), "0", 0, 0.5, NULL,
+     "how often a preference is the wrong way round (robust, exo_pair, sigmoid)"},
     OPT_END,
 };
 
@@ -91,9 +94,18 @@ static void norm_type(pair_terms *p) { /* sigmoid on lengths-averaged log-ratios
 
 static const struct {
     const char *name;
-    void (*terms)(pair_terms *p);        /* NULL: sft, which is a mean over tokens and not over pairs */
-} types[] = {{"sigmoid", sigmoid_type}, {"hinge", hinge_type}, {"ipo", ipo_type}, {"robust", robust_type}, {"exo_pair", exo_type}, {"nca_pair", nca_type}, {"sppo_hard", sppo_type},
-             {"apo_zero", apo_zero_type}, {"apo_down", apo_down_type}, {"sigmoid_norm", norm_type}, {"sft", NULL}};
+    void (*terms)(pair_terms *p); /* NULL: sft, which is a mean over tokens and not over pairs */
+} types[] = {{"sigmoid", sigmoid_type},
+             {"hinge", hinge_type},
+             {"ipo", ipo_type},
+             {"robust", robust_type},
+             {"exo_pair", exo_type},
+             {"nca_pair", nca_type},
+             {"sppo_hard", sppo_type},
+             {"apo_zero", apo_zero_type},
+             {"apo_down", apo_down_type},
+             {"sigmoid_norm", norm_type},
+             {"sft", NULL}};
 
 static int type_of(const char *name) {
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
@@ -111,14 +123,18 @@ static bool dpo_check(const void *opts, err *e) {
     const dpo_options *o = opts;
     double w;
     for (int i = 0; i < o->loss_type.count; i++) {
-        if (type_of(o->loss_type.item[i]) < 0) return err_set(e, ERR_UNSUPPORTED, "loss_type '%s' is not here; there are: %s", o->loss_type.item[i], options[1].help + sizeof "one or more of " - 1);
-        if (strcmp(o->loss_type.item[i], "exo_pair") == 0 && o->label_smoothing <= 0) return err_set(e, ERR_USAGE, "exo_pair wants label_smoothing above 0 (its paper: 1e-3)");
+        if (type_of(o->loss_type.item[i]) < 0)
+            return err_set(e, ERR_UNSUPPORTED, "loss_type '%s' is not here; there are: %s", o->loss_type.item[i],
+                           options[1].help + sizeof "one or more of " - 1);
+        if (strcmp(o->loss_type.item[i], "exo_pair") == 0 && o->label_smoothing <= 0)
+            return err_set(e, ERR_USAGE, "exo_pair wants label_smoothing above 0 (its paper: 1e-3)");
     }
     if (!o->loss_type.count) return err_set(e, ERR_USAGE, "loss_type is empty");
     if (o->loss_weights.count && o->loss_weights.count != o->loss_type.count)
         return err_set(e, ERR_USAGE, "%d loss_weights for %d loss types", o->loss_weights.count, o->loss_type.count);
     for (int i = 0; i < o->loss_weights.count; i++)
-        if (!str_to_double(str_of(o->loss_weights.item[i]), &w)) return err_set(e, ERR_USAGE, "loss_weights: '%s' is no number", o->loss_weights.item[i]);
+        if (!str_to_double(str_of(o->loss_weights.item[i]), &w))
+            return err_set(e, ERR_USAGE, "loss_weights: '%s' is no number", o->loss_weights.item[i]);
     if (!(o->beta > 0)) return err_set(e, ERR_USAGE, "beta is %g, expected above 0", o->beta);
     return true;
 }
@@ -139,7 +155,12 @@ static double add_type(const dpo_options *o, int which, double weight, const col
             continue;
         }
         const int nc = count_trained(c, chosen), nr = count_trained(c, rejected);
-        pair_terms t = {.a = gain(c, chosen), .b = gain(c, rejected), .nc = nc > 1 ? nc : 1, .nr = nr > 1 ? nr : 1, .beta = o->beta, .smooth = o->label_smoothing};
+        pair_terms t = {.a = gain(c, chosen),
+                        .b = gain(c, rejected),
+                        .nc = nc > 1 ? nc : 1,
+                        .nr = nr > 1 ? nr : 1,
+                        .beta = o->beta,
+                        .smooth = o->label_smoothing};
         types[which].terms(&t);
         loss += weight * t.loss / pairs;
         add_dlogp(c, g, chosen, weight * t.da / pairs);
@@ -152,7 +173,9 @@ static void add_metrics(const dpo_options *o, const columns *c, metrics *m) {
     double entropy = 0, tokens = 0, hits = 0, chosen_tokens = 0;
     for (int p = 0; p < c->P; p++) {
         const seq side[2] = {c->sequence[c->pairs[p].chosen], c->sequence[c->pairs[p].rejected]};
-        static const char *const rewards[2] = {"rewards/chosen", "rewards/rejected"}, *const logps[2] = {"logps/chosen", "logps/rejected"}, *const logits[2] = {"logits/chosen", "logits/rejected"};
+        static const char *const rewards[2] = {"rewards/chosen", "rewards/rejected"},
+                                 *const logps[2] = {"logps/chosen", "logps/rejected"},
+                                 *const logits[2] = {"logits/chosen", "logits/rejected"};
         double r[2];
         for (int k = 0; k < 2; k++) {
             const int n = count_trained(c, side[k]);
@@ -194,7 +217,17 @@ static double dpo_start(const void *opts) {
     return loss;
 }
 
-const objective objective_dpo = {.name = "dpo", .words = "prefer the chosen answer to the rejected one", .rows = WANTS_PAIRS, .scope = SCOPE_PAIR, .reference = true,
-                                 .needs = NEEDS(COLUMN_LOGP) | NEEDS(COLUMN_REF_LOGP) | NEEDS(COLUMN_MASK) | NEEDS(COLUMN_PAIR) | NEEDS(COLUMN_LABEL) | NEEDS(COLUMN_ENTROPY) |
-                                          NEEDS(COLUMN_HIT) | NEEDS(COLUMN_MEAN_LOGIT),
-                                 .options = options, .options_size = sizeof(dpo_options), .learning_rate = 1e-6, .check = dpo_check, .loss = dpo_loss, .start = dpo_start};
+const objective objective_dpo = {.name = "dpo",
+                                 .words = "prefer the chosen answer to the rejected one",
+                                 .rows = WANTS_PAIRS,
+                                 .scope = SCOPE_PAIR,
+                                 .reference = true,
+                                 .needs = NEEDS(COLUMN_LOGP) | NEEDS(COLUMN_REF_LOGP) | NEEDS(COLUMN_MASK) | NEEDS(COLUMN_PAIR) |
+                                          NEEDS(COLUMN_LABEL) | NEEDS(COLUMN_ENTROPY) | NEEDS(COLUMN_HIT) |
+                                          NEEDS(COLUMN_MEAN_LOGIT),
+                                 .options = options,
+                                 .options_size = sizeof(dpo_options),
+                                 .learning_rate = 1e-6,
+                                 .check = dpo_check,
+                                 .loss = dpo_loss,
+                                 .start = dpo_start};

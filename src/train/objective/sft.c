@@ -14,8 +14,10 @@ typedef struct {
 } sft_options;
 
 static const opt options[] = {
-    {"loss_type", OPT_CHOICE, offsetof(sft_options, loss_type), "nll", 0, 0, "nll|chunked_nll|dft", "nll, or dft: each token weighted by its own probability"},
-    {"label_smoothing_factor", OPT_REAL, offsetof(sft_options, label_smoothing_factor), "0", 0, 1, NULL, "share of the target spread over the vocabulary"},
+    {"loss_type", OPT_CHOICE, offsetof(sft_options, loss_type), "nll", 0, 0, "nll|chunked_nll|dft",
+     "nll, or dft: each token weighted by its own probability"},
+    {"label_smoothing_factor", OPT_REAL, offsetof(sft_options, label_smoothing_factor), "0", 0, 1, NULL,
+     "share of the target spread over the vocabulary"},
     OPT_END,
 };
 
@@ -42,8 +44,17 @@ static double sft_loss(const void *opts, const columns *c, gradients *g) {
     return loss;
 }
 
-static unsigned sft_needs(const void *opts) { return ((const sft_options *)opts)->label_smoothing_factor > 0 ? NEEDS(COLUMN_SMOOTH) : 0; }
+static unsigned sft_needs(const void *opts) {
+    return ((const sft_options *)opts)->label_smoothing_factor > 0 ? NEEDS(COLUMN_SMOOTH) : 0;
+}
 
-const objective objective_sft = {.name = "sft", .words = "imitate the answers", .rows = WANTS_ROWS, .scope = SCOPE_TOKEN,
-                                 .needs = NEEDS(COLUMN_LOGP) | NEEDS(COLUMN_MASK) | NEEDS(COLUMN_ENTROPY) | NEEDS(COLUMN_HIT), .more_needs = sft_needs,
-                                 .options = options, .options_size = sizeof(sft_options), .learning_rate = 2e-5, .loss = sft_loss};
+const objective objective_sft = {.name = "sft",
+                                 .words = "imitate the answers",
+                                 .rows = WANTS_ROWS,
+                                 .scope = SCOPE_TOKEN,
+                                 .needs = NEEDS(COLUMN_LOGP) | NEEDS(COLUMN_MASK) | NEEDS(COLUMN_ENTROPY) | NEEDS(COLUMN_HIT),
+                                 .more_needs = sft_needs,
+                                 .options = options,
+                                 .options_size = sizeof(sft_options),
+                                 .learning_rate = 2e-5,
+                                 .loss = sft_loss};
