@@ -1,0 +1,208 @@
+/* jinja.c - the template engine: text triples, limits, then the shared cases. */
+#include "test.h"
+
+#include <string.h>
+
+#include "text/text.h"
+
+static bool render(const char *template, const char *globals, jinja_options o, const jinja_limits *limits, buf *out, err *e) {
+    arena *a = arena_new();
+    jinja_output made = {0};
+    const json *g = *globals ? json_parse(a, str_of(globals), e) : NULL;
+    jinja *j = e->code ? NULL : jinja_parse(a, str_of(template), o, e);
+    const bool ok = j && jinja_render(j, g, limits, a, &made, e);
+    if (ok) buf_put_str(out, buf_str(&made.text));
+    if (ok && !out->ptr) buf_reserve(out, 1);
+    buf_free(&made.text);
+    arena_free(a);
+    return ok;
+}
+
+static const struct {
+    const char *template, *globals, *want;
+} triples[] = {
+    {"{{ 'a' ~ 1 ~ none }}", "", "a1None"},
+    {"{{ 7 // 2 }} {{ -7 // 2 }} {{ 7 / 2 }} {{ 2 ** 10 }} {{ -7 % 3 }}", "", "3 -4 3.5 1024 2"},
+    {"{% for x in xs if x > 1 %}{{ loop.index }}:{{ x }}{{ ',' if not loop.last }}{% else %}none{% endfor %}", "{\"xs\":[1,2,3]}",
+     "1:2,2:3"},
+    {"{% set ns = namespace(n=0) %}{% for i in range(4) %}{% set ns.n = ns.n + i %}{% endfor %}{{ ns.n }}", "", "6"},
+    {"{% macro f(a, b='x') %}[{{ a }}{{ b }}]{% endmacro %}{{ f(1) }}{{ f(2, b=3) }}", "", "[1x][23]"},
+    {"{{ d | tojson }} {{ d }}", "{\"d\":{\"a\":[1,true,null,\"\\u00e9\"]}}",
+     "{\"a\": [1, true, null, \"\xC3\xA9\"]} {'a': [1, True, None, '\xC3\xA9']}"},
+    {"  {%- if true -%}  x  {%- endif -%}  ", "", "x"},
+    {"{{ xs[::-1] }}{{ 'abc'[1:] }}{{ xs[-1] }}", "{\"xs\":[1,2]}", "[2, 1]bc2"},
+    {"{{ missing is defined }} {{ missing | default('d') }} [{{ missing }}]", "", "False d []"},
+    {"{{ xs | selectattr('r', 'equalto', 'u') | map(attribute='c') | join('+') }}",
+     "{\"xs\":[{\"r\":\"u\",\"c\":\"a\"},{\"r\":\"s\",\"c\":\"b\"},{\"r\":\"u\",\"c\":\"c\"}]}", "a+c"},
+    {"{{ ' a '.strip() + 'B'.lower() + 'x-y'.split('-')[1] }}", "", "aby"},
+    {"{% for k, v in d.items() %}{{ k }}={{ v }};{% endfor %}", "{\"d\":{\"a\":1,\"b\":2}}", "a=1;b=2;"},
+    {"{% raw %}{{ x }}{% endraw %}{# gone #}", "", "{{ x }}"},
+    {"{{ 1.0 }} {{ 1e16 }} {{ 0.1 + 0.2 }}", "", "1.0 1e+16 0.30000000000000004"},
+    {"{{ 1 < 2 < 3 }} {{ 'b' not in 'abc' }} {{ not true or 1 }}", "", "True False 1"},
+};
+
+static void templates_render_as_in_jinja2(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof triples / sizeof *triples; i++) {
+        buf out = {0};
+        err e = {0};
+        if (!render(triples[i].template, triples[i].globals, (jinja_options){0}, NULL, &out, &e))
+            fail_msg("%s: %s", triples[i].template, e.text);
+        assert_string_equal(out.ptr, triples[i].want);
+        buf_free(&out);
+    }
+}
+
+static void faults_say_the_line(void **state) {
+    static const char *const bad[] = {"a\n{% if %}",
+                                      "{{ 1 +",
+                                      "{% for x in %}{% endfor %}",
+                                      "{% frob %}",
+                                      "\n\n{{ raise_exception('no') }}",
+                                      "{{ missing.x }}",
+                                      "{{ 1 / 0 }}",
+                                      "{{ 'a' + 1 }}",
+                                      "{% include 'x' %}",
+                                      "{{ xs.append(1) }}"};
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        buf out = {0};
+        err e = {0};
+        if (render(bad[i], "{\"xs\":[]}", (jinja_options){0}, NULL, &out, &e)) fail_msg("accepted: %s", bad[i]);
+        assert_non_null(strstr(e.text, "line "));
+        buf_free(&out);
+    }
+}
+
+static void endless_templates_are_stopped(void **state) {
+    static const char *const bad[] = {"{% for i in range(99999) %}{% for j in range(99999) %}{{ i }}{% endfor %}{% endfor %}",
+                                      "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "{{ 'x' * 999999999 }}",
+                                      "{% set x = 'aaaaaaaaaa' %}{% for i in range(60) %}{% set x = x + x %}{{ x }}{% endfor %}"};
+    const jinja_limits small = {.fuel = 200000, .output = 1 << 16, .depth = 60};
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        buf out = {0};
+        err e = {0};
+        if (i == 3) continue; /* sets in a loop are local to a turn, so this one ends by itself */
+        if (render(bad[i], "", (jinja_options){0}, &small, &out, &e)) fail_msg("ran to its end: %s", bad[i]);
+        buf_free(&out);
+    }
+}
+
+static void generation_blocks_mark_what_is_trained(void **state) {
+    arena *a = arena_new();
+    err e = {0};
+    chat_rendered r;
+    (void)state;
+    chat_template *t = chat_template_parse(a, chat_template_named("chatml"), "chatml", &e);
+    const json *m =
+        json_parse(a, STR("[{\"role\":\"user\",\"content\":\"Hi\"},{\"role\":\"assistant\",\"content\":\"Ho\"}]"), &e);
+    if (!t || !m) fail_msg("%s", e.text);
+    assert_ok(chat_render(t, &(chat_request){.messages = m}, a, &r, &e), e);
+    assert_int_equal(r.generations, 1);
+    assert_true(str_is(str_slice(r.text, r.begin[0], r.end[0]), "Ho<|im_end|>"));
+    arena_free(a);
+}
+
+static void shared_language_cases_render(void **state) {
+    arena *a = arena_new();
+    err e = {0};
+    const char *path = shared_path(a, "data/chat-templates/hf-jinja-syntax.json");
+    int failed = 0, n = 0;
+    (void)state;
+    if (!path) {
+        arena_free(a);
+        skip();
+    }
+    const json *cases = json_get(json_parse_file(a, path, 1 << 26, &e), "cases");
+    for (size_t i = 0; i < json_count(cases); i++) {
+        const json *c = json_at(cases, i);
+        str want = json_get_text(c, "python_jinja2_3.1.6_output",
+                                 json_get_text(c, "target", STR(""))); /* where Jinja2 differs, it decides */
+        const str said = json_get_text(c, "python_jinja2_3.1.6", STR("agrees"));
+        const bool differs = !str_is(said, "agrees") && !str_is(said, "differs"); /* errors of Python's own types, or not run */
+        buf globals = {0}, out = {0};
+        json_put(&globals, json_get(c, "context"));
+        err one = {0};
+        const bool ok = render(str_copy(a, json_get_text(c, "template", STR(""))),
+                               globals.ptr && *globals.ptr == '{' ? globals.ptr : "", (jinja_options){0}, NULL, &out, &one);
+        n++;
+        if (!differs && (!ok || !str_eq(buf_str(&out), want))) {
+            failed++;
+            print_message("%.*s: want '%.*s', got '%s' %s\n", STR_ARG(json_get_text(c, "name", STR("?"))), STR_ARG(want),
+                          out.ptr ? out.ptr : "", one.text);
+        }
+        buf_free(&globals);
+        buf_free(&out);
+    }
+    if (failed) fail_msg("%d of %d cases", failed, n);
+    arena_free(a);
+}
+
+static void shared_templates_parse(void **state) {
+    static const char *const folders[] = {"data/chat-templates/templates/trl", "data/chat-templates/templates/llama.cpp"};
+    (void)state;
+    for (int f = 0; f < 2; f++) {
+        arena *a = arena_new();
+        char **names;
+        int count;
+        err e = {0};
+        const char *folder = shared_path(a, folders[f]);
+        if (!folder) {
+            arena_free(a);
+            skip();
+        }
+        assert_ok(dir_list(a, folder, &names, &count, &e), e);
+        for (int i = 0; i < count; i++) {
+            str text;
+            if (!str_ends(str_of(names[i]), STR(".jinja"))) continue;
+            assert_ok(file_read(a, path_join(a, folder, names[i]), 1 << 24, &text, &e), e);
+            if (!chat_template_parse(a, text, names[i], &e)) fail_msg("%s", e.text);
+        }
+        arena_free(a);
+    }
+}
+
+static void shared_chat_templates_render(void **state) {
+    arena *a = arena_new();
+    err e = {0};
+    int failed = 0;
+    const char *path = shared_path(a, "data/chat-templates/llama.cpp-test-chat-template.json");
+    (void)state;
+    if (!path) {
+        arena_free(a);
+        skip();
+    }
+    const json *j = json_parse_file(a, path, 1 << 26, &e),
+               *list = json_get(j, "templates") ? json_get(j, "templates") : json_get(j, "cases");
+    for (size_t i = 0; i < json_count(list); i++) {
+        const json *c = json_at(list, i);
+        chat_rendered r = {0};
+        err one = {0};
+        json *extra = json_new_object(a);
+        json_set(extra, "bos_token", json_get(c, "bos_token") ? json_get(c, "bos_token") : json_new_text(a, STR("")));
+        json_set(extra, "eos_token", json_get(c, "eos_token") ? json_get(c, "eos_token") : json_new_text(a, STR("")));
+        const str want = json_get_text(c, "python_jinja2_3.1.6_output", json_get_text(c, "expected_jinja", STR("")));
+        const bool refuses = str_starts(json_get_text(c, "python_jinja2_3.1.6", STR("")), STR("error"));
+        chat_template *t = chat_template_parse(a, json_get_text(c, "template", STR("")), "case", &one);
+        const bool ok =
+            t &&
+            chat_render(t, &(chat_request){.messages = json_get(j, "messages"), .add_generation_prompt = true, .extra = extra}, a,
+                        &r, &one);
+        if (refuses ? ok : !ok || !str_eq(r.text, want)) {
+            failed++;
+            print_message("case %zu: want '%.*s'\n got '%.*s' %s\n", i, STR_ARG(want), STR_ARG(r.text), one.text);
+        }
+    }
+    if (failed) fail_msg("%d of %zu templates", failed, json_count(list));
+    arena_free(a);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(templates_render_as_in_jinja2),          TEST(faults_say_the_line),          TEST(endless_templates_are_stopped),
+        TEST(generation_blocks_mark_what_is_trained), TEST(shared_language_cases_render), TEST(shared_templates_parse),
+        TEST(shared_chat_templates_render),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
