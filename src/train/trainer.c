@@ -70,11 +70,6 @@ static bool open_reference(trainer *t, err *e) {
     return fresh || (t->reference_adapter = adapter_open(t->arena, t->policy, o->adapter, false, e)) != NULL;
 }
 
-static void free_columns(void *thing) {
-    trainer *t = thing;
-    for (int64_t i = 0; t->reference_logp && i < rows_count(t->rows); i++) memory_release(t->reference_logp[i]);
-}
-
 bool trainer_open(arena *a, const train_settings *s, const char *folder, buf *keep, trainer *t, err *e) {
     const train_options *o = &s->o;
     *t = (trainer){
@@ -95,11 +90,12 @@ bool trainer_open(arena *a, const train_settings *s, const char *folder, buf *ke
     if (t->units > 0)
         t->steps = o->max_steps > 0 ? o->max_steps : (int64_t)ceil(o->num_train_epochs * (double)trainer_steps_per_epoch(t));
     t->reference_logp = arena_array(a, float *, rows_count(t->rows) + 1);
-    arena_defer(a, free_columns, t);
     return true;
 }
 
 void trainer_close(trainer *t) {
+    for (int64_t i = 0; t->reference_logp && i < rows_count(t->rows); i++) memory_release(t->reference_logp[i]);
+    t->reference_logp = NULL;
     pool_free(t->pool);
     t->pool = NULL;
 }

@@ -1,0 +1,226 @@
+/* runs.c - whole runs on a model made here (random weights, byte tokens): what must not change a result, and what a kill leaves. */
+#include "test.h"
+
+#include <math.h>
+#include <omp.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "train/train.h"
+
+/* A tiny llama with a tokenizer of single letters. */
+static char *base_model(arena *a, const char *root) {
+    static const char config[] = "{\"model_type\":\"llama\",\"vocab_size\":40,\"hidden_size\":32,\"num_hidden_layers\":2,\"num_"
+                                 "attention_heads\":4,\"num_key_value_heads\":2,"
+                                 "\"intermediate_size\":48,\"max_position_embeddings\":128,\"eos_token_id\":0}";
+    err e = {0};
+    char *folder = path_join(a, root, "base");
+    backend *b = backend_open(NULL, &e);
+    const model *m = model_new(a, b, json_parse(a, STR(config), &e), 3, &(model_options){.compute = COMPUTE_F32}, &e);
+    buf t = {0};
+    if (!m || !model_save(m, NULL, folder, TYPE_F32, 0, &e)) fail_msg("%s", e.text);
+    buf_put_text(&t, "{\"added_tokens\":[{\"id\":0,\"content\":\"<e>\",\"special\":true}],\"model\":{\"type\":\"BPE\",\"merges\":"
+                     "[],\"vocab\":{\"<e>\":0");
+    for (int i = 0; i < 26; i++) buf_printf(&t, ",\"%c\":%d", 'a' + i, i + 1);
+    buf_put_text(&t, ",\" \":27,\".\":28}}}");
+    assert_ok(file_write(path_join(a, folder, "tokenizer.json"), buf_str(&t), &e), e);
+    assert_ok(file_write(path_join(a, folder, "tokenizer_config.json"), STR("{\"eos_token\":\"<e>\"}"), &e), e);
+    buf_free(&t);
+    return folder;
+}
+
+static char *pairs_file(arena *a, const char *root, bool swapped) {
+    static const char *const words[] = {"the cat sat", "a dog ran far",   "rain", "bread and salt",
+                                        "go on",       "six small ships", "moss", "old stones sing"};
+    err e = {0};
+    buf t = {0};
+    for (int i = 0; i < 8; i++)
+        buf_printf(&t, "{\"prompt\":\"%s \",\"%s\":\"%s.\",\"%s\":\"%s %s.\"}\n", words[i], swapped ? "rejected" : "chosen",
+                   words[(i + 3) % 8], swapped ? "chosen" : "rejected", words[(i + 5) % 8], words[i]);
+    char *path = path_join(a, root, swapped ? "swapped.jsonl" : "pairs.jsonl");
+    assert_ok(file_write(path, buf_str(&t), &e), e);
+    buf_free(&t);
+    return path;
+}
+
+typedef struct {
+    double loss[32], norm[32], margin[32];
+    int steps;
+} curve;
+
+/* Runs to the end and reads metrics.jsonl. settings: NULL-terminated "key=value". */
+static bool run_it(arena *a, const char *objective_name, const char *dir, const char *base, const char *data,
+                   const char *const *settings, curve *out, err *e) {
+    train_settings *s;
+    run r;
+    static const char *const common[] = {"dtype=float32", "train_sampling_strategy=sequential", "logging_steps=1",
+                                         "lora_dropout=0", NULL};
+    bool ok = train_settings_begin(a, objective_name, &s, e) && resolve_set(a, &s->from, STR("base"), str_of(base), "test", e) &&
+              resolve_set(a, &s->from, STR("data"), str_of(data), "test", e);
+    for (int k = 0; k < 2; k++)
+        for (const char *const *p = k ? settings : common; ok && p && *p; p++) {
+            const char *equals = strchr(*p, '=');
+            ok = resolve_set(a, &s->from, (str){*p, (size_t)(equals - *p)}, str_of(equals + 1), "test", e);
+        }
+    ok = ok && train_create(a, s, dir, &r, e) && train_run(a, s, &r, &(train_how){.quiet = true}, e);
+    if (!ok || !out) return ok;
+    file_lines in;
+    str line;
+    *out = (curve){0};
+    if (!file_lines_open(&in, path_join(a, dir, "metrics.jsonl"), 1 << 20, e)) return false;
+    while (out->steps < 32 && file_lines_next(&in, &line, e)) {
+        const json *j = json_parse(a, line, e);
+        out->loss[out->steps] = json_get_real(j, "loss", NAN);
+        out->norm[out->steps] = json_get_real(j, "grad_norm", NAN);
+        out->margin[out->steps++] = json_get_real(j, "rewards/margins", NAN);
+    }
+    file_lines_close(&in);
+    return true;
+}
+
+static void in_folder(void (*test)(arena *a, const char *root, const char *base)) {
+    arena *a = arena_new();
+    err e = {0};
+    char *root = scratch_folder(a);
+    test(a, root, base_model(a, root));
+    dir_remove(root, &e);
+    arena_free(a);
+}
+
+static void cut_in_micro_batches(arena *a, const char *root, const char *base) {
+    static const char *const cuts[3][5] = {
+        {"per_device_train_batch_size=1", "gradient_accumulation_steps=8", "max_steps=3", "learning_rate=1e-3", NULL},
+        {"per_device_train_batch_size=4", "gradient_accumulation_steps=2", "max_steps=3", "learning_rate=1e-3", NULL},
+        {"per_device_train_batch_size=8", "micro_batch_tokens=40", "max_steps=3", "learning_rate=1e-3", NULL}};
+    static const char *const names[2] = {"sft", "dpo"};
+    for (int o = 0; o < 2; o++) {
+        curve c[3];
+        for (int i = 0; i < 3; i++) {
+            err e = {0};
+            assert_ok(run_it(a, names[o], path_join(a, root, arena_printf(a, "m%d%d", o, i)), base, pairs_file(a, root, false),
+                             cuts[i], &c[i], &e),
+                      e);
+            for (int k = 0; k < 3; k++) {
+                assert_true(fabs(c[i].loss[k] - c[0].loss[k]) < 1e-5 * fabs(c[0].loss[k]));
+                assert_true(fabs(c[i].norm[k] - c[0].norm[k]) < 1e-4 * fabs(c[0].norm[k]));
+            }
+        }
+        if (o) assert_true(fabs(c[0].loss[0] - 0.69314718056) < 1e-6);
+    }
+}
+static void a_step_does_not_depend_on_how_it_is_cut(void **state) {
+    (void)state;
+    in_folder(cut_in_micro_batches);
+}
+
+static void with_threads(arena *a, const char *root, const char *base) {
+    static const char *const settings[] = {"max_steps=4", "learning_rate=1e-3", "dtype=bfloat16", NULL};
+    sha256_text hash[2];
+    for (int i = 0; i < 2; i++) {
+        err e = {0};
+        setenv("FETTLE_THREADS", i ? "3" : "1", 1);
+        const char *dir = path_join(a, root, i ? "t3" : "t1");
+        assert_ok(run_it(a, "dpo", dir, base, pairs_file(a, root, false), settings, NULL, &e), e);
+        assert_ok(file_sha256(path_join(a, dir, "model/model.safetensors"), hash[i], &e), e);
+    }
+    unsetenv("FETTLE_THREADS");
+    assert_string_equal(hash[0], hash[1]);
+}
+static void threads_change_no_bit_of_the_result(void **state) {
+    (void)state;
+    in_folder(with_threads);
+}
+
+static void swapped_margins(arena *a, const char *root, const char *base) {
+    curve c[2];
+    const char *other = path_join(a, root, "trained/model");
+    static const char *const first[] = {"max_steps=3", "learning_rate=1e-2", NULL};
+    err e = {0};
+    assert_ok(run_it(a, "sft", path_join(a, root, "trained"), base, pairs_file(a, root, false), first, NULL, &e), e);
+    for (int i = 0; i < 2; i++) {
+        const char *set[] = {"max_steps=1", arena_printf(a, "reference=%s", other), NULL};
+        assert_ok(run_it(a, "dpo", path_join(a, root, i ? "s1" : "s0"), base, pairs_file(a, root, i), set, &c[i], &e), e);
+    }
+    assert_true(fabs(c[0].margin[0]) > 1e-3);
+    assert_true(fabs(c[0].margin[0] + c[1].margin[0]) < 1e-5);
+}
+static void swapped_pairs_negate_the_margin(void **state) {
+    (void)state;
+    in_folder(swapped_margins);
+}
+
+static void killed_and_resumed(arena *a, const char *root, const char *base) {
+    static const char *const settings[] = {"max_steps=24",
+                                           "learning_rate=1e-3",
+                                           "save_steps=3",
+                                           "use_peft=true",
+                                           "lora_r=4",
+                                           "lora_target_modules=all-linear",
+                                           "train_sampling_strategy=random",
+                                           "per_device_train_batch_size=3",
+                                           NULL};
+    sha256_text hash[2];
+    err e = {0};
+    const char *data = pairs_file(a, root, false), *whole = path_join(a, root, "whole"), *broken = path_join(a, root, "broken");
+    assert_ok(run_it(a, "dpo", whole, base, data, settings, NULL, &e), e);
+    const pid_t child = fork();
+    if (child == 0) {
+        err f = {0};
+        omp_set_num_threads(1);
+        setenv("FETTLE_THREADS", "1", 1);
+        run_it(a, "dpo", broken, base, data, settings, NULL, &f);
+        _exit(0);
+    }
+    for (int i = 0; i < 20000 && !file_exists(path_join(a, broken, "checkpoint-6")); i++) usleep(500);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    /* the newest checkpoint is damaged as well: the one before is used */
+    train_settings *s;
+    run r;
+    assert_ok(train_reopen(a, broken, &s, &r, &e), e);
+    int64_t step;
+    char *newest = checkpoint_latest(a, &r, &step, &e);
+    assert_non_null(newest);
+    assert_ok(file_write(path_join(a, newest, "weights.safetensors"), STR("damaged"), &e), e);
+    assert_ok(train_run(a, s, &r, &(train_how){.resume = true, .quiet = true}, &e), e);
+    assert_ok(file_sha256(path_join(a, whole, "model/adapter_model.safetensors"), hash[0], &e), e);
+    assert_ok(file_sha256(path_join(a, broken, "model/adapter_model.safetensors"), hash[1], &e), e);
+    assert_string_equal(hash[0], hash[1]);
+}
+static void a_run_killed_and_resumed_gives_the_same_bits(void **state) {
+    (void)state;
+    in_folder(killed_and_resumed);
+}
+
+static void refusals(arena *a, const char *root, const char *base) {
+    static const char *const rows_of[] = {"{\"prompt\":\"abc\",\"completion\":\"d\"}\n", "{\"text\":\"\"}\n", ""};
+    static const char *const set[] = {"max_length=2", "max_steps=1", NULL}, *const wrong[] = {"betta=1", NULL};
+    err e = {0};
+    for (int i = 0; i < 3; i++) {
+        e = (err){0};
+        char *path = path_join(a, root, arena_printf(a, "bad%d.jsonl", i));
+        err w = {0};
+        assert_ok(file_write(path, str_of(rows_of[i]), &w), w);
+        assert_false(run_it(a, "sft", path_join(a, root, arena_printf(a, "bad%d", i)), base, path, set, NULL, &e));
+        assert_true(strlen(e.text) > 20);
+    }
+    e = (err){0};
+    assert_false(run_it(a, "dpo", path_join(a, root, "bad9"), base, pairs_file(a, root, false), wrong, NULL, &e));
+    assert_non_null(strstr(e.text, "beta"));
+}
+static void runs_that_would_go_wrong_are_refused_with_words(void **state) {
+    (void)state;
+    in_folder(refusals);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(a_step_does_not_depend_on_how_it_is_cut),
+        TEST(threads_change_no_bit_of_the_result),
+        TEST(swapped_pairs_negate_the_margin),
+        TEST(a_run_killed_and_resumed_gives_the_same_bits),
+        TEST(runs_that_would_go_wrong_are_refused_with_words),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
