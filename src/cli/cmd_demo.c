@@ -37,7 +37,8 @@ static const opt options[] = {
     {"preset", OPT_TEXT, offsetof(demo_options, preset), "small-feedback", 0, 0, NULL, "settings of the training run"},
     {"set", OPT_EACH, offsetof(demo_options, set), NULL, 0, 0, NULL, "KEY=VALUE, a further setting of the run"},
     {"seed", OPT_INT, offsetof(demo_options, seed), "1", 0, 1e9, NULL, "of answers and training"},
-    {"shuffle", OPT_BOOL, offsetof(demo_options, shuffle), "false", 0, 0, NULL, "control: swap chosen and rejected at random"},
+    {"shuffle", OPT_BOOL, offsetof(demo_options, shuffle), "false", 0, 0, NULL,
+     "control: swap chosen and rejected in half of each prompt's pairs"},
     {"report", OPT_TEXT, offsetof(demo_options, report), NULL, 0, 0, NULL, "write all figures as JSON to this file"},
     {"quiet", OPT_BOOL, offsetof(demo_options, quiet), "false", 0, 0, NULL, "no progress lines"},
     OPT_END,
@@ -128,19 +129,24 @@ static void put_pair(buf *out, const char *prompt, str chosen, str rejected) {
 
 static answer as_answer(const given_answer *g) { return (answer){g->text, g->finish == FINISH_LENGTH, ANSWER_TOKENS}; }
 
-/* Picks the best of the four, edits it, and prefers the edit to each of them that says something else. */
+/* Picks the best of the four, edits it, and prefers the edit to each of them that says something else. Shuffled: half of a
+ * prompt's preferences, drawn by the coin, stand the wrong way round, so that all together say nothing. */
 static int annotate(const demo *d, const char *prompt, const given_answer *four, rng *coin, buf *out) {
     int best = 0, pairs = 0;
+    str other[EACH];
     for (int k = 1; k < EACH; k++)
         if (d->taste->score(as_answer(&four[k])) > d->taste->score(as_answer(&four[best]))) best = k;
     const str edited = str_of(d->taste->edit(d->a, as_answer(&four[best])));
     if (text_words(edited) < 3) return 0; /* nothing a person would keep */
     for (int k = 0; k < EACH; k++) {
         const str given = str_trim(four[k].text);
-        if (!given.len || str_eq(given, edited)) continue;
-        const bool swap = d->o.shuffle && rng_below(coin, 2);
-        put_pair(out, prompt, swap ? given : edited, swap ? edited : given);
-        pairs++;
+        if (given.len && !str_eq(given, edited)) other[pairs++] = given;
+    }
+    int swaps = d->o.shuffle ? (pairs + (int)rng_below(coin, 2)) / 2 : 0;
+    for (int k = 0; k < pairs; k++) {
+        const bool swap = (int)rng_below(coin, (uint32_t)(pairs - k)) < swaps;
+        put_pair(out, prompt, swap ? other[k] : edited, swap ? edited : other[k]);
+        swaps -= swap;
     }
     return pairs;
 }

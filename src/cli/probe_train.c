@@ -129,7 +129,8 @@ static float *columns_of_logits(arena *a, const json *in, columns *c, err *e) {
     const json *rows_of = json_get(in, "logits"), *targets = json_get(in, "target");
     const int V = (int)json_count(json_at(json_at(rows_of, 0), 0));
     float *all = arena_array(a, float, (size_t)c->T *(size_t)V + 1), *logp = arena_array(a, float, c->T + 1),
-          *smooth = arena_array(a, float, c->T + 1), *entropy = arena_array(a, float, c->T + 1), *hit = arena_array(a, float, c->T + 1);
+          *smooth = arena_array(a, float, c->T + 1), *entropy = arena_array(a, float, c->T + 1),
+          *hit = arena_array(a, float, c->T + 1);
     for (int s = 0; s < c->S; s++)
         for (int t = c->sequence[s].begin; t < c->sequence[s].end; t++) {
             const json *row_of = json_at(json_at(rows_of, (size_t)s), (size_t)(t - c->sequence[s].begin));

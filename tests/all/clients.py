@@ -14,14 +14,16 @@ TEXT = ["The quick brown fox jumps over the lazy dog.", "Zwölf Boxkämpfer jage
         "1234567890 + 3.14 = ?", "  spaces   and\ttabs\n\nand lines", "日本語のテキスト, emoji 😀👩‍👩‍👧, e\u0301", "it's we'll I'D"]
 TEMPLATE = ("{% for m in messages %}<|{{ m.role }}|>\n{% if m.role == 'assistant' %}{% generation %}{{ m.content }}{{ eos_token }}"
             "{% endgeneration %}{% else %}{{ m.content }}\n{% endif %}{% endfor %}{% if add_generation_prompt %}<|assistant|>\n{% endif %}")
+ROPE = {"rope_type": "llama3", "rope_theta": 10000.0, "factor": 4.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 64}
 FAMILIES = {
     "llama": lambda v: LlamaConfig(vocab_size=v, hidden_size=48, intermediate_size=80, num_hidden_layers=3, num_attention_heads=6,
-                                   num_key_value_heads=2, max_position_embeddings=256, tie_word_embeddings=True,
-                                   rope_parameters={"rope_type": "llama3", "rope_theta": 10000.0, "factor": 4.0, "low_freq_factor": 1.0,
-                                                    "high_freq_factor": 4.0, "original_max_position_embeddings": 64}),
+                                   num_key_value_heads=2, max_position_embeddings=256, tie_word_embeddings=True),
+    "llama3": lambda v: LlamaConfig(vocab_size=v, hidden_size=32, intermediate_size=56, num_hidden_layers=2, num_attention_heads=4,
+                                    num_key_value_heads=4, max_position_embeddings=256, tie_word_embeddings=False, rope_parameters=ROPE),
     "qwen2": lambda v: Qwen2Config(vocab_size=v, hidden_size=40, intermediate_size=72, num_hidden_layers=2, num_attention_heads=4,
                                    num_key_value_heads=2, max_position_embeddings=256, tie_word_embeddings=False),
-    "gpt2": lambda v: GPT2Config(vocab_size=v, n_embd=32, n_layer=2, n_head=4, n_positions=128),
+    "gpt2": lambda v: GPT2Config(vocab_size=v, n_embd=32, n_layer=2, n_head=4, bos_token_id=0, eos_token_id=0),
 }
 
 
@@ -158,9 +160,10 @@ def check_gguf(c):
     path = os.path.join(c.work, "exported", "model.gguf")
     os.makedirs(os.path.dirname(path), exist_ok=True)
     fettle("model", "export", c.folder, "--to", "gguf", "--type", "f32", "--out", path)
-    model = AutoModelForCausalLM.from_pretrained(os.path.dirname(path), gguf_file="model.gguf", dtype=torch.float32).eval()
-    for n, (a, b) in enumerate(zip(their_logits(model, c.ids), their_logits(c.model, c.ids))):
-        near(f"logits of sequence {n} through the GGUF file", a, b, 1e-4)
+    if c.family != "llama3":  # transformers leaves out rope_freqs.weight, where llama.cpp keeps the llama3 scaling
+        model = AutoModelForCausalLM.from_pretrained(os.path.dirname(path), gguf_file="model.gguf", dtype=torch.float32).eval()
+        for n, (a, b) in enumerate(zip(their_logits(model, c.ids), their_logits(c.model, c.ids))):
+            near(f"logits of sequence {n} through the GGUF file", a, b, 1e-4)
     same_logits(path, c.model, c.ids, c.work, 1e-4)
     back = os.path.join(c.work, "back")
     fettle("model", "export", path, "--to", "hf", "--type", "f32", "--out", back)
@@ -177,7 +180,7 @@ def check_starter(c):
 
 class Case:
     def __init__(self, family, work):
-        self.work, self.folder = work, os.path.join(work, "model")
+        self.family, self.work, self.folder = family, work, os.path.join(work, "model")
         os.makedirs(self.folder)
         self.model, self.tokenizer = make_model(family, self.folder)
         self.ids = [self.tokenizer(t, add_special_tokens=False)["input_ids"][:60] for t in TEXT]
