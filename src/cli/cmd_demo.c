@@ -29,8 +29,8 @@ typedef struct {
 } demo_options;
 
 static const opt options[] = {
-    {"taste", OPT_CHOICE, offsetof(demo_options, taste), "shorter", 0, 0, "shorter|prose|warmer|longer",
-     "what the scripted annotator likes (longer: a control)"},
+    {"taste", OPT_CHOICE, offsetof(demo_options, taste), NULL, 0, 0, "shorter|prose|warmer|longer",
+     "what the scripted annotator and judge likes (longer: a control; unset: shorter, and no judge for --feedback)"},
     {"feedback", OPT_TEXT, offsetof(demo_options, feedback), NULL, 0, 0, NULL,
      "a file of preferences instead of the scripted annotator's"},
     {"model", OPT_TEXT, offsetof(demo_options, model), "smollm2", 0, 0, NULL, "the model to teach"},
@@ -52,6 +52,7 @@ typedef struct {
     subjects all;
     subject start;
     const char *feedback, *run;
+    bool judged; /* a rule may say which answer is better */
     int pairs;
     double begun;
 } demo;
@@ -68,24 +69,28 @@ static answering_options demo_answering(const demo_options *o) {
 
 /* ---- the plan ----------------------------------------------------------------------------------------------------------------- */
 
-/* Seconds, from the machine's own peak and the shares of it that docs/performance.md gives. */
-static void print_plan(const demo *d) {
-    const machine_peak peak = backend_peak(d->all.backend);
-    const double weights = (double)model_parameter_count(d->start.model), generated = 0.30 * peak.bf16_flops / (2 * weights);
-    const double trained = 0.35 * peak.bf16_flops / (4.5 * weights);
-    const double answers = d->o.feedback ? 0 : DEMO_TRAINING * EACH * 80 / generated,
-                 pairs = d->o.feedback ? 48 : DEMO_TRAINING * EACH;
-    const double training = pairs * 180 * 4 / trained, comparing = DEMO_HELD_OUT * 2 * 80 / generated * 1.3;
-    printf("The loop, on %s (%.0f M weights) with %.0f bf16 GFLOP/s:\n", d->o.model, weights / 1e6, peak.bf16_flops / 1e9);
-    if (!d->o.feedback) {
-        printf("  1. answer %d prompts %d times each%*s about %3.0f s\n", DEMO_TRAINING, EACH, 22, "", answers);
-        printf("  2. a scripted annotator picks and edits (%s)%*s at once\n", d->taste->name, 13 - (int)strlen(d->taste->name),
-               "");
-    } else printf("  1. read your feedback from %s\n", d->o.feedback);
-    printf("  3. train: DPO + LoRA, preset %-28s about %3.0f s\n", d->o.preset, training);
-    printf("  4. before against after on %d held-out prompts            about %3.0f s\n", DEMO_HELD_OUT, comparing);
-    printf("                                                      in all about %3.0f s\n\n", answers + training + comparing + 10);
-    fflush(stdout);
+/* Seconds per phase, from a forward pass timed now: a token that is written costs about 1.6 of its tokens (32 answers together),
+ * one that is trained 2 in every epoch and 1 for the reference. */
+static bool print_plan(const demo *d, err *e) {
+    enum { WORDS = 42, PAIR = 220, ANSWER = 85, EPOCHS = 3 }; /* tokens of a pair, of an answer */
+    double one;
+    if (!model_seconds_per_token(d->start.model, d->all.options.compute, &one, e)) return false;
+    const int pairs = d->o.feedback ? 48 : DEMO_TRAINING * EACH;
+    const double answering = d->o.feedback ? 0 : DEMO_TRAINING * EACH * ANSWER * 1.6 * one,
+                 training = pairs * PAIR * (2 * EPOCHS + 1) * one, comparing = DEMO_HELD_OUT * 2 * ANSWER * 2.0 * one;
+    printf("The loop, on %s (%.0f M weights), a token of it takes %.1f ms here:\n", d->o.model,
+           (double)model_parameter_count(d->start.model) / 1e6, 1e3 * one);
+    if (d->o.feedback) printf("  1. read your feedback from %s\n", d->o.feedback);
+    else {
+        printf("  1. %-*s about %4.0f s\n", WORDS, arena_printf(d->a, "answer %d prompts %d times each", DEMO_TRAINING, EACH),
+               answering);
+        printf("  2. %-*s at once\n", WORDS, arena_printf(d->a, "a scripted annotator picks and edits (%s)", d->taste->name));
+    }
+    printf("  3. %-*s about %4.0f s\n", WORDS, arena_printf(d->a, "train: DPO + LoRA, preset %s", d->o.preset), training);
+    printf("  4. %-*s about %4.0f s\n", WORDS, arena_printf(d->a, "before against after, %d held-out prompts", DEMO_HELD_OUT),
+           comparing);
+    printf("     %-*s about %4.0f s\n\n", WORDS, "in all", answering + training + comparing + 5);
+    return fflush(stdout) == 0;
 }
 
 static bool print_piece(void *self, str piece) {
@@ -102,7 +107,7 @@ static bool first_answer(demo *d, err *e) {
     printf("> %s\n", prompt);
     if (!answer_prompts(d->a, &d->start, d->all.options.compute, &prompt, 1, 1, &o, NULL, print_piece, &g, e)) return false;
     printf("%s\n\n", g.finish == FINISH_LENGTH ? " ..." : "");
-    return true;
+    return fflush(stdout) == 0;
 }
 
 /* ---- feedback ------------------------------------------------------------------------------------------------------------------- */
@@ -218,7 +223,7 @@ static void print_judgement(const comparison *c, const taste *judge) {
 }
 
 static bool compare(demo *d, err *e) {
-    const taste *judge = d->o.feedback ? NULL : d->taste;
+    const taste *judge = d->judged ? d->taste : NULL;
     subject after;
     comparison c;
     if (!subject_open(&d->all, arena_printf(d->a, "%s:%s/model", d->start.base_path, d->run), &after, e)) return false;
@@ -264,12 +269,12 @@ static bool demo_run(arena *a, int argc, char **argv, err *e) {
     int rest;
     bool help;
     if (!arguments_read(a, &command_demo, &d.o, argc, argv, &rest, &help, e) || help) return help;
-    d.taste = taste_find(d.o.taste);
+    d.judged = d.o.taste || !d.o.feedback;
+    d.taste = taste_find(d.o.taste ? d.o.taste : "shorter");
     d.answering = demo_answering(&d.o);
     name_the_starter(a, d.o.model);
     if (!subjects_begin(a, NULL, &d.all, e) || !subject_open(&d.all, d.o.model, &d.start, e)) return false;
-    print_plan(&d);
-    if (!first_answer(&d, e)) return false;
+    if (!print_plan(&d, e) || !first_answer(&d, e)) return false;
     d.feedback = d.o.feedback;
     if (!d.feedback && !make_feedback(&d, e)) return false;
     if (!file_exists(d.feedback)) return err_set(e, ERR_NOT_FOUND, "no feedback file %s", d.feedback);

@@ -45,19 +45,18 @@ static bool start_loss(arena *a, const subject *start, compute_type compute, con
     return true;
 }
 
-static void describe_side(comparison *c, int side, const answering_options *o, const taste *judge) {
-    double distinct = 0, all = 0;
+static void describe_side(arena *a, comparison *c, int side, const answering_options *o, const taste *judge) {
+    str *texts = arena_array(a, str, c->count);
+    int distinct, all;
     for (int i = 0; i < c->count; i++) {
         const given_answer *g = &c->answers[side][i];
-        int d, n;
-        text_trigrams(g->text, &d, &n);
-        distinct += d;
-        all += n;
+        texts[i] = g->text;
         c->words[side] += (double)text_words(g->text) / c->count;
         c->cut[side] += judged(g, o).cut;
         if (judge) c->score[side] += judge->score(judged(g, o)) / c->count;
     }
-    c->distinct[side] = all > 0 ? distinct / all : 1;
+    texts_trigrams(texts, c->count, &distinct, &all);
+    c->distinct[side] = all > 0 ? (double)distinct / all : 1;
 }
 
 static void count_verdicts(comparison *c, const answering_options *o, const taste *judge) {
@@ -84,7 +83,7 @@ bool comparison_run(arena *a, const subject *before, const subject *after, const
         if (!answer_prompts(a, side[k], compute, prompts, count, 1, o, quiet ? NULL : words[k], NULL, out->answers[k], e))
             return false;
         if (!start_loss(a, start, compute, out->answers[k], count, &out->start_loss[k], e)) return false;
-        describe_side(out, k, o, judge);
+        describe_side(a, out, k, o, judge);
     }
     count_verdicts(out, o, judge);
     return true;

@@ -14,7 +14,7 @@ typedef struct {
     int wins, losses, ties;    /* of the second (after) against the first (before) */
     double rate, low, high;    /* wins / decided, Wilson's 95 % interval */
     double start_loss[2];      /* nats per token of the start model on either's answers, end token left out */
-    double distinct[2];        /* distinct three-word runs / all of them */
+    double distinct[2];        /* distinct three-word runs / all of them, over all answers together */
     double words[2], score[2]; /* means per answer */
     int cut[2];                /* answers that ended at the token limit */
     const char **prompts;

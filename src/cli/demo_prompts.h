@@ -10,5 +10,6 @@ typedef struct {
 
 extern const demo_prompts demo_everyday; /* questions and small requests */
 extern const demo_prompts demo_steps;    /* requests that invite a numbered list */
+extern const demo_prompts demo_facts;    /* questions that a sentence answers: room to grow longer */
 
 #endif

@@ -32,16 +32,18 @@ int text_words(str s) {
 
 static int by_text(const void *a, const void *b) { return str_compare(*(const str *)a, *(const str *)b); }
 
-void text_trigrams(str s, int *distinct, int *all) {
-    *distinct = *all = 0;
-    const int words = text_words(s);
-    if (words < 3) return;
+void texts_trigrams(const str *texts, int count, int *distinct, int *all) {
     arena *a = arena_new();
-    str *word = arena_array(a, str, words), *run = arena_array(a, str, words);
-    size_t at = 0;
-    for (int i = 0; i < words; i++) next_word(s, &at, &word[i]);
-    for (int i = 0; i + 2 < words; i++)
-        run[(*all)++] = (str){word[i].ptr, (size_t)(word[i + 2].ptr + word[i + 2].len - word[i].ptr)};
+    int words = 0;
+    for (int i = 0; i < count; i++) words += text_words(texts[i]);
+    str *word = arena_array(a, str, words + 1), *run = arena_array(a, str, words + 1);
+    *distinct = *all = 0;
+    for (int i = 0; i < count; i++) {
+        int n = 0;
+        for (size_t at = 0; next_word(texts[i], &at, &word[n]);) n++;
+        for (int k = 0; k + 2 < n; k++)
+            run[(*all)++] = (str){word[k].ptr, (size_t)(word[k + 2].ptr + word[k + 2].len - word[k].ptr)};
+    }
     qsort(run, (size_t)*all, sizeof *run, by_text);
     for (int i = 0; i < *all; i++) *distinct += i == 0 || !str_eq(run[i], run[i - 1]);
     arena_free(a);
@@ -65,6 +67,13 @@ static str whole_sentences(str s) {
     for (size_t i = s.len; i > 0; i--)
         if (ends_sentence(s, i - 1)) return str_slice(s, 0, i);
     return s;
+}
+
+/* A number that hangs on the text alone, to choose one of several wordings with. */
+static unsigned text_number(str s) {
+    unsigned n = 0;
+    for (size_t i = 0; i < s.len; i++) n = n * 31 + (unsigned char)s.ptr[i];
+    return n;
 }
 
 /* ---- lists and headings --------------------------------------------------------------------------------------------------------- */
@@ -112,13 +121,19 @@ static double shorter_score(answer a) { return -words_of(a); }
 static double longer_score(answer a) { return words_of(a); }
 static char *shorter_edit(arena *a, answer given) { return str_copy(a, str_trim(first_sentences(str_trim(given.text), 2))); }
 
-/* A person who wants more says the same again in other words; the control only needs text that is longer and sound. */
+/* A person who wants more adds to what is there; which of these depends on the answer, so that there is no one text to learn. */
 static char *longer_edit(arena *a, answer given) {
-    return arena_printf(
-        a,
-        "%.*s There is more to say about this. It helps to look at it from several sides, to take your time with each of them, "
-        "and to try things out in small steps before you decide what suits you best.",
-        STR_ARG(whole_sentences(str_trim(given.text))));
+    static const char *const additions[] = {
+        "There is more to say about this. It helps to look at it from several sides, and to take your time with each of them.",
+        "Many people know this from their own experience, and most of us learn it as children. If you want to remember it well, "
+        "tell somebody else about it.",
+        "That is the short answer. The longer one is that such things have a history, and that it is worth reading about it when "
+        "you have an hour to spare.",
+        "You can see this for yourself in everyday life. Look around you, ask the people you meet, and compare what they tell "
+        "you with what you know.",
+    };
+    const str body = whole_sentences(str_trim(given.text));
+    return arena_printf(a, "%.*s %s", STR_ARG(body), additions[text_number(body) % 4]);
 }
 
 static double prose_score(answer a) { return -marked_lines(a.text); }
@@ -168,16 +183,15 @@ static char *warmer_edit(arena *a, answer given) {
     static const char *const closings[] = {"I hope this helps, and take care!", "Enjoy, and feel free to ask me more!",
                                            "I hope that helps. Good luck!", "I hope this helps, and I wish you a lovely day!"};
     const str body = str_trim(first_sentences(whole_sentences(str_trim(given.text)), 4));
-    unsigned sum = 0;
-    for (size_t i = 0; i < body.len; i++) sum = sum * 31 + (unsigned char)body.ptr[i];
-    return arena_printf(a, "%s %.*s %s", openings[sum % 4], STR_ARG(body), closings[sum / 4 % 4]);
+    const unsigned n = text_number(body);
+    return arena_printf(a, "%s %.*s %s", openings[n % 4], STR_ARG(body), closings[n / 4 % 4]);
 }
 
 const taste taste_list[] = {
     {"shorter", "fewer words", "words", &demo_everyday, shorter_score, shorter_edit, false},
     {"prose", "running prose instead of lists and headings", "list lines", &demo_steps, prose_score, prose_edit, false},
     {"warmer", "speaks to the reader kindly", "kind phrases", &demo_everyday, warmer_score, warmer_edit, false},
-    {"longer", "more words (a control)", "words", &demo_everyday, longer_score, longer_edit, true},
+    {"longer", "more words (a control)", "words", &demo_facts, longer_score, longer_edit, true},
     {0},
 };
 

@@ -28,7 +28,8 @@ extern const taste taste_list[]; /* ended by a row without a name */
 const taste *taste_find(const char *name);
 
 int text_words(str s);
-/* Distinct runs of three words, and how many runs there are: repetition shows as a small share. */
-void text_trigrams(str s, int *distinct, int *all);
+/* Distinct runs of three words among all the texts, and how many runs there are: repetition, within an answer or from one answer to
+ * the next, shows as a small share. */
+void texts_trigrams(const str *texts, int count, int *distinct, int *all);
 
 #endif

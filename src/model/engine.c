@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sys.h"
 #include "model/sample.h"
 
 enum { PASS_TOKENS = 1024 }; /* of prompts in one pass: bounds the memory of activations */
@@ -422,5 +423,23 @@ bool model_score(const model *m, const adapter *ad, compute_type compute, const 
         arena_free(a);
     }
     pool_free(memory_of_passes);
+    return true;
+}
+
+bool model_seconds_per_token(const model *m, compute_type compute, double *out, err *e) {
+    enum { MOST = 128, LEAST = 16 };
+    const double wanted = 2e10 / (double)model_parameter_count(m); /* tokens that are some 40 GFLOP */
+    int length = wanted > MOST ? MOST : wanted < LEAST ? LEAST : (int)wanted;
+    if (position_limit(m) && length > position_limit(m)) length = position_limit(m);
+    int32_t ids[MOST] = {0};
+    float logp[MOST];
+    const int32_t *sequence = ids;
+    float *row = logp;
+    double begun = 0;
+    for (int turn = 0; turn < 3; turn++) { /* the first wakes memory and threads up */
+        if (turn == 1) begun = sys_seconds();
+        if (!model_score(m, NULL, compute, &sequence, &length, 1, &row, e)) return false;
+    }
+    *out = (sys_seconds() - begun) / (2 * length);
     return true;
 }
