@@ -34,6 +34,9 @@ void values_zero(backend *b, float *x, size_t n) {
 void values_adamw(backend *b, float *values, const float *grad, float *m, float *v, size_t n, const adamw_form *f) {
     b->adamw(b, values, grad, m, v, n, f);
 }
+void values_product(backend *b, float *out, const float *left, const float *right, int T, int N, int K) {
+    b->product(b, out, left, right, T, N, K);
+}
 
 /* ---- layouts ------------------------------------------------------------------------------------------------------------------------ */
 

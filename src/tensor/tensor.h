@@ -269,6 +269,8 @@ typedef struct {
     double grad_scale; /* clipping: gradients are read times this */
 } adamw_form;
 void values_adamw(backend *b, float *values, const float *grad, float *m, float *v, size_t n, const adamw_form *f);
+/* out [N,K] = left [T,N]^T right [T,K], float32 */
+void values_product(backend *b, float *out, const float *left, const float *right, int T, int N, int K);
 
 /* The machine's own limits, measured now (about a second): for `fettle bench` and for the time a run will take. */
 typedef struct machine_peak {
@@ -297,6 +299,7 @@ struct backend {
     double (*sum_squares)(backend *b, const float *x, size_t n);
     void (*scale)(backend *b, float *x, size_t n, float factor);
     void (*adamw)(backend *b, float *values, const float *grad, float *m, float *v, size_t n, const adamw_form *f);
+    void (*product)(backend *b, float *out, const float *left, const float *right, int T, int N, int K);
     struct machine_peak (*peak)(backend *b);
     void (*bench)(backend *b, FILE *out);
     void (*close)(void *b);

@@ -74,13 +74,9 @@ bool train_bench(backend *b, const json *config, train_bench_case which, int rep
             if (which == TRAIN_BENCH_DPO_LORA) one_pass(&t, p, false, false);
             one_pass(&t, p, true, which != TRAIN_BENCH_DPO_LORA);
         }
-        for (int i = 0; i < t.count; i++) {
-            trained *w = &t.weights[i];
-            const size_t n = (size_t)w->w->rows * (size_t)w->w->cols;
-            values_adamw(b, w->w->values, w->w->grad, w->m, w->v, n, &(adamw_form){1e-5, 0.9, 0.999, 1e-8, 0, r + 1, 1});
-            weight_refresh(b, w->w);
-            values_zero(b, w->w->grad, n);
-        }
+        trainer_update(&t, 1e-5, 1, r + 1);
+        for (int i = 0; i < t.count; i++)
+            values_zero(b, t.weights[i].w->grad, (size_t)t.weights[i].w->rows * (size_t)t.weights[i].w->cols);
         const double took = sys_seconds() - begun;
         best = took < best ? took : best;
     }

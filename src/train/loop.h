@@ -8,8 +8,9 @@
 typedef struct {
     weight *w;
     const char *name;
+    weight_shape shape;
     bool decays;
-    float *m, *v;
+    float *state[OPTIMIZER_STATES]; /* as its optimiser says; NULL: not needed */
 } trained;
 
 typedef struct {
@@ -19,6 +20,8 @@ typedef struct {
     compute_type compute;
     model *policy, *reference; /* reference NULL: the policy without its adapter, or none */
     adapter *adapter, *reference_adapter;
+    optimizer_choice optimizer;
+    optimizer_rates rates;
     trained *weights;
     int count;
     rows *rows;
@@ -33,6 +36,28 @@ typedef struct {
     metrics last;
     double drift_sum, drift_tokens;
 } trainer;
+
+/* Rows as one ragged batch, a span per document. A rejected answer stands behind its chosen one's prompt. */
+typedef struct {
+    row *row; /* cut to max_length */
+    int64_t *index;
+    int rows;
+    /* tokens of the batch */
+    int32_t *ids, *position;
+    span *spans;
+    int span_count;
+    layout layout;
+    int T;
+    /* the head's rows: trained tokens only */
+    int32_t *head_row, *target;
+    int *column; /* where each of them stands in the columns */
+    int R;
+    /* columns: all predicted tokens */
+    seq *sequences;
+    uint8_t *mask;
+    int columns;
+} piece;
+int row_trained(const row *r); /* how many of its tokens are trained */
 
 /* One optimiser step over given units. Fills loss, gradient norm (before clipping) and metrics. */
 typedef struct {
@@ -51,5 +76,17 @@ bool trainer_save(const trainer *t, const char *folder, err *e);
 bool trainer_load(trainer *t, const char *folder, int64_t step, err *e);
 /* Weights in training, without rows: also for measuring. */
 bool trainer_weights(trainer *t, err *e);
+/* The optimiser's part of a step: weights change by their gradients, which are read times grad_scale. step: from 1. */
+void trainer_update(trainer *t, double lr, double grad_scale, int64_t step);
+
+/* ---- the reference ---- */
+
+bool reference_open(trainer *t, err *e); /* after the weights; nothing when the objective needs none */
+void reference_close(trainer *t);
+/* Log-probabilities [R] of the trained tokens under the reference, computed once per row. */
+void reference_pass(trainer *t, const piece *p, float *out);
+void reference_sync(trainer *t); /* behind each step: sync_ref_model */
+bool reference_save(const trainer *t, const char *path, err *e);
+bool reference_load(trainer *t, const char *path, err *e);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/json.h"
 #include "base/opt.h"
 
 typedef struct metrics metrics;
@@ -84,6 +85,8 @@ struct metrics {
     int count;
 };
 
+/* What the loss of a piece may depend on: its tokens one by one; pairs, which stay together; or all pairs that its means are over
+ * (the whole step, or with --normalize microbatch the micro-batch), so that it must be called once with all of them. */
 typedef enum { SCOPE_TOKEN, SCOPE_PAIR, SCOPE_STEP } objective_scope;
 typedef enum { WANTS_ROWS, WANTS_PAIRS } objective_rows;
 
@@ -99,8 +102,11 @@ typedef struct {
     bool (*check)(const void *options, err *e); /* NULL: nothing to check */
     /* Share of the step's loss that this micro-batch contributes; gradients of exactly that share. */
     double (*loss)(const void *options, const columns *c, gradients *g);
-    unsigned (*more_needs)(const void *options); /* columns that only some options need; NULL: none */
-    double (*start)(const void *options);        /* loss of step 1 when policy = reference; NAN: not known; NULL: no reference */
+    unsigned (*more_needs)(const void *options);      /* columns that only some options need; NULL: none */
+    objective_scope (*scope_of)(const void *options); /* where options decide it; NULL: scope */
+    double (*start)(const void *options); /* loss of step 1 when policy = reference; NAN: not known; NULL: no reference */
+    /* What lies on the way to the loss, as members of the object that is open (fettle probe); NULL: nothing to tell. */
+    void (*explain)(const void *options, const columns *c, json_writer *w);
 } objective;
 
 #define OBJECTIVES(X) X(sft) X(dpo)
@@ -110,6 +116,8 @@ OBJECTIVES(X)
 const objective *const *objective_list(int *count);
 const objective *objective_of(const char *name); /* NULL: none */
 const char *objective_names(arena *a);
+unsigned objective_needs(const objective *o, const void *options); /* all columns under these options */
+objective_scope objective_scope_of(const objective *o, const void *options);
 
 /* Small shared mathematics, stable at both ends. */
 double softplus(double x); /* log(1 + e^x) */

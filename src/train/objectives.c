@@ -28,6 +28,14 @@ const char *objective_names(arena *a) {
     return names;
 }
 
+unsigned objective_needs(const objective *o, const void *options) {
+    return o->needs | (o->more_needs ? o->more_needs(options) : 0);
+}
+
+objective_scope objective_scope_of(const objective *o, const void *options) {
+    return o->scope_of ? o->scope_of(options) : o->scope;
+}
+
 void metric_add(metrics *m, const char *name, double sum, double weight) {
     if (!m) return;
     int i = 0;

@@ -1,7 +1,9 @@
 /* options.c - the options of every run as rows: transformers' and TRL's names and defaults; ours are marked. */
+#include <math.h>
 #include <stddef.h>
 #include <string.h>
 
+#include "train/packing.h"
 #include "train/schedule.h"
 #include "train/train.h"
 
@@ -17,6 +19,9 @@ const opt train_option_table[] = {
     {"max_length", OPT_INT, AT(max_length), "1024", 0, 1e7, NULL, "tokens of a row that are kept, from its start; 0: all"},
     {"completion_only_loss", OPT_CHOICE, AT(completion_only_loss), "auto", 0, 0, "auto|true|false", "train only the completion of prompt/completion rows (auto: yes)"},
     {"assistant_only_loss", OPT_BOOL, AT(assistant_only_loss), "false", 0, 0, NULL, "train only what the template marks with {% generation %}"},
+    {"packing", OPT_BOOL, AT(packing), "false", 0, 0, NULL, "sft: several documents in a row of max_length tokens"},
+    {"packing_strategy", OPT_CHOICE, AT(packing_strategy), "bfd", 0, 0, PACKING_NAMES, "bfd cuts longer documents, bfd_split keeps all pieces, wrapped is one stream whose documents see each other"},
+    {"padding_free", OPT_BOOL, AT(padding_free), "false", 0, 0, NULL, "changes nothing: no batch is ever padded"},
     {"train_sampling_strategy", OPT_CHOICE, AT(train_sampling_strategy), "random", 0, 0, "random|sequential", "order of the rows in an epoch"},
     {"per_device_train_batch_size", OPT_INT, AT(per_device_train_batch_size), "8", 1, 65536, NULL, "rows (or pairs) of a micro-batch as TRL counts them"},
     {"gradient_accumulation_steps", OPT_INT, AT(gradient_accumulation_steps), "1", 1, 65536, NULL, "micro-batches of a step"},
@@ -27,7 +32,8 @@ const opt train_option_table[] = {
     {"lr_scheduler_type", OPT_CHOICE, AT(lr_scheduler_type), "linear", 0, 0, SCHEDULE_NAMES, "how the rate changes"},
     {"lr_scheduler_kwargs", OPT_TEXT, AT(lr_scheduler_kwargs), NULL, 0, 0, NULL, "an object of further settings of the schedule"},
     {"warmup_steps", OPT_REAL, AT(warmup_steps), "0", 0, 1e9, NULL, "steps of warm-up, or a share of all steps below 1"},
-    {"optim", OPT_CHOICE, AT(optim), "adamw_torch", 0, 0, "adamw_torch|adamw_torch_fused", "the optimiser"},
+    {"optim", OPT_CHOICE, AT(optim), "adamw_torch", 0, 0, OPTIMIZER_CHOICES, "the optimiser"},
+    {"optim_args", OPT_TEXT, AT(optim_args), NULL, 0, 0, NULL, "further settings of the optimiser: an object, or momentum=0.9,nesterov=true"},
     {"adam_beta1", OPT_REAL, AT(adam_beta1), "0.9", 0, 1, NULL, "decay of the first moment"},
     {"adam_beta2", OPT_REAL, AT(adam_beta2), "0.999", 0, 1, NULL, "decay of the second moment"},
     {"adam_epsilon", OPT_REAL, AT(adam_epsilon), "1e-8", 0, 1, NULL, "added to the root of the second moment"},
@@ -42,6 +48,9 @@ const opt train_option_table[] = {
     {"lora_dropout", OPT_REAL, AT(lora_dropout), "0.05", 0, 0.99, NULL, "share of the adapter's input that is dropped (sft only)"},
     {"lora_target_modules", OPT_LIST, AT(lora_target_modules), NULL, 0, 0, NULL, "names of layers, or all-linear (unset: PEFT's for the family)"},
     {"use_rslora", OPT_BOOL, AT(use_rslora), "false", 0, 0, NULL, "scale by alpha / sqrt(r)"},
+    {"sync_ref_model", OPT_BOOL, AT(sync_ref_model), "false", 0, 0, NULL, "move the reference towards the policy now and then (TR-DPO)"},
+    {"ref_model_mixup_alpha", OPT_REAL, AT(ref_model_mixup_alpha), "0.6", 0, 1, NULL, "share of the policy in the new reference"},
+    {"ref_model_sync_steps", OPT_INT, AT(ref_model_sync_steps), "512", 1, 1e9, NULL, "steps between two such moves"},
     {"logging_steps", OPT_INT, AT(logging_steps), "10", 1, 1e9, NULL, "steps between logged metrics"},
     {"save_steps", OPT_INT, AT(save_steps), "500", 0, 1e9, NULL, "steps between checkpoints; 0: only on Ctrl-C"},
     {"save_total_limit", OPT_INT, AT(save_total_limit), "2", 0, 1e6, NULL, "checkpoints that are kept; 0: all"},
@@ -69,22 +78,49 @@ static bool parse_kwargs(const train_settings *s, arena *a, const json **out, er
     return !s->o.lr_scheduler_kwargs || (*out = json_parse(a, str_of(s->o.lr_scheduler_kwargs), e)) != NULL;
 }
 
+double train_learning_rate(const train_settings *s) {
+    return isnan(s->o.learning_rate) ? s->objective->learning_rate : s->o.learning_rate; /* NAN: not set */
+}
+
 bool train_rate(const train_settings *s, int64_t done, int64_t total, double *out, err *e) {
     arena *a = arena_new();
     const json *kwargs;
-    const double lr =
-        s->o.learning_rate == s->o.learning_rate ? s->o.learning_rate : s->objective->learning_rate; /* NaN: not set */
     const bool ok = parse_kwargs(s, a, &kwargs, e) &&
-                    schedule_rate(s->o.lr_scheduler_type, lr, done, total, s->o.warmup_steps, kwargs, out, e);
+                    schedule_rate(s->o.lr_scheduler_type, train_learning_rate(s), done, total, s->o.warmup_steps, kwargs, out, e);
     arena_free(a);
     return ok;
+}
+
+static bool check_optimizer(const train_settings *s, err *e) {
+    optimizer_choice ignored;
+    arena *a = arena_new();
+    const bool ok = optimizer_choose(a, s->o.optim, s->o.optim_args, &ignored, e);
+    arena_free(a);
+    return ok;
+}
+
+static bool check_packing(const train_settings *s, err *e) {
+    if (!s->o.packing) return true;
+    if (s->objective->scope != SCOPE_TOKEN)
+        return err_set(e, ERR_USAGE, "packing puts documents into one row, and %s trains on whole answers", s->objective->name);
+    return s->o.max_length > 0 || err_set(e, ERR_USAGE, "packing wants a max_length, the tokens of a row");
+}
+
+static bool check_sync(const train_settings *s, err *e) {
+    if (!s->o.sync_ref_model) return true;
+    if (!(objective_needs(s->objective, s->own) & NEEDS(COLUMN_REF_LOGP)))
+        return err_set(e, ERR_USAGE, "sync_ref_model: this run has no reference");
+    return (!s->o.use_peft && !s->o.adapter) ||
+           err_set(e, ERR_UNSUPPORTED,
+                   "sync_ref_model wants all weights in training: under an adapter the reference is the base itself");
 }
 
 bool train_settings_check(const train_settings *s, err *e) {
     double rate;
     if (!s->o.base) return err_set(e, ERR_USAGE, "say which model to train: --base MODEL");
     if (!s->o.data.count) return err_set(e, ERR_USAGE, "say what to train on: --data FILE");
-    return train_rate(s, 0, 1, &rate, e) && (!s->objective->check || s->objective->check(s->own, e));
+    return train_rate(s, 0, 1, &rate, e) && check_optimizer(s, e) && check_packing(s, e) && check_sync(s, e) &&
+           (!s->objective->check || s->objective->check(s->own, e));
 }
 
 void train_describe(json_writer *w) {
@@ -104,6 +140,7 @@ void train_describe(json_writer *w) {
     }
     json_close(w);
     json_key(w, "options"), opt_describe(w, train_option_table);
+    json_key(w, "optimizers"), optimizers_describe(w);
     json_key(w, "presets"), json_open(w, '[');
     for (const preset *p = run_presets; p->name; p++) {
         json_open(w, '{');

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/sys.h"
+#include "train/packing.h"
 #include "train/train.h"
 
 typedef struct {
@@ -26,18 +27,8 @@ struct rows {
     int64_t count, room;
     str file;
     row_counts counts;
-    bool pairs;
+    bool pairs, documents; /* documents: several in a row */
 };
-
-typedef struct {
-    const model *m;
-    const train_settings *s;
-    rows *r;
-    file_out out;
-    uint64_t *seen; /* hashes of examples, open addressing */
-    int64_t seen_count, seen_room;
-    err *e;
-} preparing;
 
 /* A row before it is written. */
 typedef struct {
@@ -45,6 +36,25 @@ typedef struct {
     uint8_t *mask;
     int length, prompt;
 } fresh;
+
+/* Documents that wait to be packed. */
+typedef struct {
+    arena *a;
+    fresh item[PACKED_AT_ONCE];
+    int64_t example[PACKED_AT_ONCE];
+    int count;
+} waiting;
+
+typedef struct {
+    const model *m;
+    const train_settings *s;
+    rows *r;
+    file_out out;
+    waiting *waiting; /* NULL: rows are not packed */
+    uint64_t *seen;   /* hashes of examples, open addressing */
+    int64_t seen_count, seen_room;
+    err *e;
+} preparing;
 
 static void free_rows(void *thing) { memory_release(((rows *)thing)->item); }
 
@@ -134,22 +144,26 @@ static void look_at(const preparing *p, const fresh *f) {
     const int bos = tokenizer_bos(p->m->tokenizer), eos = tokenizer_eos(p->m->tokenizer);
     if (!c->double_bos && f->length > 1 && bos >= 0 && bos != eos && f->ids[0] == bos && f->ids[1] == bos)
         c->double_bos = p->r->count + 1;
-    for (int i = 0; i < f->length; i++) {
-        c->trained_tokens += i > 0 && f->mask[i];
-        c->masked_tokens += i > 0 && !f->mask[i];
-        c->ends += i > 0 && f->ids[i] == eos;
-        c->ends_trained += i > 0 && f->ids[i] == eos && f->mask[i];
+    for (int i = 0, begin = 0; i < f->length; i++) {
+        if (f->mask[i] & MASK_BEGINS) begin = i;
+        if (i + 1 - begin > c->longest_document) c->longest_document = i + 1 - begin;
+        if (f->mask[i] & MASK_BEGINS) continue;
+        c->trained_tokens += f->mask[i] != 0;
+        c->masked_tokens += !f->mask[i];
+        c->ends += f->ids[i] == eos;
+        c->ends_trained += f->ids[i] == eos && f->mask[i];
     }
     c->tokens += f->length;
     c->longest = f->length > c->longest ? f->length : c->longest;
 }
 
-static bool write_row(preparing *p, const fresh *f, int64_t example_row, int pair, int label, float margin) {
+static bool write_row(preparing *p, fresh *f, int64_t example_row, int pair, int label, float margin) {
     rows *r = p->r;
     if (r->count == r->room) {
         r->room = r->room ? 2 * r->room : 1024;
         r->item = memory_resize(r->item, (size_t)r->room * sizeof *r->item);
     }
+    if (f->length) f->mask[0] |= MASK_BEGINS;
     look_at(p, f);
     r->item[r->count++] = (entry){(int64_t)p->out.written, example_row, f->length, f->prompt, pair, label, margin};
     const size_t pad = (4 - (size_t)f->length % 4) % 4;
@@ -161,6 +175,49 @@ static bool any_label(const fresh *f) {
     for (int i = 0; i < f->length; i++)
         if (f->mask[i]) return true;
     return false;
+}
+
+/* ---- packing -------------------------------------------------------------------------------------------------------------------------------- */
+
+static bool write_packed(preparing *p, const packed_row *packed, bool apart) {
+    arena *a = arena_new();
+    const waiting *w = p->waiting;
+    fresh f = {.ids = arena_array(a, int32_t, packed->length), .mask = arena_array(a, uint8_t, packed->length)};
+    for (int i = 0; i < packed->count; i++) {
+        const fragment *x = &packed->item[i];
+        const fresh *from = &w->item[x->document];
+        memcpy(f.ids + f.length, from->ids + x->from, (size_t)x->length * sizeof *f.ids);
+        memcpy(f.mask + f.length, from->mask + x->from, (size_t)x->length);
+        if (apart) f.mask[f.length] |= MASK_BEGINS;
+        f.length += x->length;
+    }
+    const bool ok = write_row(p, &f, w->example[packed->item[0].document], -1, 1, 0);
+    arena_free(a);
+    return ok;
+}
+
+/* Packs what waits and writes it. */
+static bool flush(preparing *p) {
+    waiting *w = p->waiting;
+    int lengths[PACKED_AT_ONCE];
+    bool ok = true;
+    if (!w) return true;
+    for (int i = 0; i < w->count; i++) lengths[i] = w->item[i].length;
+    const packed_rows packed = pack_documents(w->a, p->s->o.packing_strategy, lengths, w->count, (int)p->s->o.max_length);
+    for (int i = 0; ok && i < packed.count; i++) ok = write_packed(p, &packed.row[i], packed.apart);
+    arena_free(w->a);
+    *w = (waiting){.a = arena_new()};
+    return ok;
+}
+
+static bool wait_for_packing(preparing *p, const fresh *f, int64_t example_row) {
+    waiting *w = p->waiting;
+    p->r->counts.truncated += strcmp(p->s->o.packing_strategy, "bfd") == 0 && f->length > p->s->o.max_length;
+    w->example[w->count] = example_row;
+    w->item[w->count++] = (fresh){.ids = (void *)arena_copy(w->a, f->ids, (size_t)f->length * sizeof *f->ids),
+                                  .mask = (void *)arena_copy(w->a, f->mask, (size_t)f->length),
+                                  .length = f->length};
+    return w->count < PACKED_AT_ONCE || flush(p);
 }
 
 /* ---- sft ----------------------------------------------------------------------------------------------------------------------------------- */
@@ -187,6 +244,7 @@ static bool add_sft(arena *a, preparing *p, const example *x) {
     fresh f = {0};
     if (!sft_row(a, p, x, &f)) return false;
     const int most = (int)p->s->o.max_length;
+    if (p->waiting && f.length) return wait_for_packing(p, &f, x->row);
     if (most && f.length > most) {
         f.length = most;
         p->r->counts.truncated++;
@@ -300,9 +358,16 @@ rows *rows_prepare(arena *a, const model *m, const train_settings *s, const char
     preparing p = {.m = m, .s = s, .r = r, .e = e};
     char *path = path_join(a, folder, arena_printf(a, ".rows-%d", (int)getpid()));
     r->pairs = s->objective->rows == WANTS_PAIRS;
+    if (s->o.packing) {
+        p.waiting = arena_new_of(a, waiting);
+        p.waiting->a = arena_new();
+        r->documents = strcmp(s->o.packing_strategy, "wrapped") != 0;
+    }
     if (!file_out_open(&p.out, path, e)) return NULL;
     bool ok = true;
     for (int i = 0; ok && i < s->o.data.count; i++) ok = add_source(&p, s->o.data.item[i], keep);
+    ok = ok && flush(&p);
+    if (p.waiting) arena_free(p.waiting->a);
     if (ok) ok = file_out_commit(&p.out, e);
     else file_out_abandon(&p.out);
     memory_release(p.seen);
@@ -342,6 +407,16 @@ static void put_ids(json_writer *w, const char *key, const int32_t *ids, int fro
     json_close(w);
 }
 
+static void put_documents(json_writer *w, const row *x) {
+    json_key(w, "seq_lengths"), json_open(w, '[');
+    for (int k = 0, begin = 0; k < x->length; k++)
+        if (k + 1 == x->length || row_begins(x, k + 1)) {
+            json_put_int(w, k + 1 - begin);
+            begin = k + 1;
+        }
+    json_close(w);
+}
+
 void rows_put_json(json_writer *w, const rows *r, int64_t i) {
     const row x = rows_at(r, r->pairs ? 2 * i : i);
     json_open(w, '{');
@@ -354,8 +429,9 @@ void rows_put_json(json_writer *w, const rows *r, int64_t i) {
     } else {
         put_ids(w, "input_ids", x.ids, 0, x.length);
         json_key(w, "labels"), json_open(w, '[');
-        for (int k = 0; k < x.length; k++) json_put_int(w, x.mask[k] ? x.ids[k] : -100);
+        for (int k = 0; k < x.length; k++) json_put_int(w, x.mask[k] & MASK_TRAINED ? x.ids[k] : -100);
         json_close(w);
+        if (r->documents) put_documents(w, &x);
     }
     json_close(w);
 }

@@ -79,7 +79,7 @@ static void print_first(FILE *out, const trainer *t) {
                            : ", rejected",
                 r.length);
         for (int k = 0; k < r.length; k++) {
-            const bool trained_now = k > 0 && r.mask[k];
+            const bool trained_now = row_trains(&r, k);
             buf text = {0};
             if (trained_now != on) fputs(color ? (trained_now ? "\033[32m" : "\033[0m") : trained_now ? "[" : "]", out);
             on = trained_now;
@@ -159,7 +159,7 @@ static bool log_metrics(run *r, const trainer *t, const step_result *s, double e
     for (int i = 0; i < s->metrics.count; i++)
         json_key(&w, s->metrics.item[i].name), json_put_real(&w, s->metrics.item[i].sum / s->metrics.item[i].weight);
     json_key(&w, "num_tokens"), json_put_real(&w, t->num_tokens);
-    if (t->s->objective->reference) json_key(&w, "drift"), json_put_real(&w, s->drift);
+    if (objective_needs(t->s->objective, t->s->own) & NEEDS(COLUMN_REF_LOGP)) json_key(&w, "drift"), json_put_real(&w, s->drift);
     json_close(&w);
     const bool ok = run_metric(r, buf_str(&line), e);
     if (as_json) printf("%.*s\n", STR_ARG(buf_str(&line))), fflush(stdout);

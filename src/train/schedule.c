@@ -23,9 +23,11 @@ static double restarts_rate(const moment *m) {
     const double p = share(m), cycles = json_get_real(m->k, "num_cycles", 1);
     return p >= 1 ? 0 : fmax(0, 0.5 * (1 + cos(M_PI * fmod(cycles * p, 1))));
 }
+static double min_share(const moment *m) {
+    return json_has(m->k, "min_lr") ? json_get_real(m->k, "min_lr", 0) / m->lr : json_get_real(m->k, "min_lr_rate", 0);
+}
 static double min_rate(const moment *m) {
-    const double least =
-        json_has(m->k, "min_lr") ? json_get_real(m->k, "min_lr", 0) / m->lr : json_get_real(m->k, "min_lr_rate", 0);
+    const double least = min_share(m);
     const double f = 0.5 * (1 + cos(M_PI * json_get_real(m->k, "num_cycles", 0.5) * 2 * share(m)));
     return fmax(0, f * (1 - least) + least);
 }
@@ -51,33 +53,42 @@ static double stable_rate(const moment *m) {
     return shape(json_get_text(m->k, "decay_type", STR("cosine")), (m->t - m->W - stable) / decay) * (1 - least) + least;
 }
 
+/* Steps count from 1 here, in warm-up and behind it. */
+static double warm_min_rate(const moment *m) {
+    const double p = (m->t - m->W + 1) / (m->T - m->W > 1 ? m->T - m->W : 1), least = min_share(m);
+    const double f = 0.5 * (1 + cos(M_PI * json_get_real(m->k, "num_cycles", 0.5) * 2 * p));
+    return fmax(0, f * (1 - least) + least);
+}
+
+/* ---- warm-up ------------------------------------------------------------------------------------------------------------------ */
+
+static double linear_warm(const moment *m) { return m->t / (m->W > 1 ? m->W : 1); }
+static double stable_warm(const moment *m) {
+    const double least = json_get_real(m->k, "min_lr_ratio", 0);
+    return (1 - shape(json_get_text(m->k, "warmup_type", STR("linear")), linear_warm(m))) * (1 - least) + least;
+}
+static double min_warm(const moment *m) {
+    if (!json_has(m->k, "warmup_lr_rate")) return (m->t + 1) / (m->W > 1 ? m->W : 1);
+    const double first = json_get_real(m->k, "warmup_lr_rate", 0);
+    return first + (1 - first) * m->t / (m->W > 2 ? m->W - 1 : 1);
+}
+
 static const struct {
     const char *name;
     double (*rate)(const moment *m);
-    bool warm;
-} rows[] = {{"linear", linear_rate, true},
-            {"cosine", cosine_rate, true},
-            {"constant", constant_rate, false},
-            {"constant_with_warmup", constant_rate, true},
-            {"inverse_sqrt", inverse_rate, true},
-            {"polynomial", polynomial_rate, true},
-            {"cosine_with_restarts", restarts_rate, true},
-            {"cosine_with_min_lr", min_rate, true},
-            {"warmup_stable_decay", stable_rate, true}};
-
-static double warm_up(const char *name, const moment *m) {
-    const double p = m->t / (m->W > 1 ? m->W : 1);
-    if (strcmp(name, "warmup_stable_decay") != 0) return p;
-    const double least = json_get_real(m->k, "min_lr_ratio", 0);
-    return (1 - shape(json_get_text(m->k, "warmup_type", STR("linear")), p)) * (1 - least) + least;
-}
+    double (*warm)(const moment *m); /* while t < W; NULL: no warm-up */
+} rows[] = {
+#define X(name, rate, warm) {#name, rate, warm},
+    SCHEDULES(X)
+#undef X
+};
 
 bool schedule_rate(const char *name, double lr, int64_t done, int64_t total, double warmup, const json *kwargs, double *out,
                    err *e) {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (strcmp(rows[i].name, name) != 0) continue;
         const moment m = {(double)done, warmup < 1 ? ceil(warmup * (double)total) : warmup, (double)total, lr, kwargs};
-        *out = lr * (rows[i].warm && m.t < m.W ? warm_up(name, &m) : rows[i].rate(&m));
+        *out = lr * (rows[i].warm && m.t < m.W ? rows[i].warm(&m) : rows[i].rate(&m));
         return true;
     }
     return err_set(e, ERR_UNSUPPORTED, "lr_scheduler_type '%s' is not here; there are: %s", name, SCHEDULE_NAMES);

@@ -1,7 +1,7 @@
-/* step.c - one optimiser step: rows to pieces, reference and policy passes, columns, objective, backward, clip, AdamW.
+/* step.c - one optimiser step: rows to pieces, reference and policy passes, columns, objective, backward, clip, optimiser.
  *
  * A *micro-batch* is TRL's: it only decides means (--normalize microbatch) and what a logged metric is the mean of. A *piece* is ours:
- * as many rows as micro_batch_tokens allows, pairs kept together. A rejected answer is computed behind its chosen one's prompt. */
+ * as many rows as micro_batch_tokens allows, pairs kept together. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,117 +32,97 @@ static int64_t unit_at(trainer *t, int64_t epoch, int64_t place) {
 
 /* ---- one piece --------------------------------------------------------------------------------------------------------------------------- */
 
-typedef struct {
-    row *row; /* cut to max_length */
-    int64_t *index;
-    int rows;
-    /* tokens of the batch */
-    int32_t *ids, *position;
-    span *spans;
-    layout layout;
-    int T;
-    /* the head's rows: trained tokens only */
-    int32_t *head_row, *target;
-    int *column; /* where each of them stands in the columns */
-    int R;
-    /* columns: all predicted tokens */
-    seq *sequences;
-    uint8_t *mask;
-    int columns;
-} piece;
-
-static int trained_tokens(const row *r) {
+int row_trained(const row *r) {
     int n = 0;
-    for (int i = 1; i < r->length; i++) n += r->mask[i] != 0;
+    for (int i = 0; i < r->length; i++) n += row_trains(r, i);
     return n;
 }
 
+static row cut_row(const trainer *t, int64_t index) {
+    row r = rows_at(t->rows, index);
+    if (t->s->o.max_length && r.length > t->s->o.max_length) r.length = (int)t->s->o.max_length;
+    return r;
+}
+
 static bool shares_prompt(const row *first, const row *second) {
-    return first->prompt == second->prompt && first->prompt > 0 && second->length > second->prompt &&
-           first->length >= first->prompt && memcmp(first->ids, second->ids, (size_t)first->prompt * sizeof *first->ids) == 0;
+    return second->pair >= 0 && second->label == 0 && first->pair == second->pair && first->prompt == second->prompt &&
+           first->prompt > 0 && second->length > second->prompt && first->length >= first->prompt &&
+           memcmp(first->ids, second->ids, (size_t)first->prompt * sizeof *first->ids) == 0;
+}
+
+/* Tokens of a row from `from` on, a span for each document. */
+static void add_spans(piece *p, const row *r, int from, int parent) {
+    for (int k = from; k < r->length; k++) {
+        if (k == from || row_begins(r, k))
+            p->spans[p->span_count++] = (span){.begin = p->T, .prompt = r->prompt, .parent = parent, .shared = from};
+        p->spans[p->span_count - 1].length++;
+        p->ids[p->T++] = r->ids[k];
+    }
+}
+
+/* What the head is asked: each trained token, from the place of the one before it. Token k stands at begin + k; those of a shared
+ * prompt stand in the parent, whose last token predicts the first of the answer. */
+static void add_columns(piece *p, const row *r, int begin, int from, int parent_begin) {
+    for (int k = 0; k < r->length; k++) {
+        if (row_begins(r, k)) continue;
+        p->mask[p->columns] = row_trains(r, k);
+        if (row_trains(r, k)) {
+            p->head_row[p->R] = k - 1 >= from ? begin + k - 1 : parent_begin + k - 1;
+            p->target[p->R] = r->ids[k];
+            p->column[p->R++] = p->columns;
+        }
+        p->columns++;
+    }
+}
+
+static void add_row(piece *p, int i) {
+    const row *r = &p->row[i];
+    const bool shared = i > 0 && shares_prompt(&p->row[i - 1], r);
+    const int from = shared ? r->prompt : 0, parent = shared ? p->span_count - 1 : -1, begin = p->T - from;
+    add_spans(p, r, from, parent);
+    p->sequences[i].begin = p->columns;
+    add_columns(p, r, begin, from, shared ? p->spans[parent].begin : 0);
+    p->sequences[i].end = p->columns;
 }
 
 static piece make_piece(arena *a, const trainer *t, const int64_t *index, int count) {
     piece p = {.rows = count,
                .index = arena_array(a, int64_t, count),
                .row = arena_array(a, row, count),
-               .spans = arena_array(a, span, count),
                .sequences = arena_array(a, seq, count)};
-    int tokens = 0, most = (int)t->s->o.max_length;
+    int tokens = 0, documents = 0;
     for (int i = 0; i < count; i++) {
         p.index[i] = index[i];
-        p.row[i] = rows_at(t->rows, index[i]);
-        if (most && p.row[i].length > most) p.row[i].length = most;
+        p.row[i] = cut_row(t, index[i]);
         tokens += p.row[i].length;
+        for (int k = 0; k < p.row[i].length; k++) documents += row_begins(&p.row[i], k);
     }
+    p.spans = arena_array(a, span, documents + 1);
     p.ids = arena_array(a, int32_t, tokens);
     p.position = arena_array(a, int32_t, tokens);
     p.head_row = arena_array(a, int32_t, tokens);
     p.target = arena_array(a, int32_t, tokens);
     p.column = arena_array(a, int, tokens);
     p.mask = arena_array(a, uint8_t, tokens);
-    for (int i = 0; i < count; i++) {
-        const row *r = &p.row[i];
-        const bool shared =
-            i > 0 && r->pair >= 0 && r->label == 0 && p.row[i - 1].pair == r->pair && shares_prompt(&p.row[i - 1], r);
-        const int from = shared ? r->prompt : 0;
-        p.spans[i] =
-            (span){.begin = p.T, .length = r->length - from, .prompt = r->prompt, .parent = shared ? i - 1 : -1, .shared = from};
-        memcpy(p.ids + p.T, r->ids + from, (size_t)(r->length - from) * sizeof *p.ids);
-        p.sequences[i].begin = p.columns;
-        for (int k = 1; k < r->length; k++, p.columns++) {
-            p.mask[p.columns] = r->mask[k] != 0;
-            if (!r->mask[k]) continue;
-            p.head_row[p.R] = k - 1 >= from
-                                  ? p.T + k - 1 - from
-                                  : p.spans[i - 1].begin + k - 1; /* the first answer token is predicted from the shared prompt */
-            p.target[p.R] = r->ids[k];
-            p.column[p.R++] = p.columns;
-        }
-        p.sequences[i].end = p.columns;
-        p.T += r->length - from;
-    }
-    layout_positions(p.spans, count, p.position);
-    p.layout = (layout){p.T, count, p.spans, p.position};
+    for (int i = 0; i < count; i++) add_row(&p, i);
+    layout_positions(p.spans, p.span_count, p.position);
+    p.layout = (layout){p.T, p.span_count, p.spans, p.position};
     return p;
 }
 
-/* ---- reference ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- columns ------------------------------------------------------------------------------------------------------------------------------ */
 
-/* Log-probabilities of the trained tokens under the reference, computed once per row. */
-static void reference_pass(trainer *t, const piece *p, float *out) {
-    bool known = true;
-    for (int i = 0; i < p->rows; i++) known &= t->reference_logp[p->index[i]] != NULL;
-    if (!known) {
-        const model *m = t->reference ? t->reference : t->policy;
-        tape *tp = tape_new(t->backend, t->pool, (tape_options){.compute = t->compute});
-        tensor *h =
-            op_rows(tp, model_forward(m, tp, &(model_batch){p->ids, &p->layout}, t->reference_adapter), p->head_row, p->R);
-        op_logp(tp, h, m->head, m->head_bias, &(logp_form){.target = p->target, .columns = {.logp = out}});
-        tape_free(tp);
-    }
-    for (int i = 0, at = 0; i < p->rows; i++) {
-        const int n = trained_tokens(&p->row[i]);
-        float **kept = &t->reference_logp[p->index[i]];
-        if (known) memcpy(out + at, *kept, (size_t)n * sizeof *out);
-        else if (!*kept) *kept = memcpy(memory_alloc((size_t)(n + 1) * sizeof **kept), out + at, (size_t)n * sizeof *out);
-        at += n;
-    }
-}
-
-/* ---- policy -------------------------------------------------------------------------------------------------------------------------------- */
-
+/* What one call of the objective sees: the rows of one piece, or of several when it must see a whole batch at once. */
 typedef struct {
     arena *a;
     trainer *t;
-    const piece *p;
+    piece all;
     step_counts counts;
     columns c;
     gradients g;
     float *packed[COLUMN_COUNT]; /* columns of the head, [R] */
     float *wide[COLUMN_COUNT];   /* the same among all predicted tokens, [columns] */
     double loss;
-    double tokens_seen;
 } pass;
 
 static float **slot(columns *c, int which) {
@@ -155,20 +135,15 @@ static float **slot(columns *c, int which) {
 
 static void spread(const pass *s, int from, int count) {
     for (int k = 0; k < COLUMN_COUNT; k++)
-        for (int i = from; s->wide[k] && i < from + count; i++) s->wide[k][s->p->column[i]] = s->packed[k][i];
-}
-
-static unsigned needs_of(const trainer *t) {
-    const objective *o = t->s->objective;
-    return o->needs | (o->more_needs ? o->more_needs(t->s->own) : 0);
+        for (int i = from; s->wide[k] && i < from + count; i++) s->wide[k][s->all.column[i]] = s->packed[k][i];
 }
 
 static const int head_made[] = {COLUMN_LOGP,       COLUMN_REF_LOGP,   COLUMN_ENTROPY, COLUMN_HIT,
                                 COLUMN_MEAN_LOGIT, COLUMN_LOG_SUM_SQ, COLUMN_SMOOTH};
 
 static void make_columns(pass *s) {
-    const piece *p = s->p;
-    const unsigned needs = needs_of(s->t);
+    const piece *p = &s->all;
+    const unsigned needs = objective_needs(s->t->s->objective, s->t->s->own);
     for (size_t i = 0; i < sizeof head_made / sizeof *head_made; i++) {
         const int k = head_made[i];
         if (!(needs & NEEDS(k))) continue;
@@ -201,75 +176,121 @@ static void make_columns(pass *s) {
     s->g.dsmooth = arena_array(s->a, float, p->columns + 1);
 }
 
+/* ---- forward and backward -------------------------------------------------------------------------------------------------------------------- */
+
 /* A loss whose tokens need nothing but themselves is asked chunk by chunk, while the chunk's logits are there. */
 static void chunk_gradient(void *self, int first, int count, const head_columns *h, float *dlogp, float *dentropy) {
     pass *s = self;
     (void)h;
     spread(s, first, count);
     uint8_t *only = arena_array(s->a, uint8_t, s->c.T + 1);
-    for (int i = first; i < first + count; i++) only[s->p->column[i]] = 1;
+    for (int i = first; i < first + count; i++) only[s->all.column[i]] = 1;
     columns c = s->c;
     c.mask = only;
     s->loss += s->t->s->objective->loss(s->t->s->own, &c, &s->g);
     for (int i = first; i < first + count; i++) {
-        dlogp[i] = s->g.dlogp[s->p->column[i]];
+        dlogp[i] = s->g.dlogp[s->all.column[i]];
         dentropy[i] = 0;
     }
 }
 
-static float *gathered(const pass *s, const float *wide) {
-    float *out = arena_array(s->a, float, s->p->R + 1);
+static tape *new_tape(const trainer *t, bool grad) {
+    return tape_new(t->backend, t->pool,
+                    (tape_options){.compute = t->compute,
+                                   .grad = grad,
+                                   .recompute = t->s->o.gradient_checkpointing,
+                                   .dropout = strcmp(t->s->objective->name, "sft") == 0,
+                                   .seed = rng_mix((uint64_t)t->s->o.seed, (uint64_t)t->step)});
+}
+
+/* The policy over one piece whose trained tokens stand from `at` on among those of the pass; fills their columns. */
+static tensor *forward(pass *s, tape *tp, const piece *p, int at, token_rule rule) {
+    const model *m = s->t->policy;
+    float *out[COLUMN_COUNT] = {0};
+    for (int k = 0; k < COLUMN_COUNT; k++) out[k] = s->packed[k] ? s->packed[k] + at : NULL;
+    tensor *h = op_rows(tp, model_forward(m, tp, &(model_batch){p->ids, &p->layout}, s->t->adapter), p->head_row, p->R);
+    const logp_form form = {
+        .target = p->target,
+        .columns = {out[COLUMN_LOGP], out[COLUMN_ENTROPY], out[COLUMN_MEAN_LOGIT], out[COLUMN_LOG_SUM_SQ], out[COLUMN_HIT]},
+        .smooth = out[COLUMN_SMOOTH],
+        .fused = rule};
+    return op_logp(tp, h, m->head, m->head_bias, &form);
+}
+
+static void ask(pass *s) {
+    spread(s, 0, s->all.R);
+    s->loss = s->t->s->objective->loss(s->t->s->own, &s->c, &s->g);
+}
+
+/* Gradients of the head's rows at .. at+R-1; NULL: all zero. */
+static float *gathered(const pass *s, const float *wide, int at, int R) {
+    float *out = arena_array(s->a, float, R + 1);
     bool any = false;
-    for (int i = 0; i < s->p->R; i++) any |= (out[i] = wide[s->p->column[i]]) != 0;
+    for (int i = 0; i < R; i++) any |= (out[i] = wide[s->all.column[at + i]]) != 0;
     return any ? out : NULL;
 }
 
-static tape_options options_of(const trainer *t) {
-    return (tape_options){.compute = t->compute,
-                          .grad = true,
-                          .recompute = t->s->o.gradient_checkpointing,
-                          .dropout = strcmp(t->s->objective->name, "sft") == 0,
-                          .seed = rng_mix((uint64_t)t->s->o.seed, (uint64_t)t->step)};
+static void backward(const pass *s, tape *tp, tensor *y, int at, int R) {
+    op_logp_seed(tp, y, gathered(s, s->g.dlogp, at, R), gathered(s, s->g.dentropy, at, R), gathered(s, s->g.dsmooth, at, R));
+    tape_backward(tp);
 }
 
-static void policy_pass(pass *s) {
-    trainer *t = s->t;
-    const piece *p = s->p;
-    const bool fused = t->s->objective->scope == SCOPE_TOKEN && !s->packed[COLUMN_SMOOTH];
-    tape *tp = tape_new(t->backend, t->pool, options_of(t));
-    tensor *h = op_rows(tp, model_forward(t->policy, tp, &(model_batch){p->ids, &p->layout}, t->adapter), p->head_row, p->R);
-    const logp_form form = {.target = p->target,
-                            .columns = {s->packed[COLUMN_LOGP], s->packed[COLUMN_ENTROPY], s->packed[COLUMN_MEAN_LOGIT],
-                                        s->packed[COLUMN_LOG_SUM_SQ], s->packed[COLUMN_HIT]},
-                            .smooth = s->packed[COLUMN_SMOOTH],
-                            .fused = {fused ? chunk_gradient : NULL, s}};
-    tensor *y = op_logp(tp, h, t->policy->head, t->policy->head_bias, &form);
-    if (!fused) {
-        spread(s, 0, p->R);
-        s->loss = t->s->objective->loss(t->s->own, &s->c, &s->g);
-        op_logp_seed(tp, y, gathered(s, s->g.dlogp), gathered(s, s->g.dentropy), gathered(s, s->g.dsmooth));
+static void one_piece(pass *s) {
+    const bool fused = s->t->s->objective->scope == SCOPE_TOKEN && !s->packed[COLUMN_SMOOTH];
+    tape *tp = new_tape(s->t, true);
+    tensor *y = forward(s, tp, &s->all, 0, (token_rule){fused ? chunk_gradient : NULL, s});
+    if (fused) tape_backward(tp);
+    else {
+        ask(s);
+        backward(s, tp, y, 0, s->all.R);
     }
-    tape_backward(tp);
     tape_free(tp);
 }
 
-static double run_piece(trainer *t, const int64_t *index, int count, const step_counts *counts, metrics *m) {
-    arena *a = arena_new();
-    const piece p = make_piece(a, t, index, count);
-    pass s = {.a = a, .t = t, .p = &p, .counts = *counts, .g = {.metrics = m}};
-    for (int i = 0; i < count; i++) t->num_tokens += p.row[i].length;
-    if (p.R) {
-        make_columns(&s);
-        if (s.packed[COLUMN_REF_LOGP]) reference_pass(t, &p, s.packed[COLUMN_REF_LOGP]);
-        policy_pass(&s);
-        for (int i = 0; s.wide[COLUMN_REF_LOGP] && i < p.columns; i++) {
-            if (!p.mask[i]) continue;
-            for (int k = 0; k < p.rows; k++)
-                if (p.row[k].label && i >= p.sequences[k].begin && i < p.sequences[k].end) {
-                    t->drift_sum += (double)s.wide[COLUMN_LOGP][i] - (double)s.wide[COLUMN_REF_LOGP][i];
-                    t->drift_tokens++;
-                }
+/* The objective must see all rows before any of them can learn, but only a piece fits: look at every piece, ask, then go through
+ * each again for its gradients. */
+static void several_pieces(pass *s, const piece *pieces, int count) {
+    for (int i = 0, at = 0; i < count; at += pieces[i++].R) {
+        if (!pieces[i].R) continue;
+        tape *tp = new_tape(s->t, false);
+        forward(s, tp, &pieces[i], at, (token_rule){0});
+        tape_free(tp);
+    }
+    ask(s);
+    for (int i = 0, at = 0; i < count; at += pieces[i++].R) {
+        if (!pieces[i].R) continue;
+        tape *tp = new_tape(s->t, true);
+        backward(s, tp, forward(s, tp, &pieces[i], at, (token_rule){0}), at, pieces[i].R);
+        tape_free(tp);
+    }
+}
+
+static void add_drift(const pass *s) {
+    const piece *p = &s->all;
+    for (int k = 0; s->wide[COLUMN_REF_LOGP] && k < p->rows; k++)
+        for (int i = p->sequences[k].begin; p->row[k].label && i < p->sequences[k].end; i++) {
+            if (!p->mask[i]) continue;
+            s->t->drift_sum += (double)s->wide[COLUMN_LOGP][i] - (double)s->wide[COLUMN_REF_LOGP][i];
+            s->t->drift_tokens++;
         }
+}
+
+/* sizes [pieces]: rows of each piece. */
+static double run_pass(trainer *t, const int64_t *index, const int *sizes, int pieces, const step_counts *counts, metrics *m) {
+    arena *a = arena_new();
+    piece *part = arena_array(a, piece, pieces);
+    int count = 0, at = 0;
+    for (int i = 0; i < pieces; count += sizes[i++]) part[i] = make_piece(a, t, index + count, sizes[i]);
+    pass s = {
+        .a = a, .t = t, .all = pieces == 1 ? part[0] : make_piece(a, t, index, count), .counts = *counts, .g = {.metrics = m}};
+    for (int i = 0; i < count; i++) t->num_tokens += s.all.row[i].length;
+    if (s.all.R) {
+        make_columns(&s);
+        for (int i = 0; s.packed[COLUMN_REF_LOGP] && i < pieces; at += part[i++].R)
+            if (part[i].R) reference_pass(t, &part[i], s.packed[COLUMN_REF_LOGP] + at);
+        if (pieces == 1) one_piece(&s);
+        else several_pieces(&s, part, pieces);
+        add_drift(&s);
     }
     arena_free(a);
     return s.loss;
@@ -280,9 +301,8 @@ static double run_piece(trainer *t, const int64_t *index, int count, const step_
 static step_counts count_rows(const trainer *t, const int64_t *index, int count) {
     step_counts c = {.sequences = count, .pairs = rows_per_unit(t) == 2 ? count / 2 : 0};
     for (int i = 0; i < count; i++) {
-        row r = rows_at(t->rows, index[i]);
-        if (t->s->o.max_length && r.length > t->s->o.max_length) r.length = (int)t->s->o.max_length;
-        const int n = trained_tokens(&r);
+        const row r = cut_row(t, index[i]);
+        const int n = row_trained(&r);
         c.tokens += n;
         c.chosen_tokens += r.label ? n : 0;
     }
@@ -295,23 +315,32 @@ static void scale_counts(step_counts *c, double by) {
     c->chosen_tokens *= by;
 }
 
-/* One micro-batch in pieces of about micro_batch_tokens. */
-static double run_micro(trainer *t, const int64_t *index, int count, const step_counts *counts, metrics *m) {
+/* How many of the rows make a piece of about micro_batch_tokens; pairs stay together. */
+static int rows_that_fit(const trainer *t, const int64_t *index, int count) {
     const int unit = rows_per_unit(t);
-    double loss = 0;
-    for (int first = 0, n; first < count; first += n) {
-        int64_t tokens = 0;
-        for (n = 0; first + n < count; n += unit) {
-            int64_t more = 0;
-            for (int k = 0; k < unit; k++) {
-                const row r = rows_at(t->rows, index[first + n + k]);
-                more += t->s->o.max_length && r.length > t->s->o.max_length ? t->s->o.max_length : r.length;
-            }
-            if (n && tokens + more > t->s->o.micro_batch_tokens) break;
-            tokens += more;
-        }
-        loss += run_piece(t, index + first, n, counts, m);
+    int64_t tokens = 0;
+    int n = 0;
+    for (; n < count; n += unit) {
+        int64_t more = 0;
+        for (int k = 0; k < unit; k++) more += cut_row(t, index[n + k]).length;
+        if (n && tokens + more > t->s->o.micro_batch_tokens) break;
+        tokens += more;
     }
+    return n;
+}
+
+/* One micro-batch, piece by piece; an objective that must see all of it is asked once. */
+static double run_micro(trainer *t, const int64_t *index, int count, const step_counts *counts, metrics *m) {
+    const bool at_once = objective_scope_of(t->s->objective, t->s->own) == SCOPE_STEP;
+    arena *a = arena_new();
+    int *sizes = arena_array(a, int, count), pieces = 0;
+    double loss = 0;
+    for (int first = 0; first < count; first += sizes[pieces++]) {
+        sizes[pieces] = rows_that_fit(t, index + first, count - first);
+        if (!at_once) loss += run_pass(t, index + first, &sizes[pieces], 1, counts, m);
+    }
+    if (at_once) loss = run_pass(t, index, sizes, pieces, counts, m);
+    arena_free(a);
     return loss;
 }
 
@@ -327,19 +356,6 @@ static double gradient_norm(const trainer *t) {
         sum +=
             values_sum_squares(t->backend, t->weights[i].w->grad, (size_t)t->weights[i].w->rows * (size_t)t->weights[i].w->cols);
     return sqrt(sum);
-}
-
-static void update(trainer *t, double lr, double norm) {
-    const train_options *o = &t->s->o;
-    const double clip = o->max_grad_norm > 0 ? o->max_grad_norm / (norm + 1e-6) : 1;
-    for (int i = 0; i < t->count; i++) {
-        trained *w = &t->weights[i];
-        const size_t n = (size_t)w->w->rows * (size_t)w->w->cols;
-        const adamw_form f = {lr,          o->adam_beta1,      o->adam_beta2, o->adam_epsilon, w->decays ? o->weight_decay : 0,
-                              t->step + 1, clip < 1 ? clip : 1};
-        values_adamw(t->backend, w->w->values, w->w->grad, w->m, w->v, n, &f);
-        weight_refresh(t->backend, w->w);
-    }
 }
 
 /* The first step from the reference itself must show the loss that is known beforehand. */
@@ -390,7 +406,9 @@ bool trainer_step(trainer *t, step_result *out, err *e) {
                        "help. The last checkpoint is whole",
                        (long long)t->step + 1, out->loss, out->grad_norm);
     if (!check_start(t, out->loss, e) || !train_rate(t->s, t->step, t->steps, &out->lr, e)) return false;
-    update(t, out->lr, out->grad_norm);
+    const double clip = o->max_grad_norm > 0 ? o->max_grad_norm / (out->grad_norm + 1e-6) : 1;
+    trainer_update(t, out->lr, clip < 1 ? clip : 1, t->step + 1);
     t->step++;
+    reference_sync(t);
     return true;
 }

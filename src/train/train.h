@@ -1,7 +1,7 @@
 /* train.h - the one loop: examples in, a better model out.
  *
  *   source ── prepare (chat template, token ids, mask) ──► rows on disk ── plan ──► micro-batches
- *   for each optimiser step:   reference columns ─► policy forward ─► columns ─► objective ─► dlogp ─► backward … clip ─► AdamW ─► log
+ *   for each optimiser step:   reference columns ─► policy forward ─► columns ─► objective ─► dlogp ─► backward … clip ─► optimiser ─► log
  *
  * A run is started from a run folder alone (run.h). Objectives: train/objective.h and train/objective/<name>.c. */
 #ifndef FETTLE_TRAIN_TRAIN_H
@@ -14,6 +14,7 @@
 #include "run/run.h"
 #include "text/text.h"
 #include "train/objective.h"
+#include "train/optimizer.h"
 
 /* ---- options of every run (TRL's and transformers' names and defaults) ------------------------------------------------------ */
 
@@ -22,16 +23,20 @@ typedef struct {
     opt_list data;
     int64_t max_length;
     const char *completion_only_loss; /* "auto", "true", "false" */
-    bool assistant_only_loss;
+    bool assistant_only_loss, packing, padding_free;
+    const char *packing_strategy;
     const char *train_sampling_strategy;
     int64_t per_device_train_batch_size, gradient_accumulation_steps, max_steps, micro_batch_tokens;
     double num_train_epochs, learning_rate, warmup_steps, weight_decay, adam_beta1, adam_beta2, adam_epsilon, max_grad_norm;
-    const char *lr_scheduler_type, *lr_scheduler_kwargs, *optim, *normalize;
+    const char *lr_scheduler_type, *lr_scheduler_kwargs, *optim, *optim_args, *normalize;
     int64_t seed;
     bool gradient_checkpointing, use_peft, use_rslora;
     int64_t lora_r;
     double lora_alpha, lora_dropout;
     opt_list lora_target_modules;
+    bool sync_ref_model;
+    double ref_model_mixup_alpha;
+    int64_t ref_model_sync_steps;
     int64_t logging_steps, save_steps, save_total_limit, sample_steps;
     double max_drift; /* nats per token; 0: no limit */
 } train_options;
@@ -53,15 +58,21 @@ typedef struct {
     int64_t example;     /* row in the data */
     int length, prompt;  /* tokens; the first trained position at the earliest */
     const int32_t *ids;  /* [length], mapped from the prepared file */
-    const uint8_t *mask; /* [length] 1 = trained when predicted; mask[0] never counts */
+    const uint8_t *mask; /* [length] MASK_* */
     int pair, label;     /* pair -1: none; label 1 chosen, 0 rejected */
     float margin;
 } row;
+
+/* A row is one document, or several in a packed one: they do not see each other, and the first token of each is not predicted. */
+enum { MASK_TRAINED = 1, MASK_BEGINS = 2 /* the first token of a document */ };
+static inline bool row_begins(const row *r, int k) { return r->mask[k] & MASK_BEGINS; }
+static inline bool row_trains(const row *r, int k) { return r->mask[k] == MASK_TRAINED; } /* predicted, and counts */
 
 typedef struct rows rows; /* a prepared data set, on disk (a temporary file in the run folder or $TMPDIR), mapped */
 
 typedef struct {
     int64_t examples, rows, pairs, dropped, truncated, duplicates, empty, masked_tokens, trained_tokens, tokens, longest;
+    int64_t longest_document;   /* of packed rows; else longest */
     int64_t double_bos;         /* the first row with two, from 1; 0: none */
     int64_t ends, ends_trained; /* end-of-turn tokens, and how many of them are trained */
 } row_counts;
@@ -90,6 +101,7 @@ typedef struct {
 bool train_run(arena *a, const train_settings *s, run *r, const train_how *how, err *e);
 void train_describe(json_writer *w); /* objectives and options as tables, for --describe --json */
 
+double train_learning_rate(const train_settings *s); /* of the run: given, or the objective's */
 /* Learning rate of the step after `done` steps. */
 bool train_rate(const train_settings *s, int64_t done, int64_t total, double *out, err *e);
 

@@ -18,20 +18,39 @@ static void let_go(void *thing) {
     h->b->free(h->b, h->at);
 }
 
-static float *state_of(trainer *t, const weight *w) {
+static size_t state_size(const trainer *t, int which, const weight_shape *w) {
+    return t->optimizer.kind->state[which] ? t->optimizer.kind->state_size(t->optimizer.own, which, w) : 0;
+}
+
+static float *state_of(trainer *t, int which, const weight_shape *w) {
+    const size_t n = state_size(t, which, w);
+    if (!n) return NULL;
     held *h = arena_new_of(t->arena, held);
-    *h = (held){t->backend, t->backend->alloc(t->backend, (size_t)w->rows * (size_t)w->cols * sizeof(float))};
+    *h = (held){t->backend, t->backend->alloc(t->backend, n * sizeof(float))};
     arena_defer(t->arena, let_go, h);
     return h->at;
 }
 
+static bool is_embedding(const model *m, const weight *w) {
+    if (w == m->head) return true;
+    for (int i = 0; i < m->count; i++)
+        if (m->parameters[i].w == w) return m->parameters[i].layer < 0;
+    return false;
+}
+
 static void add_weight(trainer *t, weight *w, const char *name) {
-    t->weights[t->count++] =
-        (trained){.w = w, .name = name, .decays = parameter_decays(name), .m = state_of(t, w), .v = state_of(t, w)};
+    trained *x = &t->weights[t->count++];
+    *x = (trained){.w = w,
+                   .name = name,
+                   .shape = {w->rows, w->cols, w->matrix, w->matrix && !is_embedding(t->policy, w)},
+                   .decays = parameter_decays(name)};
+    for (int k = 0; k < OPTIMIZER_STATES && t->optimizer.kind->state[k]; k++) x->state[k] = state_of(t, k, &x->shape);
 }
 
 bool trainer_weights(trainer *t, err *e) {
     const train_options *o = &t->s->o;
+    if (!optimizer_choose(t->arena, o->optim, o->optim_args, &t->optimizer, e)) return false;
+    t->rates = (optimizer_rates){o->adam_beta1, o->adam_beta2, o->adam_epsilon, train_learning_rate(t->s)};
     t->weights = arena_array(t->arena, trained, t->policy->count * 2 + 2);
     const bool adapts = o->use_peft || o->adapter;
     if (o->adapter) {
@@ -55,21 +74,6 @@ bool trainer_weights(trainer *t, err *e) {
     return true;
 }
 
-/* An adapter that only starts at zero (B = 0) is the reference when switched off; one that was trained before needs a frozen copy. */
-static bool open_reference(trainer *t, err *e) {
-    const train_options *o = &t->s->o;
-    const model_options frozen = {.compute = t->compute, .no_text = true};
-    if (!t->s->objective->reference) return true;
-    if (o->reference) return (t->reference = model_open(t->arena, t->backend, o->reference, &frozen, e)) != NULL;
-    if (!t->adapter) return (t->reference = model_open(t->arena, t->backend, o->base, &frozen, e)) != NULL;
-    bool fresh = true;
-    for (int i = 0; i < t->adapter->count && fresh; i++) {
-        const weight *B = t->adapter->entry[i].B;
-        fresh = values_sum_squares(t->backend, B->values, (size_t)B->rows * (size_t)B->cols) == 0;
-    }
-    return fresh || (t->reference_adapter = adapter_open(t->arena, t->policy, o->adapter, false, e)) != NULL;
-}
-
 bool trainer_open(arena *a, const train_settings *s, const char *folder, buf *keep, trainer *t, err *e) {
     const train_options *o = &s->o;
     *t = (trainer){
@@ -79,11 +83,11 @@ bool trainer_open(arena *a, const train_settings *s, const char *folder, buf *ke
     const model_options m = {.compute = t->compute, .train = !o->use_peft && !o->adapter, .chat_template = o->chat_template};
     if (!(t->policy = model_open(a, t->backend, o->base, &m, e)) || !(t->rows = rows_prepare(a, t->policy, s, folder, keep, e)))
         return false;
-    if (t->policy->config.positions && rows_counts(t->rows)->longest > t->policy->config.positions &&
+    if (t->policy->config.positions && rows_counts(t->rows)->longest_document > t->policy->config.positions &&
         (!o->max_length || o->max_length > t->policy->config.positions))
         return err_set(e, ERR_REFUSED, "the longest row has %lld tokens, the model knows %d positions: set max_length",
-                       (long long)rows_counts(t->rows)->longest, t->policy->config.positions);
-    if (!trainer_weights(t, e) || !open_reference(t, e)) return false;
+                       (long long)rows_counts(t->rows)->longest_document, t->policy->config.positions);
+    if (!trainer_weights(t, e) || !reference_open(t, e)) return false;
     t->units = rows_count(t->rows) / (s->objective->rows == WANTS_PAIRS ? 2 : 1);
     t->per_micro = o->per_device_train_batch_size;
     t->per_step = t->per_micro * o->gradient_accumulation_steps;
@@ -94,10 +98,27 @@ bool trainer_open(arena *a, const train_settings *s, const char *folder, buf *ke
 }
 
 void trainer_close(trainer *t) {
-    for (int64_t i = 0; t->reference_logp && i < rows_count(t->rows); i++) memory_release(t->reference_logp[i]);
-    t->reference_logp = NULL;
+    reference_close(t);
     pool_free(t->pool);
     t->pool = NULL;
+}
+
+void trainer_update(trainer *t, double lr, double grad_scale, int64_t step) {
+    for (int i = 0; i < t->count; i++) {
+        trained *x = &t->weights[i];
+        weight_update u = {.backend = t->backend,
+                           .shape = x->shape,
+                           .values = x->w->values,
+                           .grad = x->w->grad,
+                           .grad_scale = grad_scale,
+                           .lr = lr,
+                           .weight_decay = x->decays ? t->s->o.weight_decay : 0,
+                           .step = step,
+                           .rates = &t->rates};
+        memcpy(u.state, x->state, sizeof u.state);
+        t->optimizer.kind->update(t->optimizer.own, &u);
+        weight_refresh(t->backend, x->w);
+    }
 }
 
 /* ---- memory -------------------------------------------------------------------------------------------------------------------------- */
@@ -127,26 +148,45 @@ size_t trainer_measure(trainer *t, size_t *weights) {
     pool_free(measured);
     arena_free(a);
     *weights = model_weight_bytes(t->policy) + (t->reference ? model_weight_bytes(t->reference) : 0);
-    for (int i = 0; i < t->count; i++)
-        *weights += 16 * (size_t)t->weights[i].w->rows * (size_t)t->weights[i].w->cols; /* master, gradient, two moments */
+    for (int i = 0; i < t->count; i++) {
+        const weight_shape *w = &t->weights[i].shape;
+        size_t floats = 2 * (size_t)w->rows * (size_t)w->cols; /* master, gradient, and what the optimiser keeps */
+        for (int k = 0; k < OPTIMIZER_STATES && t->optimizer.kind->state[k]; k++) floats += state_size(t, k, w);
+        *weights += 4 * floats;
+    }
     return activations;
 }
 
 /* ---- state ------------------------------------------------------------------------------------------------------------------------------ */
 
-static bool save_state(const trainer *t, const char *path, int which, err *e) {
+static tensor_to_write written(const char *name, int height, int width, const float *data) {
+    return (tensor_to_write){
+        .name = name, .type = "F32", .dims = 2, .shape = {height, width}, .data = data, .bytes = 4 * (size_t)height * (size_t)width};
+}
+
+static bool save_weights(const trainer *t, const char *path, err *e) {
     arena *a = arena_new();
-    tensor_to_write *w = arena_array(a, tensor_to_write, 2 * t->count + 1);
+    tensor_to_write *w = arena_array(a, tensor_to_write, t->count + 1);
+    for (int i = 0; i < t->count; i++) {
+        const trained *x = &t->weights[i];
+        w[i] = written(x->name, x->w->rows, x->w->cols, x->w->values);
+    }
+    const bool ok = safetensors_write(path, w, t->count, NULL, NULL, e);
+    arena_free(a);
+    return ok;
+}
+
+/* "STATE.WEIGHT" as flat arrays. */
+static bool save_optimizer(const trainer *t, const char *path, err *e) {
+    arena *a = arena_new();
+    tensor_to_write *w = arena_array(a, tensor_to_write, OPTIMIZER_STATES * t->count + 1);
     int n = 0;
     for (int i = 0; i < t->count; i++)
-        for (int k = 0; k < (which ? 2 : 1); k++) {
+        for (int k = 0; k < OPTIMIZER_STATES; k++) {
             const trained *x = &t->weights[i];
-            w[n++] = (tensor_to_write){.name = which ? arena_printf(a, "%s.%s", k ? "v" : "m", x->name) : x->name,
-                                       .type = "F32",
-                                       .dims = 2,
-                                       .shape = {x->w->rows, x->w->cols},
-                                       .data = which ? (k ? x->v : x->m) : x->w->values,
-                                       .bytes = 4 * (size_t)x->w->rows * (size_t)x->w->cols};
+            if (!x->state[k]) continue;
+            w[n++] = written(arena_printf(a, "%s.%s", t->optimizer.kind->state[k], x->name), 1, (int)state_size(t, k, &x->shape),
+                             x->state[k]);
         }
     const bool ok = safetensors_write(path, w, n, NULL, NULL, e);
     arena_free(a);
@@ -157,21 +197,31 @@ bool trainer_save(const trainer *t, const char *folder, err *e) {
     arena *a = arena_new();
     buf out = {0};
     buf_printf(&out, "{\"step\": %lld, \"num_tokens\": %.0f}\n", (long long)t->step, t->num_tokens);
-    const bool ok = save_state(t, path_join(a, folder, "weights.safetensors"), 0, e) &&
-                    save_state(t, path_join(a, folder, "optimizer.safetensors"), 1, e) &&
+    const bool ok = save_weights(t, path_join(a, folder, "weights.safetensors"), e) &&
+                    save_optimizer(t, path_join(a, folder, "optimizer.safetensors"), e) &&
+                    reference_save(t, path_join(a, folder, "reference.safetensors"), e) &&
                     file_write(path_join(a, folder, "trainer.json"), buf_str(&out), e);
     buf_free(&out);
     arena_free(a);
     return ok;
 }
 
-static bool load_values(const tensor_file *f, const char *name, float *to, const weight *w, err *e) {
+static bool load_values(const tensor_file *f, const char *name, float *to, size_t n, err *e) {
     const file_tensor *t = tensor_file_find(f, name);
-    const size_t bytes = 4 * (size_t)w->rows * (size_t)w->cols;
-    if (!t || t->bytes != bytes)
+    if (!t || t->bytes != 4 * n)
         return err_set(e, ERR_INPUT, "the checkpoint has no '%s' of this size: was it made with other settings?", name);
-    memcpy(to, t->data, bytes);
+    memcpy(to, t->data, t->bytes);
     return true;
+}
+
+static bool load_weight(arena *a, trainer *t, trained *x, const tensor_file *weights, const tensor_file *state, err *e) {
+    bool ok = load_values(weights, x->name, x->w->values, (size_t)x->w->rows * (size_t)x->w->cols, e);
+    for (int k = 0; ok && k < OPTIMIZER_STATES; k++)
+        if (x->state[k])
+            ok = load_values(state, arena_printf(a, "%s.%s", t->optimizer.kind->state[k], x->name), x->state[k],
+                             state_size(t, k, &x->shape), e);
+    if (ok) weight_refresh(t->backend, x->w);
+    return ok;
 }
 
 bool trainer_load(trainer *t, const char *folder, int64_t step, err *e) {
@@ -179,14 +229,9 @@ bool trainer_load(trainer *t, const char *folder, int64_t step, err *e) {
     tensor_file weights, state;
     const json *j = json_parse_file(a, path_join(a, folder, "trainer.json"), 1 << 20, e);
     bool ok = j && safetensors_open(a, path_join(a, folder, "weights.safetensors"), &weights, e) &&
-              safetensors_open(a, path_join(a, folder, "optimizer.safetensors"), &state, e);
-    for (int i = 0; ok && i < t->count; i++) {
-        trained *w = &t->weights[i];
-        ok = load_values(&weights, w->name, w->w->values, w->w, e) &&
-             load_values(&state, arena_printf(a, "m.%s", w->name), w->m, w->w, e) &&
-             load_values(&state, arena_printf(a, "v.%s", w->name), w->v, w->w, e);
-        if (ok) weight_refresh(t->backend, w->w);
-    }
+              safetensors_open(a, path_join(a, folder, "optimizer.safetensors"), &state, e) &&
+              reference_load(t, path_join(a, folder, "reference.safetensors"), e);
+    for (int i = 0; ok && i < t->count; i++) ok = load_weight(a, t, &t->weights[i], &weights, &state, e);
     t->step = step;
     t->num_tokens = json_get_real(j, "num_tokens", 0);
     arena_free(a);

@@ -97,6 +97,12 @@ static void adamw(backend *b, float *values, const float *grad, float *m, float 
         cpu_kernels()->adamw(values + i, grad + i, m + i, v + i, n - i < PIECE ? n - i : PIECE, &o);
 }
 
+static void product(backend *b, float *out, const float *left, const float *right, int T, int N, int K) {
+    (void)b;
+    memset(out, 0, (size_t)N * (size_t)K * sizeof *out);
+    gemm_backward_weight(out, left, N, right, K, T, N, K, 1, COMPUTE_F32);
+}
+
 backend *backend_cpu_open(err *e) {
     (void)e;
     cpu_backend *c = memory_alloc(sizeof *c);
@@ -116,6 +122,7 @@ backend *backend_cpu_open(err *e) {
                      .sum_squares = sum_squares,
                      .scale = scale,
                      .adamw = adamw,
+                     .product = product,
                      .peak = cpu_peak,
                      .bench = cpu_bench,
                      .close = memory_release};

@@ -1,117 +1,44 @@
-/* dpo.c - direct preference optimisation (arXiv:2305.18290) and its relatives that see the same four numbers.
+/* dpo.c - direct preference optimisation (arXiv:2305.18290) and its relatives that see the same four numbers of a pair.
  *
- * A pair is the chosen and the rejected answer to one prompt. Sums run over trained tokens, n is how many they are:
- *     a = S_c - Q_c,  b = S_r - Q_r   (S under the policy, Q under the reference),   d = a - b
- * A loss type gives the loss of a pair and its slopes by a and b; the loss of the step is their mean over its pairs, weighted
- * (loss_type sigmoid,sft with loss_weights 1,0.5 adds two). Tokens of an answer share the slope: dlogp = dl/da for every chosen one. */
+ * The loss of a step is the mean over its pairs of the loss type's loss (formulas: dpo_losses.c), weighted when there are several
+ * (loss_type sigmoid,sft with loss_weights 1,0.5 adds two); sft is the token mean of -logp over all chosen answers. Variations:
+ *     ld_alpha        tokens behind the length of the shorter side count alpha in S and Q             (LD-DPO, arXiv:2409.06411)
+ *     use_weighting   l_p times w_c w_r, held constant: w = exp(mean over tokens of logp - log sum p^2)  (WPO, arXiv:2406.11827)
+ *     reference_free  Q = 0
+ * A token of an answer gets the answer's slope: dlogp = dl/dS (alpha times that in the tail of LD-DPO). */
 #include <math.h>
 #include <string.h>
 
 #include "train/objective.h"
+#include "train/objective/dpo.h"
 
 typedef struct {
-    double beta, label_smoothing;
+    double beta, label_smoothing, f_alpha_divergence_coef, ld_alpha, discopop_tau;
     opt_list loss_type, loss_weights;
+    const char *f_divergence_type;
+    bool use_weighting, reference_free, length_average;
 } dpo_options;
 
+#define AT(member) offsetof(dpo_options, member)
 static const opt options[] = {
-    {"beta", OPT_REAL, offsetof(dpo_options, beta), "0.1", 0, 1e6, NULL, "how strongly to stay near the reference"},
-    {"loss_type", OPT_LIST, offsetof(dpo_options, loss_type), "sigmoid", 0, 0, NULL,
-     "one or more of sigmoid, hinge, ipo, robust, exo_pair, nca_pair, sppo_hard, apo_zero, apo_down, sigmoid_norm, sft"},
-    {"loss_weights", OPT_LIST, offsetof(dpo_options, loss_weights), NULL, 0, 0, NULL,
-     "a weight for each loss type (unset: 1 each)"},
-    {"label_smoothing", OPT_REAL, offsetof(dpo_options, label_smoothing), "0", 0, 0.5, NULL,
-     "how often a preference is the wrong way round (robust, exo_pair, sigmoid)"},
+    {"beta", OPT_REAL, AT(beta), "0.1", 0, 1e6, NULL, "how strongly to stay near the reference"},
+    {"loss_type", OPT_LIST, AT(loss_type), "sigmoid", 0, 0, NULL, "one or more of" DPO_LOSS_NAMES},
+    {"loss_weights", OPT_LIST, AT(loss_weights), NULL, 0, 0, NULL, "a weight for each loss type (unset: 1 each)"},
+    {"label_smoothing", OPT_REAL, AT(label_smoothing), "0", 0, 0.5, NULL,
+     "how often a preference is the wrong way round (robust, exo_pair, sigmoid, aot)"},
+    {"f_divergence_type", OPT_CHOICE, AT(f_divergence_type), "reverse_kl", 0, 0, DPO_DIVERGENCE_NAMES,
+     "how distance from the reference is measured"},
+    {"f_alpha_divergence_coef", OPT_REAL, AT(f_alpha_divergence_coef), "0.5", 0, 0, NULL, "alpha of alpha_divergence"},
+    {"ld_alpha", OPT_REAL, AT(ld_alpha), NULL, 0, 1, NULL, "weight of the tokens by which one side is longer (unset: 1)"},
+    {"use_weighting", OPT_BOOL, AT(use_weighting), "false", 0, 0, NULL, "weigh pairs by how likely the policy is to write them"},
+    {"discopop_tau", OPT_REAL, AT(discopop_tau), "0.05", 1e-6, 1e6, NULL, "temperature of discopop's blend"},
+    {"reference_free", OPT_BOOL, AT(reference_free), "false", 0, 0, NULL, "ours: compare with nothing instead of a reference"},
+    {"length_average", OPT_BOOL, AT(length_average), "true", 0, 0, NULL,
+     "ours: ipo and sigmoid_norm divide log-ratios by the tokens of their answer (false: sums, as ipo's paper has it)"},
     OPT_END,
 };
 
-/* What a pair looks like to a loss type, and what it answers. */
-typedef struct {
-    double a, b, nc, nr, beta, smooth;
-    double loss, da, db;
-} pair_terms;
-
-static void sigmoid_type(pair_terms *p) { /* -(1-s) log sigmoid(beta d) - s log sigmoid(-beta d)   (s > 0: conservative DPO) */
-    const double x = p->beta * (p->a - p->b);
-    p->loss = (1 - p->smooth) * softplus(-x) + p->smooth * softplus(x);
-    p->da = -p->beta * ((1 - p->smooth) * sigmoid(-x) - p->smooth * sigmoid(x));
-    p->db = -p->da;
-}
-static void hinge_type(pair_terms *p) { /* max(0, 1 - beta d)                                        (arXiv:2309.06657) */
-    const double x = p->beta * (p->a - p->b);
-    p->loss = x < 1 ? 1 - x : 0;
-    p->da = x < 1 ? -p->beta : 0;
-    p->db = -p->da;
-}
-static void ipo_type(pair_terms *p) { /* (a/n_c - b/n_r - 1/(2 beta))^2                               (arXiv:2310.12036) */
-    const double e = p->a / p->nc - p->b / p->nr - 1 / (2 * p->beta);
-    p->loss = e * e;
-    p->da = 2 * e / p->nc;
-    p->db = -2 * e / p->nr;
-}
-static void robust_type(pair_terms *p) { /* (-(1-s) log sigmoid(x) + s log sigmoid(-x)) / (1 - 2s)    (arXiv:2403.00409) */
-    const double x = p->beta * (p->a - p->b), s = p->smooth;
-    p->loss = ((1 - s) * softplus(-x) - s * softplus(x)) / (1 - 2 * s);
-    p->da = -p->beta * ((1 - s) * sigmoid(-x) + s * sigmoid(x)) / (1 - 2 * s);
-    p->db = -p->da;
-}
-static void exo_type(pair_terms *p) { /* KL between the pair's shares and (1-s, s)                     (arXiv:2402.00856) */
-    const double x = p->beta * (p->a - p->b), q = sigmoid(x), s = p->smooth;
-    p->loss = q * (-softplus(-x) - log1p(-s)) + (1 - q) * (-softplus(x) - log(s));
-    p->da = p->beta * q * (1 - q) * (x - log1p(-s) + log(s));
-    p->db = -p->da;
-}
-static void nca_type(pair_terms *p) { /* -ls(beta a) - ls(-beta a)/2 - ls(-beta b)/2                   (arXiv:2402.05369) */
-    const double x = p->beta * p->a, y = p->beta * p->b;
-    p->loss = softplus(-x) + 0.5 * softplus(x) + 0.5 * softplus(y);
-    p->da = p->beta * (1.5 * sigmoid(x) - 1);
-    p->db = 0.5 * p->beta * sigmoid(y);
-}
-static void sppo_type(pair_terms *p) { /* (a - 1/(2 beta))^2 + (b + 1/(2 beta))^2                        (arXiv:2405.00675) */
-    const double h = 0.5 / p->beta;
-    p->loss = (p->a - h) * (p->a - h) + (p->b + h) * (p->b + h);
-    p->da = 2 * (p->a - h);
-    p->db = 2 * (p->b + h);
-}
-static void apo_zero_type(pair_terms *p) { /* 1 - sigmoid(beta a) + sigmoid(beta b)                        (arXiv:2408.06266) */
-    const double x = sigmoid(p->beta * p->a), y = sigmoid(p->beta * p->b);
-    p->loss = 1 - x + y;
-    p->da = -p->beta * x * (1 - x);
-    p->db = p->beta * y * (1 - y);
-}
-static void apo_down_type(pair_terms *p) { /* sigmoid(beta a) + 1 - sigmoid(beta (a - b)) */
-    const double x = sigmoid(p->beta * p->a), y = sigmoid(p->beta * (p->a - p->b));
-    p->loss = x + 1 - y;
-    p->da = p->beta * (x * (1 - x) - y * (1 - y));
-    p->db = p->beta * y * (1 - y);
-}
-static void norm_type(pair_terms *p) { /* sigmoid on lengths-averaged log-ratios */
-    const double x = p->beta * (p->a / p->nc - p->b / p->nr), slope = -p->beta * sigmoid(-x);
-    p->loss = softplus(-x);
-    p->da = slope / p->nc;
-    p->db = -slope / p->nr;
-}
-
-static const struct {
-    const char *name;
-    void (*terms)(pair_terms *p); /* NULL: sft, which is a mean over tokens and not over pairs */
-} types[] = {{"sigmoid", sigmoid_type},
-             {"hinge", hinge_type},
-             {"ipo", ipo_type},
-             {"robust", robust_type},
-             {"exo_pair", exo_type},
-             {"nca_pair", nca_type},
-             {"sppo_hard", sppo_type},
-             {"apo_zero", apo_zero_type},
-             {"apo_down", apo_down_type},
-             {"sigmoid_norm", norm_type},
-             {"sft", NULL}};
-
-static int type_of(const char *name) {
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (strcmp(types[i].name, name) == 0) return (int)i;
-    return -1;
-}
+/* ---- what may be asked for ------------------------------------------------------------------------------------------------------ */
 
 static double weight_of(const dpo_options *o, int i) {
     double w = 1;
@@ -119,17 +46,26 @@ static double weight_of(const dpo_options *o, int i) {
     return w;
 }
 
+static bool check_type(const dpo_options *o, const char *name, err *e) {
+    const dpo_loss_type *type = dpo_loss_type_of(name);
+    if (!type) return err_set(e, ERR_UNSUPPORTED, "loss_type '%s' is not here; there are:%s", name, DPO_LOSS_NAMES);
+    if (strcmp(name, "exo_pair") == 0 && o->label_smoothing <= 0)
+        return err_set(e, ERR_USAGE, "exo_pair wants label_smoothing above 0 (its paper: 1e-3)");
+    if (strcmp(name, "robust") == 0 && o->label_smoothing >= 0.5)
+        return err_set(e, ERR_USAGE, "robust wants label_smoothing below 0.5");
+    if (!type->divergence && strcmp(o->f_divergence_type, "reverse_kl") != 0)
+        return err_set(e, ERR_USAGE, "loss_type %s knows only f_divergence_type reverse_kl, not %s", name, o->f_divergence_type);
+    if (type->match && o->use_weighting)
+        return err_set(e, ERR_USAGE, "use_weighting weighs pairs, and %s matches answers of different pairs", name);
+    return true;
+}
+
 static bool dpo_check(const void *opts, err *e) {
     const dpo_options *o = opts;
     double w;
-    for (int i = 0; i < o->loss_type.count; i++) {
-        if (type_of(o->loss_type.item[i]) < 0)
-            return err_set(e, ERR_UNSUPPORTED, "loss_type '%s' is not here; there are: %s", o->loss_type.item[i],
-                           options[1].help + sizeof "one or more of " - 1);
-        if (strcmp(o->loss_type.item[i], "exo_pair") == 0 && o->label_smoothing <= 0)
-            return err_set(e, ERR_USAGE, "exo_pair wants label_smoothing above 0 (its paper: 1e-3)");
-    }
     if (!o->loss_type.count) return err_set(e, ERR_USAGE, "loss_type is empty");
+    for (int i = 0; i < o->loss_type.count; i++)
+        if (!check_type(o, o->loss_type.item[i], e)) return false;
     if (o->loss_weights.count && o->loss_weights.count != o->loss_type.count)
         return err_set(e, ERR_USAGE, "%d loss_weights for %d loss types", o->loss_weights.count, o->loss_type.count);
     for (int i = 0; i < o->loss_weights.count; i++)
@@ -139,67 +75,192 @@ static bool dpo_check(const void *opts, err *e) {
     return true;
 }
 
-static double gain(const columns *c, seq s) { /* how much likelier than under the reference, in nats */
-    return sum_trained(c, c->logp, s) - (c->ref_logp ? sum_trained(c, c->ref_logp, s) : 0);
+static unsigned dpo_needs(const void *opts) {
+    const dpo_options *o = opts;
+    return (o->reference_free ? 0 : NEEDS(COLUMN_REF_LOGP)) | (o->use_weighting ? NEEDS(COLUMN_LOG_SUM_SQ) : 0);
 }
 
-/* One loss type over all pairs. */
-static double add_type(const dpo_options *o, int which, double weight, const columns *c, gradients *g) {
-    const double pairs = c->step.pairs > 1 ? c->step.pairs : 1, tokens = c->step.chosen_tokens > 1 ? c->step.chosen_tokens : 1;
-    double loss = 0;
+/* Matching needs every answer of the batch; so does the weighted sft term, whose mean weight multiplies every token. */
+static objective_scope dpo_scope(const void *opts) {
+    const dpo_options *o = opts;
+    for (int i = 0; i < o->loss_type.count; i++) {
+        const dpo_loss_type *type = dpo_loss_type_of(o->loss_type.item[i]);
+        if (type->match || (!type->link && o->use_weighting)) return SCOPE_STEP;
+    }
+    return SCOPE_PAIR;
+}
+
+/* ---- pairs as numbers ----------------------------------------------------------------------------------------------------------------- */
+
+/* One side of all pairs, arrays [P]. */
+typedef struct {
+    seq *tokens;
+    log_sums *sum;
+    double *n;          /* trained tokens */
+    double *likelihood; /* WPO's w of the answer; 1 without */
+    double *dS;         /* slope of the loss by S */
+} side;
+
+typedef struct {
+    arena *a;
+    const dpo_options *o;
+    const columns *c;
+    side chosen, rejected;
+    double *every; /* [P] slope by each single logp of the chosen answer */
+    int *whole;    /* [P] trained tokens that count 1; those behind count tail */
+    double tail;
+} batch;
+
+static side new_side(arena *a, int P) {
+    return (side){.tokens = arena_array(a, seq, P + 1),
+                  .sum = arena_array(a, log_sums, P + 1),
+                  .n = arena_array(a, double, P + 1),
+                  .likelihood = arena_array(a, double, P + 1),
+                  .dS = arena_array(a, double, P + 1)};
+}
+
+/* The first `whole` trained values as they are, the others times `tail`. */
+static double sum_head(const columns *c, const float *x, seq s, int whole, double tail) {
+    double sum = 0;
+    for (int t = s.begin, i = 0; t < s.end; t++)
+        if (c->mask[t]) sum += (i++ < whole ? 1 : tail) * (double)x[t];
+    return sum;
+}
+
+static double likelihood(const batch *b, seq s, double n) {
+    const columns *c = b->c;
+    if (!b->o->use_weighting) return 1;
+    return exp((sum_trained(c, c->logp, s) - sum_trained(c, c->log_sum_sq, s)) / (n > 1 ? n : 1));
+}
+
+static void fill_side(const batch *b, side *x, int p) {
+    const columns *c = b->c;
+    const bool reference = c->ref_logp && !b->o->reference_free;
+    x->sum[p] = (log_sums){sum_head(c, c->logp, x->tokens[p], b->whole[p], b->tail),
+                           reference ? sum_head(c, c->ref_logp, x->tokens[p], b->whole[p], b->tail) : 0};
+    x->likelihood[p] = likelihood(b, x->tokens[p], x->n[p]);
+}
+
+static batch read_pairs(arena *a, const dpo_options *o, const columns *c) {
+    batch b = {.a = a,
+               .o = o,
+               .c = c,
+               .chosen = new_side(a, c->P),
+               .rejected = new_side(a, c->P),
+               .every = arena_array(a, double, c->P + 1),
+               .whole = arena_array(a, int, c->P + 1),
+               .tail = isnan(o->ld_alpha) ? 1 : o->ld_alpha};
     for (int p = 0; p < c->P; p++) {
-        const seq chosen = c->sequence[c->pairs[p].chosen], rejected = c->sequence[c->pairs[p].rejected];
-        if (!types[which].terms) {
-            loss -= weight * sum_trained(c, c->logp, chosen) / tokens;
-            add_dlogp(c, g, chosen, -weight / tokens);
-            continue;
-        }
-        const int nc = count_trained(c, chosen), nr = count_trained(c, rejected);
-        pair_terms t = {.a = gain(c, chosen),
-                        .b = gain(c, rejected),
-                        .nc = nc > 1 ? nc : 1,
-                        .nr = nr > 1 ? nr : 1,
-                        .beta = o->beta,
-                        .smooth = o->label_smoothing};
-        types[which].terms(&t);
-        loss += weight * t.loss / pairs;
-        add_dlogp(c, g, chosen, weight * t.da / pairs);
-        add_dlogp(c, g, rejected, weight * t.db / pairs);
+        b.chosen.tokens[p] = c->sequence[c->pairs[p].chosen];
+        b.rejected.tokens[p] = c->sequence[c->pairs[p].rejected];
+        b.chosen.n[p] = count_trained(c, b.chosen.tokens[p]);
+        b.rejected.n[p] = count_trained(c, b.rejected.tokens[p]);
+        b.whole[p] = (int)fmin(b.chosen.n[p], b.rejected.n[p]);
+        fill_side(&b, &b.chosen, p);
+        fill_side(&b, &b.rejected, p);
+    }
+    return b;
+}
+
+/* ---- losses --------------------------------------------------------------------------------------------------------------------------- */
+
+static double pair_weight(const batch *b, int p) { return b->chosen.likelihood[p] * b->rejected.likelihood[p]; }
+
+static const matching *matched(const batch *b, const dpo_loss_type *type) {
+    matching *m = arena_array(b->a, matching, b->c->P + 1);
+    for (int p = 0; p < b->c->P; p++) m[p] = (matching){p, p, p, p};
+    if (type->match) type->match(b->chosen.sum, b->rejected.sum, b->c->P, m);
+    return m;
+}
+
+/* Loss and slopes by S_c and S_r (in da, db) of one term of a loss type. */
+static pair_terms term(const batch *b, const dpo_loss_type *type, const matching *m) {
+    const dpo_options *o = b->o;
+    const dpo_divergence *f = dpo_divergence_of(type->divergence ? o->f_divergence_type : "reverse_kl");
+    const double a = b->chosen.sum[m->chosen].S - b->chosen.sum[m->chosen_reference].Q,
+                 r = b->rejected.sum[m->rejected].S - b->rejected.sum[m->rejected_reference].Q, coef = o->f_alpha_divergence_coef;
+    pair_terms t = {.a = f->score(a, coef),
+                    .b = f->score(r, coef),
+                    .nc = o->length_average ? fmax(1, b->chosen.n[m->chosen]) : 1,
+                    .nr = o->length_average ? fmax(1, b->rejected.n[m->rejected]) : 1,
+                    .beta = o->beta,
+                    .smoothing = o->label_smoothing,
+                    .tau = o->discopop_tau};
+    type->link(&t);
+    const double w = pair_weight(b, m->chosen);
+    t.loss *= w;
+    t.da *= w * f->slope(a, coef);
+    t.db *= w * f->slope(r, coef);
+    return t;
+}
+
+/* sft: mean of -logp over the step's chosen tokens (times the pairs' mean weight). */
+static double add_sft(const batch *b, double weight) {
+    const columns *c = b->c;
+    const double tokens = fmax(1, c->step.chosen_tokens);
+    double loss = 0, mean = 0;
+    for (int p = 0; p < c->P; p++) mean += pair_weight(b, p) / c->P;
+    for (int p = 0; p < c->P; p++) {
+        loss -= weight * mean * sum_trained(c, c->logp, b->chosen.tokens[p]) / tokens;
+        b->every[p] -= weight * mean / tokens;
     }
     return loss;
 }
 
-static void add_metrics(const dpo_options *o, const columns *c, metrics *m) {
-    double entropy = 0, tokens = 0, hits = 0, chosen_tokens = 0;
-    for (int p = 0; p < c->P; p++) {
-        const seq side[2] = {c->sequence[c->pairs[p].chosen], c->sequence[c->pairs[p].rejected]};
-        static const char *const rewards[2] = {"rewards/chosen", "rewards/rejected"},
-                                 *const logps[2] = {"logps/chosen", "logps/rejected"},
-                                 *const logits[2] = {"logits/chosen", "logits/rejected"};
-        double r[2];
-        for (int k = 0; k < 2; k++) {
-            const int n = count_trained(c, side[k]);
-            r[k] = o->beta * gain(c, side[k]);
-            metric_add(m, rewards[k], r[k], 1);
-            metric_add(m, logps[k], sum_trained(c, c->logp, side[k]), 1);
-            if (c->mean_logit) metric_add(m, logits[k], sum_trained(c, c->mean_logit, side[k]), n);
-            if (c->entropy) entropy += sum_trained(c, c->entropy, side[k]);
-            tokens += n;
-        }
-        if (c->hit) hits += sum_trained(c, c->hit, side[0]);
-        chosen_tokens += count_trained(c, side[0]);
-        metric_add(m, "rewards/accuracies", r[0] > r[1], 1);
-        metric_add(m, "rewards/margins", r[0] - r[1], 1);
+/* Share of the step's loss; slopes are added up in dS. */
+static double add_type(const batch *b, const dpo_loss_type *type, double weight) {
+    const double pairs = fmax(1, b->c->step.pairs);
+    double loss = 0;
+    if (!type->link) return add_sft(b, weight);
+    const matching *m = matched(b, type);
+    for (int i = 0; i < b->c->P; i++) {
+        const pair_terms t = term(b, type, &m[i]);
+        loss += weight * t.loss / pairs;
+        b->chosen.dS[m[i].chosen] += weight * t.da / pairs;
+        b->rejected.dS[m[i].rejected] += weight * t.db / pairs;
     }
-    if (c->entropy) metric_add(m, "entropy", entropy, tokens);
-    if (c->hit) metric_add(m, "mean_token_accuracy", hits, chosen_tokens);
+    return loss;
+}
+
+static void spread(const batch *b, const side *x, int p, double every, gradients *g) {
+    for (int t = x->tokens[p].begin, i = 0; t < x->tokens[p].end; t++)
+        if (b->c->mask[t]) g->dlogp[t] += (float)(every + (i++ < b->whole[p] ? 1 : b->tail) * x->dS[p]);
+}
+
+/* ---- metrics ---------------------------------------------------------------------------------------------------------------------------- */
+
+static double add_side_metrics(const batch *b, const side *x, int p, bool chosen, metrics *m) {
+    const columns *c = b->c;
+    const double reward = b->o->beta * (x->sum[p].S - x->sum[p].Q);
+    metric_add(m, chosen ? "rewards/chosen" : "rewards/rejected", reward, 1);
+    metric_add(m, chosen ? "logps/chosen" : "logps/rejected", x->sum[p].S, 1);
+    if (c->mean_logit)
+        metric_add(m, chosen ? "logits/chosen" : "logits/rejected", sum_trained(c, c->mean_logit, x->tokens[p]), x->n[p]);
+    if (c->entropy) metric_add(m, "entropy", sum_trained(c, c->entropy, x->tokens[p]), x->n[p]);
+    if (c->hit && chosen) metric_add(m, "mean_token_accuracy", sum_trained(c, c->hit, x->tokens[p]), x->n[p]);
+    return reward;
+}
+
+static void add_metrics(const batch *b, metrics *m) {
+    for (int p = 0; p < b->c->P; p++) {
+        const double good = add_side_metrics(b, &b->chosen, p, true, m), bad = add_side_metrics(b, &b->rejected, p, false, m);
+        metric_add(m, "rewards/accuracies", good > bad, 1);
+        metric_add(m, "rewards/margins", good - bad, 1);
+    }
 }
 
 static double dpo_loss(const void *opts, const columns *c, gradients *g) {
     const dpo_options *o = opts;
+    arena *a = arena_new();
+    const batch b = read_pairs(a, o, c);
     double loss = 0;
-    for (int i = 0; i < o->loss_type.count; i++) loss += add_type(o, type_of(o->loss_type.item[i]), weight_of(o, i), c, g);
-    if (g->metrics) add_metrics(o, c, g->metrics);
+    for (int i = 0; i < o->loss_type.count; i++) loss += add_type(&b, dpo_loss_type_of(o->loss_type.item[i]), weight_of(o, i));
+    for (int p = 0; p < c->P; p++) {
+        spread(&b, &b.chosen, p, b.every[p], g);
+        spread(&b, &b.rejected, p, 0, g);
+    }
+    if (g->metrics) add_metrics(&b, g->metrics);
+    arena_free(a);
     return loss;
 }
 
@@ -207,27 +268,77 @@ static double dpo_loss(const void *opts, const columns *c, gradients *g) {
 static double dpo_start(const void *opts) {
     const dpo_options *o = opts;
     double loss = 0;
+    if (o->use_weighting || o->reference_free) return NAN;
     for (int i = 0; i < o->loss_type.count; i++) {
-        pair_terms t = {.nc = 1, .nr = 1, .beta = o->beta, .smooth = o->label_smoothing};
-        const int which = type_of(o->loss_type.item[i]);
-        if (!types[which].terms) return NAN;
-        types[which].terms(&t);
+        pair_terms t = {.nc = 1, .nr = 1, .beta = o->beta, .smoothing = o->label_smoothing, .tau = o->discopop_tau};
+        const dpo_loss_type *type = dpo_loss_type_of(o->loss_type.item[i]);
+        if (!type->link) return NAN;
+        type->link(&t);
         loss += weight_of(o, i) * t.loss;
     }
     return loss;
+}
+
+/* ---- what lies on the way --------------------------------------------------------------------------------------------------------------- */
+
+/* One number per sequence, in the order of the sequences. */
+static void put_sequences(json_writer *w, const char *key, const columns *c, const double *chosen, const double *rejected,
+                          size_t stride) {
+    arena *a = arena_new();
+    double *out = arena_array(a, double, c->S + 1);
+    for (int p = 0; p < c->P; p++) {
+        out[c->pairs[p].chosen] = chosen[(size_t)p * stride];
+        out[c->pairs[p].rejected] = rejected[(size_t)p * stride];
+    }
+    json_key(w, key), json_open(w, '[');
+    for (int s = 0; s < c->S; s++) json_put_real(w, out[s]);
+    json_close(w);
+    arena_free(a);
+}
+
+/* A matched type's terms come in order of rank; sft's token mean stands at every pair. */
+static void put_type(json_writer *w, const batch *b, const dpo_loss_type *type) {
+    const matching *m = matched(b, type);
+    double tokens = 0, nll = 0;
+    for (int p = 0; p < b->c->P; p++) {
+        tokens += b->chosen.n[p];
+        nll -= sum_trained(b->c, b->c->logp, b->chosen.tokens[p]);
+    }
+    json_open(w, '[');
+    for (int i = 0; i < b->c->P; i++)
+        json_put_real(w, type->link ? term(b, type, &m[i]).loss : pair_weight(b, i) * nll / fmax(1, tokens));
+    json_close(w);
+}
+
+static void dpo_explain(const void *opts, const columns *c, json_writer *w) {
+    enum { PAIR = sizeof(log_sums) / sizeof(double) };
+    const dpo_options *o = opts;
+    arena *a = arena_new();
+    const batch b = read_pairs(a, o, c);
+    put_sequences(w, "S", c, &b.chosen.sum->S, &b.rejected.sum->S, PAIR);
+    put_sequences(w, "Q", c, &b.chosen.sum->Q, &b.rejected.sum->Q, PAIR);
+    put_sequences(w, "n", c, b.chosen.n, b.rejected.n, 1);
+    if (o->use_weighting) put_sequences(w, "wpo_weight", c, b.chosen.likelihood, b.rejected.likelihood, 1);
+    json_key(w, "loss_per_pair");
+    if (o->loss_type.count > 1) json_open(w, '[');
+    for (int i = 0; i < o->loss_type.count; i++) put_type(w, &b, dpo_loss_type_of(o->loss_type.item[i]));
+    if (o->loss_type.count > 1) json_close(w);
+    arena_free(a);
 }
 
 const objective objective_dpo = {.name = "dpo",
                                  .words = "prefer the chosen answer to the rejected one",
                                  .rows = WANTS_PAIRS,
                                  .scope = SCOPE_PAIR,
+                                 .scope_of = dpo_scope,
                                  .reference = true,
-                                 .needs = NEEDS(COLUMN_LOGP) | NEEDS(COLUMN_REF_LOGP) | NEEDS(COLUMN_MASK) | NEEDS(COLUMN_PAIR) |
-                                          NEEDS(COLUMN_LABEL) | NEEDS(COLUMN_ENTROPY) | NEEDS(COLUMN_HIT) |
-                                          NEEDS(COLUMN_MEAN_LOGIT),
+                                 .needs = NEEDS(COLUMN_LOGP) | NEEDS(COLUMN_MASK) | NEEDS(COLUMN_PAIR) | NEEDS(COLUMN_LABEL) |
+                                          NEEDS(COLUMN_ENTROPY) | NEEDS(COLUMN_HIT) | NEEDS(COLUMN_MEAN_LOGIT),
+                                 .more_needs = dpo_needs,
                                  .options = options,
                                  .options_size = sizeof(dpo_options),
                                  .learning_rate = 1e-6,
                                  .check = dpo_check,
                                  .loss = dpo_loss,
-                                 .start = dpo_start};
+                                 .start = dpo_start,
+                                 .explain = dpo_explain};

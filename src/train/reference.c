@@ -1,0 +1,130 @@
+/* reference.c - the frozen model a policy is compared with: which one it is, its log-probabilities, how it may follow the policy. */
+#include <string.h>
+
+#include "train/loop.h"
+
+/* ---- which model ------------------------------------------------------------------------------------------------------------------ */
+
+static bool needs_reference(const trainer *t) { return objective_needs(t->s->objective, t->s->own) & NEEDS(COLUMN_REF_LOGP); }
+
+/* An adapter that only starts at zero (B = 0) is the reference when switched off; one that was trained before needs a frozen copy. */
+static bool freeze_adapter(trainer *t, err *e) {
+    bool fresh = true;
+    for (int i = 0; i < t->adapter->count && fresh; i++) {
+        const weight *B = t->adapter->entry[i].B;
+        fresh = values_sum_squares(t->backend, B->values, (size_t)B->rows * (size_t)B->cols) == 0;
+    }
+    return fresh || (t->reference_adapter = adapter_open(t->arena, t->policy, t->s->o.adapter, false, e)) != NULL;
+}
+
+static bool same_shapes(const trainer *t, err *e) {
+    const model *p = t->policy, *r = t->reference;
+    bool same = p->count == r->count;
+    for (int i = 0; same && i < p->count; i++)
+        same = p->parameters[i].w->rows == r->parameters[i].w->rows && p->parameters[i].w->cols == r->parameters[i].w->cols;
+    return same || err_set(e, ERR_USAGE, "sync_ref_model mixes weights, and %s has other shapes than %s", r->path, p->path);
+}
+
+bool reference_open(trainer *t, err *e) {
+    const train_options *o = &t->s->o;
+    const model_options frozen = {.compute = t->compute, .no_text = true};
+    if (!needs_reference(t)) return true;
+    if (!o->reference && t->adapter) return freeze_adapter(t, e);
+    t->reference = model_open(t->arena, t->backend, o->reference ? o->reference : o->base, &frozen, e);
+    return t->reference && (!o->sync_ref_model || same_shapes(t, e));
+}
+
+/* ---- log-probabilities -------------------------------------------------------------------------------------------------------------- */
+
+static void forget(trainer *t) {
+    for (int64_t i = 0; t->reference_logp && i < rows_count(t->rows); i++) {
+        memory_release(t->reference_logp[i]);
+        t->reference_logp[i] = NULL;
+    }
+}
+
+void reference_close(trainer *t) {
+    forget(t);
+    t->reference_logp = NULL;
+}
+
+static void compute(trainer *t, const piece *p, float *out) {
+    const model *m = t->reference ? t->reference : t->policy;
+    tape *tp = tape_new(t->backend, t->pool, (tape_options){.compute = t->compute});
+    tensor *h = op_rows(tp, model_forward(m, tp, &(model_batch){p->ids, &p->layout}, t->reference_adapter), p->head_row, p->R);
+    op_logp(tp, h, m->head, m->head_bias, &(logp_form){.target = p->target, .columns = {.logp = out}});
+    tape_free(tp);
+}
+
+void reference_pass(trainer *t, const piece *p, float *out) {
+    bool known = true;
+    for (int i = 0; i < p->rows; i++) known &= t->reference_logp[p->index[i]] != NULL;
+    if (!known) compute(t, p, out);
+    for (int i = 0, at = 0; i < p->rows; i++) {
+        const int n = row_trained(&p->row[i]);
+        float **kept = &t->reference_logp[p->index[i]];
+        if (known) memcpy(out + at, *kept, (size_t)n * sizeof *out);
+        else if (!*kept) *kept = memcpy(memory_alloc((size_t)(n + 1) * sizeof **kept), out + at, (size_t)n * sizeof *out);
+        at += n;
+    }
+}
+
+/* ---- following the policy (TR-DPO, arXiv:2404.09656): ref = alpha policy + (1 - alpha) ref --------------------------------------------- */
+
+static void mix_weight(backend *b, double alpha, const weight *from, weight *to) {
+    const size_t n = (size_t)to->rows * (size_t)to->cols;
+    float *x = memory_alloc(n * sizeof *x), *y = memory_alloc(n * sizeof *y);
+    weight_read(b, from, x);
+    weight_read(b, to, y);
+    for (size_t i = 0; i < n; i++) y[i] = (float)(alpha * (double)x[i] + (1 - alpha) * (double)y[i]);
+    weight_set(b, to, y);
+    memory_release(x);
+    memory_release(y);
+}
+
+void reference_sync(trainer *t) {
+    const train_options *o = &t->s->o;
+    if (!o->sync_ref_model || t->step % o->ref_model_sync_steps) return;
+    for (int i = 0; i < t->reference->count; i++)
+        mix_weight(t->backend, o->ref_model_mixup_alpha, t->policy->parameters[i].w, t->reference->parameters[i].w);
+    forget(t);
+}
+
+/* A reference that has moved is part of a checkpoint. */
+bool reference_save(const trainer *t, const char *path, err *e) {
+    if (!t->s->o.sync_ref_model) return true;
+    arena *a = arena_new();
+    const model *r = t->reference;
+    tensor_to_write *w = arena_array(a, tensor_to_write, r->count + 1);
+    for (int i = 0; i < r->count; i++) {
+        const weight *x = r->parameters[i].w;
+        const size_t n = (size_t)x->rows * (size_t)x->cols;
+        float *values = arena_array(a, float, n);
+        weight_read(t->backend, x, values);
+        w[i] = (tensor_to_write){.name = r->parameters[i].name,
+                                 .type = "F32",
+                                 .dims = 2,
+                                 .shape = {x->rows, x->cols},
+                                 .data = values,
+                                 .bytes = n * sizeof *values};
+    }
+    const bool ok = safetensors_write(path, w, r->count, NULL, NULL, e);
+    arena_free(a);
+    return ok;
+}
+
+bool reference_load(trainer *t, const char *path, err *e) {
+    if (!t->s->o.sync_ref_model) return true;
+    arena *a = arena_new();
+    tensor_file f;
+    bool ok = safetensors_open(a, path, &f, e);
+    for (int i = 0; ok && i < t->reference->count; i++) {
+        const parameter *p = &t->reference->parameters[i];
+        const file_tensor *x = tensor_file_find(&f, p->name);
+        if (!x || x->bytes != 4 * (size_t)p->w->rows * (size_t)p->w->cols)
+            ok = err_set(e, ERR_INPUT, "the checkpoint's reference has no '%s' of this size", p->name);
+        else weight_set(t->backend, p->w, x->data);
+    }
+    arena_free(a);
+    return ok;
+}
