@@ -228,7 +228,7 @@ static tape_options options_of(const trainer *t) {
     return (tape_options){.compute = t->compute,
                           .grad = true,
                           .recompute = t->s->o.gradient_checkpointing,
-                          .dropout = strcmp(t->s->objective->name, "sft") == 0,
+                          .dropout = t->s->objective->dropout,
                           .seed = rng_mix((uint64_t)t->s->o.seed, (uint64_t)t->step)};
 }
 
