@@ -18,41 +18,40 @@ typedef struct {
 } flags;
 
 /* Flags of the command itself; every other one is an option of the run. */
-static const struct {
-    const char *name, *help;
-    size_t at;
-    bool text;
-} own_flags[] = {
-    {"output", "the run folder to make (unset: a new one in the data folder)", offsetof(flags, output), true},
-    {"resume", "go on with this run folder from its newest whole checkpoint", offsetof(flags, resume), true},
-    {"run", "run this folder, whose config.json is there already", offsetof(flags, run), true},
-    {"preset", "settings that belong together: small-feedback", offsetof(flags, preset), true},
-    {"config", "a JSON file of options", offsetof(flags, config), true},
-    {"preview", "check everything, print the first batch with trained tokens marked, train nothing", offsetof(flags, preview),
-     false},
-    {"describe", "objectives and options as tables (--json)", offsetof(flags, describe), false},
-    {"json", "metrics (or the preview) as JSON lines on standard output", offsetof(flags, json), false},
-    {"quiet", "no progress", offsetof(flags, quiet), false},
+static const opt own_flags[] = {
+    {"output", OPT_TEXT, offsetof(flags, output), NULL, 0, 0, NULL,
+     "the run folder to make (unset: a new one in the data folder)"},
+    {"resume", OPT_TEXT, offsetof(flags, resume), NULL, 0, 0, NULL,
+     "go on with this run folder from its newest whole checkpoint"},
+    {"run", OPT_TEXT, offsetof(flags, run), NULL, 0, 0, NULL, "run this folder, whose config.json is there already"},
+    {"preset", OPT_TEXT, offsetof(flags, preset), NULL, 0, 0, NULL, "settings that belong together: small-feedback"},
+    {"config", OPT_TEXT, offsetof(flags, config), NULL, 0, 0, NULL, "a JSON file of options"},
+    {"set", OPT_EACH, offsetof(flags, set), NULL, 0, 0, NULL, "KEY=VALUE, any option of the run"},
+    {"preview", OPT_BOOL, offsetof(flags, preview), "false", 0, 0, NULL,
+     "check everything, print the first batch with trained tokens marked, train nothing"},
+    {"describe", OPT_BOOL, offsetof(flags, describe), "false", 0, 0, NULL, "objectives and options as tables (--json)"},
+    {"json", OPT_BOOL, offsetof(flags, json), "false", 0, 0, NULL, "metrics (or the preview) as JSON lines on standard output"},
+    {"quiet", OPT_BOOL, offsetof(flags, quiet), "false", 0, 0, NULL, "no progress"},
+    OPT_END,
 };
 
 static bool train(arena *a, int argc, char **argv, err *e);
 const command command_train = {"train", "fine-tune a model on feedback",
-                               "OBJECTIVE --base MODEL --data FILE [--set KEY=VALUE ...] [--OPTION VALUE ...]", NULL, train};
+                               "OBJECTIVE --base MODEL --data FILE [--set KEY=VALUE ...] [--OPTION VALUE ...]", own_flags, train};
 
 static void print_help(const char *only) {
     buf out = {0};
     arena *a = arena_new();
     buf_printf(&out, "fettle train: %s\n\nusage: fettle train %s\n\nobjectives: %s\n\nof this command:\n", command_train.words,
                command_train.usage, objective_names(a));
-    for (size_t i = 0; i < sizeof own_flags / sizeof *own_flags; i++)
-        buf_printf(&out, "  --%-28s %s\n", own_flags[i].name, own_flags[i].help);
-    buf_put_text(&out, "  --set KEY=VALUE               any option below\n\noptions of the run:\n");
+    opt_help(&out, own_flags);
+    buf_put_text(&out, "\noptions of the run:\n");
     opt_help(&out, train_option_table);
     int count;
     const objective *const *list = objective_list(&count);
     for (int i = 0; i < count; i++) {
         if (only && strcmp(list[i]->name, only) != 0) continue;
-        buf_printf(&out, "\nof %s (%s):\n", list[i]->name, list[i]->words);
+        buf_printf(&out, "\nof %s (%s; learning rate %g):\n", list[i]->name, list[i]->words, list[i]->learning_rate);
         opt_help(&out, list[i]->options);
     }
     fwrite(out.ptr, 1, out.len, stdout);
@@ -81,11 +80,9 @@ static bool read_flags(arena *a, int argc, char **argv, flags *f, bool *help, er
         const char *equals = strchr(word, '='),
                    *key = arena_copy(a, word + 2, equals ? (size_t)(equals - word - 2) : strlen(word + 2)),
                    *value = equals ? equals + 1 : NULL;
-        size_t k = 0;
-        while (k < sizeof own_flags / sizeof *own_flags && strcmp(own_flags[k].name, key) != 0) k++;
-        const bool own = k < sizeof own_flags / sizeof *own_flags;
-        if (own && !own_flags[k].text) {
-            *(bool *)((char *)f + own_flags[k].at) = true;
+        const opt *own = opt_find(own_flags, str_of(key));
+        if (own && own->type == OPT_BOOL) {
+            *(bool *)((char *)f + own->offset) = true;
             continue;
         }
         const opt *o = opt_find(train_option_table, str_of(key));
@@ -93,8 +90,8 @@ static bool read_flags(arena *a, int argc, char **argv, flags *f, bool *help, er
         if (lone) value = "true";
         if (!value && i + 1 == argc) return err_set(e, ERR_USAGE, "--%s wants a value", key);
         if (!value) value = argv[++i];
-        if (own) *(const char **)(void *)((char *)f + own_flags[k].at) = value;
-        else if (!add_set(a, f, strcmp(key, "set") == 0 ? value : key, strcmp(key, "set") == 0 ? NULL : value, e)) return false;
+        if (own && own->type == OPT_TEXT) *(const char **)(void *)((char *)f + own->offset) = value;
+        else if (!add_set(a, f, own ? value : key, own ? NULL : value, e)) return false;
     }
     return true;
 }

@@ -27,6 +27,12 @@ const preset *preset_find(const char *name) {
     return NULL;
 }
 
+static const char *preset_names(arena *a) {
+    const char *names = "";
+    for (const preset *p = run_presets; p->name; p++) names = arena_printf(a, "%s%s%s", names, *names ? ", " : "", p->name);
+    return names;
+}
+
 static const opt *find_key(const resolved *r, str key, void **target) {
     for (int g = 0; g < r->count; g++) {
         const opt *o = opt_find(r->groups[g].table, key);
@@ -89,7 +95,7 @@ bool resolve_set_json(arena *a, resolved *r, const json *object, const char *sou
 
 bool resolve_preset(arena *a, resolved *r, const char *name, err *e) {
     const preset *p = preset_find(name);
-    if (!p) return err_set(e, ERR_USAGE, "no preset '%s'; there is: small-feedback", name);
+    if (!p) return err_set(e, ERR_USAGE, "no preset '%s'; there are: %s", name, preset_names(a));
     for (const char *const *s = p->settings; *s; s++) {
         const char *equals = strchr(*s, '=');
         void *target;

@@ -95,6 +95,7 @@ typedef struct {
     objective_rows rows;      /* what kind of examples it trains on */
     objective_scope scope;
     bool reference;     /* needs a frozen reference */
+    bool dropout;       /* lora_dropout applies; TRL switches dropout off in every trainer but SFT's */
     unsigned needs;     /* NEEDS(COLUMN_LOGP) | ...; metrics-only columns included */
     const opt *options; /* beta ...; struct of options_size */
     size_t options_size;

@@ -28,7 +28,7 @@ const opt train_option_table[] = {
     {"micro_batch_tokens", OPT_INT, AT(micro_batch_tokens), "1024", 1, 1e7, NULL, "ours: tokens computed at a time; changes memory and speed, not the result"},
     {"num_train_epochs", OPT_REAL, AT(num_train_epochs), "3", 0, 1e6, NULL, "passes over the rows"},
     {"max_steps", OPT_INT, AT(max_steps), "-1", -1, 1e9, NULL, "steps instead of epochs; -1: epochs"},
-    {"learning_rate", OPT_REAL, AT(learning_rate), NULL, 0, 1e3, NULL, "unset: TRL's for the objective (sft 2e-5, dpo 1e-6)"},
+    {"learning_rate", OPT_REAL, AT(learning_rate), NULL, 0, 1e3, NULL, "unset: TRL's default for the objective"},
     {"lr_scheduler_type", OPT_CHOICE, AT(lr_scheduler_type), "linear", 0, 0, SCHEDULE_NAMES, "how the rate changes"},
     {"lr_scheduler_kwargs", OPT_TEXT, AT(lr_scheduler_kwargs), NULL, 0, 0, NULL, "an object of further settings of the schedule"},
     {"warmup_steps", OPT_REAL, AT(warmup_steps), "0", 0, 1e9, NULL, "steps of warm-up, or a share of all steps below 1"},

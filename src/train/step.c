@@ -199,7 +199,7 @@ static tape *new_tape(const trainer *t, bool grad) {
                     (tape_options){.compute = t->compute,
                                    .grad = grad,
                                    .recompute = t->s->o.gradient_checkpointing,
-                                   .dropout = strcmp(t->s->objective->name, "sft") == 0,
+                                   .dropout = t->s->objective->dropout,
                                    .seed = rng_mix((uint64_t)t->s->o.seed, (uint64_t)t->step)});
 }
 
