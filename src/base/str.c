@@ -73,6 +73,14 @@ bool str_to_double(str s, double *out) {
 
 char *str_copy(arena *a, str s) { return arena_copy(a, s.ptr, s.len); }
 
+str str_join(arena *a, str first, str second) {
+    char *both = arena_alloc(a, first.len + second.len + 1);
+    if (first.len) memcpy(both, first.ptr, first.len);
+    if (second.len) memcpy(both + first.len, second.ptr, second.len);
+    both[first.len + second.len] = 0;
+    return (str){both, first.len + second.len};
+}
+
 void buf_free(buf *b) {
     memory_release(b->ptr);
     *b = (buf){0};

@@ -117,9 +117,11 @@ static bool slurp(arena *a, const char *path, str *out, err *e) { return file_re
 
 bool program_run(arena *a, const char *const *words, str input, program_result *r, err *e) {
     char *in = path_join(a, scratch, "stdin"), *out = path_join(a, scratch, "stdout"), *errors = path_join(a, scratch, "stderr");
-    const char *argv[64] = {"fettle"};
-    int n = 1;
-    for (; *words && n < 63; words++) argv[n++] = *words;
+    int n = 0;
+    while (words[n]) n++;
+    const char **argv = arena_array(a, const char *, n + 2);
+    argv[0] = "fettle";
+    memcpy(argv + 1, words, (size_t)n * sizeof *words);
     if (!file_write(in, input, e)) return false;
     const pid_t child = fork();
     if (child < 0) return err_errno(e, ERR_IO, "cannot start a child process");

@@ -39,11 +39,14 @@ static json **read_lines(arena *a, const char *path, int *count, verdict *v) {
 typedef struct {
     const char *folder, *objective, *run;
     json *spec, *expected;
-    const char *words[128]; /* --set key=value ... for this case */
+    const char *words[256]; /* --set key=value ... for this case */
     int count;
 } curve;
 
+enum { WORDS_MOST = sizeof((curve *)0)->words / sizeof(char *), WORDS_BEFORE = 16 };
+
 static void set_option(arena *a, curve *c, const char *key, const char *value) {
+    if (c->count + 2 > WORDS_MOST) bug("a case with more than %d options", WORDS_MOST / 2);
     c->words[c->count++] = "--set";
     c->words[c->count++] = arena_printf(a, "%s=%s", key, value);
 }
@@ -81,7 +84,12 @@ static bool open_curve(arena *a, curve *c, verdict *v) {
     c->run = path_join(a, verify_scratch(), "run");
     for (size_t i = 0; i < sizeof preset / sizeof *preset; i++) set_option(a, c, preset[i][0], preset[i][1]);
     json_member m = {0};
-    while (json_next(json_get(c->spec, "options"), &m) && c->count < 110) set_option(a, c, m.key, json_words(a, m.value));
+    if (json_count(json_get(c->spec, "options")) > 100) {
+        verdict_fail(v, "case.json has %zu options, more than any run", json_count(json_get(c->spec, "options")));
+        return false;
+    }
+    while (json_next(json_get(c->spec, "options"), &m)) /* null: not set */
+        if (m.value) set_option(a, c, m.key, json_words(a, m.value));
     const str reference = json_get_text(c->spec, "reference", STR(""));
     if (str_starts(reference, STR("../"))) set_option(a, c, "reference", path_join(a, c->folder, str_copy(a, reference)));
     if (file_is_dir(path_join(a, c->folder, "init"))) set_option(a, c, "adapter", path_join(a, c->folder, "init"));
@@ -93,7 +101,7 @@ static const char *base_of(arena *a, const curve *c) {
 }
 
 static bool compare_rows(arena *a, const curve *c, verdict *v) {
-    const char *words[144] = {"probe", "rows", c->objective, "--model", base_of(a, c)};
+    const char *words[WORDS_MOST + WORDS_BEFORE] = {"probe", "rows", c->objective, "--model", base_of(a, c)};
     memcpy(words + 5, c->words, (size_t)c->count * sizeof *words);
     program_result r;
     str data;
@@ -184,8 +192,8 @@ static void run_curve(arena *a, const char *folder) {
     err e = {0};
     program_result r;
     if (open_curve(a, &c, &v) && compare_rows(a, &c, &v)) {
-        const char *words[160] = {"train",    c.objective, "--base", base_of(a, &c), "--data", path_join(a, folder, "data.jsonl"),
-                                  "--output", c.run,       "--quiet"};
+        const char *words[WORDS_MOST + WORDS_BEFORE] = {
+            "train", c.objective, "--base", base_of(a, &c), "--data", path_join(a, folder, "data.jsonl"), "--output", c.run, "--quiet"};
         memcpy(words + 9, c.words, (size_t)c.count * sizeof *words);
         dir_remove(c.run, &e);
         if (!program_run(a, words, STR(""), &r, &e)) verdict_fail(&v, "%s", e.text);

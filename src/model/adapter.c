@@ -80,7 +80,7 @@ adapter *adapter_new(arena *a, model *m, const lora_options *o, uint64_t seed, b
     for (int i = 0; i < m->count; i++) {
         const parameter *p = &m->parameters[i];
         arena *scratch = arena_new();
-        char *module = module_of(scratch, p->name);
+        char *module = module_of(scratch, p->module_name);
         if (wanted(p, module, o)) {
             const size_t n = m->measured ? 0 : (size_t)o->r * (size_t)p->w->cols;
             float *A = arena_array(scratch, float, n), *B = arena_array(scratch, float, (size_t)p->w->rows *(size_t)o->r);
@@ -103,7 +103,7 @@ size_t adapter_bytes_needed(const model *m, const lora_options *o, bool trained)
     arena *a = arena_new();
     for (int i = 0; i < m->count; i++) {
         const parameter *p = &m->parameters[i];
-        if (!wanted(p, module_of(a, p->name), o)) continue;
+        if (!wanted(p, module_of(a, p->module_name), o)) continue;
         const storage_type type = packed_type(m);
         n += weight_bytes_needed(o->r, p->w->cols, true, type, trained) +
              weight_bytes_needed(p->w->rows, o->r, true, type, trained);
@@ -157,7 +157,7 @@ static const float *floats_of(arena *a, const file_tensor *t) {
 static bool open_entry(adapter *ad, model *m, const tensor_file *files, const json *config, const parameter *p,
                        const char *folder, bool trained, int *used, err *e) {
     arena *a = arena_new();
-    char *module = module_of(a, p->name);
+    char *module = module_of(a, p->module_name);
     const file_tensor *A = tensor_file_find(files, arena_printf(a, "base_model.model.%s.lora_A.weight", module));
     const file_tensor *B = tensor_file_find(files, arena_printf(a, "base_model.model.%s.lora_B.weight", module));
     bool ok = true;
@@ -241,7 +241,7 @@ static bool is_everywhere(const adapter *ad, const model *m, const char *name) {
     arena *a = arena_new();
     bool all = true;
     for (int i = 0; i < m->count && all; i++)
-        if (m->parameters[i].w->matrix && strcmp(short_name(module_of(a, m->parameters[i].name)), name) == 0)
+        if (m->parameters[i].w->matrix && strcmp(short_name(module_of(a, m->parameters[i].module_name)), name) == 0)
             all = adapter_find(ad, m->parameters[i].w) != NULL;
     arena_free(a);
     return all;

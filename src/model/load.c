@@ -174,8 +174,10 @@ static bool load_form(loader *l, int index, const file_tensor *instead) {
     for (int k = 0; k < layers; k++) {
         parameter *p = &m->parameters[m->count++];
         arena *scratch = arena_new();
-        *p = (parameter){f, is_layered(f) ? k : -1, name_of(m->arena, f->name, k), NULL};
+        *p = (parameter){f, is_layered(f) ? k : -1, name_of(m->arena, f->name, k), NULL, NULL};
+        p->name = p->module_name;
         const file_tensor *t = instead ? instead : find_named(l, l->gguf ? name_of(scratch, f->gguf, k) : p->name);
+        if (t && t != instead && !l->gguf) p->name = str_copy(m->arena, t->name);
         p->w = m->slot[index][k] = load_one(l, f, p->name, t, scratch);
         arena_free(scratch);
         if (!p->w) return false;

@@ -109,9 +109,10 @@ const char *family_names(arena *a); /* "llama, qwen2, gpt2" */
 
 typedef struct {
     const tensor_form *form;
-    int layer;  /* -1: not in a layer */
-    char *name; /* as in a Hugging Face folder */
-    weight *w;  /* matrices are [out, in] */
+    int layer;         /* -1: not in a layer */
+    char *module_name; /* as the family's table says it; PEFT's names are made from it */
+    char *name;        /* as in the folder, which may leave the family's prefix out */
+    weight *w;         /* matrices are [out, in] */
 } parameter;
 
 struct model {

@@ -108,7 +108,7 @@ static bool read_merge(tokenizer *t, const json *m, int rank, err *e) {
         right = str_slice(both, (size_t)space + 1, both.len);
     }
     if (!left.len || !right.len) return err_set(e, ERR_INPUT, "merge %d has no two parts", rank);
-    t->merge_text[rank] = (str){arena_printf(t->arena, "%.*s %.*s", STR_ARG(left), STR_ARG(right)), left.len + 1 + right.len};
+    t->merge_text[rank] = str_join(t->arena, left, str_join(t->arena, STR(" "), right));
     arena *a = arena_new();
     const bool ok = t->byte_level ? tokenizer_add_merge(t, letters_to_bytes(a, left), letters_to_bytes(a, right), rank, e)
                                   : tokenizer_add_merge(t, left, right, rank, e);

@@ -80,7 +80,7 @@ static str with_end(arena *a, const preparing *p, str text) {
     const int eos = tokenizer_eos(p->m->tokenizer);
     const str end = eos >= 0 ? tokenizer_token(p->m->tokenizer, eos) : (str){NULL, 0};
     if (!end.len || str_ends(text, end)) return text;
-    return (str){arena_printf(a, "%.*s%.*s", STR_ARG(text), STR_ARG(end)), text.len + end.len};
+    return str_join(a, text, end);
 }
 
 static bool plain(arena *a, const preparing *p, str text, fresh *out) {
@@ -126,9 +126,8 @@ static bool both(arena *a, const preparing *p, const example *x, const example_p
     if (answer->type == PART_MESSAGES)
         return chat(a, p, x, x->prompt.messages, true, false, prompt) &&
                chat(a, p, x, joined(a, x->prompt.messages, answer->messages), false, marks, full);
-    const str text = {arena_printf(a, "%.*s%.*s", STR_ARG(x->prompt.text), STR_ARG(answer->text)),
-                      x->prompt.text.len + answer->text.len};
-    return plain(a, p, x->prompt.text, prompt) && plain(a, p, with_end(a, p, text), full);
+    const str text = str_join(a, x->prompt.text, with_end(a, p, answer->text)); /* the end belongs to the answer */
+    return plain(a, p, x->prompt.text, prompt) && plain(a, p, text, full);
 }
 
 static int common_prefix(const fresh *a, const fresh *b) {
@@ -264,13 +263,7 @@ static bool add_pair(arena *a, preparing *p, const example *x) {
     if (x->kind != EXAMPLE_PREFERENCE)
         return err_set(p->e, ERR_INPUT, "%s line %lld: %s wants pairs (chosen and rejected); this example is a %s", x->source,
                        (long long)x->line, p->s->objective->name, example_kind_name(x->kind));
-    if (x->chosen.type == PART_TEXT) { /* the end belongs to either answer */
-        example y = *x;
-        y.chosen.text = with_end(a, p, x->chosen.text);
-        y.rejected.text = with_end(a, p, x->rejected.text);
-        if (!both(a, p, &y, &y.chosen, false, &prompt, &side[0]) || !both(a, p, &y, &y.rejected, false, &prompt, &side[1]))
-            return false;
-    } else if (!both(a, p, x, &x->chosen, false, &prompt, &side[0]) || !both(a, p, x, &x->rejected, false, &prompt, &side[1]))
+    if (!both(a, p, x, &x->chosen, false, &prompt, &side[0]) || !both(a, p, x, &x->rejected, false, &prompt, &side[1]))
         return false;
     const int c = common_prefix(&prompt, &side[0]), r = common_prefix(&prompt, &side[1]), boundary = c < r ? c : r,
               most = (int)p->s->o.max_length;
