@@ -370,7 +370,7 @@ tensor *op_gate(tape *t, tensor *gate, tensor *up, activation_kind act) {
     node *n;
     tensor *y = unary(t, OP_GATE, gate, gate->cols, &n, up->wants_grad);
     n->in[1] = up;
-    n->activation = act;
+    n->activation = (int)act;
     run_forward(t, n);
     return y;
 }
@@ -378,7 +378,7 @@ tensor *op_gate(tape *t, tensor *gate, tensor *up, activation_kind act) {
 tensor *op_activation(tape *t, tensor *x, activation_kind act) {
     node *n;
     tensor *y = unary(t, OP_ACTIVATION, x, x->cols, &n, false);
-    n->activation = act;
+    n->activation = (int)act;
     run_forward(t, n);
     return y;
 }
