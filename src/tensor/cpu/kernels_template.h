@@ -15,8 +15,13 @@ typedef float vf __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef int32_t vi __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef uint32_t vu __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 
+typedef uint64_t vw __attribute__((vector_size(4 * LANES), aligned(4), may_alias)); /* half as many words of twice the width */
+typedef uint32_t vh __attribute__((vector_size(2 * LANES), aligned(4), may_alias));
+
 INLINE vf load(const float *p) { return *(const vf *)(const void *)p; }
 INLINE void store(float *p, vf x) { *(vf *)(void *)p = x; }
+INLINE vu load_u(const uint32_t *p) { return *(const vu *)(const void *)p; }
+INLINE void store_u(uint32_t *p, vu x) { *(vu *)(void *)p = x; }
 INLINE vf all(float x) { return (vf){} + x; }
 INLINE vi all_i(int32_t x) { return (vi){} + x; }
 INLINE vu all_u(uint32_t x) { return (vu){} + x; }
@@ -40,89 +45,65 @@ INLINE void finish_tile(const tile *t, const int rows, const int panels, vf acc[
         }
 }
 
+/* Unrolled by constants all through, and copied out before the first index that is not one: an array that is indexed by a variable
+ * anywhere lives on the stack, and the compiler then stores every sum in every step. */
+#define UNROLL       _Pragma("GCC unroll 32")
+#define EACH_SUM(op)                                                                                                             \
+    UNROLL                                                                                                                       \
+    for (int i = 0; i < rows; i++) {                                                                                             \
+        UNROLL                                                                                                                   \
+        for (int p = 0; p < panels * PARTS; p++) { op; }                                                                         \
+    }
+#define EACH_PART(op)                                                                                                            \
+    UNROLL                                                                                                                       \
+    for (int p = 0; p < panels * PARTS; p++) { op; }
+#define PART_AT(p) ((p) / PARTS * panel + (p) % PARTS * LANES)
+
+#define TILE_BEGIN(type)                                                                                                         \
+    vf acc[TILE_ROWS][TILE_PANELS * PARTS], sums[TILE_ROWS][TILE_PANELS * PARTS];                                                \
+    const type *a[TILE_ROWS];                                                                                                    \
+    const ptrdiff_t step = t->step, bstep = t->bstep, panel = t->panel;                                                          \
+    EACH_SUM(acc[i][p] = (vf){})                                                                                                 \
+    UNROLL                                                                                                                       \
+    for (int i = 0; i < rows; i++) a[i] = (const type *)t->a + i * t->row;
+#define TILE_END                                                                                                                 \
+    EACH_SUM(sums[i][p] = acc[i][p])                                                                                             \
+    finish_tile(t, rows, panels, sums);
+
 INLINE void tile_f32_body(const tile *t, const int rows, const int panels) {
-    vf acc[TILE_ROWS][TILE_PANELS * PARTS];
-#pragma GCC unroll 16
-    for (int i = 0; i < rows; i++)
-#pragma GCC unroll 16
-        for (int p = 0; p < panels * PARTS; p++) acc[i][p] = (vf){};
-    const float *a[TILE_ROWS];
-#pragma GCC unroll 16
-    for (int i = 0; i < rows; i++) a[i] = (const float *)t->a + i * t->row;
+    TILE_BEGIN(float)
     const float *b = t->b;
-    const ptrdiff_t step = t->step, bstep = t->bstep, panel = t->panel;
     for (ptrdiff_t s = 0, at = 0; s < t->steps; s++, at += step, b += bstep) {
         vf x[TILE_PANELS * PARTS];
-#pragma GCC unroll 16
-        for (int p = 0; p < panels * PARTS; p++) x[p] = load(b + p / PARTS * panel + p % PARTS * LANES);
-#pragma GCC unroll 16
-        for (int i = 0; i < rows; i++) {
-            const vf y = all(a[i][at]);
-#pragma GCC unroll 16
-            for (int p = 0; p < panels * PARTS; p++) acc[i][p] += y * x[p];
-        }
+        EACH_PART(x[p] = load(b + PART_AT(p)))
+        EACH_SUM(acc[i][p] += all(a[i][at]) * x[p])
     }
-    finish_tile(t, rows, panels, acc);
+    TILE_END
 }
 
-#ifdef DOT_BF16
 INLINE void tile_bf16_body(const tile *t, const int rows, const int panels) {
-    vf acc[TILE_ROWS][TILE_PANELS * PARTS];
-#pragma GCC unroll 16
-    for (int i = 0; i < rows; i++)
-#pragma GCC unroll 16
-        for (int p = 0; p < panels * PARTS; p++) acc[i][p] = (vf){};
-    const uint32_t *a[TILE_ROWS];
-#pragma GCC unroll 16
-    for (int i = 0; i < rows; i++) a[i] = (const uint32_t *)t->a + i * t->row;
-    const uint32_t *b = t->b;
-    const ptrdiff_t step = t->step, bstep = t->bstep, panel = t->panel;
+#ifdef DOT_BF16
+    TILE_BEGIN(uint32_t)
+    const float *b = t->b; /* words of two, moved as floats */
     for (ptrdiff_t s = 0, at = 0; s < t->steps; s++, at += step, b += bstep) {
         vf x[TILE_PANELS * PARTS];
-#pragma GCC unroll 16
-        for (int p = 0; p < panels * PARTS; p++)
-            x[p] = load((const float *)(const void *)(b + p / PARTS * panel + p % PARTS * LANES));
-#pragma GCC unroll 16
-        for (int i = 0; i < rows; i++) {
-            const vf y = (vf)all_u(a[i][at]);
-#pragma GCC unroll 16
-            for (int p = 0; p < panels * PARTS; p++) acc[i][p] = DOT_BF16(acc[i][p], x[p], y);
-        }
+        EACH_PART(x[p] = load(b + PART_AT(p)))
+        EACH_SUM(acc[i][p] = DOT_BF16(acc[i][p], x[p], (vf)all_u(a[i][at])))
     }
-    finish_tile(t, rows, panels, acc);
-}
+    TILE_END
 #else
-INLINE void tile_bf16_body(const tile *t, const int rows, const int panels) {
-    vf acc[TILE_ROWS][TILE_PANELS * PARTS];
-#pragma GCC unroll 16
-    for (int i = 0; i < rows; i++)
-#pragma GCC unroll 16
-        for (int p = 0; p < panels * PARTS; p++) acc[i][p] = (vf){};
-    const float *a[TILE_ROWS];
-#pragma GCC unroll 16
-    for (int i = 0; i < rows; i++) a[i] = (const float *)t->a + i * t->row;
+    TILE_BEGIN(float)
     const uint32_t *b = t->b;
-    const ptrdiff_t step = t->step, bstep = t->bstep, panel = t->panel;
     for (ptrdiff_t s = 0, at = 0; s < t->steps; s++, at += 2 * step, b += bstep) {
-        vf low[TILE_PANELS * PARTS], high[TILE_PANELS * PARTS];
-#pragma GCC unroll 16
-        for (int p = 0; p < panels * PARTS; p++) {
-            const vu w = *(const vu *)(const void *)(b + p / PARTS * panel + p % PARTS * LANES);
-            low[p] = (vf)(w << 16);
-            high[p] = (vf)(w & all_u(0xffff0000u));
-        }
-#pragma GCC unroll 16
-        for (int i = 0; i < rows; i++) {
-            const vf y0 = all(a[i][at]), y1 = all(a[i][at + step]);
-#pragma GCC unroll 16
-            for (int p = 0; p < panels * PARTS; p++) acc[i][p] += y0 * low[p];
-#pragma GCC unroll 16
-            for (int p = 0; p < panels * PARTS; p++) acc[i][p] += y1 * high[p];
-        }
+        vf x[TILE_PANELS * PARTS]; /* the low halves, then the high ones: both at once do not fit the registers */
+        EACH_PART(x[p] = (vf)(load_u(b + PART_AT(p)) << 16))
+        EACH_SUM(acc[i][p] += all(a[i][at]) * x[p])
+        EACH_PART(x[p] = (vf)(load_u(b + PART_AT(p)) & all_u(0xffff0000u)))
+        EACH_SUM(acc[i][p] += all(a[i][at + step]) * x[p])
     }
-    finish_tile(t, rows, panels, acc);
-}
+    TILE_END
 #endif
+}
 
 /* Every size of tile is compiled by itself, so that its sums stay in registers. */
 #define TILE_CASE(body, r, p)                                                                                                    \
@@ -168,8 +149,13 @@ static void round_bf16(float *out, const float *x, size_t n) {
     }
 }
 
+/* Neighbours lie in one 64-bit lane, and so does the word they make. */
 static void pack_pairs(uint32_t *out, const float *x, int n) {
     int i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        const vw r = (vw)round_bits(load(x + i));
+        *(vh *)(void *)(out + i / 2) = __builtin_convertvector((r >> 16 & 0xffffu) | (r >> 32 & 0xffff0000u), vh);
+    }
     for (; i + 1 < n; i += 2) out[i / 2] = bf16_bits(x[i]) | bf16_bits(x[i + 1]) << 16;
     if (i < n) out[i / 2] = bf16_bits(x[i]);
 }
@@ -179,7 +165,7 @@ static void pack_two_rows(uint32_t *out, const float *x0, const float *x1, int n
     for (; i + LANES <= n; i += LANES) {
         vu w = round_bits(load(x0 + i)) >> 16;
         if (x1) w |= round_bits(load(x1 + i));
-        *(vu *)(void *)(out + i) = w;
+        store_u(out + i, w);
     }
     for (; i < n; i++) out[i] = bf16_bits(x0[i]) | (x1 ? bf16_bits(x1[i]) << 16 : 0);
 }
