@@ -8,6 +8,7 @@
  *      fresh ── engine_step: prompt in pieces ──► ready ── one token a pass ──► finished (end token, stop text, length, caller) */
 #include "model/model.h"
 
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,7 +21,8 @@ struct engine {
     const model *m;
     compute_type compute;
     pool *pool;
-    sampler sampler;
+    sampler *sampler; /* [samplers], one a thread */
+    int samplers;
     float *logits; /* [sessions of a pass, V] */
     size_t logits_room;
 };
@@ -93,12 +95,15 @@ engine *engine_new(const model *m, compute_type compute) {
     g->m = m;
     g->compute = compute;
     g->pool = pool_new();
+    g->samplers = omp_get_max_threads();
+    g->sampler = memory_alloc((size_t)g->samplers * sizeof *g->sampler);
     return g;
 }
 
 void engine_free(engine *g) {
     if (!g) return;
-    sampler_free(&g->sampler);
+    for (int i = 0; i < g->samplers; i++) sampler_free(&g->sampler[i]);
+    memory_release(g->sampler);
     memory_release(g->logits);
     pool_free(g->pool);
     memory_release(g);
@@ -319,15 +324,22 @@ static int forward(engine *g, arena *a, const pass *p, int *row_of) {
     return rows;
 }
 
-static void draw_tokens(engine *g, const pass *p, const int *row_of) {
+/* Every row by any thread with its own session's random numbers; what follows (text, listeners) in order, by this one. */
+static void draw_tokens(engine *g, arena *a, const pass *p, const int *row_of) {
     const int V = g->m->config.vocab;
+    int *id = arena_array(a, int, p->count);
+    float *logp = arena_array(a, float, p->count);
+#pragma omp parallel for schedule(dynamic, 1) if (p->count > 1)
     for (int i = 0; i < p->count; i++) {
         if (row_of[i] < 0) continue;
         session *s = p->member[i];
+        sampler *mine = &g->sampler[omp_get_thread_num()];
         const float *z = g->logits + (size_t)row_of[i] * (size_t)V;
-        const int id = sample_token(&g->sampler, z, V, s->all.item, s->all.count, &s->options, &s->random);
-        accept(s, id, logit_logp(z, V, id));
+        id[i] = sample_token(mine, z, V, s->all.item, s->all.count, &s->options, &s->random);
+        logp[i] = logit_logp(mine, z, V, id[i]);
     }
+    for (int i = 0; i < p->count; i++)
+        if (row_of[i] >= 0) accept(p->member[i], id[i], logp[i]);
 }
 
 bool engine_step(engine *g, session **sessions, int count, err *e) {
@@ -339,7 +351,7 @@ bool engine_step(engine *g, session **sessions, int count, err *e) {
         if (!p.count) break;
         int *row_of = arena_array(a, int, p.count);
         forward(g, a, &p, row_of);
-        draw_tokens(g, &p, row_of);
+        draw_tokens(g, a, &p, row_of);
         for (int i = 0; i < count; i++)
             for (int k = 0; k < p.count; k++)
                 if (sessions[i] == p.member[k]) done[i] = true;

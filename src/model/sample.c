@@ -10,10 +10,13 @@
 
 typedef struct candidate candidate;
 
+enum { BLOCK = 1024 }; /* weights that are added up by themselves, so that a draw need not walk all of them */
+
 void sampler_free(sampler *s) {
     memory_release(s->item);
     memory_release(s->top);
     memory_release(s->row);
+    memory_release(s->weight);
     *s = (sampler){0};
 }
 
@@ -22,14 +25,8 @@ static void reserve(sampler *s, int V) {
     s->item = memory_resize(s->item, (size_t)V * sizeof *s->item);
     s->top = memory_resize(s->top, (size_t)V * sizeof *s->top);
     s->row = memory_resize(s->row, (size_t)V * sizeof *s->row);
+    s->weight = memory_resize(s->weight, (size_t)V * sizeof *s->weight);
     s->capacity = V;
-}
-
-static int largest(const float *z, int V) {
-    int best = 0;
-    for (int i = 1; i < V; i++)
-        if (z[i] > z[best]) best = i;
-    return best;
 }
 
 /* Positive logits are divided, negative ones multiplied; a token counts once however often it was seen. */
@@ -64,19 +61,35 @@ static candidate pop(candidate *h, int *n) {
 static double weight_of(float logit, float best, double temperature) { return exp((double)(logit - best) / temperature); }
 
 /* Candidates in s->item; *total is the sum of weights before min-p, which cuts last in transformers but, like the others, keeps a
- * prefix of the order by logit, so that it may be applied first. */
+ * prefix of the order by logit, so that it may be applied first. Beyond 30 nats a token's share is under 1e-13: no draw in practice.
+ * Of V tokens those with less than (1 - top_p) / V of the total lie together under 1 - top_p, so top-p never reaches them (half of
+ * that allows for rounding). */
 static int collect(sampler *s, const float *z, int V, float best, const sampling *o, double *total) {
-    /* Beyond 30 nats a token's share is under 1e-13: no draw in practice. */
-    const double reach = 30 * o->temperature, minimum = o->min_p > 0 ? log(o->min_p) * o->temperature : -reach;
-    const float floor = best - (float)reach, least = best + (float)(minimum > -reach ? minimum : -reach);
+    double least = o->min_p > 0 ? log(o->min_p) : -30;
+    *total = row_weights(s->weight, z, V, best, (float)(1 / o->temperature));
+    if (o->top_p < 1 && o->top_k <= 0) least = fmax(least, log(0.5 * (1 - o->top_p) * *total / V));
+    const float floor = (float)((double)best + fmax(least, -30) * o->temperature);
     int count = 0;
-    *total = 0;
     for (int i = 0; i < V; i++)
-        if (z[i] >= floor) {
-            *total += weight_of(z[i], best, o->temperature);
-            if (z[i] >= least) s->item[count++] = (candidate){z[i], i};
-        }
+        if (z[i] >= floor) s->item[count++] = (candidate){z[i], i};
     return count;
+}
+
+/* One draw among all tokens by their weights, in blocks first. */
+static int draw_of_all(const sampler *s, int V, int best, double total, rng *r) {
+    double left = rng_uniform(r) * total;
+    for (int from = 0; from < V; from += BLOCK) {
+        const int end = from + BLOCK < V ? from + BLOCK : V;
+        double sum = 0;
+        for (int i = from; i < end; i++) sum += (double)s->weight[i];
+        if (left >= sum) {
+            left -= sum;
+            continue;
+        }
+        for (int i = from; i < end; i++)
+            if ((left -= (double)s->weight[i]) < 0) return i;
+    }
+    return best; /* rounding used up what was left */
 }
 
 /* The most likely candidates in order, as many as top-k and top-p leave, in s->top; returns how many. */
@@ -117,8 +130,12 @@ int sample_token(sampler *s, const float *raw, int V, const int32_t *seen, int n
         penalise(s->row, V, seen, n, o->repetition_penalty, raw);
         z = s->row;
     }
-    const int best = largest(z, V);
+    const int best = row_largest(z, V);
     if (o->temperature <= 0) return best;
+    if (o->top_k <= 0 && o->top_p >= 1 && o->min_p <= 0) {
+        const double all = row_weights(s->weight, z, V, z[best], (float)(1 / o->temperature));
+        return draw_of_all(s, V, best, all, r);
+    }
     double total;
     const int count = collect(s, z, V, z[best], o, &total);
     if (o->top_k <= 0 && o->top_p >= 1) return draw(s->item, count, z[best], o->temperature, r);
@@ -126,12 +143,8 @@ int sample_token(sampler *s, const float *raw, int V, const int32_t *seen, int n
     return draw(s->top, kept, z[best], o->temperature, r);
 }
 
-float logit_logp(const float *z, int V, int id) {
-    const int best = largest(z, V);
-    double sum = 0;
-    for (int i = 0; i < V; i++) {
-        const float d = z[i] - z[best];
-        if (d > -40.0f) sum += (double)expf(d);
-    }
-    return (float)((double)z[id] - (double)z[best] - log(sum));
+float logit_logp(sampler *s, const float *z, int V, int id) {
+    reserve(s, V);
+    const float best = z[row_largest(z, V)];
+    return (float)((double)z[id] - (double)best - log(row_weights(s->weight, z, V, best, 1)));
 }

@@ -12,7 +12,7 @@ typedef struct {
         int id;
     } * item, *top;
     int capacity;
-    float *row;
+    float *row, *weight;
 } sampler;
 void sampler_free(sampler *s);
 
@@ -21,6 +21,6 @@ void sampler_free(sampler *s);
 int sample_token(sampler *s, const float *z, int V, const int32_t *seen, int n, const sampling *o, rng *r);
 
 /* log softmax(z)[id] at temperature 1. */
-float logit_logp(const float *z, int V, int id);
+float logit_logp(sampler *s, const float *z, int V, int id);
 
 #endif

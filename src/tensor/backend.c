@@ -27,10 +27,7 @@ void backend_bench(backend *b, FILE *out) { b->bench(b, out); }
 
 double values_sum_squares(backend *b, const float *x, size_t n) { return b->sum_squares(b, x, n); }
 void values_scale(backend *b, float *x, size_t n, float factor) { b->scale(b, x, n, factor); }
-void values_zero(backend *b, float *x, size_t n) {
-    (void)b;
-    memset(x, 0, n * sizeof *x);
-}
+void values_zero(backend *b, float *x, size_t n) { b->zero(b, x, n); }
 void values_adamw(backend *b, float *values, const float *grad, float *m, float *v, size_t n, const adamw_form *f) {
     b->adamw(b, values, grad, m, v, n, f);
 }

@@ -53,6 +53,7 @@ static block *new_chunk(pool *p, size_t need) {
     const size_t size = need > CHUNK ? (need + 4095) / 4096 * 4096 : CHUNK;
     void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (at == MAP_FAILED) bug("no memory for %zu bytes of activations", size);
+    madvise(at, size, MADV_HUGEPAGE);
     chunk *c = memory_alloc(sizeof *c);
     *c = (chunk){.size = size, .first = at};
     if (p->last) p->last->next = c;

@@ -272,6 +272,14 @@ void values_adamw(backend *b, float *values, const float *grad, float *m, float 
 /* out [N,K] = left [T,N]^T right [T,K], float32 */
 void values_product(backend *b, float *out, const float *left, const float *right, int T, int N, int K);
 
+/* ---- rows on the host: what sampling does to logits (one thread, fixed order) ---------------------------------------------------- */
+
+int row_largest(const float *z, int n); /* index of the largest value, the lowest of equals */
+/* w = e^((z - max) * factor); returns the sum of w. w may be z. */
+double row_weights(float *w, const float *z, int n, float max, float factor);
+
+/* ---- limits ------------------------------------------------------------------------------------------------------------------- */
+
 /* The machine's own limits, measured now (about a second): for `fettle bench` and for the time a run will take. */
 typedef struct machine_peak {
     int threads;
@@ -298,6 +306,7 @@ struct backend {
     op_kernel forward[OP_COUNT], backward[OP_COUNT];
     double (*sum_squares)(backend *b, const float *x, size_t n);
     void (*scale)(backend *b, float *x, size_t n, float factor);
+    void (*zero)(backend *b, float *x, size_t n);
     void (*adamw)(backend *b, float *values, const float *grad, float *m, float *v, size_t n, const adamw_form *f);
     void (*product)(backend *b, float *out, const float *left, const float *right, int T, int N, int K);
     struct machine_peak (*peak)(backend *b);

@@ -9,29 +9,67 @@
 #include "tensor/cpu/ops.h"
 #include "tensor/cpu/peak.h"
 
+/* Memory comes from the system in chunks that begin at a huge page, zeroed and never handed out twice: a weight that is read at the
+ * speed of memory must not wait for page tables. A chunk goes back when all that was taken of it was given back. */
+enum { HUGE_PAGE = 2 << 20, CHUNK = 16 << 20, ALIGN = 64 };
+
+typedef struct {
+    size_t size, used; /* with this head */
+    int takers;
+    bool closed; /* nothing more is taken of it */
+} chunk;
+
 typedef struct {
     backend b;
     char words[96];
+    chunk *open;
 } cpu_backend;
 
-/* Memory is taken page by page from the system, zeroed, so that what is freed goes back. */
-static void *take(backend *b, size_t bytes) {
-    (void)b;
-    const size_t size = (bytes + 64 + 4095) / 4096 * 4096;
-    char *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+static chunk *chunk_new(size_t need) {
+    const size_t size = (need + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    char *at = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (at == MAP_FAILED) bug("no memory for %zu bytes", size);
-    if (size >= 4 << 20) madvise(at, size, MADV_HUGEPAGE);
-    memcpy(at, &size, sizeof size);
-    return at + 64;
+    const size_t skip = (HUGE_PAGE - (uintptr_t)at % HUGE_PAGE) % HUGE_PAGE;
+    if (skip) munmap(at, skip);
+    if (skip < HUGE_PAGE) munmap(at + skip + size, HUGE_PAGE - skip);
+    madvise(at + skip, size, MADV_HUGEPAGE);
+    chunk *c = (chunk *)(void *)(at + skip);
+    *c = (chunk){.size = size, .used = ALIGN};
+    return c;
+}
+
+static void chunk_leave(chunk *c) {
+    if (c->closed && !c->takers) munmap(c, c->size);
+}
+
+/* Before what is handed out stands which chunk it belongs to. */
+static void *take(backend *b, size_t bytes) {
+    cpu_backend *self = (cpu_backend *)b;
+    const size_t need = ALIGN + (bytes + 2 * ALIGN - 1) / ALIGN * ALIGN; /* products may read a little behind the end */
+    const bool alone = need > CHUNK / 4;
+    if (!alone && (!self->open || self->open->size - self->open->used < need)) {
+        if (self->open) {
+            self->open->closed = true;
+            chunk_leave(self->open);
+        }
+        self->open = chunk_new(CHUNK);
+    }
+    chunk *c = alone ? chunk_new(need + ALIGN) : self->open;
+    char *at = (char *)c + c->used;
+    memcpy(at, &c, sizeof c);
+    c->used += need;
+    c->takers++;
+    c->closed |= alone;
+    return at + ALIGN;
 }
 
 static void give(backend *b, void *memory_block) {
     (void)b;
     if (!memory_block) return;
-    char *at = (char *)memory_block - 64;
-    size_t size;
-    memcpy(&size, at, sizeof size);
-    munmap(at, size);
+    chunk *c;
+    memcpy(&c, (char *)memory_block - ALIGN, sizeof c);
+    c->takers--;
+    chunk_leave(c);
 }
 
 static void put(backend *b, void *to, const void *host, size_t bytes) {
@@ -61,6 +99,11 @@ static bool supports(op_kind op, storage_type w, compute_type c) {
     return true; /* every operation, every type: this backend is complete */
 }
 
+int row_largest(const float *z, int n) { return cpu_kernels()->largest(z, n); }
+double row_weights(float *w, const float *z, int n, float max, float factor) {
+    return cpu_kernels()->exp_row(w, z, n, max, factor);
+}
+
 enum { PIECE = 1 << 16 };
 
 /* Pieces of fixed size are summed by any thread, and added up in their order. */
@@ -74,6 +117,12 @@ static double sum_squares(backend *b, const float *x, size_t n) {
     for (size_t i = 0; i < pieces; i++) total += part[i];
     memory_release(part);
     return total;
+}
+
+static void zero(backend *b, float *x, size_t n) {
+    (void)b;
+#pragma omp parallel for schedule(static)
+    for (size_t i = 0; i < n; i += PIECE) memset(x + i, 0, (n - i < PIECE ? n - i : PIECE) * sizeof *x);
 }
 
 static void scale(backend *b, float *x, size_t n, float factor) {
@@ -103,6 +152,15 @@ static void product(backend *b, float *out, const float *left, const float *righ
     gemm_backward_weight(out, left, N, right, K, T, N, K, 1, COMPUTE_F32);
 }
 
+static void close_cpu(void *b) {
+    cpu_backend *self = b;
+    if (self->open) {
+        self->open->closed = true;
+        chunk_leave(self->open);
+    }
+    memory_release(self);
+}
+
 backend *backend_cpu_open(err *e) {
     (void)e;
     cpu_backend *c = memory_alloc(sizeof *c);
@@ -121,11 +179,12 @@ backend *backend_cpu_open(err *e) {
                      .supports = supports,
                      .sum_squares = sum_squares,
                      .scale = scale,
+                     .zero = zero,
                      .adamw = adamw,
                      .product = product,
                      .peak = cpu_peak,
                      .bench = cpu_bench,
-                     .close = memory_release};
+                     .close = close_cpu};
 #define X(token, prefix, words)                                                                                                  \
     c->b.forward[token] = cpu_##prefix##_forward;                                                                                \
     c->b.backward[token] = cpu_##prefix##_backward;

@@ -4,13 +4,16 @@
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "tensor/cpu/kernels.h"
 
 enum {
     STEPS = 1024, /* of a tile: a block of B (48 columns) fills 200 KB of the second-level cache */
     ROWS = 96,    /* of x in one task */
-    WIDTH = 48    /* columns in one task: three panels */
+    WIDTH = 48,   /* columns in one task: three panels */
+    FEW = 8,      /* tasks: too few to share them out evenly */
+    HUGE_PAGE = 2 << 20
 };
 
 static int panels_of(int n) { return (n + PANEL - 1) / PANEL; }
@@ -23,8 +26,10 @@ void *gemm_scratch(int use, size_t bytes) {
     } kept[SCRATCH_COUNT];
     if (kept[use].bytes < bytes) {
         free(kept[use].at);
-        const size_t room = (bytes + bytes / 4 + 4095) / 4096 * 4096;
-        if (posix_memalign(&kept[use].at, 64, room) != 0) bug("no memory for %zu bytes of scratch", room);
+        const bool huge = bytes >= HUGE_PAGE;
+        const size_t page = huge ? HUGE_PAGE : 4096, room = (bytes + (huge ? 0 : bytes / 4) + page - 1) / page * page;
+        if (posix_memalign(&kept[use].at, huge ? page : 64, room) != 0) bug("no memory for %zu bytes of scratch", room);
+        if (huge) madvise(kept[use].at, room, MADV_HUGEPAGE);
         kept[use].bytes = room;
     }
     return kept[use].at;
@@ -56,6 +61,17 @@ static void pack_panel(void *panel, storage_type type, const float *rows, int th
     }
 }
 
+/* The same of rows that are bfloat16 already: their bits, whatever they are. */
+static void pack_panel_bits(uint32_t *out, const char *rows, int there, int K) {
+    const int words = (K + 1) / 2;
+    for (int i = 0; i < PANEL; i++, rows += 2 * (size_t)K)
+        for (int k = 0; k < words; k++) {
+            uint16_t pair[2] = {0};
+            if (i < there) memcpy(pair, rows + 4 * (size_t)k, 2 * k + 1 < K ? 4 : 2);
+            out[(size_t)k * PANEL + (size_t)i] = pair[0] | (uint32_t)pair[1] << 16;
+        }
+}
+
 void gemm_pack(void *packed, storage_type type, int N, int K, storage_type from, const void *rows) {
     if (type != TYPE_F32 && type != TYPE_BF16) {
         if (type != from) bug("packing %s from %s", type_name(type), type_name(from));
@@ -67,13 +83,18 @@ void gemm_pack(void *packed, storage_type type, int N, int K, storage_type from,
     for (int p = 0; p < panels_of(N); p++) {
         const int there = smaller(PANEL, N - p * PANEL);
         const char *source = (const char *)rows + (size_t)p * PANEL * row;
+        char *panel_at = (char *)packed + (size_t)p * panel;
+        if (from == TYPE_BF16 && type == TYPE_BF16) {
+            pack_panel_bits((uint32_t *)(void *)panel_at, source, there, K);
+            continue;
+        }
         const float *values = (const float *)(const void *)source;
         if (from != TYPE_F32) {
             float *wide = gemm_scratch(SCRATCH_RIGHT, (size_t)PANEL * (size_t)K * 4);
             type_to_f32(from, source, wide, (size_t)there * (size_t)K);
             values = wide;
         }
-        pack_panel((char *)packed + (size_t)p * panel, type, values, there, K);
+        pack_panel(panel_at, type, values, there, K);
     }
 }
 
@@ -139,6 +160,10 @@ static left_factor left_rows(const float *x, int ldx, int M, int K, compute_type
 static void columns_panel(uint32_t *out, const float *x, int ldx, int M, int column, int columns, bool pairs) {
     const kernels *f = cpu_kernels();
     const int there = smaller(PANEL, columns - column);
+    if (pairs && there == PANEL) {
+        f->pack_columns(out, x + column, ldx, M);
+        return;
+    }
     float edge[2][PANEL] = {{0}};
     for (int m = 0; m < M; m += pairs ? 2 : 1, out += PANEL) {
         const float *r0 = x + (size_t)m * (size_t)ldx + column, *r1 = m + 1 < M ? r0 + ldx : NULL;
@@ -278,9 +303,11 @@ void gemm_backward_input(float *dx, int lddx, const float *dy, int lddy, const g
     const kernels *f = cpu_kernels();
     const left_factor a = left_rows(dy, lddy, M, w->N, c);
     const int per = c == COMPUTE_F32 ? 1 : 2, total = (w->N + per - 1) / per, panels = panels_of(w->K), wide = f->panels;
+    /* A task turns its panels of W once for all rows, unless that leaves threads without work (a low-rank factor is one panel). */
+    const int blocks = (panels + wide - 1) / wide, chunk = blocks < FEW ? ROWS : M, chunks = (M + chunk - 1) / chunk;
 #pragma omp parallel for schedule(dynamic, 1)
-    for (int first = 0; first < panels; first += wide) {
-        const int n = smaller(wide, panels - first);
+    for (int task = 0; task < blocks * chunks; task++) {
+        const int first = task / chunks * wide, row = task % chunks * chunk, n = smaller(wide, panels - first);
         uint32_t *b = gemm_scratch(SCRATCH_B, (size_t)(STEPS + PANEL) * WIDTH * 4);
         for (int from = 0; from < total; from += STEPS) {
             const int steps = smaller(STEPS, total - from), count = (steps * per + PANEL - 1) / PANEL * PANEL;
@@ -297,7 +324,7 @@ void gemm_backward_input(float *dx, int lddx, const float *dy, int lddy, const g
                       .columns = smaller(n * PANEL, w->K - first * PANEL),
                       .alpha = alpha,
                       .add = add || from};
-            run_tiles(&t, &a, 0, M, from, c, dx + first * PANEL, lddx);
+            run_tiles(&t, &a, row, smaller(chunk, M - row), from, c, dx + first * PANEL, lddx);
         }
     }
 }

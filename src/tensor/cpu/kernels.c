@@ -12,8 +12,11 @@ const kernels *cpu_kernels_at(cpu_level level) {
     return table[level];
 }
 
+static const kernels *chosen;
+
+void cpu_kernels_use(const kernels *k) { chosen = k; }
+
 const kernels *cpu_kernels(void) {
-    static const kernels *chosen;
     if (!chosen) chosen = cpu_kernels_at(sys_cpu());
     return chosen;
 }

@@ -46,11 +46,16 @@ typedef struct {
     const char *name;
     int rows, panels; /* largest tile */
     bool pairs;       /* bfloat16 tiles read A as words of two */
+    /* The limit of the arithmetic, float32 and bfloat16: loops that load nothing, and the FLOP of one round. */
+    float (*spin[2])(float x, int rounds);
+    double spin_flops[2];
     void (*tile_f32)(const tile *t);
     void (*tile_bf16)(const tile *t);
     void (*round_bf16)(float *out, const float *x, size_t n);                      /* to the nearest bfloat16, kept as float32 */
     void (*pack_pairs)(uint32_t *out, const float *x, int n);                      /* n values -> (n+1)/2 words, low half first */
     void (*pack_two_rows)(uint32_t *out, const float *x0, const float *x1, int n); /* out[i] = (x0[i], x1[i]) ; x1 NULL: 0 */
+    void (*pack_columns)(uint32_t *out, const float *x, ptrdiff_t ldx,
+                         int rows); /* 16 columns of x: words of two rows [ceil(rows/2)][16] */
     void (*turn_pairs)(uint32_t *out, ptrdiff_t out_step,
                        const uint32_t *in); /* 8 steps of 16 pairs along k -> 8 steps of 16 pairs along n */
     float (*dot)(const float *x, const float *y, int n);
@@ -60,6 +65,9 @@ typedef struct {
     void (*add)(float *out, const float *x, const float *y, size_t n);
     float (*softmax)(float *x, int n);             /* in place; returns log-sum-exp */
     void (*exp_minus)(float *x, int n, float lse); /* x = e^(x - lse) */
+    /* out = e^((x - max) * factor); returns its sum. */
+    double (*exp_row)(float *out, const float *x, int n, float max, float factor);
+    int (*largest)(const float *x, int n); /* the lowest index of the largest value */
     void (*row_stats)(const float *z, int n, row_stats *s);
     void (*row_gradient)(float *z, int n, float lse, float g, float e, float H, float s); /* see kernels_template.h */
     void (*act)(int kind, float *y, const float *x, size_t n);
@@ -67,11 +75,19 @@ typedef struct {
     void (*gate)(int kind, float *y, const float *g, const float *u, size_t n);
     void (*gate_back)(int kind, float *dg, float *du, const float *g, const float *u, const float *dy, size_t n, bool addg,
                       bool addu);
+    /* Rows of a norm, a head's rotation and a softmax's gradient: formulas in kernels_template.h. */
+    void (*norm_row)(float *y, const float *x, const float *w, float r, int n);
+    void (*norm_row_back)(float *dx, const float *x, const float *w, const float *dy, float r, int n, bool add);
+    void (*norm_weight_back)(float *dw, const float *x, const float *dy, float r, int n);
+    void (*rope_halves)(float *y, const float *x, const float *cosine, const float *sine, int half, float sign, bool add);
+    void (*softmax_back)(float *dp, const float *p, float sum, int n);
     void (*adamw)(float *w, const float *g, float *m, float *v, size_t n, const adam_values *o);
 } kernels;
 
 const kernels *cpu_kernels(void);
-const kernels *cpu_kernels_at(cpu_level level); /* for tests */
+const kernels *cpu_kernels_at(cpu_level level);
+/* For tests: from now on these, or the best there are again (NULL). The caller knows that the processor can run them. */
+void cpu_kernels_use(const kernels *k);
 extern const kernels kernels_portable, kernels_avx2, kernels_avx512, kernels_avx512bf16;
 
 #endif

@@ -1,7 +1,8 @@
 /* kernels_template.h - the inner loops, in vectors of LANES floats (GCC's vector extension, which clang has too).
  *
  * The file that includes it defines LEVEL (suffix of the table), LANES, TILE_ROWS, TILE_PANELS, and may define DOT_BF16(acc, a, b)
- * (one step of bfloat16 pairs in hardware). Without it a bfloat16 step is two float32 steps on halves widened by shifts. */
+ * (one step of bfloat16 pairs in hardware) and ROUND_PAIRS(low, high) (2 x LANES floats to as many bfloat16). Without them a bfloat16
+ * step is two float32 steps on halves widened by shifts, and rounding is done on the bits. */
 #include <math.h>
 #include <string.h>
 
@@ -15,8 +16,13 @@ typedef float vf __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef int32_t vi __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef uint32_t vu __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 
+typedef uint64_t vw __attribute__((vector_size(4 * LANES), aligned(4), may_alias)); /* half as many words of twice the width */
+typedef uint32_t vh __attribute__((vector_size(2 * LANES), aligned(4), may_alias));
+
 INLINE vf load(const float *p) { return *(const vf *)(const void *)p; }
 INLINE void store(float *p, vf x) { *(vf *)(void *)p = x; }
+INLINE vu load_u(const uint32_t *p) { return *(const vu *)(const void *)p; }
+INLINE void store_u(uint32_t *p, vu x) { *(vu *)(void *)p = x; }
 INLINE vf all(float x) { return (vf){} + x; }
 INLINE vi all_i(int32_t x) { return (vi){} + x; }
 INLINE vu all_u(uint32_t x) { return (vu){} + x; }
@@ -40,89 +46,65 @@ INLINE void finish_tile(const tile *t, const int rows, const int panels, vf acc[
         }
 }
 
+/* Unrolled by constants all through, and copied out before the first index that is not one: an array that is indexed by a variable
+ * anywhere lives on the stack, and the compiler then stores every sum in every step. */
+#define UNROLL _Pragma("GCC unroll 32")
+#define EACH_SUM(op)                                                                                                             \
+    UNROLL                                                                                                                       \
+    for (int i = 0; i < rows; i++) {                                                                                             \
+        UNROLL                                                                                                                   \
+        for (int p = 0; p < panels * PARTS; p++) { op; }                                                                         \
+    }
+#define EACH_PART(op)                                                                                                            \
+    UNROLL                                                                                                                       \
+    for (int p = 0; p < panels * PARTS; p++) { op; }
+#define PART_AT(p) ((p) / PARTS * panel + (p) % PARTS * LANES)
+
+#define TILE_BEGIN(type)                                                                                                         \
+    vf acc[TILE_ROWS][TILE_PANELS * PARTS], sums[TILE_ROWS][TILE_PANELS * PARTS];                                                \
+    const type *a[TILE_ROWS];                                                                                                    \
+    const ptrdiff_t step = t->step, bstep = t->bstep, panel = t->panel;                                                          \
+    EACH_SUM(acc[i][p] = (vf){})                                                                                                 \
+    UNROLL                                                                                                                       \
+    for (int i = 0; i < rows; i++) a[i] = (const type *)t->a + i * t->row;
+#define TILE_END                                                                                                                 \
+    EACH_SUM(sums[i][p] = acc[i][p])                                                                                             \
+    finish_tile(t, rows, panels, sums);
+
 INLINE void tile_f32_body(const tile *t, const int rows, const int panels) {
-    vf acc[TILE_ROWS][TILE_PANELS * PARTS];
-#pragma GCC unroll 16
-    for (int i = 0; i < rows; i++)
-#pragma GCC unroll 16
-        for (int p = 0; p < panels * PARTS; p++) acc[i][p] = (vf){};
-    const float *a[TILE_ROWS];
-#pragma GCC unroll 16
-    for (int i = 0; i < rows; i++) a[i] = (const float *)t->a + i * t->row;
+    TILE_BEGIN(float)
     const float *b = t->b;
-    const ptrdiff_t step = t->step, bstep = t->bstep, panel = t->panel;
     for (ptrdiff_t s = 0, at = 0; s < t->steps; s++, at += step, b += bstep) {
         vf x[TILE_PANELS * PARTS];
-#pragma GCC unroll 16
-        for (int p = 0; p < panels * PARTS; p++) x[p] = load(b + p / PARTS * panel + p % PARTS * LANES);
-#pragma GCC unroll 16
-        for (int i = 0; i < rows; i++) {
-            const vf y = all(a[i][at]);
-#pragma GCC unroll 16
-            for (int p = 0; p < panels * PARTS; p++) acc[i][p] += y * x[p];
-        }
+        EACH_PART(x[p] = load(b + PART_AT(p)))
+        EACH_SUM(acc[i][p] += all(a[i][at]) * x[p])
     }
-    finish_tile(t, rows, panels, acc);
+    TILE_END
 }
 
-#ifdef DOT_BF16
 INLINE void tile_bf16_body(const tile *t, const int rows, const int panels) {
-    vf acc[TILE_ROWS][TILE_PANELS * PARTS];
-#pragma GCC unroll 16
-    for (int i = 0; i < rows; i++)
-#pragma GCC unroll 16
-        for (int p = 0; p < panels * PARTS; p++) acc[i][p] = (vf){};
-    const uint32_t *a[TILE_ROWS];
-#pragma GCC unroll 16
-    for (int i = 0; i < rows; i++) a[i] = (const uint32_t *)t->a + i * t->row;
-    const uint32_t *b = t->b;
-    const ptrdiff_t step = t->step, bstep = t->bstep, panel = t->panel;
+#ifdef DOT_BF16
+    TILE_BEGIN(uint32_t)
+    const float *b = t->b; /* words of two, moved as floats */
     for (ptrdiff_t s = 0, at = 0; s < t->steps; s++, at += step, b += bstep) {
         vf x[TILE_PANELS * PARTS];
-#pragma GCC unroll 16
-        for (int p = 0; p < panels * PARTS; p++)
-            x[p] = load((const float *)(const void *)(b + p / PARTS * panel + p % PARTS * LANES));
-#pragma GCC unroll 16
-        for (int i = 0; i < rows; i++) {
-            const vf y = (vf)all_u(a[i][at]);
-#pragma GCC unroll 16
-            for (int p = 0; p < panels * PARTS; p++) acc[i][p] = DOT_BF16(acc[i][p], x[p], y);
-        }
+        EACH_PART(x[p] = load(b + PART_AT(p)))
+        EACH_SUM(acc[i][p] = DOT_BF16(acc[i][p], x[p], (vf)all_u(a[i][at])))
     }
-    finish_tile(t, rows, panels, acc);
-}
+    TILE_END
 #else
-INLINE void tile_bf16_body(const tile *t, const int rows, const int panels) {
-    vf acc[TILE_ROWS][TILE_PANELS * PARTS];
-#pragma GCC unroll 16
-    for (int i = 0; i < rows; i++)
-#pragma GCC unroll 16
-        for (int p = 0; p < panels * PARTS; p++) acc[i][p] = (vf){};
-    const float *a[TILE_ROWS];
-#pragma GCC unroll 16
-    for (int i = 0; i < rows; i++) a[i] = (const float *)t->a + i * t->row;
+    TILE_BEGIN(float)
     const uint32_t *b = t->b;
-    const ptrdiff_t step = t->step, bstep = t->bstep, panel = t->panel;
     for (ptrdiff_t s = 0, at = 0; s < t->steps; s++, at += 2 * step, b += bstep) {
-        vf low[TILE_PANELS * PARTS], high[TILE_PANELS * PARTS];
-#pragma GCC unroll 16
-        for (int p = 0; p < panels * PARTS; p++) {
-            const vu w = *(const vu *)(const void *)(b + p / PARTS * panel + p % PARTS * LANES);
-            low[p] = (vf)(w << 16);
-            high[p] = (vf)(w & all_u(0xffff0000u));
-        }
-#pragma GCC unroll 16
-        for (int i = 0; i < rows; i++) {
-            const vf y0 = all(a[i][at]), y1 = all(a[i][at + step]);
-#pragma GCC unroll 16
-            for (int p = 0; p < panels * PARTS; p++) acc[i][p] += y0 * low[p];
-#pragma GCC unroll 16
-            for (int p = 0; p < panels * PARTS; p++) acc[i][p] += y1 * high[p];
-        }
+        vf x[TILE_PANELS * PARTS]; /* the low halves, then the high ones: both at once do not fit the registers */
+        EACH_PART(x[p] = (vf)(load_u(b + PART_AT(p)) << 16))
+        EACH_SUM(acc[i][p] += all(a[i][at]) * x[p])
+        EACH_PART(x[p] = (vf)(load_u(b + PART_AT(p)) & all_u(0xffff0000u)))
+        EACH_SUM(acc[i][p] += all(a[i][at + step]) * x[p])
     }
-    finish_tile(t, rows, panels, acc);
-}
+    TILE_END
 #endif
+}
 
 /* Every size of tile is compiled by itself, so that its sums stay in registers. */
 #define TILE_CASE(body, r, p)                                                                                                    \
@@ -135,8 +117,9 @@ INLINE void tile_bf16_body(const tile *t, const int rows, const int panels) {
         TILE_ROW(body, 1)                                                                                                        \
         TILE_ROW(body, 2)                                                                                                        \
         TILE_ROW(body, 3)                                                                                                        \
-        TILE_ROW(body, 4) TILE_ROW(body, 5) TILE_ROW(body, 6) TILE_ROW(body, 7) TILE_ROW(body, 8) default                        \
-            : bug("tile of %d x %d", t->rows, t->panels);                                                                        \
+        TILE_ROW(body, 4)                                                                                                        \
+        TILE_ROW(body, 5)                                                                                                        \
+        TILE_ROW(body, 6) TILE_ROW(body, 7) TILE_ROW(body, 8) default : bug("tile of %d x %d", t->rows, t->panels);              \
     }
 
 static void tile_f32(const tile *t) { TILE_SWITCH(tile_f32_body) }
@@ -168,8 +151,16 @@ static void round_bf16(float *out, const float *x, size_t n) {
     }
 }
 
+/* Neighbours lie in one 64-bit lane, and so does the word they make. */
 static void pack_pairs(uint32_t *out, const float *x, int n) {
     int i = 0;
+#ifdef ROUND_PAIRS
+    for (; i + 2 * LANES <= n; i += 2 * LANES) store_u(out + i / 2, ROUND_PAIRS(load(x + i), load(x + i + LANES)));
+#endif
+    for (; i + LANES <= n; i += LANES) {
+        const vw r = (vw)round_bits(load(x + i));
+        *(vh *)(void *)(out + i / 2) = __builtin_convertvector((r >> 16 & 0xffffu) | (r >> 32 & 0xffff0000u), vh);
+    }
     for (; i + 1 < n; i += 2) out[i / 2] = bf16_bits(x[i]) | bf16_bits(x[i + 1]) << 16;
     if (i < n) out[i / 2] = bf16_bits(x[i]);
 }
@@ -179,9 +170,13 @@ static void pack_two_rows(uint32_t *out, const float *x0, const float *x1, int n
     for (; i + LANES <= n; i += LANES) {
         vu w = round_bits(load(x0 + i)) >> 16;
         if (x1) w |= round_bits(load(x1 + i));
-        *(vu *)(void *)(out + i) = w;
+        store_u(out + i, w);
     }
     for (; i < n; i++) out[i] = bf16_bits(x0[i]) | (x1 ? bf16_bits(x1[i]) << 16 : 0);
+}
+
+static void pack_columns(uint32_t *out, const float *x, ptrdiff_t ldx, int rows) {
+    for (int m = 0; m < rows; m += 2, x += 2 * ldx, out += PANEL) pack_two_rows(out, x, m + 1 < rows ? x + ldx : NULL, PANEL);
 }
 
 /* in [8 k-pairs][16 n] words of (k, k+1)  ->  out [8 n-pairs][16 k] words of (n, n+1). */
@@ -322,6 +317,33 @@ static void exp_minus(float *x, int n, float lse) {
     int i = 0;
     for (; i + LANES <= n; i += LANES) store(x + i, exp_v(load(x + i) - all(lse)));
     if (i < n) store_part(x + i, n - i, exp_v(load_part(x + i, n - i, 0) - all(lse)));
+}
+
+static double exp_row(float *out, const float *x, int n, float max, float factor) {
+    double total = 0;
+    for (int i = 0; i < n;) { /* float32 sums of 1024 values, added in double */
+        const int end = i + 1024 < n ? i + 1024 : n;
+        vf sum = {};
+        for (; i + LANES <= end; i += LANES) {
+            const vf e = exp_v((load(x + i) - all(max)) * all(factor));
+            store(out + i, e);
+            sum += e;
+        }
+        if (i < end) {
+            float e[LANES];
+            store(e, exp_v((load_part(x + i, end - i, max) - all(max)) * all(factor)));
+            for (int k = 0; i < end; i++, k++) total += (double)(out[i] = e[k]);
+        }
+        total += (double)sum_lanes(sum);
+    }
+    return total;
+}
+
+static int largest(const float *x, int n) {
+    const float max = row_max(x, n);
+    int i = 0;
+    while (i < n - 1 && x[i] != max) i++;
+    return i;
 }
 
 static void row_stats_of(const float *z, int n, row_stats *s) {
@@ -480,6 +502,92 @@ static void gate_back(int kind, float *dg, float *du, const float *g, const floa
     BY_KIND(gate_back_body(K, dg, du, g, u, dy, n, addg, addu))
 }
 
+/* ---- rows ------------------------------------------------------------------------------------------------------------------------- */
+
+/* y = x r w */
+static void norm_row(float *y, const float *x, const float *w, float r, int n) {
+    int i = 0;
+    for (; i + LANES <= n; i += LANES) store(y + i, load(x + i) * all(r) * load(w + i));
+    for (; i < n; i++) y[i] = x[i] * r * w[i];
+}
+
+/* dx (+)= r (w dy - x r^2 mean(w dy x)) */
+static void norm_row_back(float *dx, const float *x, const float *w, const float *dy, float r, int n, bool add_to) {
+    vf sum = {};
+    int i = 0;
+    for (; i + LANES <= n; i += LANES) sum += load(w + i) * load(dy + i) * load(x + i);
+    float s = sum_lanes(sum);
+    for (; i < n; i++) s += w[i] * dy[i] * x[i];
+    s *= r * r / (float)n;
+    for (i = 0; i + LANES <= n; i += LANES) {
+        const vf d = all(r) * (load(w + i) * load(dy + i) - load(x + i) * all(s));
+        store(dx + i, d + (add_to ? load(dx + i) : (vf){}));
+    }
+    for (; i < n; i++) dx[i] = (add_to ? dx[i] : 0) + r * (w[i] * dy[i] - x[i] * s);
+}
+
+/* dw += dy x r */
+static void norm_weight_back(float *dw, const float *x, const float *dy, float r, int n) {
+    int i = 0;
+    for (; i + LANES <= n; i += LANES) store(dw + i, load(dw + i) + load(dy + i) * load(x + i) * all(r));
+    for (; i < n; i++) dw[i] += dy[i] * x[i] * r;
+}
+
+/* One head's halves turned by the angles whose cosines and sines are given; sign -1 turns back. */
+static void rope_halves(float *y, const float *x, const float *c, const float *s, int half, float sign, bool add_to) {
+    int i = 0;
+    for (; i + LANES <= half; i += LANES) {
+        const vf a = load(x + i), b = load(x + half + i), u = load(c + i), v = load(s + i) * all(sign);
+        const vf p = a * u - b * v, q = b * u + a * v;
+        store(y + i, p + (add_to ? load(y + i) : (vf){}));
+        store(y + half + i, q + (add_to ? load(y + half + i) : (vf){}));
+    }
+    for (; i < half; i++) {
+        const float a = x[i], b = x[half + i], v = s[i] * sign;
+        const float p = a * c[i] - b * v, q = b * c[i] + a * v;
+        y[i] = (add_to ? y[i] : 0) + p;
+        y[half + i] = (add_to ? y[half + i] : 0) + q;
+    }
+}
+
+/* dp = p (dp - sum) */
+static void softmax_back(float *dp, const float *p, float sum, int n) {
+    int i = 0;
+    for (; i + LANES <= n; i += LANES) store(dp + i, load(p + i) * (load(dp + i) - all(sum)));
+    for (; i < n; i++) dp[i] = p[i] * (dp[i] - sum);
+}
+
+/* ---- the limit of the arithmetic ---------------------------------------------------------------------------------------------------- */
+
+/* As many independent sums as a full tile has, nothing loaded or stored: what no product can pass. */
+enum { SPINS = TILE_ROWS * TILE_PANELS * PARTS };
+#define SPIN(step)                                                                                                               \
+    vf acc[SPINS];                                                                                                               \
+    UNROLL                                                                                                                       \
+    for (int i = 0; i < SPINS; i++) acc[i] = all(x + (float)i);                                                                  \
+    for (int r = 0; r < rounds; r++) {                                                                                           \
+        UNROLL                                                                                                                   \
+        for (int i = 0; i < SPINS; i++) acc[i] = step;                                                                           \
+    }                                                                                                                            \
+    UNROLL                                                                                                                       \
+    for (int i = 1; i < SPINS; i++) acc[0] += acc[i];                                                                            \
+    return sum_lanes(acc[0]);
+
+static float spin_f32(float x, int rounds) {
+    const vf k = all(0.5f), c = all(x);
+    SPIN(acc[i] * k + c)
+}
+
+/* Without a dot instruction a bfloat16 product is float32 products of widened halves, and so is its limit. */
+static float spin_bf16(float x, int rounds) {
+#ifdef DOT_BF16
+    const vf k = all(x), c = all(0.5f);
+    SPIN(DOT_BF16(acc[i], k, c))
+#else
+    return spin_f32(x, rounds);
+#endif
+}
+
 /* ---- AdamW ------------------------------------------------------------------------------------------------------------------------- */
 
 /* w -= lr*decay*w;  m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2;  w -= lr * (m/correct1) / (sqrt(v/correct2) + eps) */
@@ -505,12 +613,17 @@ const kernels TABLE_NAME(LEVEL) = {
     .panels = TILE_PANELS,
 #ifdef DOT_BF16
     .pairs = true,
+    .spin_flops = {2.0 * SPINS * LANES, 4.0 * SPINS *LANES},
+#else
+    .spin_flops = {2.0 * SPINS * LANES, 2.0 * SPINS *LANES},
 #endif
+    .spin = {spin_f32, spin_bf16},
     .tile_f32 = tile_f32,
     .tile_bf16 = tile_bf16,
     .round_bf16 = round_bf16,
     .pack_pairs = pack_pairs,
     .pack_two_rows = pack_two_rows,
+    .pack_columns = pack_columns,
     .turn_pairs = turn_pairs,
     .dot = dot,
     .axpy = axpy,
@@ -519,11 +632,18 @@ const kernels TABLE_NAME(LEVEL) = {
     .add = add,
     .softmax = softmax,
     .exp_minus = exp_minus,
+    .exp_row = exp_row,
+    .largest = largest,
     .row_stats = row_stats_of,
     .row_gradient = row_gradient,
     .act = act,
     .act_back = act_back,
     .gate = gate,
     .gate_back = gate_back,
+    .norm_row = norm_row,
+    .norm_row_back = norm_row_back,
+    .norm_weight_back = norm_weight_back,
+    .rope_halves = rope_halves,
+    .softmax_back = softmax_back,
     .adamw = adamw,
 };

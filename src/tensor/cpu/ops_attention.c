@@ -66,7 +66,7 @@ static int first_key(const work *w, int q) {
     return window && last + 1 > window ? last + 1 - window : 0;
 }
 
-/* Scores of one query, in place: cap, alibi, what is not seen becomes -infinity. */
+/* Scores of one query, in place: cap, alibi; keys before the window become -infinity. Nobody reads those behind the query. */
 static void shape_scores(const work *w, float *s, int q, int head) {
     const attention_form *f = &w->n->attention;
     const int last = w->before + q, first = first_key(w, q);
@@ -75,7 +75,6 @@ static void shape_scores(const work *w, float *s, int q, int head) {
     if (f->alibi)
         for (int j = 0; j <= last; j++) s[j] += f->alibi[head] * (float)j;
     for (int j = 0; j < first; j++) s[j] = -INFINITY;
-    for (int j = last + 1; j < w->keys; j++) s[j] = -INFINITY;
 }
 
 /* ---- few queries -------------------------------------------------------------------------------------------------------------------- */
@@ -203,7 +202,7 @@ static void score_gradient(const work *w, const room *r, int q, int rows, int li
         const float sum = cpu_kernels()->dot(n->out->grad + at, n->out->data + at, w->d);
         float *p = r->p + (size_t)i * (size_t)ld, *dp = r->dp + (size_t)i * (size_t)ld;
         const int seen = w->before + q + i + 1;
-        for (int j = 0; j < seen; j++) dp[j] = p[j] * (dp[j] - sum);
+        cpu_kernels()->softmax_back(dp, p, sum, seen);
         for (int j = seen; j < limit; j++) dp[j] = 0;
         if (f->cap > 0) { /* s = cap tanh(x/cap): ds/dx = 1 - (s/cap)^2, with x made again */
             const float *query = n->in[0]->data + at;

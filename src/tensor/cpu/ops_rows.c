@@ -8,12 +8,16 @@
 
 static size_t values_of(const tensor *x) { return (size_t)x->rows * (size_t)x->cols; }
 
-/* Runs `body` over pieces [i, i + m) of n values on all threads; pieces do not depend on the number of threads. */
+/* Runs `body` over pieces [i, i + m) of n values, on all threads where it is worth waking them; pieces do not depend on their
+ * number. */
 enum { PIECE = 8192 };
-#define EACH_PIECE(n, body)                                                                                                      \
-    _Pragma("omp parallel for schedule(static)") for (size_t i = 0; i < (n); i += PIECE) {                                       \
-        const size_t m = (n)-i < PIECE ? (n)-i : PIECE;                                                                          \
-        body;                                                                                                                    \
+#define EACH_PIECE(values, body)                                                                                                 \
+    {                                                                                                                            \
+        const size_t count = (values);                                                                                           \
+        _Pragma("omp parallel for schedule(static) if (count > 4 * PIECE)") for (size_t i = 0; i < count; i += PIECE) {          \
+            const size_t m = count - i < PIECE ? count - i : PIECE;                                                              \
+            body;                                                                                                                \
+        }                                                                                                                        \
     }
 
 /* ---- tables --------------------------------------------------------------------------------------------------------------------- */
@@ -23,7 +27,7 @@ void cpu_embed_forward(backend *b, node *n) {
     (void)b;
     const weight *w = n->w;
     const int T = n->out->rows, D = n->out->cols;
-#pragma omp parallel for schedule(static) if (T > 16)
+#pragma omp parallel for schedule(static) if (T > 64)
     for (int t = 0; t < T; t++) {
         float *y = n->out->data + (size_t)t * (size_t)D;
         if (w->values && w->grad && w->type == TYPE_F32)
@@ -137,13 +141,13 @@ void cpu_rmsnorm_forward(backend *b, node *n) {
     (void)b;
     const int T = n->out->rows, D = n->out->cols;
     const float *w = n->w->values;
-#pragma omp parallel for schedule(static) if (T > 8)
+#pragma omp parallel for schedule(static) if (T > 32)
     for (int t = 0; t < T; t++) {
         const float *x = n->in[0]->data + (size_t)t * (size_t)D;
         float *y = n->out->data + (size_t)t * (size_t)D;
         const float r = (float)(1 / sqrt(cpu_kernels()->sum_squares(x, (size_t)D) / D + (double)n->scale));
         n->saved[t] = r;
-        for (int k = 0; k < D; k++) y[k] = x[k] * r * w[k];
+        cpu_kernels()->norm_row(y, x, w, r, D);
     }
 }
 
@@ -153,17 +157,10 @@ void cpu_rmsnorm_backward(backend *b, node *n) {
     const int T = n->out->rows, D = n->out->cols;
     const float *w = n->w->values;
     if (n->grad_in[0]) {
-#pragma omp parallel for schedule(static) if (T > 8)
+#pragma omp parallel for schedule(static) if (T > 32)
         for (int t = 0; t < T; t++) {
             const float *x = n->in[0]->data + (size_t)t * (size_t)D, *dy = n->out->grad + (size_t)t * (size_t)D;
-            float *dx = n->grad_in[0] + (size_t)t * (size_t)D, *wdy = gemm_scratch(SCRATCH_A, (size_t)D * sizeof *wdy);
-            const float r = n->saved[t];
-            for (int k = 0; k < D; k++) wdy[k] = w[k] * dy[k];
-            const float s = cpu_kernels()->dot(wdy, x, D) / (float)D * r * r;
-            if (n->grad_add[0])
-                for (int k = 0; k < D; k++) dx[k] += r * (wdy[k] - x[k] * s);
-            else
-                for (int k = 0; k < D; k++) dx[k] = r * (wdy[k] - x[k] * s);
+            cpu_kernels()->norm_row_back(n->grad_in[0] + (size_t)t * (size_t)D, x, w, dy, n->saved[t], D, n->grad_add[0]);
         }
     }
     if (!n->w->grad) return;
@@ -171,7 +168,7 @@ void cpu_rmsnorm_backward(backend *b, node *n) {
     for (int c = 0; c < D; c += 64)
         for (int t = 0; t < T; t++) {
             const float *x = n->in[0]->data + (size_t)t * (size_t)D, *dy = n->out->grad + (size_t)t * (size_t)D;
-            for (int k = c; k < (D - c < 64 ? D : c + 64); k++) n->w->grad[k] += dy[k] * x[k] * n->saved[t];
+            cpu_kernels()->norm_weight_back(n->w->grad + c, x + c, dy + c, n->saved[t], D - c < 64 ? D - c : 64);
         }
 }
 
@@ -179,7 +176,7 @@ void cpu_rmsnorm_backward(backend *b, node *n) {
 void cpu_layernorm_forward(backend *b, node *n) {
     (void)b;
     const int T = n->out->rows, D = n->out->cols;
-#pragma omp parallel for schedule(static) if (T > 8)
+#pragma omp parallel for schedule(static) if (T > 32)
     for (int t = 0; t < T; t++) {
         const float *x = n->in[0]->data + (size_t)t * (size_t)D;
         float *y = n->out->data + (size_t)t * (size_t)D;
@@ -199,7 +196,7 @@ void cpu_layernorm_backward(backend *b, node *n) {
     (void)b;
     const int T = n->out->rows, D = n->out->cols;
     const float *w = n->w->values;
-#pragma omp parallel for schedule(static) if (T > 8)
+#pragma omp parallel for schedule(static) if (T > 32)
     for (int t = 0; t < T; t++) {
         if (!n->grad_in[0]) continue;
         const float *x = n->in[0]->data + (size_t)t * (size_t)D, *dy = n->out->grad + (size_t)t * (size_t)D;
@@ -226,26 +223,61 @@ void cpu_layernorm_backward(backend *b, node *n) {
 
 /* ---- rotary positions -------------------------------------------------------------------------------------------------------------------- */
 
+/* Cosines and sines of every position so far, made once: every layer of every pass turns by the same angles. */
+typedef struct {
+    int half, positions;
+    float factor, *frequency, *table; /* [half], [positions][2][half] */
+} angles;
+
+static bool same_angles(const angles *a, const rope_table *r) {
+    return a->half == r->rotary / 2 && a->factor >= r->attention_factor && a->factor <= r->attention_factor &&
+           memcmp(a->frequency, r->frequency, (size_t)a->half * sizeof(float)) == 0;
+}
+
+static const angles *angles_of(const rope_table *r, const layout *l) {
+    static _Thread_local angles kept; /* of the thread that runs operations */
+    const int half = r->rotary / 2;
+    int last = 0;
+    for (int t = 0; t < l->tokens; t++) last = l->position[t] > last ? l->position[t] : last;
+    if (!same_angles(&kept, r)) {
+        kept.frequency = memory_resize(kept.frequency, (size_t)(half + 1) * sizeof(float));
+        memcpy(kept.frequency, r->frequency, (size_t)half * sizeof(float));
+        kept = (angles){.half = half, .factor = r->attention_factor, .frequency = kept.frequency, .table = kept.table};
+    }
+    if (last < kept.positions) return &kept;
+    const int room = last + 1 > 2 * kept.positions ? last + 1 : 2 * kept.positions;
+    kept.table = memory_resize(kept.table, (size_t)room * 2 * (size_t)(half + 1) * sizeof(float));
+    for (int p = kept.positions; p < room; p++)
+        for (int i = 0; i < half; i++) {
+            const float angle = (float)p * r->frequency[i];
+            kept.table[(size_t)p * 2 * (size_t)half + (size_t)i] = cosf(angle) * r->attention_factor;
+            kept.table[((size_t)p * 2 + 1) * (size_t)half + (size_t)i] = sinf(angle) * r->attention_factor;
+        }
+    kept.positions = room;
+    return &kept;
+}
+
+/* Pairs (2i, 2i+1) instead of halves. */
+static void turn_neighbours(float *y, const float *x, const float *c, const float *s, int half, float sign, bool add) {
+    for (int i = 0; i < half; i++) {
+        const float a = x[2 * i] * c[i] - x[2 * i + 1] * s[i] * sign, z = x[2 * i + 1] * c[i] + x[2 * i] * s[i] * sign;
+        y[2 * i] = (add ? y[2 * i] : 0) + a;
+        y[2 * i + 1] = (add ? y[2 * i + 1] : 0) + z;
+    }
+}
+
 /* Turns every pair of every head by position * frequency; sign -1 turns back, which is the gradient.        (arXiv:2104.09864) */
 static void rotate(const node *n, const float *in, float *out, float sign, bool add) {
     const int T = n->out->rows, D = n->out->cols, d = n->size, half = n->rope.rotary / 2;
-#pragma omp parallel for schedule(static) if (T > 4)
+    const angles *all = angles_of(&n->rope, n->layout);
+#pragma omp parallel for schedule(static) if (T > 64)
     for (int t = 0; t < T; t++) {
-        float c[1024], s[1024];
-        for (int i = 0; i < half; i++) {
-            const float angle = (float)n->layout->position[t] * n->rope.frequency[i];
-            c[i] = cosf(angle) * n->rope.attention_factor;
-            s[i] = sinf(angle) * n->rope.attention_factor * sign;
-        }
+        const float *c = all->table + (size_t)n->layout->position[t] * 2 * (size_t)half, *s = c + half;
         for (int h = 0; h < D; h += d) {
             const float *x = in + (size_t)t * (size_t)D + h;
             float *y = out + (size_t)t * (size_t)D + h;
-            for (int i = 0; i < half; i++) {
-                const int p = n->rope.interleaved ? 2 * i : i, q = n->rope.interleaved ? 2 * i + 1 : i + half;
-                const float a = x[p] * c[i] - x[q] * s[i], z = x[q] * c[i] + x[p] * s[i];
-                y[p] = (add ? y[p] : 0) + a;
-                y[q] = (add ? y[q] : 0) + z;
-            }
+            if (n->rope.interleaved) turn_neighbours(y, x, c, s, half, sign, add);
+            else cpu_kernels()->rope_halves(y, x, c, s, half, sign, add);
             for (int i = 2 * half; i < d; i++) y[i] = (add ? y[i] : 0) + x[i];
         }
     }
