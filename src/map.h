@@ -21,9 +21,10 @@
  *           │ base                                  │  arena, str, err, json, file, rng, opt, log, sys
  *           └───────────────────────────────────────┘
  *
- * Words and numbers never include each other; tools/check-layers holds that (ARCHITECTURE.md has the table).
+ * Words (data) and numbers (model, tensor) never include each other; tools/check-layers holds that. ARCHITECTURE.md has the table,
+ * what must stay absent, and three walks through the code: a preference to a gradient, a prompt to text, a command to a run.
  *
- * Tables: everything that comes in kinds is one file and one row.
+ * Tables: everything that comes in kinds is one file and one row (docs/add-an-objective.md, add-a-model-family.md, add-a-format.md).
  *     COMMANDS     cli/command.h         fettle NAME
  *     OBJECTIVES   train/objective.h     fettle train NAME: its loss is one file in train/objective/
  *     COLUMNS      train/objective.h     what a loss may see
@@ -31,6 +32,9 @@
  *     FAMILIES     model/model.h         model architectures
  *     OPS          tensor/tensor.h       operations with their gradients
  *     TYPES        tensor/tensor.h       storage of weights
+ *     BACKENDS     tensor/backends.h     what computes: cpu
+ *     options      train/train.h         train_option_table: settings of every run
+ *     presets      run/run.h             run_presets: settings that belong together
  *     ERRORS       base/err.h            codes with exit and HTTP status
  *
  * Reading order: the headers below, from the floor up. */
@@ -39,6 +43,7 @@
 
 #include "base/err.h"
 #include "base/arena.h"
+#include "base/str.h"
 #include "base/json.h"
 #include "base/file.h"
 #include "base/opt.h"

@@ -1,12 +1,13 @@
 /* run.h - the run folder: everything a training run reads, says and leaves, so that it can be read, repeated and resumed.
  *
- *   config.json       everything resolved: objective, options with their origin, base and reference with SHA-256, version
+ *   config.json       everything resolved: objective, options with their origin, SHA-256 of base and reference
  *   examples.jsonl    what it trained on, in TRL's types, with record and response ids (the lineage)
  *   state.json        {status, pid, step, steps, reason, started, updated}
  *   metrics.jsonl     one line per logged step, TRL's names
  *   samples.jsonl     answers to the same prompts during the run
  *   log               what was said
- *   checkpoint-N/     weights or adapter, optimiser, random state, data cursor, manifest.json (SHA-256 of each file)
+ *   checkpoint-N/     weights or adapter, optimiser, step, manifest.json (SHA-256 of each file); order and random numbers
+ *                     are functions of seed and step, so there is no state of theirs to keep
  *   model/            the result: a Hugging Face folder or a PEFT adapter
  *
  *      ready ── run_begin ──► running ── run_end ──► done | stopped | failed        (killed: running with a dead pid)
