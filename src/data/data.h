@@ -114,7 +114,8 @@ convert_result example_convert(arena *a, const example *x, example_kind to, exam
     X(openai_preference)                                                                                                         \
     X(self_instruct)                                                                                                             \
     X(open_assistant)                                                                                                            \
-    X(open_assistant_pairs)
+    X(open_assistant_pairs)                                                                                                      \
+    X(examples)
 
 typedef struct source source; /* an open file of examples; owned by the arena it was opened with */
 

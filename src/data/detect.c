@@ -37,7 +37,7 @@ static void look_at_row(looking *l, const json *row) {
     l->rows++;
     look_at_columns(l, row);
     for (int i = 0; i < count && i < FORMATS_MAX; i++) {
-        const guess g = all[i]->look(row);
+        const guess g = all[i]->look ? all[i]->look(row) : NOT_MINE;
         if (g.level == LIKELY_NOT) continue;
         l->of[i].mine++;
         l->of[i].sureness += (int)g.level;

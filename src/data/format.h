@@ -17,8 +17,8 @@ typedef struct {
 
 typedef struct {
     const char *name;
-    const char *const *columns; /* what it reads of a row, ended by NULL; rows that have them are why it is chosen */
-    guess (*look)(const json *row);
+    const char *const *columns;     /* what it reads of a row, ended by NULL; rows that have them are why it is chosen */
+    guess (*look)(const json *row); /* NULL: read only when it is named, and its rows may be of several kinds */
     /* Examples in a row, possibly none; NULL: one each. */
     int64_t (*count)(const json *row);
     /* The nth example of the row into *out (zeroed before, margin NAN): kind, parts, label. Errors name the field alone. */

@@ -80,6 +80,7 @@ static bool common_fields(arena *a, json *row, example *out, err *e) {
 }
 
 static bool same_kind(source *s, example_kind kind, err *e) {
+    if (!s->found.format->look) return true;
     if (!s->kind_known) s->found.kind = s->info.kind = kind;
     s->kind_known = true;
     return kind == s->found.kind || err_set(e, ERR_INPUT, "this row is of kind %s, those before are of kind %s",

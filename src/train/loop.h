@@ -18,6 +18,7 @@ typedef struct {
     const train_settings *s;
     backend *backend;
     compute_type compute;
+    model *text;               /* tokenizer and chat template alone */
     model *policy, *reference; /* reference NULL: the policy without its adapter, or none */
     adapter *adapter, *reference_adapter;
     optimizer_choice optimizer;
@@ -66,10 +67,12 @@ typedef struct {
     double drift;
 } step_result;
 
-bool trainer_open(arena *a, const train_settings *s, const char *folder, buf *keep, trainer *t, err *e);
+/* Rows and steps, no model yet. examples: a file to read in place of the settings' data (a run's own), or NULL. keep: rows_prepare. */
+bool trainer_open(arena *a, const train_settings *s, const char *examples, const char *folder, file_out *keep, trainer *t,
+                  err *e);
+bool trainer_models(trainer *t, err *e); /* behind the pre-flight: policy, adapter, optimiser state, reference */
 void trainer_close(trainer *t);
-/* The optimiser's part of the memory, and what activations of the largest piece need: measured, nothing is computed. */
-size_t trainer_measure(trainer *t, size_t *weights);
+size_t trainer_state_size(const trainer *t, int which, const weight_shape *w); /* floats of an optimiser's state for a weight */
 bool trainer_step(trainer *t, step_result *out, err *e);
 int64_t trainer_steps_per_epoch(const trainer *t);
 bool trainer_save(const trainer *t, const char *folder, err *e);
@@ -79,8 +82,24 @@ bool trainer_weights(trainer *t, err *e);
 /* The optimiser's part of a step: weights change by their gradients, which are read times grad_scale. step: from 1. */
 void trainer_update(trainer *t, double lr, double grad_scale, int64_t step);
 
+/* ---- pre-flight: what must hold before step 1 ---- */
+
+typedef struct {
+    size_t memory_needed, memory_free, weights, activations; /* bytes */
+    int64_t steps, tokens_per_step;
+    double seconds; /* from a pass timed now; 0 until preflight_time */
+} preflight;
+/* Measured on a model of sizes alone, before anything is loaded. Refuses what does not fit and names the nearest setting that does. */
+bool preflight_memory(const trainer *t, preflight *p, err *e);
+bool preflight_time(const trainer *t, preflight *p, err *e); /* behind trainer_models */
+void preflight_print_counts(FILE *out, const trainer *t);
+void preflight_print(FILE *out, const preflight *p);
+void preflight_print_batch(FILE *out, const trainer *t); /* the first rows as text, trained tokens in colour or [brackets] */
+void preflight_put_json(json_writer *w, const trainer *t, const preflight *p);
+
 /* ---- the reference ---- */
 
+bool reference_wanted(const trainer *t);
 bool reference_open(trainer *t, err *e); /* after the weights; nothing when the objective needs none */
 void reference_close(trainer *t);
 /* Log-probabilities [R] of the trained tokens under the reference, computed once per row. */

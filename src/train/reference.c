@@ -5,7 +5,7 @@
 
 /* ---- which model ------------------------------------------------------------------------------------------------------------------ */
 
-static bool needs_reference(const trainer *t) { return objective_needs(t->s->objective, t->s->own) & NEEDS(COLUMN_REF_LOGP); }
+bool reference_wanted(const trainer *t) { return objective_needs(t->s->objective, t->s->own) & NEEDS(COLUMN_REF_LOGP); }
 
 /* An adapter that only starts at zero (B = 0) is the reference when switched off; one that was trained before needs a frozen copy. */
 static bool freeze_adapter(trainer *t, err *e) {
@@ -28,7 +28,7 @@ static bool same_shapes(const trainer *t, err *e) {
 bool reference_open(trainer *t, err *e) {
     const train_options *o = &t->s->o;
     const model_options frozen = {.compute = t->compute, .no_text = true};
-    if (!needs_reference(t)) return true;
+    if (!reference_wanted(t)) return true;
     if (!o->reference && t->adapter) return freeze_adapter(t, e);
     t->reference = model_open(t->arena, t->backend, o->reference ? o->reference : o->base, &frozen, e);
     return t->reference && (!o->sync_ref_model || same_shapes(t, e));

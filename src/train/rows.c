@@ -308,13 +308,17 @@ static void count_duplicate(preparing *p, uint64_t hash) {
     }
 }
 
-static void keep_example(buf *keep, const example *x) {
-    json_writer w = json_writer_on(keep, false);
+static bool keep_example(file_out *keep, const example *x, err *e) {
+    buf line = {0};
+    json_writer w = json_writer_on(&line, false);
     example_put_json(&w, x);
-    buf_put_char(keep, '\n');
+    buf_put_char(&line, '\n');
+    const bool ok = file_out_put(keep, line.ptr, line.len, e);
+    buf_free(&line);
+    return ok;
 }
 
-static bool add_source(preparing *p, const char *spec, buf *keep) {
+static bool add_source(preparing *p, const char *spec, file_out *keep) {
     arena *a = arena_new();
     const bool pairs = p->s->objective->rows == WANTS_PAIRS;
     const source_options o = {.kinds = pairs ? KIND(EXAMPLE_PREFERENCE)
@@ -328,8 +332,7 @@ static bool add_source(preparing *p, const char *spec, buf *keep) {
         if (ok) {
             p->r->counts.examples++;
             count_duplicate(p, example_hash(&x));
-            if (keep) keep_example(keep, &x);
-            ok = pairs ? add_pair(one, p, &x) : add_sft(one, p, &x);
+            ok = (!keep || keep_example(keep, &x, p->e)) && (pairs ? add_pair(one, p, &x) : add_sft(one, p, &x));
             if (!ok && p->e->code) err_prefix(p->e, "%s, example %lld", spec, (long long)x.row + 1);
         }
         arena_free(one);
@@ -339,7 +342,7 @@ static bool add_source(preparing *p, const char *spec, buf *keep) {
     return p->e->code == ERR_NONE;
 }
 
-rows *rows_prepare(arena *a, const model *m, const train_settings *s, const char *folder, buf *keep, err *e) {
+rows *rows_prepare(arena *a, const model *m, const train_settings *s, const char *folder, file_out *keep, err *e) {
     if (!m->tokenizer) return err_null(e, ERR_INPUT, "%s has no tokenizer, so words cannot become ids", m->path);
     if (s->o.assistant_only_loss && m->chat && !chat_template_has_generation(m->chat))
         return err_null(e, ERR_REFUSED,

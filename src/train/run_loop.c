@@ -47,104 +47,6 @@ bool train_reopen(arena *a, const char *dir, train_settings **out, run *r, err *
            resolve_set_json(a, &(*out)->from, json_get(c, "options"), "config.json", e);
 }
 
-/* What must hold before step 1. */
-typedef struct {
-    size_t memory_needed, memory_free, weights, activations;
-    int64_t steps, tokens_per_step;
-    double seconds; /* from the machine's peak measured now */
-} preflight;
-
-/* ---- pre-flight --------------------------------------------------------------------------------------------------------------------------- */
-
-static void print_counts(FILE *out, const trainer *t) {
-    const row_counts *c = rows_counts(t->rows);
-    fprintf(out, "%lld examples: %lld %s, %lld dropped, %lld truncated, %lld duplicates, %lld empty\n", (long long)c->examples,
-            (long long)t->units, t->s->objective->rows == WANTS_PAIRS ? "pairs" : "rows", (long long)c->dropped,
-            (long long)c->truncated, (long long)c->duplicates, (long long)c->empty);
-    fprintf(out, "tokens: %lld trained, %lld masked, %.1f a row, longest %lld\n", (long long)c->trained_tokens,
-            (long long)c->masked_tokens, t->units ? (double)c->tokens / (double)c->rows : 0, (long long)c->longest);
-}
-
-/* The first batch as text: what is trained stands in colour, or in [brackets]. */
-static void print_first(FILE *out, const trainer *t) {
-    const bool color = sys_color(fileno(out));
-    const int64_t shown = t->per_micro < 3 ? t->per_micro : 3,
-                  rows_shown = shown * (t->s->objective->rows == WANTS_PAIRS ? 2 : 1);
-    for (int64_t i = 0; i < rows_shown && i < rows_count(t->rows); i++) {
-        const row r = rows_at(t->rows, i);
-        bool on = false;
-        fprintf(out, "\n--- row %lld%s (%d tokens)\n", (long long)i + 1,
-                r.pair < 0 ? ""
-                : r.label  ? ", chosen"
-                           : ", rejected",
-                r.length);
-        for (int k = 0; k < r.length; k++) {
-            const bool trained_now = row_trains(&r, k);
-            buf text = {0};
-            if (trained_now != on) fputs(color ? (trained_now ? "\033[32m" : "\033[0m") : trained_now ? "[" : "]", out);
-            on = trained_now;
-            tokenizer_decode(t->policy->tokenizer, &r.ids[k], 1, false, &text);
-            fwrite(text.ptr, 1, text.len, out);
-            buf_free(&text);
-        }
-        fputs(on ? (color ? "\033[0m\n" : "]\n") : "\n", out);
-    }
-}
-
-static bool preflight_of(trainer *t, preflight *p, err *e) {
-    const machine_peak peak = backend_peak(t->backend);
-    const double tokens = (double)rows_counts(t->rows)->tokens / (double)(t->units ? t->units : 1) * (double)t->per_step,
-                 N = (double)model_parameter_count(t->policy);
-    p->activations = trainer_measure(t, &p->weights);
-    p->memory_needed = p->weights + p->activations;
-    p->memory_free = sys_memory_available() + sys_memory_resident();
-    p->steps = t->steps;
-    p->tokens_per_step = (int64_t)tokens;
-    p->seconds = (double)t->steps * tokens * N * (t->adapter ? 4 : 6) /
-                 (0.35 * (t->compute == COMPUTE_BF16 ? peak.bf16_flops : peak.f32_flops));
-    if (p->memory_needed <= p->memory_free) return true;
-    const char *advice = !t->adapter                        ? "--use-peft (LoRA)"
-                         : t->s->o.micro_batch_tokens > 512 ? "--micro-batch-tokens 512"
-                         : !t->s->o.gradient_checkpointing  ? "--gradient-checkpointing"
-                                                            : "a smaller --max-length or model";
-    return err_set(e, ERR_REFUSED, "needs %.2f GB, %.2f GB are free (weights and optimiser %.2f, activations %.2f): try %s",
-                   (double)p->memory_needed / 1e9, (double)p->memory_free / 1e9, (double)p->weights / 1e9,
-                   (double)p->activations / 1e9, advice);
-}
-
-static void print_preflight(FILE *out, const preflight *p) {
-    fprintf(out, "%lld steps of about %lld tokens; needs %.2f GB of %.2f GB; about %.0f s\n", (long long)p->steps,
-            (long long)p->tokens_per_step, (double)p->memory_needed / 1e9, (double)p->memory_free / 1e9, p->seconds);
-}
-
-static void put_preflight(const trainer *t, const preflight *p) {
-    const row_counts *c = rows_counts(t->rows);
-    buf out = {0};
-    json_writer w = json_writer_on(&out, true);
-    const struct {
-        const char *key;
-        int64_t value;
-    } values[] = {{"examples", c->examples},
-                  {"rows", c->rows},
-                  {"pairs", c->pairs},
-                  {"dropped", c->dropped},
-                  {"truncated", c->truncated},
-                  {"duplicates", c->duplicates},
-                  {"empty", c->empty},
-                  {"trained_tokens", c->trained_tokens},
-                  {"masked_tokens", c->masked_tokens},
-                  {"longest", c->longest},
-                  {"steps", p->steps},
-                  {"memory_needed", (int64_t)p->memory_needed},
-                  {"memory_free", (int64_t)p->memory_free}};
-    json_open(&w, '{');
-    for (size_t i = 0; i < sizeof values / sizeof *values; i++) json_key(&w, values[i].key), json_put_int(&w, values[i].value);
-    json_key(&w, "seconds"), json_put_real(&w, p->seconds);
-    json_close(&w);
-    printf("%.*s\n", STR_ARG(buf_str(&out)));
-    buf_free(&out);
-}
-
 /* ---- what is written while it runs ---------------------------------------------------------------------------------------------------------- */
 
 static bool log_metrics(run *r, const trainer *t, const step_result *s, double epoch, bool as_json, err *e) {
@@ -289,36 +191,57 @@ static bool begin_again(arena *a, run *r, trainer *t, err *e) {
     return trainer_load(t, folder, step, e) && run_rewind(r, step, e);
 }
 
-bool train_run(arena *a, const train_settings *s, run *r, const train_how *how, err *e) {
-    trainer t;
-    preflight p = {0};
+/* Where the examples come from and go to: a run that has its own reads them again, whatever became of the data; else they are kept. */
+static bool open_rows(arena *a, const train_settings *s, const run *r, trainer *t, err *e) {
+    char *path = r ? path_join(a, r->path, "examples.jsonl") : NULL;
+    if (!path) return trainer_open(a, s, NULL, sys_temporary(), NULL, t, e);
+    if (file_exists(path)) return trainer_open(a, s, arena_printf(a, "examples:%s", path), r->path, NULL, t, e);
+    file_out keep;
+    if (!file_out_open(&keep, path, e)) return false;
+    if (trainer_open(a, s, NULL, r->path, &keep, t, e)) return file_out_commit(&keep, e);
+    file_out_abandon(&keep);
+    return false;
+}
+
+static void show_preflight(const trainer *t, const preflight *p, const train_how *how) {
+    if (how->preview && how->json) {
+        buf out = {0};
+        json_writer w = json_writer_on(&out, true);
+        preflight_put_json(&w, t, p);
+        printf("%.*s\n", STR_ARG(buf_str(&out)));
+        buf_free(&out);
+    } else if (how->preview) {
+        preflight_print(stdout, p);
+        preflight_print_batch(stdout, t);
+    } else if (!how->quiet) preflight_print(stderr, p);
+}
+
+/* All that can be known before step 1; what cannot work is refused in the order in which it costs to find out. */
+static bool make_ready(arena *a, const train_settings *s, const run *r, const train_how *how, trainer *t, err *e) {
+    preflight p;
+    if (!train_settings_check(s, e) || !open_rows(a, s, r, t, e)) return false;
+    if (!how->json && (how->preview || !how->quiet)) preflight_print_counts(how->preview ? stdout : stderr, t);
+    if (!rows_refuse(t->rows, t->text, s, e) || !preflight_memory(t, &p, e) || !trainer_models(t, e) || !preflight_time(t, &p, e))
+        return false;
+    show_preflight(t, &p, how);
+    return true;
+}
+
+static bool run_ready(arena *a, run *r, trainer *t, const train_how *how, err *e) {
     step_result last = {0};
-    buf examples = {0};
-    const char *folder = r ? r->path : "/tmp";
-    bool ok = train_settings_check(s, e) && trainer_open(a, s, folder, how->preview ? NULL : &examples, &t, e);
-    if (ok && !how->json && (how->preview || !how->quiet)) print_counts(how->preview ? stdout : stderr, &t);
-    ok = ok && rows_refuse(t.rows, t.policy, s, e) && preflight_of(&t, &p, e);
-    if (ok && how->preview) {
-        if (how->json) put_preflight(&t, &p);
-        else {
-            print_preflight(stdout, &p);
-            print_first(stdout, &t);
-        }
-    } else if (ok && !how->quiet) print_preflight(stderr, &p);
-    if (ok && !how->preview) {
-        ok = (how->resume || file_write(path_join(a, r->path, "examples.jsonl"), buf_str(&examples), e)) &&
-             (!how->resume || begin_again(a, r, &t, e)) && run_begin(r, t.steps, e) && run_steps(a, r, &t, how, &last, e);
-        const bool keep = ok || e->code == ERR_DIVERGED;
-        if (keep && t.step > 0 && isfinite(last.loss)) {
-            err again = {0};
-            if (!save_result(a, r, &t, &last, ok ? e : &again)) ok = false;
-        }
-    }
+    const bool ok = (!how->resume || begin_again(a, r, t, e)) && run_begin(r, t->steps, e) && run_steps(a, r, t, how, &last, e);
+    if ((!ok && e->code != ERR_DIVERGED) || !t->step || !isfinite(last.loss)) return ok;
+    err again = {0};
+    return save_result(a, r, t, &last, ok ? e : &again) && ok;
+}
+
+bool train_run(arena *a, const train_settings *s, run *r, const train_how *how, err *e) {
+    trainer t = {0};
+    const bool ok = make_ready(a, s, r, how, &t, e) && (how->preview || run_ready(a, r, &t, how, e));
     if (r && !how->preview) {
         err ignored = {0};
         run_end(r, ok ? RUN_DONE : e->code == ERR_STOPPED ? RUN_STOPPED : RUN_FAILED, ok ? NULL : e->text, ok ? e : &ignored);
     }
-    buf_free(&examples);
     if (t.pool) trainer_close(&t);
     return ok && e->code == ERR_NONE;
 }

@@ -78,8 +78,9 @@ typedef struct {
 } row_counts;
 
 /* Reads every example of every source, tokenises, masks, truncates as TRL's trainer of that objective does, writes the rows to a
- * temporary file in `folder` that is mapped and already unlinked. keep: NULL, or examples are written there in TRL's types. */
-rows *rows_prepare(arena *a, const model *m, const train_settings *s, const char *folder, buf *keep, err *e);
+ * temporary file in `folder` that is mapped and already unlinked. keep: NULL, or examples are written there in TRL's types. Of the
+ * model only path, tokenizer and chat template are used. */
+rows *rows_prepare(arena *a, const model *m, const train_settings *s, const char *folder, file_out *keep, err *e);
 /* What would go wrong with them, in words; false with e filled. */
 bool rows_refuse(const rows *r, const model *m, const train_settings *s, err *e);
 int64_t rows_count(const rows *r); /* sequences; a pair is two neighbours: chosen, rejected */

@@ -1,4 +1,4 @@
-/* trainer.c - making a run ready: models, adapter, optimiser state, rows; saving and loading its state; measuring its memory. */
+/* trainer.c - making a run ready: models, adapter, optimiser state, rows; saving and loading its state. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,13 +18,13 @@ static void let_go(void *thing) {
     h->b->free(h->b, h->at);
 }
 
-static size_t state_size(const trainer *t, int which, const weight_shape *w) {
+size_t trainer_state_size(const trainer *t, int which, const weight_shape *w) {
     return t->optimizer.kind->state[which] ? t->optimizer.kind->state_size(t->optimizer.own, which, w) : 0;
 }
 
 static float *state_of(trainer *t, int which, const weight_shape *w) {
-    const size_t n = state_size(t, which, w);
-    if (!n) return NULL;
+    const size_t n = trainer_state_size(t, which, w);
+    if (!n || t->policy->measured) return NULL;
     held *h = arena_new_of(t->arena, held);
     *h = (held){t->backend, t->backend->alloc(t->backend, n * sizeof(float))};
     arena_defer(t->arena, let_go, h);
@@ -74,27 +74,36 @@ bool trainer_weights(trainer *t, err *e) {
     return true;
 }
 
-bool trainer_open(arena *a, const train_settings *s, const char *folder, buf *keep, trainer *t, err *e) {
+bool trainer_open(arena *a, const train_settings *s, const char *examples, const char *folder, file_out *keep, trainer *t,
+                  err *e) {
     const train_options *o = &s->o;
+    train_settings own = *s;
     *t = (trainer){
         .arena = a, .s = s, .compute = strcmp(o->dtype, "float32") == 0 ? COMPUTE_F32 : COMPUTE_BF16, .pool = pool_new()};
+    if (examples) own.o.data = (opt_list){&examples, 1};
     if (!(t->backend = backend_open(NULL, e))) return false;
     arena_defer(a, close_backend, t->backend);
-    const model_options m = {.compute = t->compute, .train = !o->use_peft && !o->adapter, .chat_template = o->chat_template};
-    if (!(t->policy = model_open(a, t->backend, o->base, &m, e)) || !(t->rows = rows_prepare(a, t->policy, s, folder, keep, e)))
+    if (!(t->text = model_open_text(a, o->base, &(model_options){.chat_template = o->chat_template}, e)) ||
+        !(t->rows = rows_prepare(a, t->text, &own, folder, keep, e)))
         return false;
-    if (t->policy->config.positions && rows_counts(t->rows)->longest_document > t->policy->config.positions &&
-        (!o->max_length || o->max_length > t->policy->config.positions))
-        return err_set(e, ERR_REFUSED, "the longest row has %lld tokens, the model knows %d positions: set max_length",
-                       (long long)rows_counts(t->rows)->longest_document, t->policy->config.positions);
-    if (!trainer_weights(t, e) || !reference_open(t, e)) return false;
     t->units = rows_count(t->rows) / (s->objective->rows == WANTS_PAIRS ? 2 : 1);
     t->per_micro = o->per_device_train_batch_size;
     t->per_step = t->per_micro * o->gradient_accumulation_steps;
     if (t->units > 0)
         t->steps = o->max_steps > 0 ? o->max_steps : (int64_t)ceil(o->num_train_epochs * (double)trainer_steps_per_epoch(t));
-    t->reference_logp = arena_array(a, float *, rows_count(t->rows) + 1);
     return true;
+}
+
+bool trainer_models(trainer *t, err *e) {
+    const train_options *o = &t->s->o;
+    const model_options m = {.compute = t->compute, .train = !o->use_peft && !o->adapter, .chat_template = o->chat_template};
+    if (!(t->policy = model_open(t->arena, t->backend, o->base, &m, e))) return false;
+    if (t->policy->config.positions && rows_counts(t->rows)->longest_document > t->policy->config.positions &&
+        (!o->max_length || o->max_length > t->policy->config.positions))
+        return err_set(e, ERR_REFUSED, "the longest row has %lld tokens, the model knows %d positions: set max_length",
+                       (long long)rows_counts(t->rows)->longest_document, t->policy->config.positions);
+    t->reference_logp = arena_array(t->arena, float *, rows_count(t->rows) + 1);
+    return trainer_weights(t, e) && reference_open(t, e);
 }
 
 void trainer_close(trainer *t) {
@@ -121,47 +130,15 @@ void trainer_update(trainer *t, double lr, double grad_scale, int64_t step) {
     }
 }
 
-/* ---- memory -------------------------------------------------------------------------------------------------------------------------- */
-
-size_t trainer_measure(trainer *t, size_t *weights) {
-    const int pairs = t->s->objective->rows == WANTS_PAIRS ? 2 : 1;
-    int64_t tokens = t->s->o.micro_batch_tokens, longest = rows_counts(t->rows)->longest;
-    if (t->s->o.max_length && longest > t->s->o.max_length) longest = t->s->o.max_length;
-    if (tokens < pairs * longest) tokens = pairs * longest;
-    if (tokens > rows_counts(t->rows)->tokens) tokens = rows_counts(t->rows)->tokens;
-    const int T = (int)tokens;
-    arena *a = arena_new();
-    int32_t *ids = arena_array(a, int32_t, T), *position = arena_array(a, int32_t, T);
-    const span one = {.length = T, .parent = -1};
-    const layout l = {T, 1, &one, position};
-    pool *measured = pool_new();
-    tape *tp = tape_new(
-        t->backend, measured,
-        (tape_options){.compute = t->compute, .grad = true, .measure = true, .recompute = t->s->o.gradient_checkpointing});
-    tensor *h = op_rows(tp, model_forward(t->policy, tp, &(model_batch){ids, &l}, t->adapter), ids, T);
-    tensor *y = op_logp(tp, h, t->policy->head, t->policy->head_bias, &(logp_form){.target = ids});
-    op_logp_seed(tp, y, arena_array(a, float, T), NULL, NULL);
-    tape_backward(tp);
-    tape_free(tp);
-    const size_t activations =
-        pool_peak(measured) + (size_t)t->policy->config.vocab * 256 * 6; /* the head's chunk: logits and their rounded copy */
-    pool_free(measured);
-    arena_free(a);
-    *weights = model_weight_bytes(t->policy) + (t->reference ? model_weight_bytes(t->reference) : 0);
-    for (int i = 0; i < t->count; i++) {
-        const weight_shape *w = &t->weights[i].shape;
-        size_t floats = 2 * (size_t)w->rows * (size_t)w->cols; /* master, gradient, and what the optimiser keeps */
-        for (int k = 0; k < OPTIMIZER_STATES && t->optimizer.kind->state[k]; k++) floats += state_size(t, k, w);
-        *weights += 4 * floats;
-    }
-    return activations;
-}
-
 /* ---- state ------------------------------------------------------------------------------------------------------------------------------ */
 
 static tensor_to_write written(const char *name, int height, int width, const float *data) {
-    return (tensor_to_write){
-        .name = name, .type = "F32", .dims = 2, .shape = {height, width}, .data = data, .bytes = 4 * (size_t)height * (size_t)width};
+    return (tensor_to_write){.name = name,
+                             .type = "F32",
+                             .dims = 2,
+                             .shape = {height, width},
+                             .data = data,
+                             .bytes = 4 * (size_t)height * (size_t)width};
 }
 
 static bool save_weights(const trainer *t, const char *path, err *e) {
@@ -185,8 +162,8 @@ static bool save_optimizer(const trainer *t, const char *path, err *e) {
         for (int k = 0; k < OPTIMIZER_STATES; k++) {
             const trained *x = &t->weights[i];
             if (!x->state[k]) continue;
-            w[n++] = written(arena_printf(a, "%s.%s", t->optimizer.kind->state[k], x->name), 1, (int)state_size(t, k, &x->shape),
-                             x->state[k]);
+            w[n++] = written(arena_printf(a, "%s.%s", t->optimizer.kind->state[k], x->name), 1,
+                             (int)trainer_state_size(t, k, &x->shape), x->state[k]);
         }
     const bool ok = safetensors_write(path, w, n, NULL, NULL, e);
     arena_free(a);
@@ -219,7 +196,7 @@ static bool load_weight(arena *a, trainer *t, trained *x, const tensor_file *wei
     for (int k = 0; ok && k < OPTIMIZER_STATES; k++)
         if (x->state[k])
             ok = load_values(state, arena_printf(a, "%s.%s", t->optimizer.kind->state[k], x->name), x->state[k],
-                             state_size(t, k, &x->shape), e);
+                             trainer_state_size(t, k, &x->shape), e);
     if (ok) weight_refresh(t->backend, x->w);
     return ok;
 }

@@ -224,6 +224,17 @@ static void a_file_that_changes_its_kind_is_refused(void **state) {
             "this row is of kind preference, those before are of kind prompt-completion");
 }
 
+static void a_runs_own_examples_may_be_of_several_kinds(void **state) {
+    (void)state;
+    room r = room_new();
+    assert_string_equal(read_as(&r, "examples",
+                                "{\"text\":\"a\"}\n{\"prompt\":\"b\",\"completion\":\"c\",\"record\":\"7\"}\n"
+                                "{\"prompt\":\"d\",\"chosen\":\"e\",\"rejected\":\"f\",\"margin\":0.5}"),
+                        "{\"text\":\"a\"}\n{\"prompt\":\"b\",\"completion\":\"c\",\"record\":\"7\"}\n"
+                        "{\"prompt\":\"d\",\"chosen\":\"e\",\"rejected\":\"f\",\"margin\":0.5}\n");
+    room_end(&r);
+}
+
 /* ---- help and documentation ------------------------------------------------------------------------------------------------------ */
 
 static void every_format_reads_its_own_sample(void **state) {
@@ -234,8 +245,10 @@ static void every_format_reads_its_own_sample(void **state) {
         room r = room_new();
         const char *got = read_as(&r, all[i]->name, all[i]->sample);
         if (*got != '{') fail_msg("%s: %s", all[i]->name, got);
-        const guess g = all[i]->look(json_parse(r.a, str_of(all[i]->sample), NULL));
-        assert_true(g.level > LIKELY_NOT || !strcmp(all[i]->name, "alpaca-plain"));
+        if (all[i]->look) {
+            const guess g = all[i]->look(json_parse(r.a, str_of(all[i]->sample), NULL));
+            assert_true(g.level > LIKELY_NOT || !strcmp(all[i]->name, "alpaca-plain"));
+        }
         room_end(&r);
     }
 }
@@ -276,6 +289,7 @@ int main(void) {
         TEST(wrong_fields_are_named_with_what_was_expected_and_what_came),
         TEST(pictures_are_refused_not_dropped),
         TEST(a_file_that_changes_its_kind_is_refused),
+        TEST(a_runs_own_examples_may_be_of_several_kinds),
         TEST(every_format_reads_its_own_sample),
         TEST(help_and_documentation_show_every_format),
     };

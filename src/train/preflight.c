@@ -1,0 +1,222 @@
+/* preflight.c - what must hold before step 1, and what a person wants to know: counts, the first batch as text, memory, time.
+ *
+ * Memory is measured on a model of sizes alone: nothing is loaded before it is known to fit. The tape runs in measuring mode over as
+ * many tokens as the largest piece can have; weights, gradients, optimiser state and reference are counted from their shapes. */
+#include <stdio.h>
+
+#include "base/sys.h"
+#include "train/loop.h"
+
+/* ---- memory ------------------------------------------------------------------------------------------------------------------------ */
+
+enum { HEAD_CHUNK = 256 }; /* rows whose logits stand in memory at a time, and their rounded copy */
+
+static int largest_piece(const trainer *t) {
+    const int pairs = t->s->objective->rows == WANTS_PAIRS ? 2 : 1;
+    const row_counts *c = rows_counts(t->rows);
+    int64_t tokens = t->s->o.micro_batch_tokens, longest = c->longest;
+    if (t->s->o.max_length && longest > t->s->o.max_length) longest = t->s->o.max_length;
+    if (tokens < pairs * longest) tokens = pairs * longest;
+    return (int)(tokens < c->tokens ? tokens : c->tokens);
+}
+
+/* A step's activations, at their peak. */
+static size_t measure_pass(const trainer *t) {
+    const int T = largest_piece(t);
+    arena *a = arena_new();
+    int32_t *ids = arena_array(a, int32_t, T), *position = arena_array(a, int32_t, T);
+    const span one = {.length = T, .parent = -1};
+    const layout l = {T, 1, &one, position};
+    pool *measured = pool_new();
+    tape *tp = tape_new(
+        t->backend, measured,
+        (tape_options){.compute = t->compute, .grad = true, .measure = true, .recompute = t->s->o.gradient_checkpointing});
+    tensor *h = op_rows(tp, model_forward(t->policy, tp, &(model_batch){ids, &l}, t->adapter), ids, T);
+    tensor *y = op_logp(tp, h, t->policy->head, t->policy->head_bias, &(logp_form){.target = ids});
+    op_logp_seed(tp, y, arena_array(a, float, T), NULL, NULL);
+    tape_backward(tp);
+    tape_free(tp);
+    const size_t bytes = pool_peak(measured) + (size_t)t->policy->config.vocab * HEAD_CHUNK * (sizeof(float) + sizeof(int16_t));
+    pool_free(measured);
+    arena_free(a);
+    return bytes;
+}
+
+static size_t packed_bytes(const model *m) {
+    size_t bytes = 0;
+    for (int i = 0; i < m->count; i++) {
+        const weight *w = m->parameters[i].w;
+        bytes += w->matrix ? w->packed_bytes : (size_t)w->cols * sizeof(float);
+    }
+    return bytes;
+}
+
+/* Packed weights of policy and reference; of what is trained also master copy, gradient, and what the optimiser keeps. */
+static size_t count_weights(const trainer *t) {
+    size_t bytes = packed_bytes(t->policy) + (t->reference ? packed_bytes(t->reference) : 0);
+    for (int i = 0; i < t->count; i++) {
+        const weight_shape *w = &t->weights[i].shape;
+        size_t floats = 2 * (size_t)w->rows * (size_t)w->cols;
+        for (int k = 0; k < OPTIMIZER_STATES && t->optimizer.kind->state[k]; k++) floats += trainer_state_size(t, k, w);
+        bytes += sizeof(float) * floats;
+    }
+    return bytes;
+}
+
+/* The same run with other settings, on sizes alone. */
+static bool measure(const trainer *t, const train_settings *s, size_t *weights, size_t *activations, err *e) {
+    arena *a = arena_new();
+    const bool full = !s->o.use_peft && !s->o.adapter;
+    const model_options sizes = {.compute = t->compute, .train = full, .measure = true, .no_text = true};
+    trainer m = {.arena = a, .s = s, .backend = t->backend, .compute = t->compute, .rows = t->rows};
+    bool ok = (m.policy = model_open(a, t->backend, s->o.base, &sizes, e)) != NULL && trainer_weights(&m, e);
+    const char *reference = !reference_wanted(&m) ? NULL : s->o.reference ? s->o.reference : full ? s->o.base : NULL;
+    if (ok && reference)
+        ok = (m.reference = model_open(a, t->backend, reference,
+                                       &(model_options){.compute = t->compute, .measure = true, .no_text = true}, e)) != NULL;
+    if (ok) {
+        *weights = count_weights(&m);
+        *activations = measure_pass(&m);
+    }
+    arena_free(a);
+    return ok;
+}
+
+/* Settings that need less, from the least harm on; the first that fits is named. shorten: max_length becomes the longest row over it. */
+static const struct {
+    int64_t micro_batch_tokens;
+    bool gradient_checkpointing, use_peft;
+    int shorten;
+} nearest[] = {
+    {512, false, false, 1}, {256, false, false, 1}, {256, true, false, 1}, {1 << 30, false, true, 1},
+    {256, false, true, 1},  {256, true, true, 1},   {256, true, true, 2},  {256, true, true, 4},
+};
+
+/* One row of the table over the run's own settings, and the flags that would ask for it. */
+static train_settings variant(const trainer *t, size_t which, buf *flags) {
+    train_settings s = *t->s;
+    if (s.o.micro_batch_tokens > nearest[which].micro_batch_tokens) {
+        s.o.micro_batch_tokens = nearest[which].micro_batch_tokens;
+        buf_printf(flags, " --micro-batch-tokens %lld", (long long)s.o.micro_batch_tokens);
+    }
+    if (nearest[which].gradient_checkpointing && !s.o.gradient_checkpointing) {
+        s.o.gradient_checkpointing = true;
+        buf_put_text(flags, " --gradient-checkpointing");
+    }
+    if (nearest[which].use_peft && !s.o.use_peft && !s.o.adapter) {
+        s.o.use_peft = true;
+        buf_put_text(flags, " --use-peft");
+    }
+    if (nearest[which].shorten > 1) {
+        s.o.max_length = rows_counts(t->rows)->longest / nearest[which].shorten;
+        buf_printf(flags, " --max-length %lld", (long long)s.o.max_length);
+    }
+    return s;
+}
+
+static bool refuse(const trainer *t, const preflight *p, err *e) {
+    buf flags = {0};
+    size_t weights = 0, activations = 0;
+    bool found = false;
+    for (size_t i = 0; !found && i < sizeof nearest / sizeof *nearest; i++) {
+        err ignored = {0};
+        buf_clear(&flags);
+        const train_settings s = variant(t, i, &flags);
+        found = flags.len && measure(t, &s, &weights, &activations, &ignored) && weights + activations <= p->memory_free;
+    }
+    if (found) buf_printf(&flags, " it needs %.2f GB", (double)(weights + activations) / 1e9);
+    err_set(e, ERR_REFUSED, "needs %.2f GB (weights and optimiser %.2f, activations %.2f), %.2f GB are free: %s%s",
+            (double)p->memory_needed / 1e9, (double)p->weights / 1e9, (double)p->activations / 1e9, (double)p->memory_free / 1e9,
+            found ? "with" : "no setting makes it fit, take a smaller model", found ? flags.ptr : "");
+    buf_free(&flags);
+    return false;
+}
+
+bool preflight_memory(const trainer *t, preflight *p, err *e) {
+    const int64_t units = t->per_step < t->units ? t->per_step : t->units;
+    *p = (preflight){.steps = t->steps, .memory_free = sys_memory_available()};
+    if (!measure(t, t->s, &p->weights, &p->activations, e)) return false;
+    p->memory_needed = p->weights + p->activations;
+    p->tokens_per_step = t->units ? rows_counts(t->rows)->tokens * units / t->units : 0;
+    return p->memory_needed <= p->memory_free || refuse(t, p, e);
+}
+
+/* ---- time -------------------------------------------------------------------------------------------------------------------------- */
+
+/* Forward, and backward by x; by weights too where they are trained; forward once more where layers are computed again; the reference
+ * sees each row once. */
+bool preflight_time(const trainer *t, preflight *p, err *e) {
+    const int passes = 2 + !t->adapter + t->s->o.gradient_checkpointing;
+    const double steps = (double)p->steps * (double)p->tokens_per_step,
+                 once = reference_wanted(t) ? (double)rows_counts(t->rows)->tokens : 0;
+    double one;
+    if (!model_seconds_per_token(t->policy, t->compute, &one, e)) return false;
+    p->seconds = one * (passes * steps + (once < steps ? once : steps));
+    return true;
+}
+
+/* ---- what is shown ------------------------------------------------------------------------------------------------------------------ */
+
+void preflight_print_counts(FILE *out, const trainer *t) {
+    const row_counts *c = rows_counts(t->rows);
+    fprintf(out, "%lld examples: %lld %s, %lld dropped, %lld truncated, %lld duplicates, %lld empty\n", (long long)c->examples,
+            (long long)t->units, t->s->objective->rows == WANTS_PAIRS ? "pairs" : "rows", (long long)c->dropped,
+            (long long)c->truncated, (long long)c->duplicates, (long long)c->empty);
+    fprintf(out, "tokens: %lld trained, %lld masked, %.1f a row, longest %lld\n", (long long)c->trained_tokens,
+            (long long)c->masked_tokens, t->units ? (double)c->tokens / (double)c->rows : 0, (long long)c->longest);
+}
+
+void preflight_print(FILE *out, const preflight *p) {
+    fprintf(out, "%lld steps of about %lld tokens; needs %.2f GB of %.2f GB free; about %.0f s\n", (long long)p->steps,
+            (long long)p->tokens_per_step, (double)p->memory_needed / 1e9, (double)p->memory_free / 1e9, p->seconds);
+}
+
+static void print_row(FILE *out, const trainer *t, int64_t number, bool color) {
+    const row r = rows_at(t->rows, number);
+    bool on = false;
+    fprintf(out, "\n--- row %lld%s (%d tokens)\n", (long long)number + 1,
+            r.pair < 0 ? ""
+            : r.label  ? ", chosen"
+                       : ", rejected",
+            r.length);
+    for (int k = 0; k < r.length; k++) {
+        const bool trained_now = row_trains(&r, k);
+        buf text = {0};
+        if (trained_now != on) fputs(color ? (trained_now ? "\033[32m" : "\033[0m") : trained_now ? "[" : "]", out);
+        on = trained_now;
+        tokenizer_decode(t->text->tokenizer, &r.ids[k], 1, false, &text);
+        fwrite(text.ptr, 1, text.len, out);
+        buf_free(&text);
+    }
+    fputs(on ? (color ? "\033[0m\n" : "]\n") : "\n", out);
+}
+
+void preflight_print_batch(FILE *out, const trainer *t) {
+    const int64_t shown = (t->per_micro < 3 ? t->per_micro : 3) * (t->s->objective->rows == WANTS_PAIRS ? 2 : 1);
+    for (int64_t i = 0; i < shown && i < rows_count(t->rows); i++) print_row(out, t, i, sys_color(fileno(out)));
+}
+
+void preflight_put_json(json_writer *w, const trainer *t, const preflight *p) {
+    const row_counts *c = rows_counts(t->rows);
+    const struct {
+        const char *key;
+        int64_t value;
+    } values[] = {{"examples", c->examples},
+                  {"rows", c->rows},
+                  {"pairs", c->pairs},
+                  {"dropped", c->dropped},
+                  {"truncated", c->truncated},
+                  {"duplicates", c->duplicates},
+                  {"empty", c->empty},
+                  {"trained_tokens", c->trained_tokens},
+                  {"masked_tokens", c->masked_tokens},
+                  {"longest", c->longest},
+                  {"steps", p->steps},
+                  {"tokens_per_step", p->tokens_per_step},
+                  {"memory_needed", (int64_t)p->memory_needed},
+                  {"memory_free", (int64_t)p->memory_free}};
+    json_open(w, '{');
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) json_key(w, values[i].key), json_put_int(w, values[i].value);
+    json_key(w, "seconds"), json_put_real(w, p->seconds);
+    json_close(w);
+}
