@@ -91,8 +91,9 @@ static void print_first(FILE *out, const trainer *t) {
     }
 }
 
-static bool preflight_of(trainer *t, preflight *p, err *e) {
-    const machine_peak peak = backend_peak(t->backend);
+/* timed: also how long it will take, which costs a second of measuring. */
+static bool preflight_of(trainer *t, bool timed, preflight *p, err *e) {
+    const machine_peak peak = timed ? backend_peak(t->backend) : (machine_peak){0};
     const double tokens = (double)rows_counts(t->rows)->tokens / (double)(t->units ? t->units : 1) * (double)t->per_step,
                  N = (double)model_parameter_count(t->policy);
     p->activations = trainer_measure(t, &p->weights);
@@ -100,8 +101,9 @@ static bool preflight_of(trainer *t, preflight *p, err *e) {
     p->memory_free = sys_memory_available() + sys_memory_resident();
     p->steps = t->steps;
     p->tokens_per_step = (int64_t)tokens;
-    p->seconds = (double)t->steps * tokens * N * (t->adapter ? 4 : 6) /
-                 (0.35 * (t->compute == COMPUTE_BF16 ? peak.bf16_flops : peak.f32_flops));
+    if (timed)
+        p->seconds = (double)t->steps * tokens * N * (t->adapter ? 4 : 6) /
+                     (0.35 * (t->compute == COMPUTE_BF16 ? peak.bf16_flops : peak.f32_flops));
     if (p->memory_needed <= p->memory_free) return true;
     const char *advice = !t->adapter                        ? "--use-peft (LoRA)"
                          : t->s->o.micro_batch_tokens > 512 ? "--micro-batch-tokens 512"
@@ -290,14 +292,14 @@ static bool begin_again(arena *a, run *r, trainer *t, err *e) {
 }
 
 bool train_run(arena *a, const train_settings *s, run *r, const train_how *how, err *e) {
-    trainer t;
+    trainer t = {0};
     preflight p = {0};
     step_result last = {0};
     buf examples = {0};
     const char *folder = r ? r->path : "/tmp";
     bool ok = train_settings_check(s, e) && trainer_open(a, s, folder, how->preview ? NULL : &examples, &t, e);
     if (ok && !how->json && (how->preview || !how->quiet)) print_counts(how->preview ? stdout : stderr, &t);
-    ok = ok && rows_refuse(t.rows, t.policy, s, e) && preflight_of(&t, &p, e);
+    ok = ok && rows_refuse(t.rows, t.policy, s, e) && preflight_of(&t, how->preview || !how->quiet, &p, e);
     if (ok && how->preview) {
         if (how->json) put_preflight(&t, &p);
         else {
