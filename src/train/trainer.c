@@ -160,8 +160,12 @@ size_t trainer_measure(trainer *t, size_t *weights) {
 /* ---- state ------------------------------------------------------------------------------------------------------------------------------ */
 
 static tensor_to_write written(const char *name, int height, int width, const float *data) {
-    return (tensor_to_write){
-        .name = name, .type = "F32", .dims = 2, .shape = {height, width}, .data = data, .bytes = 4 * (size_t)height * (size_t)width};
+    return (tensor_to_write){.name = name,
+                             .type = "F32",
+                             .dims = 2,
+                             .shape = {height, width},
+                             .data = data,
+                             .bytes = 4 * (size_t)height * (size_t)width};
 }
 
 static bool save_weights(const trainer *t, const char *path, err *e) {
