@@ -28,6 +28,9 @@
  *     COMMANDS     cli/command.h         fettle NAME
  *     OBJECTIVES   train/objective.h     fettle train NAME: its loss is one file in train/objective/
  *     COLUMNS      train/objective.h     what a loss may see
+ *     OPTIMIZERS   train/optimizer.h     how gradients change weights: one file in train/optimizer/
+ *     SCHEDULES    train/schedule.h      learning rates by step
+ *     PACKINGS     train/packing.h       documents that share a row
  *     FORMATS      data/data.h           files of examples
  *     FAMILIES     model/model.h         model architectures
  *     OPS          tensor/tensor.h       operations with their gradients

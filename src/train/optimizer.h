@@ -14,7 +14,7 @@
 #include "base/opt.h"
 #include "tensor/tensor.h"
 
-enum { OPTIMIZER_STATES = 4 };
+enum { OPTIMIZER_STATES = 4, OPTIMIZER_ALONE = 16384 /* values that are not worth a second thread */ };
 
 /* What kind of weight it is. */
 typedef struct {

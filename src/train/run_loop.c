@@ -221,7 +221,9 @@ static bool make_ready(arena *a, const train_settings *s, const run *r, const tr
     preflight p;
     if (!train_settings_check(s, e) || !open_rows(a, s, r, t, e)) return false;
     if (!how->json && (how->preview || !how->quiet)) preflight_print_counts(how->preview ? stdout : stderr, t);
-    if (!rows_refuse(t->rows, t->text, s, e) || !preflight_memory(t, &p, e) || !trainer_models(t, e) || !preflight_time(t, &p, e))
+    const bool read = how->preview || !how->quiet; /* somebody wants to know how long it takes */
+    if (!rows_refuse(t->rows, t->text, s, e) || !preflight_memory(t, &p, e) || !trainer_models(t, e) ||
+        (read && !preflight_time(t, &p, e)))
         return false;
     show_preflight(t, &p, how);
     return true;

@@ -5,12 +5,13 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "train/objective/dpo.h"
 #include "train/train.h"
 
 typedef struct {
     arena *a;
     columns c;
-    float *logp, *smooth;
+    float *logp, *smooth, *log_sum_sq;
 } made;
 
 static made some_columns(uint64_t seed, int pairs) {
@@ -25,7 +26,7 @@ static made some_columns(uint64_t seed, int pairs) {
         s[i].end = c->T += (int)rng_below(&r, 7);
     }
     float *logp = arena_array(m.a, float, c->T + 1), *ref = arena_array(m.a, float, c->T + 1),
-          *smooth = arena_array(m.a, float, c->T + 1);
+          *smooth = arena_array(m.a, float, c->T + 1), *log_sum_sq = arena_array(m.a, float, c->T + 1);
     uint8_t *mask = arena_array(m.a, uint8_t, c->T + 1);
     int *label = arena_array(m.a, int, c->S);
     struct pair_of *p = arena_array(m.a, struct pair_of, pairs + 1);
@@ -33,6 +34,7 @@ static made some_columns(uint64_t seed, int pairs) {
         logp[t] = (float)(-4 * rng_uniform(&r));
         ref[t] = (float)(-4 * rng_uniform(&r));
         smooth[t] = (float)(-6 * rng_uniform(&r));
+        log_sum_sq[t] = (float)(-2 * rng_uniform(&r));
         mask[t] = rng_below(&r, 4) != 0;
     }
     for (int i = 0; i < c->S; i++) {
@@ -44,6 +46,7 @@ static made some_columns(uint64_t seed, int pairs) {
     c->logp = m.logp = logp;
     c->ref_logp = ref;
     c->smooth = m.smooth = smooth;
+    c->log_sum_sq = m.log_sum_sq = log_sum_sq;
     c->mask = mask;
     c->label = label;
     c->pairs = p;
@@ -61,74 +64,253 @@ static double loss_and_gradients(const objective *o, const void *own, const colu
     return o->loss(own, c, g);
 }
 
-static void check(const char *name, const char *key, const char *value, const char *key2, const char *value2) {
+/* Settings as "key=value" words, NULL at the end. */
+static train_settings *settings_of(arena *a, const char *name, const char *const *words) {
+    train_settings *s;
+    err e = {0};
+    assert_ok(train_settings_begin(a, name, &s, &e), e);
+    for (; *words; words++) {
+        const char *equals = strchr(*words, '=');
+        assert_ok(resolve_set(a, &s->from, (str){*words, (size_t)(equals - *words)}, str_of(equals + 1), "test", &e), e);
+    }
+    if (s->objective->check) assert_ok(s->objective->check(s->own, &e), e);
+    return s;
+}
+
+static gradients new_gradients(const made *m) {
+    return (gradients){.dlogp = arena_array(m->a, float, m->c.T + 1),
+                       .dentropy = arena_array(m->a, float, m->c.T + 1),
+                       .dsmooth = arena_array(m->a, float, m->c.T + 1)};
+}
+
+/* The loss with one token's logp moved. log_sum_sq goes along, so that WPO's weights, which are held constant, do not move. */
+static double moved(const train_settings *s, made *m, int t, float by, gradients *scratch) {
+    const float x = m->logp[t], y = m->log_sum_sq[t];
+    m->logp[t] = x + by;
+    m->log_sum_sq[t] = y + by;
+    const double loss = loss_and_gradients(s->objective, s->own, &m->c, scratch);
+    m->logp[t] = x;
+    m->log_sum_sq[t] = y;
+    return loss;
+}
+
+static bool near(double got, double want) { return fabs(want - got) <= 2e-3 * fabs(want) + 2e-4; }
+
+/* Central differences; at a kink (hinge) one of the two sides. */
+static void check_slope(const char *what, const train_settings *s, made *m, int t, bool kinks, double got, gradients *scratch) {
+    const float h = 1e-2f;
+    const double up = moved(s, m, t, h, scratch), down = moved(s, m, t, -h, scratch), here = moved(s, m, t, 0, scratch),
+                 want = (up - down) / (2 * (double)h);
+    if (near(got, want) || (kinks && (near(got, (up - here) / (double)h) || near(got, (here - down) / (double)h)))) return;
+    fail_msg("%s, token %d: %g, finite differences say %g", what, t, got, want);
+}
+
+static void check(const char *name, const char *const *words, bool differences) {
     for (uint64_t seed = 0; seed < 8; seed++) {
         made m = some_columns(seed, 1 + (int)seed % 4);
-        train_settings *s;
-        err e = {0};
-        assert_ok(train_settings_begin(m.a, name, &s, &e), e);
-        if (key) assert_ok(resolve_set(m.a, &s->from, str_of(key), str_of(value), "test", &e), e);
-        if (key2) assert_ok(resolve_set(m.a, &s->from, str_of(key2), str_of(value2), "test", &e), e);
-        gradients g = {.dlogp = arena_array(m.a, float, m.c.T + 1),
-                       .dentropy = arena_array(m.a, float, m.c.T + 1),
-                       .dsmooth = arena_array(m.a, float, m.c.T + 1)};
-        gradients ignored = {.dlogp = arena_array(m.a, float, m.c.T + 1),
-                             .dentropy = arena_array(m.a, float, m.c.T + 1),
-                             .dsmooth = arena_array(m.a, float, m.c.T + 1)};
-        const double loss = loss_and_gradients(s->objective, s->own, &m.c, &g);
-        assert_true(isfinite(loss));
+        const train_settings *s = settings_of(m.a, name, words);
+        gradients g = new_gradients(&m), scratch = new_gradients(&m);
+        assert_true(isfinite(loss_and_gradients(s->objective, s->own, &m.c, &g)));
         for (int t = 0; t < m.c.T; t++) {
             if (!m.c.mask[t]) assert_true(g.dlogp[t] == 0);
-            if (value && strcmp(value, "dft") == 0) continue; /* its p is held constant, so differences are not its gradient */
-            const float x = m.logp[t], h = 1e-2f;
-            double side[2];
-            for (int k = 0; k < 2; k++) {
-                m.logp[t] = x + (k ? -h : h);
-                side[k] = loss_and_gradients(s->objective, s->own, &m.c, &ignored);
-            }
-            m.logp[t] = x;
-            const double want = (side[0] - side[1]) / (2 * (double)h);
-            if (!(fabs(want - (double)g.dlogp[t]) <= 2e-3 * fabs(want) + 2e-4))
-                fail_msg("%s %s, seed %d, token %d: %g, finite differences say %g", name, value ? value : "", (int)seed, t,
-                         (double)g.dlogp[t], want);
+            if (!differences) continue;
+            check_slope(arena_printf(m.a, "%s %s, seed %d", name, words[0] ? words[0] : "", (int)seed), s, &m, t,
+                        words[0] && strstr(words[0], "hinge"), (double)g.dlogp[t], &scratch);
         }
         arena_free(m.a);
     }
 }
+#define CHECK(name, ...) check(name, (const char *const[]){__VA_ARGS__, NULL}, true)
 
 static void every_objective_has_the_gradient_of_finite_differences(void **state) {
-    static const char *const types[] = {"sigmoid",  "ipo",          "nca_pair", "sppo_hard",  "apo_zero",
-                                        "apo_down", "sigmoid_norm", "sft",      "sigmoid,sft"};
     int count;
     (void)state;
     const objective *const *list = objective_list(&count);
-    for (int i = 0; i < count; i++) check(list[i]->name, NULL, NULL, NULL, NULL);
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++) check("dpo", "loss_type", types[i], "beta", "0.5");
-    check("dpo", "loss_type", "robust", "label_smoothing", "0.1");
-    check("dpo", "loss_type", "exo_pair", "label_smoothing", "0.01");
-    check("sft", "loss_type", "dft", NULL, NULL);
-    check("sft", "label_smoothing_factor", "0.2", NULL, NULL);
+    for (int i = 0; i < count; i++) CHECK(list[i]->name, NULL);
+    CHECK("sft", "label_smoothing_factor=0.2");
+    check("sft", (const char *const[]){"loss_type=dft", NULL}, false); /* its p is held constant */
+}
+
+static const char *const loss_types[] = {
+#define X(name, match, divergence) #name,
+    DPO_LOSS_TYPES(X)
+#undef X
+};
+static const char *const divergences[] = {
+#define X(name) #name,
+    DPO_DIVERGENCES(X)
+#undef X
+};
+enum { TYPES_OF_LOSS = sizeof loss_types / sizeof *loss_types, KINDS_OF_DIVERGENCE = sizeof divergences / sizeof *divergences };
+
+/* discopop bends within tau of 0, faster than the differences can follow: a wider one. */
+static void every_loss_type_under_every_divergence_has_its_gradient(void **state) {
+    (void)state;
+    for (int i = 0; i < TYPES_OF_LOSS; i++)
+        for (int k = 0; k < KINDS_OF_DIVERGENCE; k++) {
+            arena *a = arena_new();
+            const char *type = arena_printf(a, "loss_type=%s", loss_types[i]),
+                       *divergence = arena_printf(a, "f_divergence_type=%s", divergences[k]);
+            if (k == 0 || dpo_loss_type_of(loss_types[i])->divergence)
+                CHECK("dpo", type, divergence, "label_smoothing=0.1", "beta=0.3", "discopop_tau=0.5");
+            arena_free(a);
+        }
+}
+
+static void every_variation_has_its_gradient(void **state) {
+    (void)state;
+    for (int i = 0; i < TYPES_OF_LOSS; i++) {
+        arena *a = arena_new();
+        const char *type = arena_printf(a, "loss_type=%s", loss_types[i]);
+        CHECK("dpo", type, "ld_alpha=0.3", "label_smoothing=0.1", "beta=0.3", "discopop_tau=0.5");
+        CHECK("dpo", type, "reference_free=true", "label_smoothing=0.1", "beta=0.3", "discopop_tau=0.5");
+        if (!dpo_loss_type_of(loss_types[i])->match)
+            CHECK("dpo", type, "use_weighting=true", "label_smoothing=0.1", "beta=0.3", "discopop_tau=0.5");
+        arena_free(a);
+    }
+    CHECK("dpo", "loss_type=ipo", "length_average=false");
+    CHECK("dpo", "loss_type=ipo", "length_average=false", "ld_alpha=0.5", "f_divergence_type=js_divergence");
+    CHECK("dpo", "loss_type=sigmoid,bco_pair,sft", "loss_weights=0.8,0.2,1");
+    CHECK("dpo", "loss_type=aot,aot_unpaired,nca_pair", "loss_weights=0.3,0.7,-1");
+    CHECK("dpo", "loss_type=sigmoid", "f_divergence_type=alpha_divergence", "f_alpha_divergence_coef=1");
+    CHECK("dpo", "loss_type=sigmoid", "f_divergence_type=alpha_divergence", "f_alpha_divergence_coef=1.7");
+}
+
+/* Two pairs of the sums S_c = -12, -7.5, S_r = -15, -6 under Q_c = -13, -7, Q_r = -14.5, -6.8; n_c = 5, 3, n_r = 6, 2. Values and
+ * slopes of the mean were worked out in double precision by automatic differentiation. */
+static made two_pairs(bool exchanged) {
+    static const double S[4] = {-12, -15, -7.5, -6}, Q[4] = {-13, -14.5, -7, -6.8};
+    static const int n[4] = {5, 6, 3, 2};
+    made m = some_columns(1, 2);
+    columns *c = &m.c;
+    seq *s = arena_array(m.a, seq, 4);
+    float *ref = arena_array(m.a, float, 16);
+    uint8_t *mask = arena_array(m.a, uint8_t, 16);
+    m.logp = arena_array(m.a, float, 16);
+    c->T = 0;
+    for (int i = 0; i < 4; i++) {
+        s[i] = (seq){c->T, c->T + n[i]};
+        m.logp[c->T] = (float)S[i];
+        ref[c->T] = (float)Q[exchanged ? (i + 2) % 4 : i];
+        for (int k = 0; k < n[i]; k++) mask[c->T++] = 1;
+    }
+    c->sequence = s;
+    c->logp = m.logp;
+    c->ref_logp = ref;
+    c->mask = mask;
+    return m;
+}
+
+static void losses_and_slopes_are_those_worked_out_beforehand(void **state) {
+    static const struct {
+        const char *type, *divergence, *smoothing;
+        double loss, slope[4]; /* by S of chosen and rejected, pair by pair */
+    } table[] = {
+        {"sigmoid", "reverse_kl", "0", 0.690607621, {-0.023128508, 0.023128508, -0.026622715, 0.026622715}},
+        {"sigmoid", "reverse_kl", "0.1", 0.691607621, {-0.018128508, 0.018128508, -0.021622715, 0.021622715}},
+        {"hinge", "reverse_kl", "0", 0.99, {-0.05, 0.05, -0.05, 0.05}},
+        {"ipo", "reverse_kl", "0", 26.617361111, {-0.943333333, 0.786111111, -1.855555556, 2.783333333}},
+        {"exo_pair", "reverse_kl", "0.1", 0.507815763, {-0.025446900, 0.025446900, -0.028967746, 0.028967746}},
+        {"nca_pair", "reverse_kl", "0", 1.385243885, {-0.010626561, 0.012187565, -0.013437305, 0.012999734}},
+        {"robust", "reverse_kl", "0.1", 0.689357621, {-0.029378508, 0.029378508, -0.032872715, 0.032872715}},
+        {"bco_pair", "reverse_kl", "0", 1.382631462, {-0.023751041, 0.024375130, -0.025624870, 0.025999467}},
+        {"sppo_hard", "reverse_kl", "0", 50.07, {-4, 4.5, -5.5, 5.8}},
+        {"apo_zero", "reverse_kl", "0", 0.997505076, {-0.012468802, 0.012492191, -0.012492191, 0.012480021}},
+        {"apo_down", "reverse_kl", "0", 1.003753126, {0.000038852, 0.012429950, 0.000044855, 0.012447336}},
+        {"discopop", "reverse_kl", "0", 0.817884759, {-0.031260151, 0.031260151, -0.004354769, 0.004354769}},
+        {"sigmoid_norm", "reverse_kl", "0", 0.700481353, {-0.004929171, 0.004107643, -0.008569381, 0.012854072}},
+        {"sigmoid", "forward_kl", "0", 0.693034140, {-0.008608796, 0.038581946, -0.043686902, 0.011906070}},
+        {"sigmoid", "js_divergence", "0", 0.692201283, {-0.006501466, 0.015047507, -0.016030501, 0.007984240}},
+        {"sigmoid", "alpha_divergence", "0", 0.692045328, {-0.014137532, 0.029929156, -0.034068199, 0.017785159}},
+        {"ipo", "js_divergence", "0", 25.699306247, {-0.262336288, 0.505976573, -1.090272070, 0.814540358}},
+        {"sigmoid_norm", "forward_kl", "0", 0.699758366, {-0.001817827, 0.006789114, -0.014076972, 0.005754634}},
+        {"aot", "reverse_kl", "0", 0.690607621, {-0.023128508, 0.023128508, -0.026622715, 0.026622715}},
+        {"aot_unpaired", "reverse_kl", "0", 0.688172180, {-0.024750008, 0.025, -0.025, 0.024750008}},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        made m = two_pairs(false);
+        const char *words[] = {arena_printf(m.a, "loss_type=%s", table[i].type),
+                               arena_printf(m.a, "f_divergence_type=%s", table[i].divergence),
+                               arena_printf(m.a, "label_smoothing=%s", table[i].smoothing), NULL};
+        const train_settings *s = settings_of(m.a, "dpo", words);
+        gradients g = new_gradients(&m);
+        const double loss = loss_and_gradients(s->objective, s->own, &m.c, &g);
+        if (!(fabs(loss - table[i].loss) < 1e-6 * (1 + table[i].loss)))
+            fail_msg("%s: %.9f, expected %.9f", words[0], loss, table[i].loss);
+        for (int k = 0; k < 4; k++)
+            for (int t = m.c.sequence[k].begin; t < m.c.sequence[k].end; t++)
+                if (!(fabs((double)g.dlogp[t] - table[i].slope[k]) < 1e-6 * (1 + fabs(table[i].slope[k]))))
+                    fail_msg("%s %s, answer %d: slope %.9f, expected %.9f", words[0], words[1], k, (double)g.dlogp[t],
+                             table[i].slope[k]);
+        arena_free(m.a);
+    }
+}
+
+static void references_that_change_places_change_no_sorted_loss(void **state) {
+    static const char *const types[] = {"loss_type=aot", "loss_type=sigmoid"};
+    static const double want[] = {0.690607621, 0.700124091};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        made m = two_pairs(true);
+        const train_settings *s = settings_of(m.a, "dpo", (const char *const[]){types[i], NULL});
+        gradients g = new_gradients(&m);
+        assert_true(fabs(loss_and_gradients(s->objective, s->own, &m.c, &g) - want[i]) < 1e-6);
+        assert_int_equal(objective_scope_of(s->objective, s->own), i ? SCOPE_PAIR : SCOPE_STEP);
+        arena_free(m.a);
+    }
+}
+
+static void settings_that_do_not_go_together_are_refused(void **state) {
+    static const char *const cases[][4] = {{"loss_type=aot", "use_weighting=true", "matches", NULL},
+                                           {"loss_type=bco_pair", "f_divergence_type=js_divergence", "bco_pair", NULL},
+                                           {"loss_type=exo_pair", "label_smoothing=0", "label_smoothing", NULL},
+                                           {"loss_type=robust", "label_smoothing=0.5", "below 0.5", NULL},
+                                           {"loss_type=sigmoid,sft", "loss_weights=1", "1 loss_weights", NULL},
+                                           {"loss_type=sigmund", "beta=0.1", "sigmoid hinge", NULL}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        arena *a = arena_new();
+        train_settings *s;
+        err e = {0};
+        assert_ok(train_settings_begin(a, "dpo", &s, &e), e);
+        for (int k = 0; k < 2; k++) {
+            const char *equals = strchr(cases[i][k], '=');
+            assert_ok(
+                resolve_set(a, &s->from, (str){cases[i][k], (size_t)(equals - cases[i][k])}, str_of(equals + 1), "test", &e), e);
+        }
+        assert_false(s->objective->check(s->own, &e));
+        if (!strstr(e.text, cases[i][2])) fail_msg("'%s' does not say '%s'", e.text, cases[i][2]);
+        arena_free(a);
+    }
 }
 
 static void huge_margins_stay_finite(void **state) {
-    made m = some_columns(3, 2);
-    train_settings *s;
-    err e = {0};
     (void)state;
-    assert_ok(train_settings_begin(m.a, "dpo", &s, &e), e);
-    gradients g = {.dlogp = arena_array(m.a, float, m.c.T + 1),
-                   .dentropy = arena_array(m.a, float, m.c.T + 1),
-                   .dsmooth = arena_array(m.a, float, m.c.T + 1)};
-    for (int sign = -1; sign < 2; sign += 2) {
-        for (int t = 0; t < m.c.T; t++) m.logp[t] = (float)(sign * 1e5);
-        assert_true(isfinite(loss_and_gradients(s->objective, s->own, &m.c, &g)));
-        for (int t = 0; t < m.c.T; t++) assert_true(isfinite(g.dlogp[t]));
-    }
-    arena_free(m.a);
+    for (int i = 0; i < TYPES_OF_LOSS; i++)
+        for (int k = 0; k < KINDS_OF_DIVERGENCE; k++) {
+            made m = some_columns(3, 2);
+            if (k && !dpo_loss_type_of(loss_types[i])->divergence) continue;
+            const char *words[] = {arena_printf(m.a, "loss_type=%s", loss_types[i]),
+                                   arena_printf(m.a, "f_divergence_type=%s", divergences[k]), "label_smoothing=0.1", NULL};
+            const train_settings *s = settings_of(m.a, "dpo", words);
+            gradients g = new_gradients(&m);
+            for (int sign = -1; sign < 2; sign += 2) {
+                for (int t = 0; t < m.c.T; t++) m.logp[t] = (float)(sign * 1e4);
+                if (!isfinite(loss_and_gradients(s->objective, s->own, &m.c, &g))) fail_msg("%s %s", words[0], words[1]);
+                for (int t = 0; t < m.c.T; t++) assert_true(g.dlogp[t] == g.dlogp[t]);
+            }
+            arena_free(m.a);
+        }
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {TEST(every_objective_has_the_gradient_of_finite_differences),
+                                       TEST(every_loss_type_under_every_divergence_has_its_gradient),
+                                       TEST(every_variation_has_its_gradient),
+                                       TEST(losses_and_slopes_are_those_worked_out_beforehand),
+                                       TEST(references_that_change_places_change_no_sorted_loss),
+                                       TEST(settings_that_do_not_go_together_are_refused),
                                        TEST(huge_margins_stay_finite)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

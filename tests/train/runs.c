@@ -114,6 +114,77 @@ static void a_step_does_not_depend_on_how_it_is_cut(void **state) {
     in_folder(cut_in_micro_batches);
 }
 
+/* Sorting is over the whole step, whatever is computed at a time; with normalize=microbatch over TRL's micro-batch. */
+static void sorted_losses(arena *a, const char *root, const char *base) {
+    static const char *const cuts[4][6] = {{"loss_type=aot,sft", "per_device_train_batch_size=8", "micro_batch_tokens=100000",
+                                            "max_steps=3", "learning_rate=1e-3", NULL},
+                                           {"loss_type=aot,sft", "per_device_train_batch_size=8", "micro_batch_tokens=40",
+                                            "max_steps=3", "learning_rate=1e-3", NULL},
+                                           {"loss_type=aot,sft", "per_device_train_batch_size=2", "gradient_accumulation_steps=4",
+                                            "max_steps=3", "learning_rate=1e-3", NULL},
+                                           {"loss_type=aot,sft", "normalize=microbatch", "per_device_train_batch_size=2",
+                                            "gradient_accumulation_steps=4", "max_steps=3", NULL}};
+    curve c[4];
+    for (int i = 0; i < 4; i++) {
+        const char *set[8];
+        err e = {0};
+        int n = 0;
+        for (; cuts[i][n]; n++) set[n] = cuts[i][n];
+        set[n++] = arena_printf(a, "reference=%s", path_join(a, root, "other/model"));
+        set[n] = NULL;
+        if (!i) {
+            static const char *const first[] = {"max_steps=3", "learning_rate=1e-2", NULL};
+            assert_ok(run_it(a, "sft", path_join(a, root, "other"), base, pairs_file(a, root, false), first, NULL, &e), e);
+        }
+        assert_ok(
+            run_it(a, "dpo", path_join(a, root, arena_printf(a, "a%d", i)), base, pairs_file(a, root, false), set, &c[i], &e), e);
+        for (int k = 0; k < 3 && i < 3; k++) {
+            assert_true(fabs(c[i].loss[k] - c[0].loss[k]) < 1e-5 * fabs(c[0].loss[k]));
+            assert_true(fabs(c[i].norm[k] - c[0].norm[k]) < 1e-4 * fabs(c[0].norm[k]));
+        }
+    }
+    assert_true(fabs(c[3].loss[0] - c[0].loss[0]) > 1e-6);
+}
+static void a_sorted_loss_sees_the_whole_step_however_it_is_cut(void **state) {
+    (void)state;
+    in_folder(sorted_losses);
+}
+
+static char *texts_file(arena *a, const char *root) {
+    static const char *const words[] = {"the cat sat", "a dog ran far and wide", "rain", "go on", "six small ships", "m"};
+    err e = {0};
+    buf t = {0};
+    for (int i = 0; i < 6; i++) buf_printf(&t, "{\"prompt\":\"%s \",\"completion\":\"%s.\"}\n", words[i], words[(i + 2) % 6]);
+    char *path = path_join(a, root, "texts.jsonl");
+    assert_ok(file_write(path, buf_str(&t), &e), e);
+    buf_free(&t);
+    return path;
+}
+
+/* All rows in one step, so that the order in the packed rows cannot matter. */
+static void packed_rows_of_texts(arena *a, const char *root, const char *base) {
+    static const char *const sets[4][6] = {
+        {"max_steps=2", "per_device_train_batch_size=8", NULL},
+        {"max_steps=2", "per_device_train_batch_size=8", "packing=true", "max_length=60", NULL},
+        {"max_steps=2", "per_device_train_batch_size=8", "packing=true", "max_length=64", "packing_strategy=bfd_split", NULL},
+        {"max_steps=2", "per_device_train_batch_size=8", "packing=true", "max_length=60", "packing_strategy=wrapped", NULL}};
+    curve c[4];
+    for (int i = 0; i < 4; i++) {
+        err e = {0};
+        assert_ok(run_it(a, "sft", path_join(a, root, arena_printf(a, "p%d", i)), base, texts_file(a, root), sets[i], &c[i], &e),
+                  e);
+        for (int k = 0; k < 2 && i < 3; k++) {
+            assert_true(fabs(c[i].loss[k] - c[0].loss[k]) < 1e-6 * fabs(c[0].loss[k]));
+            assert_true(fabs(c[i].norm[k] - c[0].norm[k]) < 1e-5 * fabs(c[0].norm[k]));
+        }
+    }
+    assert_true(fabs(c[3].loss[0] - c[0].loss[0]) > 1e-5); /* there documents see each other */
+}
+static void packed_rows_give_what_unpacked_rows_give(void **state) {
+    (void)state;
+    in_folder(packed_rows_of_texts);
+}
+
 static void with_threads(arena *a, const char *root, const char *base) {
     static const char *const settings[] = {"max_steps=4", "learning_rate=1e-3", "dtype=bfloat16", NULL};
     sha256_text hash[2];
@@ -124,7 +195,7 @@ static void with_threads(arena *a, const char *root, const char *base) {
         assert_ok(run_it(a, "dpo", dir, base, pairs_file(a, root, false), settings, NULL, &e), e);
         assert_ok(file_sha256(path_join(a, dir, "model/model.safetensors"), hash[i], &e), e);
     }
-    unsetenv("FETTLE_THREADS");
+    setenv("FETTLE_THREADS", "1", 1);
     assert_string_equal(hash[0], hash[1]);
 }
 static void threads_change_no_bit_of_the_result(void **state) {
@@ -193,6 +264,36 @@ static void a_run_killed_and_resumed_gives_the_same_bits(void **state) {
     in_folder(killed_and_resumed);
 }
 
+/* A run cut short at step 4 (its later checkpoint removed) goes on as if nothing had been. */
+static void every_state_resumed(arena *a, const char *root, const char *base) {
+    static const char *const kinds[][3] = {{"sft", "optim=lion_32bit", NULL},
+                                           {"sft", "optim=adafactor", "optim_args=beta1=0.9"},
+                                           {"sft", "optim=muon", NULL},
+                                           {"sft", "optim=sgd", "optim_args=momentum=0.9,nesterov=true"},
+                                           {"dpo", "sync_ref_model=true", "ref_model_sync_steps=2"},
+                                           {"dpo", "sync_ref_model=true", "ref_model_sync_steps=3"}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        const char *set[] = {
+            "max_steps=7", "learning_rate=1e-3", "save_steps=4", "per_device_train_batch_size=3", kinds[i][1], kinds[i][2], NULL};
+        sha256_text hash[2];
+        err e = {0};
+        train_settings *s;
+        run r;
+        const char *dir = path_join(a, root, arena_printf(a, "k%zu", i)), *result = path_join(a, dir, "model/model.safetensors");
+        assert_ok(run_it(a, kinds[i][0], dir, base, pairs_file(a, root, false), set, NULL, &e), e);
+        assert_ok(file_sha256(result, hash[0], &e), e);
+        assert_ok(dir_remove(path_join(a, dir, "model"), &e), e);
+        assert_ok(train_reopen(a, dir, &s, &r, &e), e);
+        assert_ok(train_run(a, s, &r, &(train_how){.resume = true, .quiet = true}, &e), e);
+        assert_ok(file_sha256(result, hash[1], &e), e);
+        if (strcmp(hash[0], hash[1]) != 0) fail_msg("%s %s: other bits after a resume", kinds[i][0], kinds[i][1]);
+    }
+}
+static void every_optimizer_and_a_moving_reference_resume_bit_for_bit(void **state) {
+    (void)state;
+    in_folder(every_state_resumed);
+}
+
 static void refusals(arena *a, const char *root, const char *base) {
     static const char *const rows_of[] = {"{\"prompt\":\"abc\",\"completion\":\"d\"}\n", "{\"text\":\"\"}\n", ""};
     static const char *const set[] = {"max_length=2", "max_steps=1", NULL}, *const wrong[] = {"betta=1", NULL};
@@ -208,6 +309,16 @@ static void refusals(arena *a, const char *root, const char *base) {
     e = (err){0};
     assert_false(run_it(a, "dpo", path_join(a, root, "bad9"), base, pairs_file(a, root, false), wrong, NULL, &e));
     assert_non_null(strstr(e.text, "beta"));
+    static const char *const never[][3] = {{"dpo", "packing=true", "packing"},
+                                           {"sft", "sync_ref_model=true", "no reference"},
+                                           {"sft", "optim_args=momentum=1", "momentum"}};
+    for (int i = 0; i < 3; i++) {
+        const char *one[] = {never[i][1], NULL};
+        e = (err){0};
+        assert_false(run_it(a, never[i][0], path_join(a, root, arena_printf(a, "never%d", i)), base, pairs_file(a, root, false),
+                            one, NULL, &e));
+        assert_non_null(strstr(e.text, never[i][2]));
+    }
 }
 static void runs_that_would_go_wrong_are_refused_with_words(void **state) {
     (void)state;
@@ -215,11 +326,15 @@ static void runs_that_would_go_wrong_are_refused_with_words(void **state) {
 }
 
 int main(void) {
+    setenv("FETTLE_THREADS", "1", 1); /* threads of so small a model would only wait for each other */
     const struct CMUnitTest tests[] = {
         TEST(a_step_does_not_depend_on_how_it_is_cut),
+        TEST(a_sorted_loss_sees_the_whole_step_however_it_is_cut),
+        TEST(packed_rows_give_what_unpacked_rows_give),
         TEST(threads_change_no_bit_of_the_result),
         TEST(swapped_pairs_negate_the_margin),
         TEST(a_run_killed_and_resumed_gives_the_same_bits),
+        TEST(every_optimizer_and_a_moving_reference_resume_bit_for_bit),
         TEST(runs_that_would_go_wrong_are_refused_with_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

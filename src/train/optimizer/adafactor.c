@@ -62,13 +62,13 @@ static void remember(float *mean, double b, double now) { *mean = (float)(b * (d
 /* Row and column means of squared gradients. */
 static void remember_matrix(const adafactor_options *o, const weight_update *u, double b) {
     const int R = u->shape.rows, C = u->shape.cols;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if ((size_t)R * (size_t)C > OPTIMIZER_ALONE)
     for (int i = 0; i < R; i++) {
         double sum = 0;
         for (int j = 0; j < C; j++) sum += square(u, (size_t)i * (size_t)C + (size_t)j, o->eps1);
         remember(&u->state[ROWS][i], b, sum / C);
     }
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if ((size_t)R * (size_t)C > OPTIMIZER_ALONE)
     for (int j = 0; j < C; j++) {
         double sum = 0;
         for (int i = 0; i < R; i++) sum += square(u, (size_t)i * (size_t)C + (size_t)j, o->eps1);
@@ -100,7 +100,7 @@ static factors second_moment(arena *a, const adafactor_options *o, const weight_
 static double sum_squares(arena *a, const weight_update *u, const factors *f) {
     const int R = u->shape.rows, C = u->shape.cols;
     double *part = arena_array(a, double, R), total = 0;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if ((size_t)R * (size_t)C > OPTIMIZER_ALONE)
     for (int i = 0; i < R; i++)
         for (int j = 0; j < C; j++) {
             const double x = (double)u->grad[(size_t)i * (size_t)C + (size_t)j] * u->grad_scale * f->row[i] * f->col[j];
@@ -119,7 +119,7 @@ static void update(const void *own, const weight_update *u) {
     const double rms = sqrt(sum_squares(a, u, &f) / ((double)R * C));
     const double scale = u->grad_scale * step / fmax(1, rms / o->clip_threshold);
     float *m = u->state[M];
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if ((size_t)R * (size_t)C > OPTIMIZER_ALONE)
     for (int i = 0; i < R; i++)
         for (int j = 0; j < C; j++) {
             const size_t at = (size_t)i * (size_t)C + (size_t)j;

@@ -15,7 +15,7 @@ static void update(const void *own, const weight_update *u) {
     const double b1 = u->rates->beta1, b2 = u->rates->beta2, keep = 1 - u->lr * u->weight_decay;
     float *w = u->values, *m = u->state[0];
     (void)own;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (n > OPTIMIZER_ALONE)
     for (size_t i = 0; i < n; i++) {
         const double g = (double)u->grad[i] * u->grad_scale, c = b1 * (double)m[i] + (1 - b1) * g;
         w[i] = (float)((double)w[i] * keep - u->lr * (double)((c > 0) - (c < 0)));

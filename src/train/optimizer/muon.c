@@ -50,14 +50,14 @@ static size_t state_size(const void *own, int which, const weight_shape *w) {
 
 /* y [cols, rows] from x [rows, cols] */
 static void turn(float *y, const float *x, int rows, int cols) {
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if ((size_t)rows * (size_t)cols > OPTIMIZER_ALONE)
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < cols; j++) y[(size_t)j * (size_t)rows + (size_t)i] = x[(size_t)i * (size_t)cols + (size_t)j];
 }
 
 /* y = a x + b z */
 static void mix(float *y, double a, const float *x, double b, const float *z, size_t n) {
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (n > OPTIMIZER_ALONE)
     for (size_t i = 0; i < n; i++) y[i] = (float)(a * (double)x[i] + b * (double)z[i]);
 }
 

@@ -27,7 +27,7 @@ static void update(const void *own, const weight_update *u) {
     const sgd_options *o = own;
     const size_t n = (size_t)u->shape.rows * (size_t)u->shape.cols;
     float *w = u->values, *m = u->state[0];
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (n > OPTIMIZER_ALONE)
     for (size_t i = 0; i < n; i++) {
         double g = (double)u->grad[i] * u->grad_scale + u->weight_decay * (double)w[i];
         if (m) {
