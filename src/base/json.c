@@ -68,6 +68,23 @@ json *json_parse_file(arena *a, const char *path, size_t max_bytes, err *e) {
     return v;
 }
 
+void json_key_decode(const char *key, buf *out) {
+    for (const char *nul; (nul = strstr(key, JSON_KEY_NUL)) != NULL; key = nul + strlen(JSON_KEY_NUL)) {
+        buf_put(out, key, (size_t)(nul - key));
+        buf_put_char(out, 0);
+    }
+    buf_put_text(out, key);
+}
+
+str json_key_text(arena *a, const char *key) {
+    buf whole = {0};
+    if (!strstr(key, JSON_KEY_NUL)) return str_of(key);
+    json_key_decode(key, &whole);
+    const str text = {str_copy(a, buf_str(&whole)), whole.len};
+    buf_free(&whole);
+    return text;
+}
+
 json_kind json_kind_of(const json *v) {
     switch (json_object_get_type(v)) {
     case json_type_boolean: return JSON_BOOL;

@@ -36,6 +36,12 @@ typedef struct {
 } json_member;
 bool json_next(const json *object, json_member *m); /* `json_member m = {0}; while (json_next(o, &m)) ...` */
 
+/* Keys are C strings: a \u0000 in one stands as these bytes, which no UTF-8 has. json_key_text gives the key as it was written
+ * (the key itself where nothing stands for a NUL); json_key writes such a key back. */
+#define JSON_KEY_NUL "\xC0\x80"
+str json_key_text(arena *a, const char *key);
+void json_key_decode(const char *key, buf *out); /* appends */
+
 str json_text(const json *v, str fallback);        /* the view lives as long as the value */
 double json_real(const json *v, double fallback);  /* integers too */
 int64_t json_int(const json *v, int64_t fallback); /* a real with no fraction too */
@@ -80,6 +86,7 @@ json_writer json_writer_on(buf *out, bool pretty);
 void json_open(json_writer *w, char bracket); /* '{' or '[' */
 void json_close(json_writer *w);
 void json_key(json_writer *w, const char *key);
+void json_key_str(json_writer *w, str key); /* as it is, NULs and all */
 void json_put_text(json_writer *w, str text);
 void json_put_cstr(json_writer *w, const char *text); /* NULL writes null */
 void json_put_int(json_writer *w, int64_t v);

@@ -4,6 +4,8 @@
  * JSON before json-c sees it. It recurses at most JSON_DEPTH_MAX deep and looks at every byte once. */
 #include "base/json_check.h"
 
+#include "base/json.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -95,7 +97,9 @@ static bool number(checker *c) {
     return settle_number(c, begin, real);
 }
 
+/* A NUL in a key goes to json-c, whose keys are C strings, as JSON_KEY_NUL. */
 static bool escape(checker *c, bool is_key) {
+    const size_t begin = c->at;
     c->at++; /* the backslash */
     const int kind = peek(c);
     if (kind != 'u') {
@@ -111,7 +115,11 @@ static bool escape(checker *c, bool is_key) {
             return fail(c, "four hexadecimal digits behind \\u");
         zero = zero && digit == '0';
     }
-    return zero && is_key ? fail(c, "no \\u0000 in a key") : true;
+    if (!zero || !is_key) return true;
+    buf_put(c->patched, c->text.ptr + c->copied, begin - c->copied);
+    buf_put_text(c->patched, JSON_KEY_NUL);
+    c->copied = c->at;
+    return true;
 }
 
 static bool text(checker *c, bool is_key) {

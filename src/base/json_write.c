@@ -47,13 +47,21 @@ void json_close(json_writer *w) {
     buf_put_char(w->out, w->closer[level]);
 }
 
-void json_key(json_writer *w, const char *key) {
+void json_key_str(json_writer *w, str key) {
     if (w->depth == 0 || w->closer[w->depth - 1] != '}' || w->after_key)
-        bug("the JSON key '%s' was written outside an object", key);
+        bug("the JSON key '%.*s' was written outside an object", STR_ARG(key));
     separate(w);
-    json_quote(w->out, str_of(key));
+    json_quote(w->out, key);
     buf_put_text(w->out, w->pretty ? ": " : ":");
     w->after_key = true;
+}
+
+void json_key(json_writer *w, const char *key) {
+    buf whole = {0};
+    const bool nul = strstr(key, JSON_KEY_NUL) != NULL;
+    if (nul) json_key_decode(key, &whole);
+    json_key_str(w, nul ? buf_str(&whole) : str_of(key));
+    buf_free(&whole);
 }
 
 static void put_escape(buf *out, unsigned char c) {

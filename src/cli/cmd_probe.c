@@ -136,6 +136,26 @@ static bool line_chat(arena *a, const probe *p, const json *v, json_writer *w, e
     return true;
 }
 
+/* Any Jinja template: {"template", "context"?}, or as a chat template with "chat": true (trimmed blocks). With "parse": true it is
+ * read and not rendered. */
+static bool line_template(arena *a, const probe *p, const json *v, json_writer *w, err *e) {
+    const bool chat = json_get_bool(v, "chat", false);
+    jinja_output made = {0};
+    str text;
+    (void)p;
+    if (!json_want_text(v, "template", &text, e)) return false;
+    const jinja *j = jinja_parse(a, text, (jinja_options){chat, chat}, e);
+    const bool parse = json_get_bool(v, "parse", false);
+    if (!j || (!parse && !jinja_render(j, json_get(v, "context"), NULL, a, &made, e))) return false;
+    json_open(w, '{');
+    if (!parse) json_key(w, "text"), json_put_text(w, buf_str(&made.text));
+    json_key(w, "generation"), json_put_bool(w, jinja_has_generation(j));
+    json_close(w);
+    buf_free(&made.text);
+    return true;
+}
+
+static bool run_templates(arena *a, const probe *p, err *e) { return probe_lines(a, p, line_template, e); }
 static bool run_tokens(arena *a, const probe *p, err *e) { return probe_lines(a, p, line_tokens, e); }
 static bool run_chat(arena *a, const probe *p, err *e) { return probe_lines(a, p, line_chat, e); }
 
@@ -172,6 +192,7 @@ static const struct {
 } probes[] = {
     {"tokens", "{\"text\"} or {\"ids\"} lines -> ids or text", true, true, run_tokens},
     {"chat", "{\"messages\", ...} lines -> text, ids, trained", true, true, run_chat},
+    {"template", "{\"template\", \"context\"} lines -> text", false, false, run_templates},
     {"rows", "OBJECTIVE: a data set -> the rows that would be trained", true, true, probe_rows},
     {"logits", "{\"ids\"} lines, one ragged batch -> logp, loss, gradients", true, false, probe_logits},
     {"objective", "NAME: one case of columns -> loss and gradients", false, false, probe_objectives},
@@ -193,7 +214,7 @@ static bool open_words(arena *a, probe *p, err *e) {
 static bool probe_run(arena *a, int argc, char **argv, err *e);
 
 const command command_probe = {"probe", "put one case through the real code and read what comes out",
-                               "tokens|chat|rows|logits|objective|schedule|optimizer|quant ... < lines\n\nOne JSON object a line "
+                               "tokens|chat|template|rows|logits|objective|schedule|optimizer|quant ... < lines\n\nOne JSON object a line "
                                "on standard input, one answer a line on standard output.",
                                options, probe_run};
 

@@ -110,6 +110,135 @@ static void run_token_vectors(arena *a, const char *folder) {
 
 const verify_kind verify_token_vectors = {"tokens", "ids of hostile texts", is_token_vectors, run_token_vectors};
 
+/* ---- templates with the text they make: {"cases": [{name, template, context?, ...}]}; with "messages" for all, chat templates ---------------- */
+
+static bool is_template_file(arena *a, const char *folder, const char *name) {
+    enum { LOOK = 65536 };
+    const char *path = path_join(a, folder, name);
+    str text;
+    err e = {0};
+    arena *scratch = arena_new();
+    bool yes = str_ends(str_of(name), STR(".json")) && file_map(scratch, path, &text, &e) &&
+               str_find(str_slice(text, 0, text.len < LOOK ? text.len : LOOK), STR("\"template\""), 0) >= 0;
+    yes = yes && json_has(json_at(json_get(read_json(scratch, path, NULL), "cases"), 0), "template");
+    arena_free(scratch);
+    return yes;
+}
+
+static bool any_file(arena *a, const char *folder, bool (*is)(arena *a, const char *folder, const char *name)) {
+    char **names;
+    int count;
+    err e = {0};
+    if (!dir_list(a, folder, &names, &count, &e)) return false;
+    for (int i = 0; i < count; i++)
+        if (is(a, folder, names[i])) return true;
+    return false;
+}
+
+static bool is_templates(arena *a, const char *folder) { return any_file(a, folder, is_template_file); }
+
+/* What Jinja2 itself said (python_jinja2_VERSION: agrees, differs, error: ...), and the text it made. */
+static str said_by_jinja2(const json *c, bool output) {
+    json_member m = {0};
+    while (json_next(c, &m))
+        if (str_starts(str_of(m.key), STR("python_jinja2")) && str_ends(str_of(m.key), STR("_output")) == output)
+            return json_text(m.value, STR(""));
+    return (str){NULL, 0};
+}
+
+static json *template_line(arena *a, const json *file, const json *c) {
+    static const char *const shared[] = {"messages", "tools", "documents", "add_generation_prompt", "bos_token", "eos_token"};
+    json *line = json_new_object(a), *context = json_new_object(a);
+    json_member m = {0};
+    while (json_next(json_get(c, "context"), &m)) json_set(context, m.key, m.value);
+    for (size_t i = 0; i < sizeof shared / sizeof *shared; i++) {
+        const json *from = json_has(c, shared[i]) ? c : file;
+        if (json_has(from, shared[i])) json_set(context, shared[i], json_get(from, shared[i]));
+    }
+    json_set(line, "template", json_get(c, "template"));
+    json_set(line, "context", context);
+    json_set(line, "chat", json_new_bool(a, json_has(file, "messages") || json_has(c, "messages")));
+    return line;
+}
+
+/* Errors of Python's own types are no promise of the language: whatever we do with such a template is not compared. */
+static void template_case(const json *c, const json *answer, verdict *v) {
+    const str said = said_by_jinja2(c, false), made = said_by_jinja2(c, true);
+    const str want = made.ptr ? made : json_get_text(c, "target", json_get_text(c, "expected_jinja", STR("")));
+    const bool failed = json_has(answer, "error"), refuses = str_starts(said, STR("error: TemplateError"));
+    if (str_starts(said, STR("not run"))) verdict_skip(v, "%.*s", STR_ARG(said));
+    else if (refuses && !failed) verdict_fail(v, "Jinja2 refuses it (%.*s), we do not", STR_ARG(said));
+    else if (refuses || str_starts(said, STR("error"))) return;
+    else if (failed) verdict_fail(v, "%.*s", STR_ARG(json_get_text(answer, "error", STR(""))));
+    else if (!str_eq(json_get_text(answer, "text", STR("")), want))
+        verdict_fail(v, "expected '%.*s', got '%.*s'", (int)(want.len < 200 ? want.len : 200), want.ptr,
+                     STR_ARG(str_slice(json_get_text(answer, "text", STR("")), 0, 200)));
+}
+
+static void run_template_file(arena *a, const char *folder, const char *name) {
+    verdict whole = {0};
+    const json *file = read_json(a, path_join(a, folder, name), &whole), *cases = json_get(file, "cases");
+    const char *words[] = {"probe", "template", NULL};
+    const int n = (int)json_count(cases);
+    buf lines = {0};
+    for (int i = 0; i < n; i++) put_line(a, &lines, template_line(a, file, json_at(cases, (size_t)i)));
+    const json **answer = ask(a, words, &lines, n, &whole);
+    for (int i = 0; i < n; i++) {
+        const json *c = json_at(cases, (size_t)i);
+        verdict v = whole;
+        if (v.outcome == CASE_PASSED) template_case(c, answer[i], &v);
+        verify_report(arena_printf(a, "template %.40s", str_copy(a, json_get_text(c, "name", STR("?")))), &v);
+    }
+    buf_free(&lines);
+}
+
+static void run_each_file(arena *a, const char *folder, bool (*is)(arena *a, const char *folder, const char *name),
+                          void (*run)(arena *a, const char *folder, const char *name)) {
+    char **names;
+    int count;
+    err e = {0};
+    if (!dir_list(a, folder, &names, &count, &e)) return;
+    for (int i = 0; i < count; i++)
+        if (is(a, folder, names[i])) run(a, folder, names[i]);
+}
+
+static void run_templates(arena *a, const char *folder) { run_each_file(a, folder, is_template_file, run_template_file); }
+
+const verify_kind verify_templates = {"templates", "what templates make", is_templates, run_templates};
+
+/* ---- folders of chat templates: each must be read ------------------------------------------------------------------------------------------ */
+
+static bool is_jinja(arena *a, const char *folder, const char *name) {
+    (void)a, (void)folder;
+    return str_ends(str_of(name), STR(".jinja")) && strcmp(name, "chat_template.jinja") != 0;
+}
+
+static bool is_template_files(arena *a, const char *folder) { return any_file(a, folder, is_jinja); }
+
+static void run_jinja(arena *a, const char *folder, const char *name) {
+    verdict v = {0};
+    err e = {0};
+    str text;
+    const char *words[] = {"probe", "template", NULL};
+    json *line = json_new_object(a);
+    buf lines = {0};
+    if (!file_read(a, path_join(a, folder, name), 16 << 20, &text, &e)) verdict_fail(&v, "%s", e.text);
+    else {
+        json_set(line, "template", json_new_text(a, text));
+        json_set(line, "chat", json_new_bool(a, true));
+        json_set(line, "parse", json_new_bool(a, true));
+        put_line(a, &lines, line);
+        const json **answer = ask(a, words, &lines, 1, &v);
+        if (json_has(answer[0], "error")) verdict_fail(&v, "%.*s", STR_ARG(json_get_text(answer[0], "error", STR(""))));
+    }
+    buf_free(&lines);
+    verify_report(arena_printf(a, "%s is read", name), &v);
+}
+
+static void run_template_files(arena *a, const char *folder) { run_each_file(a, folder, is_jinja, run_jinja); }
+
+const verify_kind verify_template_files = {"template files", "chat templates are read", is_template_files, run_template_files};
+
 /* ---- the tokenizer of the curves: vectors.jsonl, chat.jsonl ------------------------------------------------------------------------------------ */
 
 static bool is_curve_tokens(arena *a, const char *f) {

@@ -135,16 +135,19 @@ static bool refuse_kinds(const json *config, const char *path, err *e) {
     return true;
 }
 
-/* A value of rank_pattern or alpha_pattern: its keys match the end of a module's name. */
-static double pattern_value(const json *patterns, const char *module, double fallback) {
+/* A value of alpha_pattern: its keys are regular expressions for the end of a module's name, from its start or behind a dot. The
+ * first that fits counts. */
+static bool pattern_value(arena *a, const json *patterns, const char *module, double *value, err *e) {
     json_member p = {0};
     while (json_next(patterns, &p)) {
-        const char *key = *p.key == '^' ? p.key + 1 : p.key;
-        const str name = str_of(module), end = str_of(key);
-        if (str_eq(name, end) || (str_ends(name, end) && name.ptr[name.len - end.len - 1] == '.'))
-            return json_real(p.value, fallback);
+        size_t begin, end;
+        const regex *r = regex_new(a, str_of(arena_printf(a, "\\A(.*\\.)?(%s)\\z", p.key)), e);
+        if (!r) return err_prefix(e, "alpha_pattern");
+        if (!regex_find(r, str_of(module), 0, &begin, &end)) continue;
+        *value = json_real(p.value, *value);
+        return true;
     }
-    return fallback;
+    return true;
 }
 
 static const float *floats_of(arena *a, const file_tensor *t) {
@@ -168,8 +171,9 @@ static bool open_entry(adapter *ad, model *m, const tensor_file *files, const js
         if (!ok)
             err_set(e, ERR_INPUT, "%s: lora_A and lora_B of '%s' should be [r, %d] and [%d, r]", folder, module, p->w->cols,
                     p->w->rows);
-        else {
-            const double alpha = pattern_value(json_get(config, "alpha_pattern"), module, ad->options.alpha);
+        double alpha = ad->options.alpha;
+        ok = ok && pattern_value(a, json_get(config, "alpha_pattern"), module, &alpha, e);
+        if (ok) {
             add_entry(ad, m, p, module, (int)r, scale_of(alpha, (int)r, ad->options.rslora), floats_of(a, A), floats_of(a, B),
                       trained);
             *used += 2;

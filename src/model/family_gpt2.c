@@ -95,6 +95,7 @@ const family family_gpt2 = {.name = "gpt2",
                             .tensors = tensors,
                             .skipped = skipped,
                             .prefix = "transformer.",
+                            .counts_first_label = true,
                             .read_config = read_config,
                             .write_config = write_config,
                             .forward = forward};

@@ -90,6 +90,8 @@ struct family {
     const tensor_form *tensors;     /* ended by a row without a name */
     const char *const *skipped;     /* endings of names of buffers in old files, NULL-terminated */
     const char *prefix;             /* of names, which old files leave out; NULL: none */
+    bool counts_first_label;        /* transformers does not know that this family's loss shifts the labels: as a divisor it
+                                       counts that of position 0 too, which nothing predicts */
     bool (*read_config)(const json *config, model_config *c, arena *a, err *e);
     void (*write_config)(json_writer *w, const model_config *c); /* members of config.json, transformers 5 spelling */
     /* hidden state after the last norm, [T, hidden] */

@@ -72,7 +72,7 @@ bool resolve_set(arena *a, resolved *r, str key, str value, const char *source, 
     void *target;
     const opt *o = find_key(r, key, &target);
     if (!o) return unknown(a, r, key, e);
-    if (value.len && (value.ptr[0] == '[' || value.ptr[0] == '{')) { /* JSON where it is a list */
+    if (value.len && o->type != OPT_TEXT && (value.ptr[0] == '[' || value.ptr[0] == '{')) { /* JSON where it is a list */
         const json *v = json_parse(a, value, e);
         if (!v || !opt_set_json(o, target, v, a, e)) return err_prefix(e, "%s", o->key);
     } else if (!opt_set(o, target, value, a, e)) return err_prefix(e, "%s", o->key);

@@ -88,6 +88,15 @@ bool chat_render(const chat_template *t, const chat_request *r, arena *a, chat_r
     return true;
 }
 
+/* Where the character before `end` begins. */
+static size_t last_character(str text, size_t end) {
+    size_t at = end;
+    while (at > 0 && ((unsigned char)text.ptr[--at] & 0xC0) == 0x80) {}
+    return at;
+}
+
+/* A generation block is trained from the token of its first character to the first token of its last one, as transformers marks it:
+ * where that character is cut into several tokens, the others are left out. */
 bool chat_tokens(const chat_template *t, const tokenizer *tok, const chat_request *r, arena *a, chat_encoded *out, err *e) {
     chat_rendered made;
     token_ids ids = {0};
@@ -97,9 +106,12 @@ bool chat_tokens(const chat_template *t, const tokenizer *tok, const chat_reques
                           .ids = arena_array(a, int32_t, ids.count + 1),
                           .trained = arena_array(a, uint8_t, ids.count + 1)};
     memcpy(out->ids, ids.ids ? ids.ids : (int32_t[1]){0}, ids.count * sizeof *out->ids);
-    for (int g = 0, i = 0; g < made.generations; g++) { /* from the token of the first byte to that of the last */
+    for (int g = 0, i = 0; g < made.generations; g++) {
         while (i < out->count && (size_t)ids.end[i] <= made.begin[g]) i++;
-        for (; i < out->count && (size_t)ids.begin[i] < made.end[g]; i++) out->trained[i] = 1;
+        for (bool last = false; !last && i < out->count && (size_t)ids.begin[i] < made.end[g]; i++) {
+            out->trained[i] = 1;
+            last = (size_t)ids.end[i] > last_character(made.text, made.end[g]);
+        }
     }
     token_ids_free(&ids);
     return true;

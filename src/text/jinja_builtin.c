@@ -136,8 +136,7 @@ static jvalue split(run *r, str s, str separator, int64_t most, bool from_right)
             if (at >= s.len) break;
             size_t end = at;
             while (end < s.len && (n = utf8_next(s, end, &c), !unicode_is_space(c))) end += n;
-            if (most >= 0 && out.u.list->count == most)
-                end = at + stripped(str_slice(s, at, s.len), (str){NULL, 0}, false, true).len;
+            if (most >= 0 && out.u.list->count == most) end = s.len; /* the rest as it is */
             jv_append(r, out, jv_text(str_slice(s, at, end)));
             at = most >= 0 && out.u.list->count == most + 1 ? s.len : end;
         }
@@ -668,15 +667,28 @@ FILTER(f_round) {
     const double x = f_float(r, v, &(jargs){0}).u.real, by = pow(10, (double)digits);
     return jv_real((str_is(method, "ceil") ? ceil(x * by) : str_is(method, "floor") ? floor(x * by) : rint(x * by)) / by);
 }
-FILTER(f_tojson) {
+static str spaces(run *r, int64_t n) {
     buf out = {0};
-    const jvalue indent = jinja_arg(args, 1, "indent", jv_none());
-    const int64_t first = int_arg(args, 0, "indent", -1);
-    const jvalue ascii = jinja_arg(args, 0, "ensure_ascii", jv_bool(false));
-    const int width = indent.kind == V_INT                               ? (int)indent.u.integer
-                      : given(args, 0, "indent") && ascii.kind != V_BOOL ? (int)first
-                                                                         : -1;
-    jv_json(r, &out, v, width, 0, jv_truth(jinja_arg(args, 3, "sort_keys", jv_bool(false))));
+    for (int64_t i = 0; i < n && i < 1000; i++) buf_put_char(&out, ' ');
+    const str s = jv_copy_text(r, buf_str(&out)).u.text;
+    buf_free(&out);
+    return s;
+}
+FILTER(f_tojson) { /* as transformers overrides it: ensure_ascii, indent, separators, sort_keys */
+    buf out = {0};
+    const jvalue indent = jinja_arg(args, 1, "indent", jv_none()), separators = jinja_arg(args, 2, "separators", jv_none());
+    json_style s = {.broken = indent.kind != V_NONE,
+                    .ascii = jv_truth(jinja_arg(args, 0, "ensure_ascii", jv_bool(false))),
+                    .sorted = jv_truth(jinja_arg(args, 3, "sort_keys", jv_bool(false))),
+                    .between = indent.kind == V_NONE ? STR(", ") : STR(","),
+                    .behind_key = STR(": ")};
+    if (indent.kind == V_STRING) s.indent = indent.u.text;
+    else if (indent.kind == V_INT) s.indent = spaces(r, indent.u.integer);
+    if (separators.kind == V_LIST && separators.u.list->count == 2) {
+        s.between = jv_string(r, separators.u.list->item[0]);
+        s.behind_key = jv_string(r, separators.u.list->item[1]);
+    } else if (separators.kind != V_NONE) jinja_fail(r, "separators wants two texts");
+    jv_json(r, &out, v, &s, 0);
     return finish(r, &out);
 }
 FILTER(f_indent) {
@@ -795,7 +807,7 @@ static void sort_by(run *r, jvalue *item, jvalue *key, int n, bool reverse) {
         const jvalue x = item[i], k = key[i];
         int at = i;
         for (; at > 0; at--) {
-            const int c = jv_compare(r, key[at - 1], k);
+            const int c = jv_equal(key[at - 1], k) ? 0 : jv_compare(r, key[at - 1], k); /* equal things have no order to ask for */
             if (reverse ? c >= 0 : c <= 0) break;
             item[at] = item[at - 1];
             key[at] = key[at - 1];

@@ -183,13 +183,36 @@ static bool holds(run *r, str op, jvalue a, jvalue b) {
 
 /* ---- calls ---------------------------------------------------------------------------------------------------------------------------- */
 
+static void add_argument(run *r, jargs *out, int *room, jvalue v, str name) {
+    if (out->count == *room) {
+        *room = 2 * *room + 4;
+        jvalue *item = arena_array(r->a, jvalue, *room);
+        str *names = arena_array(r->a, str, *room);
+        if (out->count) memcpy(item, out->item, (size_t)out->count * sizeof *item);
+        if (out->count) memcpy(names, out->name, (size_t)out->count * sizeof *names);
+        out->item = item;
+        out->name = names;
+    }
+    out->item[out->count] = v;
+    out->name[out->count++] = name;
+}
+
+static void spread_dict(run *r, jargs *out, int *room, jvalue v) {
+    if (v.kind != V_DICT) jinja_fail(r, "argument after ** must be a mapping, not %s", jv_type(v));
+    for (int i = 0; i < v.u.dict->count; i++)
+        add_argument(r, out, room, v.u.dict->value[i], jv_string(r, v.u.dict->key[i]));
+}
+
 static void eval_arguments(run *r, frame *f, const jnode *n, jargs *out) {
-    out->item = arena_array(r->a, jvalue, n->count + 1);
-    out->name = arena_array(r->a, str, n->count + 1);
-    out->count = n->count;
+    int room = n->count;
+    *out = (jargs){arena_array(r->a, jvalue, room + 1), arena_array(r->a, str, room + 1), 0};
     for (int i = 0; i < n->count; i++) {
-        out->item[i] = eval(r, f, n->list[i]);
-        out->name[i] = n->names[i];
+        const jvalue v = eval(r, f, n->list[i]);
+        if (str_is(n->names[i], "*")) {
+            const jlist *l = jv_iterate(r, v);
+            for (int k = 0; k < l->count; k++) add_argument(r, out, &room, l->item[k], (str){NULL, 0});
+        } else if (str_is(n->names[i], "**")) spread_dict(r, out, &room, v);
+        else add_argument(r, out, &room, v, n->names[i]);
     }
 }
 

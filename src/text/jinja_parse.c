@@ -117,8 +117,9 @@ static bool lex_string(lexer *l, size_t *at) {
 static void lex_number(lexer *l, size_t *at) {
     const size_t from = *at;
     bool real = false;
+    const bool index = l->count && l->list[l->count - 1].kind == T_OP && str_is(l->list[l->count - 1].text, "."); /* rows.0.1 */
     while (*at < l->s.len && (digit(l->s.ptr[*at]) || l->s.ptr[*at] == '_')) (*at)++;
-    if (*at + 1 < l->s.len && l->s.ptr[*at] == '.' && digit(l->s.ptr[*at + 1])) {
+    if (!index && *at + 1 < l->s.len && l->s.ptr[*at] == '.' && digit(l->s.ptr[*at + 1])) {
         real = true;
         (*at)++;
         while (*at < l->s.len && digit(l->s.ptr[*at])) (*at)++;
@@ -330,13 +331,15 @@ static jnode *binary(parser *p, node_kind kind, const char *op, jnode *a, jnode 
     return a && b ? n : NULL;
 }
 
-/* (a, b=c, ...) behind an open bracket */
+/* (a, b=c, *list, **dict, ...) behind an open bracket; * and ** stand where a keyword would. */
 static bool arguments(parser *p, jnode *n) {
     while (!take_op(p, ")")) {
         str name = {NULL, 0};
         if (n->count && !take_op(p, ",")) return complain(p, "',' or ')'") != NULL;
         if (take_op(p, ")")) break;
-        if (peek(p)->kind == T_NAME && p->t[p->at + 1].kind == T_OP && str_is(p->t[p->at + 1].text, "=")) {
+        if (take_op(p, "**")) name = STR("**");
+        else if (take_op(p, "*")) name = STR("*");
+        else if (peek(p)->kind == T_NAME && p->t[p->at + 1].kind == T_OP && str_is(p->t[p->at + 1].text, "=")) {
             name = peek(p)->text;
             p->at += 2;
         }

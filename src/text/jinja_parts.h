@@ -162,8 +162,14 @@ int jv_compare(run *r, jvalue a, jvalue b);
 const char *jv_type(jvalue v);           /* Python's name of its type */
 void jv_str(run *r, buf *out, jvalue v); /* str(v) */
 void jv_repr(run *r, buf *out, jvalue v);
+/* json.dumps(v, ensure_ascii=, indent=, separators=, sort_keys=); broken: into lines, because an indent was given. */
+typedef struct {
+    str indent, between, behind_key;
+    bool broken, ascii, sorted;
+} json_style;
+void jv_json(run *r, buf *out, jvalue v, const json_style *s, int level);
 str jv_string(run *r, jvalue v); /* str(v) as a text that lives */
-void jv_json(run *r, buf *out, jvalue v, int indent, int level, bool sort);
+
 jlist *jv_iterate(run *r, jvalue v); /* the items of a list, keys of a dict, characters of a text */
 int64_t jv_length(run *r, jvalue v);
 bool jv_contains(run *r, jvalue container, jvalue item);

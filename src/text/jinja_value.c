@@ -85,7 +85,7 @@ jvalue jv_of_json(run *r, const json *j) {
     default: {
         const jvalue d = jv_dict(r);
         json_member m = {0};
-        while (json_next(j, &m)) jv_put(r, d.u.dict, jv_copy_text(r, str_of(m.key)), jv_of_json(r, m.value));
+        while (json_next(j, &m)) jv_put(r, d.u.dict, jv_copy_text(r, json_key_text(r->a, m.key)), jv_of_json(r, m.value));
         return d;
     }
     }
@@ -249,10 +249,37 @@ str jv_string(run *r, jvalue v) {
     return s;
 }
 
-static void line_break(buf *out, int indent, int level) {
-    if (indent < 0) return;
+/* ---- json.dumps ----------------------------------------------------------------------------------------------------------------------- */
+
+static void line_break(buf *out, const json_style *s, int level) {
+    if (!s->broken) return;
     buf_put_char(out, '\n');
-    for (int i = 0; i < indent * level; i++) buf_put_char(out, ' ');
+    for (int i = 0; i < level; i++) buf_put_str(out, s->indent);
+}
+
+static void put_code(buf *out, int32_t code) {
+    if (code < 0x10000) buf_printf(out, "\\u%04x", (unsigned)code);
+    else buf_printf(out, "\\u%04x\\u%04x", 0xD800 + (unsigned)((code - 0x10000) >> 10), 0xDC00 + (unsigned)((code - 0x10000) & 0x3FF));
+}
+
+static void put_json_text(buf *out, str text, bool ascii) {
+    static const char plain[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
+    int32_t code;
+    buf_put_char(out, '"');
+    for (size_t i = 0, n; i < text.len; i += n) {
+        n = utf8_next(text, i, &code);
+        const char *hit = code > 0 && code < 128 ? strchr(plain, code) : NULL;
+        if (hit) buf_put_char(out, '\\'), buf_put_char(out, letters[hit - plain]);
+        else if (code < 0) buf_put_text(out, "\xef\xbf\xbd");
+        else if (code < 32 || (ascii && code > 126)) put_code(out, code);
+        else buf_put(out, text.ptr + i, n);
+    }
+    buf_put_char(out, '"');
+}
+
+static void put_json_number(run *r, buf *out, jvalue v) {
+    if (v.kind == V_FLOAT && !isfinite(v.u.real)) buf_put_text(out, isnan(v.u.real) ? "NaN" : v.u.real < 0 ? "-Infinity" : "Infinity");
+    else jv_str(r, out, v);
 }
 
 static int by_key(const void *a, const void *b) {
@@ -260,43 +287,53 @@ static int by_key(const void *a, const void *b) {
     return x->kind == V_STRING && y->kind == V_STRING ? str_compare(x->u.text, y->u.text) : 0;
 }
 
-/* json.dumps(v, ensure_ascii=False, indent=..., sort_keys=...); indent -1: on one line */
-void jv_json(run *r, buf *out, jvalue v, int indent, int level, bool sort) {
+/* Keys that are no texts become one: true, null, 1. */
+static void put_json_key(run *r, buf *out, jvalue key, const json_style *s) {
+    buf text = {0};
+    if (key.kind == V_STRING) put_json_text(out, key.u.text, s->ascii);
+    else {
+        jv_json(r, &text, key, s, 0);
+        put_json_text(out, buf_str(&text), s->ascii);
+    }
+    buf_free(&text);
+}
+
+static void put_json_dict(run *r, buf *out, const jdict *d, const json_style *s, int level) {
+    const jvalue **order = arena_array(r->a, const jvalue *, d->count + 1);
+    for (int i = 0; i < d->count; i++) order[i] = &d->key[i];
+    if (s->sorted) qsort(order, (size_t)d->count, sizeof *order, by_key);
+    buf_put_char(out, '{');
+    for (int i = 0; i < d->count; i++) {
+        if (i) buf_put_str(out, s->between);
+        line_break(out, s, level + 1);
+        put_json_key(r, out, *order[i], s);
+        buf_put_str(out, s->behind_key);
+        jv_json(r, out, d->value[order[i] - d->key], s, level + 1);
+    }
+    if (d->count) line_break(out, s, level);
+    buf_put_char(out, '}');
+}
+
+void jv_json(run *r, buf *out, jvalue v, const json_style *s, int level) {
     check_size(r, out);
     if (level > r->depth_max) jinja_fail(r, "more than %d levels of nesting", r->depth_max);
     switch (v.kind) {
     case V_NONE: buf_put_text(out, "null"); break;
     case V_BOOL: buf_put_text(out, v.u.boolean ? "true" : "false"); break;
-    case V_STRING: json_quote(out, v.u.text); break;
+    case V_STRING: put_json_text(out, v.u.text, s->ascii); break;
     case V_INT:
-    case V_FLOAT: jv_str(r, out, v); break;
+    case V_FLOAT: put_json_number(r, out, v); break;
     case V_LIST:
         buf_put_char(out, '[');
         for (int i = 0; i < v.u.list->count; i++) {
-            if (i) buf_put_text(out, indent < 0 ? ", " : ",");
-            line_break(out, indent, level + 1);
-            jv_json(r, out, v.u.list->item[i], indent, level + 1, sort);
+            if (i) buf_put_str(out, s->between);
+            line_break(out, s, level + 1);
+            jv_json(r, out, v.u.list->item[i], s, level + 1);
         }
-        if (v.u.list->count) line_break(out, indent, level);
+        if (v.u.list->count) line_break(out, s, level);
         buf_put_char(out, ']');
         break;
-    case V_DICT: {
-        const jdict *d = v.u.dict;
-        const jvalue **order = arena_array(r->a, const jvalue *, d->count + 1);
-        for (int i = 0; i < d->count; i++) order[i] = &d->key[i];
-        if (sort) qsort(order, (size_t)d->count, sizeof *order, by_key);
-        buf_put_char(out, '{');
-        for (int i = 0; i < d->count; i++) {
-            if (i) buf_put_text(out, indent < 0 ? ", " : ",");
-            line_break(out, indent, level + 1);
-            json_quote(out, jv_string(r, *order[i]));
-            buf_put_text(out, ": ");
-            jv_json(r, out, d->value[order[i] - d->key], indent, level + 1, sort);
-        }
-        if (d->count) line_break(out, indent, level);
-        buf_put_char(out, '}');
-        break;
-    }
+    case V_DICT: put_json_dict(r, out, v.u.dict, s, level); break;
     default: jinja_fail(r, "Object of type %s is not JSON serializable", jv_type(v));
     }
 }

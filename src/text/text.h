@@ -4,6 +4,7 @@
 
 #include "text/chat.h"
 #include "text/jinja.h"
+#include "text/regex.h"
 #include "text/tokenizer.h"
 
 #endif

@@ -77,7 +77,7 @@ static bool read_vocab(tokenizer *t, const json *vocab, err *e) {
         const int id = (int)json_int(m.value, 0);
         if (t->shown[id].ptr)
             return err_set(e, ERR_INPUT, "tokens '%s' and '%.*s' have the same id %d", m.key, STR_ARG(t->shown[id]), id);
-        t->shown[id] = keep(t->arena, str_of(m.key));
+        t->shown[id] = keep(t->arena, json_key_text(t->arena, m.key));
         t->token[id] = t->byte_level ? letters_to_bytes(t->arena, t->shown[id]) : t->shown[id];
     }
     return true;

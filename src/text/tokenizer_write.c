@@ -219,7 +219,7 @@ void tokenizer_write_json(const tokenizer *t, buf *out) {
     json_key(&w, "ignore_merges"), json_put_bool(&w, t->ignore_merges);
     json_key(&w, "vocab"), json_open(&w, '{');
     for (int i = 0; i < t->size; i++)
-        if (t->shown[i].ptr) json_key(&w, str_copy(t->arena, t->shown[i])), json_put_int(&w, i);
+        if (t->shown[i].ptr) json_key_str(&w, t->shown[i]), json_put_int(&w, i);
     json_close(&w);
     put_merges(t, &w);
     json_close(&w);

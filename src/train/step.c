@@ -309,6 +309,17 @@ static step_counts count_rows(const trainer *t, const int64_t *index, int count)
     return c;
 }
 
+/* What TRL's divisor counts beyond the trained tokens: see family.counts_first_label. */
+static double first_labels(const trainer *t, const int64_t *index, int count) {
+    double n = 0;
+    if (!t->policy->config.family->counts_first_label || t->s->objective->rows != WANTS_ROWS) return 0;
+    for (int i = 0; i < count; i++) {
+        const row r = rows_at(t->rows, index[i]);
+        n += r.length > 0 && r.mask[0];
+    }
+    return n;
+}
+
 static void scale_counts(step_counts *c, double by) {
     c->sequences *= by;
     c->pairs *= by;
@@ -392,7 +403,7 @@ bool trainer_step(trainer *t, step_result *out, err *e) {
         const int n = (int)((units - i < micro ? units - i : micro) * unit);
         step_counts counts = by_micro ? count_rows(t, index + i * unit, n) : whole;
         if (by_micro) scale_counts(&counts, (double)micros);
-        counts.tokens = whole.tokens;
+        counts.tokens = whole.tokens + (by_micro ? first_labels(t, index, (int)(units * unit)) : 0);
         metrics m = {0};
         out->loss += run_micro(t, index + i * unit, n, &counts, &m);
         add_micro(&out->metrics, &m);
