@@ -1,24 +1,26 @@
-/* cmd_bench.c - fettle bench: the machine's own limits first, then our share of them. */
+/* cmd_bench.c - fettle bench: the machine's own limits, and our share of them, each measured beside its limit (tensor.h, series).
+ *
+ * What is measured comes as rows: a part prints its figures or puts them into the JSON, and takes the seconds it is given. */
 #include "cli/command.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/rng.h"
 #include "base/sys.h"
 #include "cli/subject.h"
 #include "train/train.h"
 
 typedef struct {
-    const char *what;
     bool json;
-    int64_t repeat;
+    double seconds;
 } bench_options;
 
 static const opt options[] = {
-    {"what", OPT_CHOICE, offsetof(bench_options, what), "all", 0, 0, "peak|products|train|generate|all", "which table"},
-    {"repeat", OPT_INT, offsetof(bench_options, repeat), "3", 1, 100, NULL, "best of so many"},
-    {"json", OPT_BOOL, offsetof(bench_options, json), "false", 0, 0, NULL, "the machine's limits as JSON"},
+    {"seconds", OPT_REAL, offsetof(bench_options, seconds), "75", 1, 36000, NULL,
+     "about how long all takes; a slow machine has its least"},
+    {"json", OPT_BOOL, offsetof(bench_options, json), "false", 0, 0, NULL, "one JSON object instead of tables"},
     OPT_END,
 };
 
@@ -29,102 +31,252 @@ static const char config_135m[] =
     "0,"
     "\"tie_word_embeddings\":true,\"hidden_act\":\"silu\"}";
 
-static void print_peak(const backend *b, const machine_peak *p) {
-    printf("machine: %s, %d threads, %s\n", sys_cpu_model(), p->threads, b->words);
-    printf("  float32 FMA   %8.0f GFLOP/s\n  bfloat16 dot  %8.0f GFLOP/s\n  memory read   %8.1f GB/s\n\n", p->f32_flops / 1e9,
-           p->bf16_flops / 1e9, p->bandwidth / 1e9);
+typedef struct {
+    arena *arena;
+    backend *b;
+    const json *config;
+    json_writer *out; /* NULL: print */
+    double seconds;   /* of this part */
+} bench_run;
+
+static void put_sampled(json_writer *w, const char *key, sampled s) {
+    json_key(w, key), json_open(w, '[');
+    json_put_real(w, s.median), json_put_real(w, s.low), json_put_real(w, s.high);
+    json_close(w);
 }
 
-static void print_peak_json(const machine_peak *p) {
-    printf("{\"threads\": %d, \"f32_gflops\": %.1f, \"bf16_gflops\": %.1f, \"bandwidth_gb\": %.2f}\n", p->threads,
-           p->f32_flops / 1e9, p->bf16_flops / 1e9, p->bandwidth / 1e9);
+static void print_share(const char *of, sampled s) {
+    printf("  %4.0f %% of %s (%.0f to %.0f)", 100 * s.median, of, 100 * s.low, 100 * s.high);
 }
 
-/* ---- generation --------------------------------------------------------------------------------------------------------------- */
+/* ---- limits -------------------------------------------------------------------------------------------------------------------- */
 
-static bool bench_generate(arena *a, backend *b, const machine_peak *peak, int together, int repeat, err *e) {
-    enum { PROMPT = 64, NEW = 64 };
-    static model *m;
-    if (!m) {
-        const json *config = json_parse(a, STR(config_135m), e);
-        if (!config || !(m = model_new(a, b, config, 1, &(model_options){.compute = COMPUTE_BF16, .no_text = true}, e)))
-            return false;
-    }
-    double best = 1e9;
-    for (int r = 0; r < repeat; r++) {
-        engine *g = engine_new(m, COMPUTE_BF16);
-        session *list[64];
-        for (int i = 0; i < together; i++) {
-            int32_t prompt[PROMPT];
-            rng random = rng_new((uint64_t)i, 7);
-            for (int k = 0; k < PROMPT; k++) prompt[k] = (int32_t)rng_below(&random, 49152);
-            const sampling s = {.temperature = 1,
-                                .top_p = 1,
-                                .repetition_penalty = 1,
-                                .max_new_tokens = NEW + 1,
-                                .seed = (uint64_t)i,
-                                .ignore_eos = true};
-            if (!(list[i] = session_new(g, NULL, prompt, PROMPT, &s, NULL, NULL, e))) return false;
-        }
-        if (!engine_step(g, list, together, e)) return false; /* the prompts */
-        const double begun = sys_seconds();
-        if (!engine_run(g, list, together, NULL, e)) return false;
-        const double took = sys_seconds() - begun;
-        best = took < best ? took : best;
-        for (int i = 0; i < together; i++) session_free(list[i]);
-        engine_free(g);
-    }
-    const double rate = together * NEW / best, bytes = (double)model_weight_bytes(m) * NEW / best;
-    const double flops = 2.0 * (double)model_parameter_count(m) * rate;
-    printf("  %2d together  %8.1f tokens/s   %5.1f GB/s of weights = %3.0f %% of memory read   %3.0f %% of bf16 peak\n", together,
-           rate, bytes / 1e9, 100 * bytes / peak->bandwidth, 100 * flops / peak->bf16_flops);
+static bool bench_peak(bench_run *r, err *e) {
+    const machine_peak p = backend_peak(r->b);
+    const double rate[LIMIT_COUNT] = {p.f32_flops, p.bf16_flops, p.bandwidth};
+    static const char *const words[] =
+        {
+#define X(token, name, unit) name,
+            LIMITS(X)
+#undef X
+        },
+                             *const units[] = {
+#define X(token, name, unit) unit,
+                                 LIMITS(X)
+#undef X
+                             };
+    (void)e;
+    if (r->out) json_open(r->out, '{');
+    for (int k = 0; k < LIMIT_COUNT; k++)
+        if (r->out) json_key(r->out, words[k]), json_put_real(r->out, rate[k]);
+        else printf("  %-14s %8.1f G%s/s\n", words[k], rate[k] / 1e9, units[k]);
+    if (r->out) json_close(r->out);
     return true;
 }
 
-/* ---- training ------------------------------------------------------------------------------------------------------------------ */
+/* ---- products ------------------------------------------------------------------------------------------------------------------- */
 
-static bool bench_train(arena *a, backend *b, const machine_peak *peak, int repeat, err *e) {
-    printf("training step, 134.5 M llama, 8 x 256 tokens, bf16 (share of bf16 peak by useful work: full 6N, LoRA 4N, DPO 4N + 2N "
-           "reference)\n");
-    const json *config = json_parse(a, STR(config_135m), e);
-    if (!config) return false;
-    static const train_bench_case cases[] = {TRAIN_BENCH_SFT_FULL, TRAIN_BENCH_SFT_LORA, TRAIN_BENCH_DPO_LORA};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        train_bench_result r;
-        if (!train_bench(b, config, cases[i], repeat, &r, e)) return false;
-        printf("  %-9s %8.0f tokens/s   %3.0f %% of bf16 peak   %5.2f GB resident\n", r.name, r.tokens_per_second,
-               100 * r.useful_flops_per_second / peak->bf16_flops, (double)r.resident / 1e9);
+static bool put_product(void *self, const product_figure *f) {
+    const bench_run *r = self;
+    const char *compute = f->compute == COMPUTE_BF16 ? "bfloat16" : "float32";
+    if (sys_stop_requested()) return false;
+    if (!r->out) {
+        printf("  %-8s  %-6s  %3d rows  %5d x %-4d  %6.0f GFLOP/s", compute, f->product, f->M, f->N, f->K,
+               f->flops_per_second / 1e9);
+        print_share(f->M == 1 ? "memory read" : "the arithmetic", f->share);
+        putchar('\n');
+        fflush(stdout);
+        return true;
     }
+    json_open(r->out, '{');
+    json_key(r->out, "product"), json_put_cstr(r->out, f->product);
+    json_key(r->out, "compute"), json_put_cstr(r->out, compute);
+    json_key(r->out, "rows"), json_put_int(r->out, f->M);
+    json_key(r->out, "N"), json_put_int(r->out, f->N);
+    json_key(r->out, "K"), json_put_int(r->out, f->K);
+    json_key(r->out, "flops"), json_put_real(r->out, f->flops_per_second);
+    put_sampled(r->out, f->M == 1 ? "share_of_memory" : "share", f->share);
+    json_close(r->out);
     return true;
 }
 
-static bool wants(const bench_options *o, const char *what) { return strcmp(o->what, "all") == 0 || strcmp(o->what, what) == 0; }
+static bool bench_products(bench_run *r, err *e) {
+    (void)e;
+    if (r->out) json_open(r->out, '[');
+    const bool ok = backend_bench(r->b, r->seconds, put_product, r);
+    if (r->out) json_close(r->out);
+    return ok;
+}
+
+/* ---- generation ------------------------------------------------------------------------------------------------------------------ */
+
+enum { PROMPT = 64, NEW = 64, STEPS = 8 /* tokens of a sample */, MOST = 16 };
+
+static bool start_sessions(engine *g, session **list, int together, err *e) {
+    for (int i = 0; i < together; i++) {
+        int32_t prompt[PROMPT];
+        rng random = rng_new((uint64_t)i, 7);
+        for (int k = 0; k < PROMPT; k++) prompt[k] = (int32_t)rng_below(&random, 49152);
+        const sampling s = {.temperature = 1,
+                            .top_p = 1,
+                            .repetition_penalty = 1,
+                            .max_new_tokens = NEW + 1,
+                            .seed = (uint64_t)i,
+                            .ignore_eos = true};
+        if (!(list[i] = session_new(g, NULL, prompt, PROMPT, &s, NULL, NULL, e))) return false;
+    }
+    return engine_step(g, list, together, e); /* the prompts */
+}
+
+static void put_generation(const bench_run *r, int together, double rate, const series *s) {
+    if (!r->out) {
+        printf("  %2d together  %8.1f tokens/s", together, rate);
+        print_share("memory read", s->share[LIMIT_MEMORY]);
+        print_share("the arithmetic", s->share[LIMIT_BF16]);
+        putchar('\n');
+        fflush(stdout);
+        return;
+    }
+    json_open(r->out, '{');
+    json_key(r->out, "together"), json_put_int(r->out, together);
+    json_key(r->out, "tokens_per_second"), json_put_real(r->out, rate);
+    put_sampled(r->out, "share_of_memory", s->share[LIMIT_MEMORY]);
+    put_sampled(r->out, "share", s->share[LIMIT_BF16]);
+    json_close(r->out);
+}
+
+/* A sample is a few tokens of every session, so that the limits are probed often; sessions begin again when they have said all. */
+static bool generate_together(bench_run *r, const model *m, int together, double seconds, err *e) {
+    const double amount[LIMIT_COUNT] = {[LIMIT_MEMORY] = (double)model_weight_bytes(m) * STEPS,
+                                        [LIMIT_BF16] = 2.0 * (double)model_parameter_count(m) * together * STEPS};
+    engine *g = engine_new(m, COMPUTE_BF16);
+    session *list[MOST] = {NULL};
+    bool ok = start_sessions(g, list, together, e) && engine_step(g, list, together, e); /* the first token warms up */
+    series s = series_begin(r->b, 1u << LIMIT_MEMORY | 1u << LIMIT_BF16, seconds, 3);
+    for (int said = 1; ok && said + STEPS <= NEW && series_next(&s); said += STEPS) {
+        series_start(&s);
+        for (int k = 0; ok && k < STEPS; k++) ok = engine_step(g, list, together, e);
+        series_stop(&s, amount);
+    }
+    series_end(&s);
+    for (int i = 0; i < together; i++)
+        if (list[i]) session_free(list[i]);
+    engine_free(g);
+    if (ok && s.samples) put_generation(r, together, together * STEPS / s.seconds.median, &s);
+    return ok;
+}
+
+static bool bench_generate(bench_run *r, err *e) {
+    static const int together[] = {1, 4, MOST};
+    enum { COUNT = sizeof together / sizeof *together };
+    const model *m = model_new(r->arena, r->b, r->config, 1, &(model_options){.compute = COMPUTE_BF16, .no_text = true}, e);
+    if (!m) return false;
+    if (r->out) json_open(r->out, '[');
+    bool ok = true;
+    for (int i = 0; ok && i < COUNT; i++) ok = generate_together(r, m, together[i], r->seconds / COUNT, e);
+    if (r->out) json_close(r->out);
+    return ok;
+}
+
+/* ---- training ------------------------------------------------------------------------------------------------------------------- */
+
+static void put_training(const bench_run *r, const train_bench_result *t) {
+    if (!r->out) {
+        printf("  %-9s %8.0f tokens/s", t->name, t->tokens_per_second);
+        print_share("the arithmetic", t->share);
+        printf("   %5.2f GB resident, optimiser %.2f s a step\n", (double)t->resident / 1e9, t->optimizer_seconds);
+        fflush(stdout);
+        return;
+    }
+    json_open(r->out, '{');
+    json_key(r->out, "step"), json_put_cstr(r->out, t->name);
+    json_key(r->out, "tokens_per_second"), json_put_real(r->out, t->tokens_per_second);
+    put_sampled(r->out, "share", t->share);
+    json_key(r->out, "resident_bytes"), json_put_int(r->out, (int64_t)t->resident);
+    json_key(r->out, "optimizer_seconds"), json_put_real(r->out, t->optimizer_seconds);
+    json_close(r->out);
+}
+
+static bool bench_train(bench_run *r, err *e) {
+    bool ok = true;
+    if (r->out) json_open(r->out, '[');
+    for (int i = 0; ok && i < TRAIN_BENCH_COUNT && !sys_stop_requested(); i++) {
+        train_bench_result t;
+        if ((ok = train_bench(r->b, r->config, i, r->seconds / TRAIN_BENCH_COUNT, &t, e))) put_training(r, &t);
+    }
+    if (r->out) json_close(r->out);
+    return ok;
+}
+
+/* ---- all --------------------------------------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name, *words;
+    double share; /* of the seconds */
+    bool (*run)(bench_run *r, err *e);
+} parts[] = {
+    {"peak", "the machine's limits, best of five probes", 0, bench_peak},
+    {"products", "matrix products of a 134.5 M llama: median of its samples (lowest to highest share)", 0.25, bench_products},
+    {"generate", "generation, 134.5 M llama in bfloat16, prompt 64, 64 new tokens; memory: the bytes of the weights per pass",
+     0.2, bench_generate},
+    {"train",
+     "training step, 134.5 M llama, 8 x 256 tokens, bfloat16; by useful work: full 6N, LoRA 4N, DPO 4N + 2N of the reference",
+     0.55, bench_train},
+};
+enum { PARTS = sizeof parts / sizeof *parts };
 
 static bool bench(arena *a, int argc, char **argv, err *e);
 
-const command command_bench = {"bench", "measure this machine and fettle's share of it", "[--what peak|products|train|generate]",
+const command command_bench = {"bench", "measure this machine and fettle's share of it", "[peak] [products] [generate] [train]",
                                options, bench};
+
+static bool choose(char **words, int count, bool chosen[PARTS], err *e) {
+    for (int i = 0; i < count; i++) {
+        int k = 0;
+        while (k < PARTS && strcmp(words[i], parts[k].name) != 0) k++;
+        if (k == PARTS) return err_set(e, ERR_USAGE, "bench: no part '%s'; there are: peak, products, generate, train", words[i]);
+        chosen[k] = true;
+    }
+    for (int k = 0; !count && k < PARTS; k++) chosen[k] = true;
+    return true;
+}
+
+static bool run_parts(bench_run *r, const bool chosen[PARTS], double seconds, err *e) {
+    double all = 0;
+    for (int k = 0; k < PARTS; k++) all += chosen[k] ? parts[k].share : 0;
+    for (int k = 0; k < PARTS; k++) {
+        if (!chosen[k]) continue;
+        if (r->out) json_key(r->out, parts[k].name);
+        else printf("%s\n", parts[k].words);
+        r->seconds = all > 0 ? seconds * parts[k].share / all : 0;
+        if (!parts[k].run(r, e) && !sys_stop_requested()) return false;
+        if (sys_stop_requested()) return err_set(e, ERR_STOPPED, "stopped while measuring");
+        if (!r->out) putchar('\n');
+    }
+    return true;
+}
 
 static bool bench(arena *a, int argc, char **argv, err *e) {
     bench_options o;
     int rest;
-    bool help;
-    if (!arguments_read(a, &command_bench, &o, argc, argv, &rest, &help, e) || help) return help;
+    bool help, chosen[PARTS] = {false};
     subjects all;
-    if (!subjects_begin(a, NULL, &all, e)) return false;
-    const machine_peak peak = backend_peak(all.backend);
+    buf text = {0};
+    if (!arguments_read(a, &command_bench, &o, argc, argv, &rest, &help, e) || help) return help;
+    if (!choose(argv, rest, chosen, e) || !subjects_begin(a, NULL, &all, e)) return false;
+    json_writer w = json_writer_on(&text, true);
+    bench_run r = {.arena = a, .b = all.backend, .config = json_parse(a, STR(config_135m), e), .out = o.json ? &w : NULL};
+    if (!r.config) return false;
     if (o.json) {
-        print_peak_json(&peak);
-        return true;
+        json_open(&w, '{');
+        json_key(&w, "machine"), json_put_cstr(&w, sys_cpu_model());
+        json_key(&w, "backend"), json_put_cstr(&w, all.backend->words);
+    } else printf("machine: %s, %s\n\n", sys_cpu_model(), all.backend->words);
+    const bool ok = run_parts(&r, chosen, o.seconds, e);
+    if (o.json && ok) {
+        json_close(&w);
+        printf("%.*s\n", (int)text.len, text.ptr);
     }
-    print_peak(all.backend, &peak);
-    if (wants(&o, "products")) backend_bench(all.backend, stdout);
-    if (wants(&o, "generate")) {
-        printf("generation, 134.5 M llama in bfloat16, prompt 64, 64 new tokens\n");
-        static const int together[] = {1, 4, 16};
-        for (int i = 0; i < 3; i++)
-            if (!bench_generate(a, all.backend, &peak, together[i], (int)o.repeat, e)) return false;
-        putchar('\n');
-    }
-    return !wants(&o, "train") || bench_train(a, all.backend, &peak, (int)o.repeat, e);
+    buf_free(&text);
+    return ok;
 }

@@ -1,6 +1,7 @@
 /* backend.c - choosing a backend, and the calls that go straight to it; layouts and key/value caches. */
 #include <string.h>
 
+#include "base/sys.h"
 #include "tensor/backends.h"
 
 static const struct {
@@ -22,8 +23,24 @@ void backend_close(backend *b) {
     if (b) b->close(b);
 }
 
-machine_peak backend_peak(backend *b) { return b->peak(b); }
-void backend_bench(backend *b, FILE *out) { b->bench(b, out); }
+static double best_of(backend *b, limit_kind which) {
+    double best = 0;
+    for (int i = 0; i < 5; i++) {
+        const double rate = b->limit(b, which);
+        best = rate > best ? rate : best;
+    }
+    return best;
+}
+
+machine_peak backend_peak(backend *b) {
+    return (machine_peak){.threads = sys_threads(),
+                          .f32_flops = best_of(b, LIMIT_F32),
+                          .bf16_flops = best_of(b, LIMIT_BF16),
+                          .bandwidth = best_of(b, LIMIT_MEMORY)};
+}
+bool backend_bench(backend *b, double seconds, bool (*row)(void *self, const product_figure *f), void *self) {
+    return b->bench(b, seconds, row, self);
+}
 
 double values_sum_squares(backend *b, const float *x, size_t n) { return b->sum_squares(b, x, n); }
 void values_scale(backend *b, float *x, size_t n, float factor) { b->scale(b, x, n, factor); }

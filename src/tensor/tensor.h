@@ -19,7 +19,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include "base/arena.h"
 #include "base/err.h"
@@ -278,15 +277,60 @@ int row_largest(const float *z, int n); /* index of the largest value, the lowes
 /* w = e^((z - max) * factor); returns the sum of w. w may be z. */
 double row_weights(float *w, const float *z, int n, float max, float factor);
 
-/* ---- limits ------------------------------------------------------------------------------------------------------------------- */
+/* ---- limits, and work as a share of them ------------------------------------------------------------------------------------ */
 
-/* The machine's own limits, measured now (about a second): for `fettle bench` and for the time a run will take. */
+/*     token        words                  unit */
+#define LIMITS(X)                                                                                                                \
+    X(LIMIT_F32, "float32 FMA", "FLOP")                                                                                          \
+    X(LIMIT_BF16, "bfloat16 dot", "FLOP")                                                                                        \
+    X(LIMIT_MEMORY, "memory read", "B")
+typedef enum {
+#define X(token, words, unit) token,
+    LIMITS(X)
+#undef X
+        LIMIT_COUNT
+} limit_kind;
+
+/* The machine's own limits: the best of a few short probes. For `fettle bench` and for the time a run will take. */
 typedef struct machine_peak {
     int threads;
     double f32_flops, bf16_flops, bandwidth; /* per second: FLOP, FLOP, bytes read */
 } machine_peak;
 
+/* Measuring beside the limit. Machines are shared: their speed changes from one second to the next, so a limit is probed before and
+ * after every sample, and a sample's share is of the better of its two neighbours. The figure is the median of the samples.
+ *     series s = series_begin(b, limits, 10);
+ *     while (series_next(&s)) { prepare; series_start(&s); work; series_stop(&s, amounts); }
+ *     series_end(&s);                                                                    then s.seconds, s.share[] */
+enum { SERIES_SAMPLES = 9 };
+typedef struct {
+    double median, low, high;
+} sampled;
+typedef struct {
+    backend *b;
+    unsigned limits; /* bits 1 << limit_kind */
+    int samples, least;
+    double begun, budget, started;
+    double top[LIMIT_COUNT]; /* of the probe before the running sample */
+    double took[SERIES_SAMPLES], part[LIMIT_COUNT][SERIES_SAMPLES];
+    double best[LIMIT_COUNT]; /* of all probes */
+    sampled seconds, share[LIMIT_COUNT];
+} series;
+series series_begin(backend *b, unsigned limits, double seconds, int least);
+bool series_next(series *s); /* another sample? `least` at least, then until the seconds are over or Ctrl-C */
+void series_start(series *s);
+void series_stop(series *s, const double amount[LIMIT_COUNT]); /* FLOP or bytes that the work needs, per limit asked for */
+void series_end(series *s);
+
 /* ---- backend -------------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    const char *product; /* "x W^T", "dy W", "dy^T x" */
+    int M, N, K;
+    compute_type compute;
+    double flops_per_second;
+    sampled share; /* of the arithmetic's limit; for M = 1 of memory's, by the bytes of W */
+} product_figure;
 
 typedef struct node node;
 typedef void (*op_kernel)(backend *b, node *n);
@@ -309,8 +353,8 @@ struct backend {
     void (*zero)(backend *b, float *x, size_t n);
     void (*adamw)(backend *b, float *values, const float *grad, float *m, float *v, size_t n, const adamw_form *f);
     void (*product)(backend *b, float *out, const float *left, const float *right, int T, int N, int K);
-    struct machine_peak (*peak)(backend *b);
-    void (*bench)(backend *b, FILE *out);
+    double (*limit)(backend *b, limit_kind which); /* one probe of some hundredths of a second: per second */
+    bool (*bench)(backend *b, double seconds, bool (*row)(void *self, const product_figure *f), void *self);
     void (*close)(void *b);
 };
 
@@ -319,6 +363,7 @@ backend *backend_open(const char *name, err *e);
 void backend_close(backend *b);
 
 machine_peak backend_peak(backend *b);
-void backend_bench(backend *b, FILE *out); /* table of matrix products as shares of that peak */
+/* The products of a training step and of generation on a 134.5 M llama, each given to `row` as it is known. False: `row` said so. */
+bool backend_bench(backend *b, double seconds, bool (*row)(void *self, const product_figure *f), void *self);
 
 #endif

@@ -51,40 +51,74 @@ static void one_pass(trainer *t, const bench_piece *p, bool grad, bool fused) {
     tape_free(tp);
 }
 
-bool train_bench(backend *b, const json *config, train_bench_case which, int repeat, train_bench_result *out, err *e) {
+static bool make_trainer(trainer *t, const json *config, bool low_rank, err *e) {
+    static const char *all[] = {"all-linear"};
+    train_settings *s;
+    if (!train_settings_begin(t->arena, "sft", &s, e)) return false;
+    s->o.use_peft = low_rank;
+    s->o.lora_dropout = 0;
+    s->o.lora_target_modules = (opt_list){all, 1};
+    t->s = s;
+    t->policy = model_new(t->arena, t->backend, config, 1,
+                          &(model_options){.compute = COMPUTE_BF16, .train = !low_rank, .no_text = true}, e);
+    return t->policy && trainer_weights(t, e);
+}
+
+static void optimizer_step(trainer *t, int64_t step) {
+    for (int i = 0; i < t->count; i++) { /* what clipping needs */
+        const weight *w = t->weights[i].w;
+        values_sum_squares(t->backend, w->grad, (size_t)w->rows * (size_t)w->cols);
+    }
+    trainer_update(t, 1e-5, 1, step);
+    for (int i = 0; i < t->count; i++) {
+        const weight *w = t->weights[i].w;
+        values_zero(t->backend, w->grad, (size_t)w->rows * (size_t)w->cols);
+    }
+}
+
+static series measure_pieces(trainer *t, train_bench_case which, double flops, double seconds) {
+    bench_piece *p = arena_new_of(t->arena, bench_piece);
+    series s = series_begin(t->backend, 1u << LIMIT_BF16, seconds, 2);
+    const double amount[LIMIT_COUNT] = {[LIMIT_BF16] = flops};
+    for (int i = 0; series_next(&s); i++) {
+        fill(p, (uint64_t)i, t->policy->config.vocab);
+        series_start(&s);
+        if (which == TRAIN_BENCH_DPO_LORA) one_pass(t, p, false, false);
+        one_pass(t, p, true, which != TRAIN_BENCH_DPO_LORA);
+        series_stop(&s, amount);
+    }
+    series_end(&s);
+    return s;
+}
+
+static series measure_optimizer(trainer *t, double seconds) {
+    series s = series_begin(t->backend, 0, seconds, 2);
+    for (int i = 0; series_next(&s); i++) {
+        series_start(&s);
+        optimizer_step(t, i + 1);
+        series_stop(&s, NULL);
+    }
+    series_end(&s);
+    return s;
+}
+
+bool train_bench(backend *b, const json *config, train_bench_case which, double seconds, train_bench_result *out, err *e) {
     static const char *const names[] = {"sft full", "sft lora", "dpo lora"};
     static const double useful[] = {6, 4, 6}; /* FLOP per weight and token: forward and backward, and DPO's reference forward */
-    arena *a = arena_new();
-    train_settings *s;
-    trainer t = {.arena = a, .backend = b, .compute = COMPUTE_BF16, .pool = pool_new()};
-    if (!train_settings_begin(a, "sft", &s, e)) return false;
-    s->o.use_peft = which != TRAIN_BENCH_SFT_FULL;
-    s->o.lora_dropout = 0;
-    static const char *all[] = {"all-linear"};
-    s->o.lora_target_modules = (opt_list){all, 1};
-    t.s = s;
-    t.policy = model_new(a, b, config, 1, &(model_options){.compute = COMPUTE_BF16, .train = !s->o.use_peft, .no_text = true}, e);
-    bool ok = t.policy && trainer_weights(&t, e);
-    double best = 1e9;
-    bench_piece *p = arena_new_of(a, bench_piece);
-    for (int r = 0; ok && r < repeat; r++) {
-        const double begun = sys_seconds();
-        for (int i = 0; i < SEQUENCES / PIECE; i++) {
-            fill(p, (uint64_t)i, t.policy->config.vocab);
-            if (which == TRAIN_BENCH_DPO_LORA) one_pass(&t, p, false, false);
-            one_pass(&t, p, true, which != TRAIN_BENCH_DPO_LORA);
-        }
-        trainer_update(&t, 1e-5, 1, r + 1);
-        for (int i = 0; i < t.count; i++)
-            values_zero(b, t.weights[i].w->grad, (size_t)t.weights[i].w->rows * (size_t)t.weights[i].w->cols);
-        const double took = sys_seconds() - begun;
-        best = took < best ? took : best;
+    trainer t = {.arena = arena_new(), .backend = b, .compute = COMPUTE_BF16, .pool = pool_new()};
+    const bool ok = make_trainer(&t, config, which != TRAIN_BENCH_SFT_FULL, e);
+    if (ok) {
+        const double flops = useful[which] * (double)model_parameter_count(t.policy) * PIECE * LENGTH;
+        const series pieces = measure_pieces(&t, which, flops, 0.9 * seconds), end = measure_optimizer(&t, 0.1 * seconds);
+        const double work = SEQUENCES / PIECE * pieces.seconds.median, step = work + end.seconds.median;
+        const sampled s = pieces.share[LIMIT_BF16];
+        *out = (train_bench_result){.name = names[which],
+                                    .tokens_per_second = SEQUENCES * LENGTH / step,
+                                    .optimizer_seconds = end.seconds.median,
+                                    .share = {s.median * work / step, s.low * work / step, s.high * work / step},
+                                    .resident = sys_memory_resident()};
     }
-    if (ok)
-        *out = (train_bench_result){names[which], SEQUENCES * LENGTH / best,
-                                    useful[which] * (double)model_parameter_count(t.policy) * SEQUENCES * LENGTH / best,
-                                    sys_memory_resident()};
     pool_free(t.pool);
-    arena_free(a);
+    arena_free(t.arena);
     return ok;
 }

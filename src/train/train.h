@@ -110,11 +110,14 @@ bool train_rate(const train_settings *s, int64_t done, int64_t total, double *ou
 
 typedef struct {
     const char *name;
-    double tokens_per_second, useful_flops_per_second;
-    size_t resident;
+    double tokens_per_second; /* by the medians of a quarter of the step's rows and of the optimiser */
+    double optimizer_seconds; /* of them in every step */
+    sampled share;   /* of the bfloat16 limit: 6 FLOP per weight and token (full), 4 (LoRA), 4 and 2 of the reference (DPO) */
+    size_t resident; /* bytes, mapped files left out */
 } train_bench_result;
-enum { TRAIN_BENCH_SFT_FULL, TRAIN_BENCH_SFT_LORA, TRAIN_BENCH_DPO_LORA };
+enum { TRAIN_BENCH_SFT_FULL, TRAIN_BENCH_SFT_LORA, TRAIN_BENCH_DPO_LORA, TRAIN_BENCH_COUNT };
 typedef int train_bench_case;
-bool train_bench(backend *b, const json *config, train_bench_case which, int repeat, train_bench_result *out, err *e);
+/* Takes about `seconds`, at least two quarters of a step and its end. */
+bool train_bench(backend *b, const json *config, train_bench_case which, double seconds, train_bench_result *out, err *e);
 
 #endif

@@ -1,6 +1,7 @@
 /* cpu.c - the CPU as a backend: memory, packing, the table of kernels, and what this machine can do at most. */
 #include <math.h>
 #include <omp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -182,7 +183,7 @@ backend *backend_cpu_open(err *e) {
                      .zero = zero,
                      .adamw = adamw,
                      .product = product,
-                     .peak = cpu_peak,
+                     .limit = cpu_limit,
                      .bench = cpu_bench,
                      .close = close_cpu};
 #define X(token, prefix, words)                                                                                                  \

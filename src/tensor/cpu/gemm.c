@@ -54,7 +54,7 @@ static void pack_panel(void *panel, storage_type type, const float *rows, int th
     }
     const kernels *f = cpu_kernels();
     const int words = (K + 1) / 2;
-    uint32_t *out = panel, *row = gemm_scratch(SCRATCH_LEFT, (size_t)words * 4);
+    uint32_t *out = panel, *row = gemm_scratch(SCRATCH_ROW, (size_t)words * 4); /* the left factor lies in its own */
     for (int i = 0; i < PANEL; i++) {
         if (i < there) f->pack_pairs(row, rows + (size_t)i * (size_t)K, K);
         for (int k = 0; k < words; k++) out[(size_t)k * PANEL + (size_t)i] = i < there ? row[k] : 0;

@@ -42,6 +42,16 @@ void gemm_small(float *c, ptrdiff_t ldc, const float *a, ptrdiff_t row, ptrdiff_
 
 /* Memory of this thread that is kept between calls, one buffer per use; at least `bytes`, 64-byte aligned, not zeroed. */
 void *gemm_scratch(int use, size_t bytes);
-enum { SCRATCH_A, SCRATCH_B, SCRATCH_LEFT, SCRATCH_RIGHT, SCRATCH_LOGITS, SCRATCH_ATTENTION, SCRATCH_KEYS, SCRATCH_COUNT };
+enum {
+    SCRATCH_A,
+    SCRATCH_B,
+    SCRATCH_LEFT,
+    SCRATCH_RIGHT,
+    SCRATCH_ROW,
+    SCRATCH_LOGITS,
+    SCRATCH_ATTENTION,
+    SCRATCH_KEYS,
+    SCRATCH_COUNT
+};
 
 #endif

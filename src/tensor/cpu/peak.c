@@ -1,133 +1,126 @@
-/* peak.c - see peak.h. The arithmetic peak is a tile whose factors stay in the first-level cache; without bfloat16 instructions its
- * bfloat16 figure is that of the widened form, which is what products can reach there. */
+/* peak.c - see peak.h.
+ *
+ * The limit of the arithmetic is what a loop of independent multiply-adds on registers reaches: nothing is loaded, nothing stored,
+ * and there are as many sums as a tile of a product has, more than latency times width of any processor so far. It is not a product,
+ * so a product cannot hide what it loses. Without dot instructions a bfloat16 product is float32 arithmetic on widened halves and
+ * its limit is that of float32.
+ *
+ * The limit of memory is a sum over 128 MB, more than a last-level cache is likely to keep for one process. */
 #include "tensor/cpu/peak.h"
 
+#include <math.h>
 #include <omp.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/sys.h"
 #include "tensor/cpu/gemm.h"
 #include "tensor/cpu/kernels.h"
 
-static double best_of(double a, double b) { return a > b ? a : b; }
+static const double probe_seconds = 0.02;
 
-/* FLOP per second of tiles that read 8 x 64 and 64 x 48 words again and again. */
-static double tile_rate(bool bf16) {
-    enum { STEPS = 64 };
+/* Every thread counts its own rounds and its own time: one that the system holds up does not spoil the others' figure. */
+static double spin_rate(bool bf16) {
+    enum { ROUNDS = 20000 };
     const kernels *f = cpu_kernels();
-    double best = 0;
-    for (int round = 0; round < 3; round++) {
+    double rate = 0;
+    float keep = 0;
+#pragma omp parallel reduction(+ : rate, keep)
+    {
         int times = 0;
-        double seconds = 0;
-#pragma omp parallel reduction(+ : times) reduction(max : seconds)
-        {
-            float *a = gemm_scratch(SCRATCH_A, 8 * 2 * STEPS * 4), *b = gemm_scratch(SCRATCH_B, 3 * STEPS * PANEL * 4), c[8 * 48];
-            memset(a, 0, 8 * 2 * STEPS * 4);
-            memset(b, 0, 3 * STEPS * PANEL * 4);
-            const tile t = {.a = a,
-                            .row = 2 * STEPS,
-                            .step = 1,
-                            .b = b,
-                            .panel = STEPS * PANEL,
-                            .bstep = PANEL,
-                            .rows = f->rows,
-                            .panels = f->panels,
-                            .steps = STEPS,
-                            .c = c,
-                            .ldc = 48,
-                            .columns = f->panels * PANEL,
-                            .alpha = 1};
-#pragma omp barrier
-            const double begun = sys_seconds();
-            while (sys_seconds() - begun < 0.06)
-                for (int i = 0; i < 200; i++, times++) {
-                    if (bf16) f->tile_bf16(&t);
-                    else f->tile_f32(&t);
-                }
-            seconds = sys_seconds() - begun;
-        }
-        best = best_of(best, 2.0 * f->rows * f->panels * PANEL * STEPS * (bf16 ? 2 : 1) * times / seconds);
-    }
-    return best;
-}
-
-static double read_rate(void) {
-    const size_t n = (size_t)64 << 20; /* values: 256 MB */
-    float *x = memory_alloc(n * sizeof *x);
-    double best = 0;
-#pragma omp parallel for schedule(static)
-    for (size_t i = 0; i < n; i += 1024) x[i] = 1;
-    for (int round = 0; round < 3; round++) {
-        double sum = 0;
+        double took = 0;
         const double begun = sys_seconds();
-#pragma omp parallel for schedule(static) reduction(+ : sum)
-        for (size_t i = 0; i < n; i += 1 << 16) sum += cpu_kernels()->sum_squares(x + i, 1 << 16);
-        const double took = sys_seconds() - begun;
-        if (sum >= 0) best = best_of(best, (double)(n * sizeof *x) / took);
+        for (; took < probe_seconds; times++, took = sys_seconds() - begun) keep += f->spin[bf16](1.5f, ROUNDS);
+        rate = f->spin_flops[bf16] * ROUNDS * times / took;
     }
-    memory_release(x);
-    return best;
+    return isfinite(keep) || rate > 0 ? rate : 0; /* the sums are looked at, so that they are made */
 }
 
-machine_peak cpu_peak(backend *b) {
-    (void)b;
-    return (machine_peak){
-        .threads = omp_get_max_threads(), .f32_flops = tile_rate(false), .bf16_flops = tile_rate(true), .bandwidth = read_rate()};
+static double read_rate(backend *b) {
+    enum { N = 32 << 20, PIECE = 1 << 16 };
+    float *x = b->alloc(b, (size_t)N * sizeof *x);
+#pragma omp parallel for schedule(static)
+    for (int i = 0; i < N; i += 1024) x[i] = 1; /* every page is there, and where its reader is */
+    double sum = 0;
+    const double begun = sys_seconds();
+#pragma omp parallel for schedule(static) reduction(+ : sum)
+    for (int i = 0; i < N; i += PIECE) sum += cpu_kernels()->sum_squares(x + i, PIECE);
+    const double took = sys_seconds() - begun;
+    b->free(b, x);
+    return sum >= 0 ? (double)N * sizeof *x / took : 0;
 }
+
+double cpu_limit(backend *b, limit_kind which) { return which == LIMIT_MEMORY ? read_rate(b) : spin_rate(which == LIMIT_BF16); }
 
 /* ---- products ------------------------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
     float *x, *y, *w;
-    void *packed;
     gemm_matrix m;
 } product;
 
-static double product_rate(const product *p, int which, int M, compute_type c) {
-    double best = 0;
-    for (int round = 0; round < 5; round++) {
-        const double begun = sys_seconds();
-        if (which == 0) gemm_forward(p->y, p->m.N, p->x, p->m.K, &p->m, M, NULL, false, 1, c);
-        if (which == 1) gemm_backward_input(p->x, p->m.K, p->y, p->m.N, &p->m, M, false, 1e-3f, c);
-        if (which == 2) gemm_backward_weight(p->w, p->y, p->m.N, p->x, p->m.K, M, p->m.N, p->m.K, 1e-3f, c);
-        best = best_of(best, 2.0 * M * p->m.N * p->m.K / (sys_seconds() - begun));
-    }
-    return best;
+static const char *const names[] = {"x W^T", "dy W", "dy^T x"};
+
+static void multiply(const product *p, int which, int M, compute_type c) {
+    if (which == 0) gemm_forward(p->y, p->m.N, p->x, p->m.K, &p->m, M, NULL, false, 1, c);
+    if (which == 1) gemm_backward_input(p->x, p->m.K, p->y, p->m.N, &p->m, M, false, 1e-3f, c);
+    if (which == 2) gemm_backward_weight(p->w, p->y, p->m.N, p->x, p->m.K, M, p->m.N, p->m.K, 1e-3f, c);
 }
 
-void cpu_bench(backend *b, FILE *out) {
-    static const int shapes[][2] = {{576, 576}, {192, 576}, {1536, 576}, {576, 1536}, {49152, 576}};
-    static const char *const names[] = {"x W^T", "dy W", "dy^T x"};
-    const machine_peak peak = cpu_peak(b);
-    fprintf(out, "matrix products of a 134.5 M llama (GFLOP/s and share of the peak above; 512 rows, then 16 and 1)\n%-14s",
-            "N x K");
-    for (int c = 0; c < 2; c++)
-        for (int k = 0; k < 5; k++) fprintf(out, "%15s", k < 3 ? names[k] : k == 3 ? "x W^T, 16" : "x W^T, 1");
-    fprintf(out, "\n%-14s%15s%75s\n", "", "float32", "bfloat16");
-    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
-        const int N = shapes[s][0], K = shapes[s][1], M = 512;
-        fprintf(out, "%6d x %-5d", N, K);
-        for (int c = 0; c < 2; c++) {
-            const storage_type type = c ? TYPE_BF16 : TYPE_F32;
-            product p = {.x = memory_alloc((size_t)M * (size_t)K * 4),
-                         .y = memory_alloc((size_t)M * (size_t)N * 4),
-                         .w = memory_alloc((size_t)N * (size_t)K * 4),
-                         .packed = b->alloc(b, gemm_packed_bytes(type, N, K))};
-            for (size_t i = 0; i < (size_t)N * (size_t)K; i++) p.w[i] = (float)(i % 7) - 3;
-            gemm_pack(p.packed, type, N, K, TYPE_F32, p.w);
-            p.m = (gemm_matrix){p.packed, type, N, K};
-            const double top = c ? peak.bf16_flops : peak.f32_flops;
-            for (int k = 0; k < 5; k++) {
-                const double rate =
-                    k < 3 ? product_rate(&p, k, M, (compute_type)c) : product_rate(&p, 0, k == 3 ? 16 : 1, (compute_type)c);
-                fprintf(out, "%9.0f %3.0f %%", rate / 1e9, 100 * rate / top);
-            }
-            memory_release(p.x);
-            memory_release(p.y);
-            memory_release(p.w);
-            b->free(b, p.packed);
-        }
-        fputc('\n', out);
+/* A sample repeats the product until it is long enough to be timed. */
+static product_figure measure(backend *b, const product *p, int which, int M, compute_type c, double seconds) {
+    const limit_kind arithmetic = c == COMPUTE_F32 ? LIMIT_F32 : LIMIT_BF16, limit = M == 1 ? LIMIT_MEMORY : arithmetic;
+    const double flops = 2.0 * M * p->m.N * p->m.K, bytes = (double)gemm_packed_bytes(p->m.type, p->m.N, p->m.K);
+    multiply(p, which, M, c);
+    const double begun = sys_seconds();
+    multiply(p, which, M, c);
+    const int times = 1 + (int)(probe_seconds / (sys_seconds() - begun + 1e-7));
+    series s = series_begin(b, 1u << limit, seconds, 3);
+    double amount[LIMIT_COUNT] = {0};
+    amount[limit] = times * (limit == LIMIT_MEMORY ? bytes : flops);
+    while (series_next(&s)) {
+        series_start(&s);
+        for (int i = 0; i < times; i++) multiply(p, which, M, c);
+        series_stop(&s, amount);
     }
-    fputc('\n', out);
+    series_end(&s);
+    return (product_figure){names[which], M, p->m.N, p->m.K, c, times * flops / (s.seconds.median + 1e-12), s.share[limit]};
+}
+
+static const struct { int which, M; } cases[] = {{0, 512}, {1, 512}, {2, 512}, {0, 16}, {0, 1}};
+enum { CASES = sizeof cases / sizeof *cases, MOST = 512 };
+
+/* The matrices of a layer; and the head, which alone is too large for a cache, so that it shows what one row costs. */
+static const int shapes[][2] = {{576, 576}, {192, 576}, {1536, 576}, {576, 1536}, {49152, 576}};
+enum { SHAPES = sizeof shapes / sizeof *shapes };
+
+static bool bench_shape(backend *b, int N, int K, compute_type c, double seconds, bool (*row)(void *, const product_figure *),
+                        void *self) {
+    const storage_type type = c == COMPUTE_BF16 ? TYPE_BF16 : TYPE_F32;
+    void *packed = b->alloc(b, gemm_packed_bytes(type, N, K));
+    product p = {.x = memory_alloc(MOST * (size_t)K * 4),
+                 .y = memory_alloc(MOST * (size_t)N * 4),
+                 .w = memory_alloc((size_t)N * (size_t)K * 4),
+                 .m = {packed, type, N, K}};
+    for (size_t i = 0; i < (size_t)N * (size_t)K; i++) p.w[i] = (float)(i % 7) - 3;
+    for (size_t i = 0; i < MOST * (size_t)K; i++) p.x[i] = (float)(i % 5) - 2;
+    gemm_pack(packed, type, N, K, TYPE_F32, p.w);
+    bool ok = true;
+    for (int k = 0; ok && k < CASES; k++) {
+        if (cases[k].M == 1 && N < 10000) continue;
+        const product_figure f = measure(b, &p, cases[k].which, cases[k].M, c, seconds);
+        ok = row(self, &f);
+    }
+    memory_release(p.x);
+    memory_release(p.y);
+    memory_release(p.w);
+    b->free(b, packed);
+    return ok;
+}
+
+bool cpu_bench(backend *b, double seconds, bool (*row)(void *self, const product_figure *f), void *self) {
+    const double each = seconds / (2 * SHAPES * CASES);
+    for (int c = 0; c < 2; c++)
+        for (int s = 0; s < SHAPES; s++)
+            if (!bench_shape(b, shapes[s][0], shapes[s][1], (compute_type)c, each, row, self)) return false;
+    return true;
 }

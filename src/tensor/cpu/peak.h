@@ -4,7 +4,7 @@
 
 #include "tensor/tensor.h"
 
-machine_peak cpu_peak(backend *b);
-void cpu_bench(backend *b, FILE *out);
+double cpu_limit(backend *b, limit_kind which);
+bool cpu_bench(backend *b, double seconds, bool (*row)(void *self, const product_figure *f), void *self);
 
 #endif
