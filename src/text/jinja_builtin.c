@@ -29,10 +29,6 @@ static int64_t int_arg(const jargs *args, int place, const char *name, int64_t f
     return v.kind == V_INT ? v.u.integer : v.kind == V_BOOL ? v.u.boolean : v.kind == V_FLOAT ? (int64_t)v.u.real : fallback;
 }
 
-static bool given(const jargs *args, int place, const char *name) {
-    return jinja_arg(args, place, name, jv_undefined(STR(""))).kind != V_UNDEFINED;
-}
-
 static jvalue finish(run *r, buf *b) {
     const jvalue v = jv_copy_text(r, buf_str(b));
     buf_free(b);
@@ -82,16 +78,19 @@ static str stripped(str s, str set, bool left, bool right) {
     return str_slice(s, b, e);
 }
 
-static jvalue mapped(run *r, str s, int mode) { /* 0 lower, 1 upper, 2 title, 3 capitalize */
+static jvalue mapped(run *r, str s, int mode) { /* 0 lower, 1 upper, 2 title, 3 capitalize, 4 swap, 5 Jinja's title */
     buf out = {0};
     int32_t c;
     bool start = true;
     for (size_t i = 0, n; i < s.len; i += n) {
         n = utf8_next(s, i, &c);
-        const bool up = mode == 1 || ((mode == 2 || mode == 3) && start);
+        const bool up = mode == 1 || ((mode == 2 || mode == 3 || mode == 5) && start) || (mode == 4 && unicode_lower(c) != c);
         if (c < 0) buf_put(&out, s.ptr + i, n);
+        else if (mode == 4) utf8_put(&out, up ? unicode_lower(c) : unicode_upper(c));
         else utf8_put(&out, up ? unicode_upper(c) : unicode_lower(c));
-        start = mode == 2 ? !unicode_is_letter(c) : mode == 3 ? false : start;
+        start = mode == 2   ? !unicode_is_letter(c)
+                : mode == 5 ? unicode_is_space(c) || (c > 0 && c < 128 && strchr("-({[<", c) != NULL)
+                            : mode != 3 && start;
     }
     return finish(r, &out);
 }
@@ -194,6 +193,10 @@ METHOD(m_capitalize) {
     (void)args;
     return mapped(r, SELF, 3);
 }
+METHOD(m_swapcase) {
+    (void)args;
+    return mapped(r, SELF, 4);
+}
 METHOD(m_replace) {
     return replaced(r, SELF, set_arg(r, args, 0, "old"), set_arg(r, args, 1, "new"), int_arg(args, 2, "count", -1));
 }
@@ -216,6 +219,46 @@ METHOD(m_removesuffix) {
     return jv_text(p.len && str_ends(SELF, p) ? str_slice(SELF, 0, SELF.len - p.len) : SELF);
 }
 static int64_t characters(run *r, str s) { return jv_length(r, jv_text(s)); }
+
+/* where: the text to the left (-1), the right (1), or the middle. */
+static jvalue padded(run *r, str s, int64_t width, str with, int where) {
+    const int64_t n = characters(r, s), more = width > n ? width - n : 0;
+    if (more > 100000) jinja_fail(r, "at most 100000 columns are padded");
+    /* str.center: where it cannot be even, the odd one goes left if the width is odd */
+    const int64_t left = where < 0 ? 0 : where > 0 ? more : more / 2 + (more & width & 1);
+    buf out = {0};
+    for (int64_t i = 0; i < left; i++) buf_put_str(&out, with);
+    buf_put_str(&out, s);
+    for (int64_t i = left; i < more; i++) buf_put_str(&out, with);
+    return finish(r, &out);
+}
+METHOD(m_ljust) { return padded(r, SELF, int_arg(args, 0, "width", 0), jinja_text_arg(r, args, 1, "fillchar", STR(" ")), -1); }
+METHOD(m_rjust) { return padded(r, SELF, int_arg(args, 0, "width", 0), jinja_text_arg(r, args, 1, "fillchar", STR(" ")), 1); }
+METHOD(m_center) { return padded(r, SELF, int_arg(args, 0, "width", 0), jinja_text_arg(r, args, 1, "fillchar", STR(" ")), 0); }
+METHOD(m_zfill) {
+    const bool sign = SELF.len && strchr("+-", SELF.ptr[0]);
+    const str rest = str_slice(SELF, sign, SELF.len);
+    const jvalue made = padded(r, rest, int_arg(args, 0, "width", 0) - sign, STR("0"), 1);
+    return jv_text(str_join(r->a, str_slice(SELF, 0, sign), made.u.text));
+}
+static jvalue three(run *r, str a, str b, str c) {
+    const jvalue out = jv_list(r, true);
+    jv_append(r, out, jv_text(a)), jv_append(r, out, jv_text(b)), jv_append(r, out, jv_text(c));
+    return out;
+}
+METHOD(m_partition) {
+    const str sep = jinja_text_arg(r, args, 0, "sep", STR(" "));
+    const ptrdiff_t at = sep.len ? str_find(SELF, sep, 0) : -1;
+    return at < 0 ? three(r, SELF, STR(""), STR(""))
+                  : three(r, str_slice(SELF, 0, (size_t)at), sep, str_slice(SELF, (size_t)at + sep.len, SELF.len));
+}
+METHOD(m_rpartition) {
+    const str sep = jinja_text_arg(r, args, 0, "sep", STR(" "));
+    ptrdiff_t last = -1;
+    for (ptrdiff_t at = 0; sep.len && (at = str_find(SELF, sep, (size_t)at)) >= 0; at++) last = at;
+    return last < 0 ? three(r, STR(""), STR(""), SELF)
+                    : three(r, str_slice(SELF, 0, (size_t)last), sep, str_slice(SELF, (size_t)last + sep.len, SELF.len));
+}
 METHOD(m_find) {
     const ptrdiff_t at = str_find(SELF, set_arg(r, args, 0, "sub"), 0);
     return jv_int(at < 0 ? -1 : characters(r, str_slice(SELF, 0, (size_t)at)));
@@ -267,12 +310,91 @@ METHOD(m_isalpha) {
     (void)r, (void)args;
     return jv_bool(all_letters(SELF, unicode_is_letter));
 }
+static bool is_letter_or_digit(int32_t c) { return unicode_is_letter(c) || unicode_is_digit(c); }
+METHOD(m_isalnum) {
+    (void)r, (void)args;
+    return jv_bool(all_letters(SELF, is_letter_or_digit));
+}
+/* No letter is of the other case, and at least one has a case. */
+static bool has_case(str s, bool upper) {
+    bool some = false;
+    int32_t c;
+    for (size_t i = 0; i < s.len;) {
+        i += utf8_next(s, i, &c);
+        if (c >= 0 && (upper ? unicode_upper(c) : unicode_lower(c)) != c) return false;
+        some |= c >= 0 && (upper ? unicode_lower(c) : unicode_upper(c)) != c;
+    }
+    return some;
+}
+METHOD(m_islower) {
+    (void)r, (void)args;
+    return jv_bool(has_case(SELF, false));
+}
+METHOD(m_isupper) {
+    (void)r, (void)args;
+    return jv_bool(has_case(SELF, true));
+}
 METHOD(m_isspace) {
     (void)r, (void)args;
     return jv_bool(all_letters(SELF, unicode_is_space));
 }
 
-/* "{} {0} {name}".format(...) */
+/* [[fill]align][0][width][.precision][type] behind the colon of a field */
+static jvalue formatted(run *r, jvalue x, str spec) {
+    int32_t c;
+    str fill = STR(" "), text;
+    char align = 0, number[16] = "%";
+    size_t at = 0;
+    const size_t first = utf8_next(spec, 0, &c);
+    if (spec.len > first && strchr("<>^", spec.ptr[first])) fill = str_slice(spec, 0, first), align = spec.ptr[first], at = first + 1;
+    else if (spec.len && strchr("<>^", spec.ptr[0])) align = spec.ptr[at++];
+    if (at < spec.len && spec.ptr[at] == '0') fill = STR("0"), align = align ? align : '>', at++;
+    int64_t width = 0, precision = -1;
+    for (; at < spec.len && spec.ptr[at] >= '0' && spec.ptr[at] <= '9' && width < 100000; at++) width = 10 * width + spec.ptr[at] - '0';
+    if (at < spec.len && spec.ptr[at] == '.')
+        for (precision = 0, at++; at < spec.len && spec.ptr[at] >= '0' && spec.ptr[at] <= '9' && precision < 1000; at++)
+            precision = 10 * precision + spec.ptr[at] - '0';
+    const char kind = at < spec.len ? spec.ptr[at] : 0;
+    const bool is_number = x.kind == V_INT || x.kind == V_FLOAT || x.kind == V_BOOL;
+    if (at + 1 < spec.len || (kind && !strchr(is_number ? "dfFeEgGxXo" : "s", kind)))
+        jinja_fail(r, "the format '%.*s' is not here", STR_ARG(spec));
+    if (kind && strchr("fFeEgG", kind)) {
+        char digits[400];
+        snprintf(number, sizeof number, "%%.*%c", kind);
+        const double value = x.kind == V_FLOAT ? x.u.real : x.kind == V_INT ? (double)x.u.integer : x.u.boolean;
+        snprintf(digits, sizeof digits, number, precision < 0 ? 6 : (int)(precision < 60 ? precision : 60), value);
+        text = str_of(arena_text(r->a, digits));
+    } else if (kind && strchr("xXo", kind) && x.kind == V_INT) {
+        text = str_of(arena_printf(r->a, kind == 'x' ? "%llx" : kind == 'X' ? "%llX" : "%llo", (long long)x.u.integer));
+    } else text = jv_string(r, x);
+    if (!is_number && precision >= 0) {
+        size_t end = 0;
+        for (int64_t n = 0; n < precision && end < text.len; n++) end += utf8_next(text, end, &c);
+        text = str_slice(text, 0, end);
+    }
+    if (!align) align = is_number ? '>' : '<';
+    const int64_t more = width - characters(r, text), left = align == '<' ? 0 : align == '>' ? more : more / 2;
+    buf out = {0};
+    for (int64_t i = 0; i < left; i++) buf_put_str(&out, fill);
+    buf_put_str(&out, text);
+    for (int64_t i = left; i < more; i++) buf_put_str(&out, fill);
+    return finish(r, &out);
+}
+
+/* "{} {0} {name} {name.part:>8}".format(...) */
+static jvalue field(run *r, const jargs *args, str name, int *next) {
+    size_t end = 0;
+    long place;
+    while (end < name.len && name.ptr[end] != '.' && name.ptr[end] != '[') end++;
+    const str head = str_slice(name, 0, end);
+    const bool number = !head.len || str_to_long(head, &place);
+    jvalue v = number ? jinja_arg(args, head.len ? (int)place : (*next)++, "", jv_undefined(head))
+                      : jinja_arg(args, 1 << 20, str_copy(r->a, head), jv_undefined(head));
+    if (v.kind == V_UNDEFINED) jinja_fail(r, "the format wants '%.*s', which was not given", STR_ARG(head));
+    if (end < name.len && name.ptr[end] == '.') v = dotted(r, v, jv_text(str_slice(name, end + 1, name.len)));
+    else if (end < name.len) v = dotted(r, v, jv_text(str_slice(name, end + 1, name.len - 1)));
+    return v;
+}
 METHOD(m_format) {
     buf out = {0};
     int next = 0;
@@ -284,12 +406,11 @@ METHOD(m_format) {
         } else if (c == '{') {
             const ptrdiff_t end = str_find(SELF, STR("}"), i);
             if (end < 0) jinja_fail(r, "expected '}' before end of string");
-            const str name = str_slice(SELF, i + 1, (size_t)end);
-            long place;
-            const bool number = !name.len || str_to_long(name, &place);
-            jv_str(r, &out,
-                   number ? jinja_arg(args, name.len ? (int)place : next++, "", jv_none())
-                          : jinja_arg(args, 1 << 20, str_copy(r->a, name), jv_none()));
+            const str inside = str_slice(SELF, i + 1, (size_t)end);
+            const ptrdiff_t colon = str_find(inside, STR(":"), 0);
+            const jvalue v = field(r, args, colon < 0 ? inside : str_slice(inside, 0, (size_t)colon), &next);
+            if (colon < 0) jv_str(r, &out, v);
+            else buf_put_str(&out, formatted(r, v, str_slice(inside, (size_t)colon + 1, inside.len)).u.text);
             i = (size_t)end;
         } else buf_put_char(&out, c);
     }
@@ -366,6 +487,16 @@ static const struct {
     {V_STRING, "upper", m_upper},
     {V_STRING, "title", m_title},
     {V_STRING, "capitalize", m_capitalize},
+    {V_STRING, "swapcase", m_swapcase},
+    {V_STRING, "ljust", m_ljust},
+    {V_STRING, "rjust", m_rjust},
+    {V_STRING, "center", m_center},
+    {V_STRING, "zfill", m_zfill},
+    {V_STRING, "partition", m_partition},
+    {V_STRING, "rpartition", m_rpartition},
+    {V_STRING, "isalnum", m_isalnum},
+    {V_STRING, "islower", m_islower},
+    {V_STRING, "isupper", m_isupper},
     {V_STRING, "replace", m_replace},
     {V_STRING, "startswith", m_startswith},
     {V_STRING, "endswith", m_endswith},
@@ -585,9 +716,9 @@ FILTER(f_upper) {
     (void)args;
     return mapped(r, jv_string(r, v), 1);
 }
-FILTER(f_title) {
+FILTER(f_title) { /* words begin behind white space and -({[<, so that it's stays It's */
     (void)args;
-    return mapped(r, jv_string(r, v), 2);
+    return mapped(r, jv_string(r, v), 5);
 }
 FILTER(f_capitalize) {
     (void)args;
@@ -648,6 +779,15 @@ FILTER(f_int) {
     if (v.kind == V_FLOAT) return jv_int((int64_t)v.u.real);
     double x;
     long n;
+    const int64_t base = int_arg(args, 1, "base", 10);
+    if (v.kind == V_STRING && base != 10 && base >= 0 && base <= 36) {
+        const char *digits = str_copy(r->a, str_trim(v.u.text));
+        char *end;
+        if (digits[0] == '0' && digits[1] && strchr(base == 8 ? "oO" : base == 2 ? "bB" : "", digits[1])) digits += 2;
+        const long long based = strtoll(digits, &end, (int)base);
+        if (end != digits && !*end) return jv_int(based);
+        return jinja_arg(args, 0, "default", jv_int(0));
+    }
     if (v.kind == V_STRING && str_to_long(str_trim(v.u.text), &n)) return jv_int(n);
     if (v.kind == V_STRING && str_to_double(str_trim(v.u.text), &x)) return jv_int((int64_t)x);
     (void)r;
@@ -665,7 +805,10 @@ FILTER(f_round) {
     const int64_t digits = int_arg(args, 0, "precision", 0);
     const str method = jinja_text_arg(r, args, 1, "method", STR("common"));
     const double x = f_float(r, v, &(jargs){0}).u.real, by = pow(10, (double)digits);
-    return jv_real((str_is(method, "ceil") ? ceil(x * by) : str_is(method, "floor") ? floor(x * by) : rint(x * by)) / by);
+    if (!str_is(method, "common")) return jv_real((str_is(method, "ceil") ? ceil(x * by) : floor(x * by)) / by);
+    if (v.kind == V_INT && digits >= 0) return v;
+    if (digits < 0 || digits > 300 || !isfinite(x)) return jv_real(digits < 0 ? rint(x * by) / by : x);
+    return jv_real(strtod(arena_printf(r->a, "%.*f", (int)digits, x), NULL)); /* the nearest decimal, as round() finds it */
 }
 static str spaces(run *r, int64_t n) {
     buf out = {0};
@@ -816,15 +959,68 @@ static void sort_by(run *r, jvalue *item, jvalue *key, int n, bool reverse) {
         key[at] = k;
     }
 }
+/* The values of "a,b.c" in a list: what is sorted by. */
+static jvalue sort_key(run *r, jvalue item, jvalue attribute, bool fold) {
+    if (attribute.kind == V_NONE) return folded(r, item, fold);
+    if (attribute.kind != V_STRING || str_find(attribute.u.text, STR(","), 0) < 0)
+        return folded(r, dotted(r, item, attribute), fold);
+    const jvalue out = jv_list(r, false);
+    for (size_t at = 0; at <= attribute.u.text.len;) {
+        const ptrdiff_t comma = str_find(attribute.u.text, STR(","), at);
+        const size_t end = comma < 0 ? attribute.u.text.len : (size_t)comma;
+        jv_append(r, out, folded(r, dotted(r, item, jv_text(str_slice(attribute.u.text, at, end))), fold));
+        at = end + 1;
+    }
+    return out;
+}
 FILTER(f_sort) {
     const jvalue out = f_list(r, v, args), attribute = jinja_arg(args, 2, "attribute", jv_none());
     const bool reverse = jv_truth(jinja_arg(args, 0, "reverse", jv_bool(false))),
                fold = !jv_truth(jinja_arg(args, 1, "case_sensitive", jv_bool(false)));
     jlist *l = out.u.list;
     jvalue *key = arena_array(r->a, jvalue, l->count + 1);
-    for (int i = 0; i < l->count; i++)
-        key[i] = folded(r, attribute.kind == V_NONE ? l->item[i] : dotted(r, l->item[i], attribute), fold);
+    for (int i = 0; i < l->count; i++) key[i] = sort_key(r, l->item[i], attribute, fold);
     sort_by(r, l->item, key, l->count, reverse);
+    return out;
+}
+/* Pairs of a value of the attribute and the items that have it, in the order of the values. */
+FILTER(f_groupby) {
+    const jvalue items = f_list(r, v, args), attribute = jinja_arg(args, 0, "attribute", jv_none()), out = jv_list(r, false),
+                 fallback = jinja_arg(args, 1, "default", jv_undefined(STR("default")));
+    const bool fold = !jv_truth(jinja_arg(args, 2, "case_sensitive", jv_bool(false)));
+    const jlist *l = items.u.list;
+    jvalue *key = arena_array(r->a, jvalue, l->count + 1), group = jv_none();
+    for (int i = 0; i < l->count; i++) {
+        const jvalue x = dotted(r, l->item[i], attribute);
+        key[i] = folded(r, x.kind == V_UNDEFINED ? fallback : x, fold);
+    }
+    sort_by(r, l->item, key, l->count, false);
+    for (int i = 0; i < l->count; i++) {
+        if (!i || !jv_equal(key[i - 1], key[i])) {
+            const jvalue x = dotted(r, l->item[i], attribute);
+            group = jv_list(r, true);
+            group.u.list->group = true;
+            jv_append(r, group, x.kind == V_UNDEFINED ? fallback : x);
+            jv_append(r, group, jv_list(r, false));
+            jv_append(r, out, group);
+        }
+        jv_append(r, group.u.list->item[1], l->item[i]);
+    }
+    return out;
+}
+/* So many columns of nearly the same length. */
+FILTER(f_slice) {
+    const jlist *l = jv_iterate(r, v);
+    const int64_t n = int_arg(args, 0, "slices", 1);
+    const jvalue out = jv_list(r, false), fill = jinja_arg(args, 1, "fill_with", jv_none());
+    if (n < 1 || n > 100000) jinja_fail(r, "slice wants a number from 1 to 100000");
+    for (int64_t i = 0, at = 0; i < n; i++) {
+        const jvalue part = jv_list(r, false);
+        const int64_t size = l->count / n + (i < l->count % n);
+        for (int64_t k = 0; k < size; k++) jv_append(r, part, l->item[at++]);
+        if (fill.kind != V_NONE && i >= l->count % n && l->count % n) jv_append(r, part, fill);
+        jv_append(r, out, part);
+    }
     return out;
 }
 FILTER(f_dictsort) {
@@ -853,6 +1049,14 @@ FILTER(f_unique) {
 FILTER(f_sum) {
     const jlist *l = jv_iterate(r, v);
     const jvalue attribute = jinja_arg(args, 0, "attribute", jv_none()), start = jinja_arg(args, 1, "start", jv_int(0));
+    if (start.kind == V_LIST) { /* lists, one behind the other */
+        const jvalue all = f_list(r, start, args);
+        for (int i = 0; i < l->count; i++) {
+            const jlist *more = jv_iterate(r, attribute.kind == V_NONE ? l->item[i] : dotted(r, l->item[i], attribute));
+            for (int k = 0; k < more->count; k++) jv_append(r, all, more->item[k]);
+        }
+        return all;
+    }
     bool real = start.kind == V_FLOAT;
     double x = real ? start.u.real : 0;
     int64_t n = start.kind == V_INT ? start.u.integer : 0;
@@ -966,6 +1170,8 @@ static const struct {
                {"rejectattr", f_rejectattr},
                {"map", f_map},
                {"sort", f_sort},
+               {"groupby", f_groupby},
+               {"slice", f_slice},
                {"dictsort", f_dictsort},
                {"unique", f_unique},
                {"sum", f_sum},

@@ -68,6 +68,9 @@ static bool item_of(run *r, jvalue v, jvalue key, jvalue *out) {
 jvalue jinja_attribute(run *r, jvalue v, str name, bool item_first) {
     jvalue out;
     refuse_undefined(r, v);
+    if (v.kind == V_LIST && v.u.list->group && (str_is(name, "grouper") || str_is(name, "list")))
+        return v.u.list->item[str_is(name, "list")];
+    if (v.kind == V_FUNCTION && v.u.function->macro && str_is(name, "name")) return jv_text(str_of(v.u.function->name));
     const bool plain = v.kind == V_DICT && v.u.dict->namespace;
     if (item_first || plain) {
         if (item_of(r, v, jv_text(name), &out) || (!plain && jinja_method(r, v, name, &out))) return out;
@@ -228,10 +231,30 @@ static jvalue captured(run *r, frame *f, const jnode *body) {
     return v;
 }
 
+static bool is_parameter(const jnode *macro, str name) {
+    for (int i = 0; i < macro->count; i++)
+        if (str_eq(macro->names[i], name)) return true;
+    return false;
+}
+
+/* What a macro was given beyond its parameters. */
+static void put_rest(run *r, frame *inner, const jnode *macro, const jargs *args) {
+    const jvalue places = jv_list(r, true), names = jv_dict(r);
+    int place = 0;
+    for (int k = 0; k < args->count; k++) {
+        if (!args->name[k].len && place++ >= macro->count) jv_append(r, places, args->item[k]);
+        else if (args->name[k].len && !is_parameter(macro, args->name[k]))
+            jv_put(r, names.u.dict, jv_text(args->name[k]), args->item[k]);
+    }
+    jv_put(r, &inner->vars, jv_text(STR("varargs")), places);
+    jv_put(r, &inner->vars, jv_text(STR("kwargs")), names);
+}
+
 static jvalue call_macro(run *r, const jfunction *fn, const jargs *args) {
     frame inner = {.up = fn->frame};
     const jnode *m = fn->macro;
     int place = 0;
+    put_rest(r, &inner, m, args);
     for (int i = 0; i < m->count; i++) {
         jvalue v = jv_undefined(m->names[i]);
         bool given = false;
@@ -353,6 +376,8 @@ static jvalue eval_node(run *r, frame *f, const jnode *n) {
     case N_SLICE: return slice(r, f, n, eval(r, f, n->a));
     case N_CALL:
         v = eval(r, f, n->a);
+        if (v.kind == V_DICT && v.u.dict->namespace && jv_get(v.u.dict, jv_text(STR("()")))) /* loop(...) goes deeper */
+            v = *jv_get(v.u.dict, jv_text(STR("()")));
         eval_arguments(r, f, n, &args);
         return jinja_call(r, v, &args);
     case N_FILTER:
@@ -491,10 +516,6 @@ static flow loop_over(run *r, frame *f, const jnode *n, jvalue over, int depth) 
         frame *inner = arena_new_of(r->a, frame);
         inner->up = f;
         jvalue loop = loop_value(r, l, i, depth, last, f, n);
-        if (n->flag) { /* loop(...) goes deeper */
-            const jvalue *call = jv_get(loop.u.dict, jv_text(STR("()")));
-            jv_put(r, &inner->vars, jv_text(STR("loop()")), *call);
-        }
         jv_put(r, &inner->vars, jv_text(STR("loop")), loop);
         assign(r, inner, n->a, l->item[i]);
         if (execute(r, inner, n->list[0]) == BREAK) break;

@@ -114,8 +114,32 @@ static bool lex_string(lexer *l, size_t *at) {
     return true;
 }
 
+/* 0x1f, 0o17, 0b101 */
+static bool lex_based(lexer *l, size_t *at) {
+    static const struct {
+        char letter;
+        int base;
+    } bases[] = {{'x', 16}, {'o', 8}, {'b', 2}};
+    const str s = str_slice(l->s, *at, l->s.len);
+    for (size_t i = 0; s.len > 2 && s.ptr[0] == '0' && i < 3; i++) {
+        if ((s.ptr[1] | 32) != bases[i].letter) continue;
+        char *end, plain[70];
+        const size_t n = s.len - 2 < sizeof plain - 1 ? s.len - 2 : sizeof plain - 1;
+        memcpy(plain, s.ptr + 2, n);
+        plain[n] = 0;
+        const int64_t value = strtoll(plain, &end, bases[i].base);
+        if (end == plain || plain[0] == '-' || plain[0] == '+' || plain[0] == ' ') return false;
+        const size_t used = (size_t)(end - plain) + 2;
+        put(l, (token){T_INT, str_slice(s, 0, used), l->line, value, (double)value});
+        *at += used;
+        return true;
+    }
+    return false;
+}
+
 static void lex_number(lexer *l, size_t *at) {
     const size_t from = *at;
+    if (lex_based(l, at)) return;
     bool real = false;
     const bool index = l->count && l->list[l->count - 1].kind == T_OP && str_is(l->list[l->count - 1].text, "."); /* rows.0.1 */
     while (*at < l->s.len && (digit(l->s.ptr[*at]) || l->s.ptr[*at] == '_')) (*at)++;
@@ -640,23 +664,37 @@ static jnode *body(parser *p, str *end, const char *e1, const char *e2, const ch
     return end_tag(p) ? statements(p, ends, end) : NULL;
 }
 
+static jnode *target(parser *p);
+
+/* A name, an attribute of a namespace, or more of them in brackets. */
+static jnode *one_target(parser *p) {
+    if (take_op(p, "(")) {
+        if (++p->depth > NESTING_MAX) return complain(p, "fewer brackets");
+        jnode *inside = target(p);
+        p->depth--;
+        return inside && !take_op(p, ")") ? complain(p, "')'") : inside;
+    }
+    if (peek(p)->kind != T_NAME) return complain(p, "a name");
+    jnode *n = node_at(p, N_NAME);
+    n->name = p->t[p->at++].text;
+    while (take_op(p, ".")) {
+        if (peek(p)->kind != T_NAME) return complain(p, "a name behind '.'");
+        jnode *i = node_at(p, N_ATTRIBUTE);
+        i->a = n;
+        i->name = p->t[p->at++].text;
+        n = i;
+    }
+    return n;
+}
+
 static jnode *target(parser *p) {
     jnode *t = node_at(p, N_TUPLE);
-    const bool bracket = take_op(p, "(");
     do {
-        if (peek(p)->kind != T_NAME) return t->count ? t : complain(p, "a name");
-        jnode *n = node_at(p, N_NAME);
-        n->name = p->t[p->at++].text;
-        while (take_op(p, ".")) {
-            if (peek(p)->kind != T_NAME) return complain(p, "a name behind '.'");
-            jnode *i = node_at(p, N_ATTRIBUTE);
-            i->a = n;
-            i->name = p->t[p->at++].text;
-            n = i;
-        }
+        if (t->count && peek(p)->kind != T_NAME && !is_op(p, "(")) return t; /* a comma at the end */
+        jnode *n = one_target(p);
+        if (!n) return NULL;
         push(p, t, n, (str){NULL, 0});
     } while (take_op(p, ","));
-    if (bracket && !take_op(p, ")")) return complain(p, "')'");
     return t->count == 1 ? t->list[0] : t;
 }
 

@@ -86,6 +86,7 @@ typedef struct {
     jvalue *item;
     int count, room;
     bool tuple;
+    bool group; /* of groupby: also .grouper and .list */
 } jlist;
 typedef struct {
     jvalue *key, *value;

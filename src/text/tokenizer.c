@@ -173,21 +173,21 @@ struct trie {
 
 struct trie *trie_new(arena *a, const added_token *list, int count, bool normalized) {
     size_t bytes = 1;
-    for (int i = 0; i < count; i++) bytes += list[i].text.len;
+    for (int i = 0; i < count; i++) bytes += list[i].found.len;
     struct trie *t = arena_new_of(a, struct trie);
     t->node = arena_array(a, trie_node, bytes + 1);
     t->count = 1;
     for (int i = 0; i < count; i++) {
-        if (list[i].normalized != normalized || !list[i].text.len) continue;
-        int32_t *at = &t->first[(unsigned char)list[i].text.ptr[0]];
-        for (size_t k = 0; k < list[i].text.len; k++) {
-            const unsigned char b = (unsigned char)list[i].text.ptr[k];
+        if (list[i].normalized != normalized || !list[i].found.len) continue;
+        int32_t *at = &t->first[(unsigned char)list[i].found.ptr[0]];
+        for (size_t k = 0; k < list[i].found.len; k++) {
+            const unsigned char b = (unsigned char)list[i].found.ptr[k];
             while (*at && t->node[*at].byte != b) at = &t->node[*at].next;
             if (!*at) {
                 *at = t->count;
                 t->node[t->count++] = (trie_node){.byte = b, .token = -1};
             }
-            if (k + 1 == list[i].text.len) t->node[*at].token = i;
+            if (k + 1 == list[i].found.len) t->node[*at].token = i;
             else at = &t->node[*at].child;
         }
     }
@@ -385,7 +385,7 @@ static void cut_at_added(const tokenizer *t, const struct trie *found, const pie
             continue;
         }
         const added_token *a = &t->added[k];
-        size_t from = i, to = i + a->text.len;
+        size_t from = i, to = i + a->found.len;
         if (a->single_word && (is_word_letter(text, from, true) || is_word_letter(text, to, false))) {
             i++;
             continue;
@@ -425,6 +425,14 @@ static void encode_section(const tokenizer *t, const pieces *p, size_t begin, si
     run_steps(&t->normalizers, &part);
     cut_at_added(t, t->found_normalized, &part, 0, part.text.len, encode_plain, out);
     pieces_free(&part);
+}
+
+str tokenizer_normalized(const tokenizer *t, arena *a, str text) {
+    pieces p = pieces_of(text, 0, true);
+    run_steps(&t->normalizers, &p);
+    const str out = {str_copy(a, buf_str(&p.text)), p.text.len};
+    pieces_free(&p);
+    return out;
 }
 
 bool tokenizer_encode(const tokenizer *t, str text, bool special, token_ids *out, err *e) {
@@ -474,13 +482,13 @@ static void put_token(const tokenizer *t, int id, bool first, bool bytes, buf *o
         buf_put_str(out, t->token[id]);
         return;
     }
-    const int byte = bytes && !t->is_added[id] ? byte_of(t->shown[id]) : -1;
+    const int byte = bytes ? byte_of(t->shown[id]) : -1;
     if (byte >= 0) {
         buf_put_char(out, (char)byte);
         return;
     }
     buf now = {0}, next = {0};
-    buf_put_str(&now, t->shown[id]);
+    buf_put_str(&now, t->decoded[id].ptr ? t->decoded[id] : t->shown[id]);
     for (int i = 0; i < t->decoder_count; i++) {
         const decode_step *d = &t->decoders[i];
         buf_clear(&next);

@@ -13,6 +13,7 @@ static tokenizer *begin(arena *a, const char *name, int size) {
     *t = (tokenizer){.arena = a, .name = arena_text(a, name), .size = size, .unk = -1, .bos = -1, .eos = -1, .pad = -1};
     t->token = arena_array(a, str, size + 1);
     t->shown = arena_array(a, str, size + 1);
+    t->decoded = arena_array(a, str, size + 1);
     t->special = arena_array(a, bool, size + 1);
     t->is_added = arena_array(a, bool, size + 1);
     return t;
@@ -28,7 +29,13 @@ static void add_token(tokenizer *t, added_token add) {
     t->is_added[a->id] = true;
 }
 
+/* Tokens that are found in normalised text are looked for, and written, as the normalizers leave them. */
 static void finish(tokenizer *t) {
+    for (int i = 0; i < t->added_count; i++) {
+        added_token *a = &t->added[i];
+        a->found = a->normalized && t->normalizers.count ? tokenizer_normalized(t, t->arena, a->text) : a->text;
+        if (!str_eq(a->found, a->text)) t->decoded[a->id] = a->found;
+    }
     t->found_raw = trie_new(t->arena, t->added, t->added_count, false);
     t->found_normalized = trie_new(t->arena, t->added, t->added_count, true);
 }
@@ -93,9 +100,24 @@ static bool read_added(tokenizer *t, const json *list, err *e) {
             return err_prefix(e, "added_tokens[%zu]", i);
         add_token(t, (added_token){text, id, json_get_bool(a, "special", false), json_get_bool(a, "lstrip", false),
                                    json_get_bool(a, "rstrip", false), json_get_bool(a, "single_word", false),
-                                   json_get_bool(a, "normalized", !json_get_bool(a, "special", false))});
+                                   json_get_bool(a, "normalized", !json_get_bool(a, "special", false)), {NULL, 0}});
     }
     return true;
+}
+
+/* tokenizer_config.json has the last word on how a token is found, as in transformers. */
+static void override_added(tokenizer *t, const json *list) {
+    json_member m = {0};
+    while (json_next(list, &m))
+        for (int i = 0; i < t->added_count; i++) {
+            added_token *a = &t->added[i];
+            if (!str_eq(a->text, json_get_text(m.value, "content", STR("")))) continue;
+            a->lstrip = json_get_bool(m.value, "lstrip", a->lstrip);
+            a->rstrip = json_get_bool(m.value, "rstrip", a->rstrip);
+            a->single_word = json_get_bool(m.value, "single_word", a->single_word);
+            a->normalized = json_get_bool(m.value, "normalized", a->normalized);
+            a->special = t->special[a->id] = json_get_bool(m.value, "special", a->special);
+        }
 }
 
 static bool read_merge(tokenizer *t, const json *m, int rank, err *e) {
@@ -302,6 +324,7 @@ static tokenizer *build(arena *a, const json *j, const json *config, const char 
         !steps_read(a, json_get(j, "pre_tokenizer"), pre_tokenizer_kinds, "pre_tokenizer", &t->pre_tokenizers, e) ||
         !read_post(t, json_get(j, "post_processor"), e) || !read_decoder(t, json_get(j, "decoder"), e))
         return NULL;
+    override_added(t, json_get(config, "added_tokens_decoder"));
     finish(t);
     t->pre = t->byte_level ? pre_name_of(&t->pre_tokenizers) : NULL;
     t->bos = named(t, config, "bos_token");

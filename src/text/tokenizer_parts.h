@@ -67,6 +67,7 @@ typedef struct {
     str text;
     int id;
     bool special, lstrip, rstrip, single_word, normalized;
+    str found; /* what is looked for: the text; of a normalized one, what the normalizers make of it */
 } added_token;
 
 typedef enum {
@@ -92,6 +93,7 @@ struct tokenizer {
     int size;
     str *token; /* what the model matches: raw bytes when byte-level */
     str *shown; /* as the file writes it */
+    str *decoded; /* what decoding starts from, where that is another text */
     bool *special, *is_added;
     text_map ids;
     /* BPE */
@@ -125,6 +127,7 @@ void bytes_to_letters(buf *out, str bytes);
 
 /* Made by the loaders when token, shown and added are there. */
 void tokenizer_index(tokenizer *t);
+str tokenizer_normalized(const tokenizer *t, arena *a, str text); /* what the normalizers make of a text alone */
 int tokenizer_match(const tokenizer *t, str token); /* by what the model matches */
 bool tokenizer_add_merge(tokenizer *t, str left, str right, int rank, err *e);
 struct trie *trie_new(arena *a, const added_token *list, int count, bool normalized);

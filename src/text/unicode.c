@@ -90,7 +90,10 @@ bool unicode_is_letter(int32_t c) {
     return k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_LO;
 }
 
-bool unicode_is_mark(int32_t c) { return utf8proc_category(c) == UTF8PROC_CATEGORY_MN; }
+bool unicode_is_mark(int32_t c) {
+    const utf8proc_category_t k = utf8proc_category(c);
+    return k == UTF8PROC_CATEGORY_MN || k == UTF8PROC_CATEGORY_MC || k == UTF8PROC_CATEGORY_ME;
+}
 
 bool unicode_is_punctuation(int32_t c) {
     if (c < 128) return (c >= 33 && c <= 47) || (c >= 58 && c <= 64) || (c >= 91 && c <= 96) || (c >= 123 && c <= 126);

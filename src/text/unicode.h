@@ -21,7 +21,7 @@ int32_t unicode_upper(int32_t code);
 bool unicode_is_space(int32_t code);
 bool unicode_is_digit(int32_t code); /* general category N* */
 bool unicode_is_letter(int32_t code);
-bool unicode_is_mark(int32_t code); /* Mn: what StripAccents removes */
+bool unicode_is_mark(int32_t code); /* M*: what StripAccents removes */
 bool unicode_is_punctuation(int32_t code);
 
 #endif

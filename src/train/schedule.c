@@ -40,8 +40,8 @@ static double polynomial_rate(const moment *m) {
     if (m->t > m->T) return end / m->lr;
     return ((m->lr - end) * pow(1 - share(m), power) + end) / m->lr;
 }
-static double shape(str kind, double p) { /* from 1 at p = 0 to 0 at p = 1 */
-    if (str_is(kind, "cosine")) return 0.5 * (1 + cos(M_PI * p));
+static double shape(str kind, double p, double cycles) { /* from 1 at p = 0 to 0 at p = 1 (cosine: with half a cycle) */
+    if (str_is(kind, "cosine")) return 0.5 * (1 + cos(M_PI * cycles * 2 * p));
     if (str_is(kind, "1-sqrt")) return 1 - sqrt(p);
     return 1 - p;
 }
@@ -50,7 +50,9 @@ static double stable_rate(const moment *m) {
                  stable = json_get_real(m->k, "num_stable_steps", m->T - m->W - decay);
     if (m->t < m->W + stable) return 1;
     if (m->t >= m->W + stable + decay) return least;
-    return shape(json_get_text(m->k, "decay_type", STR("cosine")), (m->t - m->W - stable) / decay) * (1 - least) + least;
+    const double cycles = json_get_real(m->k, "num_cycles", 0.5),
+                 left = shape(json_get_text(m->k, "decay_type", STR("cosine")), (m->t - m->W - stable) / decay, cycles);
+    return fmax(0, left * (1 - least) + least);
 }
 
 /* Steps count from 1 here, in warm-up and behind it. */
@@ -64,8 +66,10 @@ static double warm_min_rate(const moment *m) {
 
 static double linear_warm(const moment *m) { return m->t / (m->W > 1 ? m->W : 1); }
 static double stable_warm(const moment *m) {
-    const double least = json_get_real(m->k, "min_lr_ratio", 0);
-    return (1 - shape(json_get_text(m->k, "warmup_type", STR("linear")), linear_warm(m))) * (1 - least) + least;
+    const double least = json_get_real(m->k, "min_lr_ratio", 0), p = linear_warm(m);
+    const str kind = json_get_text(m->k, "warmup_type", STR("linear"));
+    const double rise = str_is(kind, "1-sqrt") ? 1 - sqrt(1 - p) : 1 - shape(kind, p, 0.5);
+    return rise * (1 - least) + least;
 }
 static double min_warm(const moment *m) {
     if (!json_has(m->k, "warmup_lr_rate")) return (m->t + 1) / (m->W > 1 ? m->W : 1);
