@@ -199,3 +199,8 @@ int sys_run_self(const char *const *words, int count) {
     if (child < 0) return 127;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
+
+const char *sys_scratch(void) {
+    const char *folder = getenv("TMPDIR");
+    return folder && *folder ? folder : "/tmp";
+}

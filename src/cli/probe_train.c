@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/sys.h"
 #include "train/train.h"
 
 /* ---- rows ------------------------------------------------------------------------------------------------------------------------- */
@@ -44,7 +45,7 @@ bool probe_rows(arena *a, const probe *p, err *e) {
     if (!train_settings_begin(a, p->words[0], &s, e) || !settle(a, p, s, e) || !keep_input(a, path, e)) return false;
     const char *item[] = {path};
     s->o.data = (opt_list){item, 1};
-    const rows *r = rows_prepare(a, p->subject.model, s, "/tmp", NULL, e);
+    const rows *r = rows_prepare(a, p->subject.model, s, sys_scratch(), NULL, e);
     unlink(path);
     if (!r) return false;
     const int64_t count = rows_count(r) / (s->objective->rows == WANTS_PAIRS ? 2 : 1);

@@ -122,6 +122,7 @@ typedef struct source source; /* an open file of examples; owned by the arena it
 typedef struct {
     unsigned kinds; /* KIND(EXAMPLE_PREFERENCE) | ...: what the caller can use; chooses where a file fits two formats. 0: any */
     bool skip_bad;  /* leave bad rows out and count them, instead of failing */
+    bool mixed;     /* rows of several of TRL's types, as example_put_json writes them: each is looked at by itself */
 } source_options;
 
 enum { SOURCE_PREVIEW = 3 };
@@ -146,6 +147,7 @@ bool source_next(source *s, arena *row, example *out, err *e);
 bool source_rewind(source *s, err *e);
 int64_t source_skipped(const source *s);       /* bad rows left out since the last rewind */
 const char *source_first_bad(const source *s); /* what was wrong with the first of them, or NULL */
+int64_t source_position(const source *s);      /* bytes read so far, for a progress line */
 void source_close(source *s);                  /* the arena does it too; NULL is fine */
 
 void format_put_help(buf *out); /* one line per format: name, columns, what it becomes */

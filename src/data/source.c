@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "data/detect.h"
 
@@ -80,15 +81,27 @@ static bool common_fields(arena *a, json *row, example *out, err *e) {
 }
 
 static bool same_kind(source *s, example_kind kind, err *e) {
+    if (s->options.mixed) return true;
     if (!s->kind_known) s->found.kind = s->info.kind = kind;
     s->kind_known = true;
     return kind == s->found.kind || err_set(e, ERR_INPUT, "this row is of kind %s, those before are of kind %s",
                                             example_kind_name(kind), example_kind_name(s->found.kind));
 }
 
+/* Of a row in one of TRL's types, which look for different columns; what no format knows is left to the file's own to refuse. */
+static const format *format_of_row(const source *s, const json *row) {
+    int count, best = LIKELY_NOT;
+    const format *const *all = format_list(&count), *found = s->found.format;
+    for (int i = 0; s->options.mixed && i < count; i++) {
+        const int level = (int)all[i]->look(row).level;
+        if (level > best && !all[i]->count) best = level, found = all[i];
+    }
+    return found;
+}
+
 static bool convert(source *s, arena *a, json *row, int64_t nth, example *out, err *e) {
     *out = (example){.margin = NAN, .raw = row, .row = s->row, .line = s->line, .source = s->path};
-    return (s->found.format->convert(a, row, nth, out, e) && common_fields(a, row, out, e) && same_kind(s, out->kind, e)) ||
+    return (format_of_row(s, row)->convert(a, row, nth, out, e) && common_fields(a, row, out, e) && same_kind(s, out->kind, e)) ||
            err_prefix(e, "%s line %lld", s->path, (long long)s->line);
 }
 
@@ -164,6 +177,11 @@ bool source_rewind(source *s, err *e) {
 
 void source_close(source *s) {
     if (s) let_go(s);
+}
+
+int64_t source_position(const source *s) {
+    const off_t at = lseek(s->found.layout == ROWS_LINES ? s->rows.lines.fd : s->rows.bytes.fd, 0, SEEK_CUR);
+    return at < 0 ? 0 : (int64_t)at;
 }
 
 int64_t source_skipped(const source *s) { return s->skipped; }

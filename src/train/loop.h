@@ -41,10 +41,12 @@ typedef struct {
     double drift;
 } step_result;
 
-bool trainer_open(arena *a, const train_settings *s, const char *folder, buf *keep, trainer *t, err *e);
+bool trainer_open(arena *a, const train_settings *s, const char *folder, const rows_how *how, trainer *t, err *e);
 void trainer_close(trainer *t);
 /* The optimiser's part of the memory, and what activations of the largest piece need: measured, nothing is computed. */
 size_t trainer_measure(trainer *t, size_t *weights);
+/* The unit (row or pair) at a place of an epoch, from 0. */
+int64_t trainer_unit(trainer *t, int64_t epoch, int64_t place);
 bool trainer_step(trainer *t, step_result *out, err *e);
 int64_t trainer_steps_per_epoch(const trainer *t);
 bool trainer_save(const trainer *t, const char *folder, err *e);

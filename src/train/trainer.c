@@ -70,14 +70,14 @@ static bool open_reference(trainer *t, err *e) {
     return fresh || (t->reference_adapter = adapter_open(t->arena, t->policy, o->adapter, false, e)) != NULL;
 }
 
-bool trainer_open(arena *a, const train_settings *s, const char *folder, buf *keep, trainer *t, err *e) {
+bool trainer_open(arena *a, const train_settings *s, const char *folder, const rows_how *how, trainer *t, err *e) {
     const train_options *o = &s->o;
     *t = (trainer){
         .arena = a, .s = s, .compute = strcmp(o->dtype, "float32") == 0 ? COMPUTE_F32 : COMPUTE_BF16, .pool = pool_new()};
     if (!(t->backend = backend_open(NULL, e))) return false;
     arena_defer(a, close_backend, t->backend);
     const model_options m = {.compute = t->compute, .train = !o->use_peft && !o->adapter, .chat_template = o->chat_template};
-    if (!(t->policy = model_open(a, t->backend, o->base, &m, e)) || !(t->rows = rows_prepare(a, t->policy, s, folder, keep, e)))
+    if (!(t->policy = model_open(a, t->backend, o->base, &m, e)) || !(t->rows = rows_prepare(a, t->policy, s, folder, how, e)))
         return false;
     if (t->policy->config.positions && rows_counts(t->rows)->longest > t->policy->config.positions &&
         (!o->max_length || o->max_length > t->policy->config.positions))
