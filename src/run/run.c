@@ -90,8 +90,11 @@ bool run_create(arena *a, const char *dir, str config, run *out, err *e) {
 }
 
 bool run_open(arena *a, const char *dir, run *out, err *e) {
-    const json *s = json_parse_file(a, path_join(a, dir, "state.json"), 1 << 20, e);
-    if (!s) return err_prefix(e, "%s is no run folder", dir);
+    const char *state = path_join(a, dir, "state.json");
+    if (!file_exists(state))
+        return err_set(e, ERR_NOT_FOUND, "%s is no run folder (it has no state.json); 'fettle runs' lists them", dir);
+    const json *s = json_parse_file(a, state, 1 << 20, e);
+    if (!s) return err_prefix(e, "%s", state);
     *out = (run){.path = arena_text(a, dir),
                  .status = status_of(json_get_text(s, "status", STR(""))),
                  .pid = json_get_int(s, "pid", 0),
@@ -110,6 +113,11 @@ bool run_open(arena *a, const char *dir, run *out, err *e) {
         file_io.close(fd);
     }
     return true;
+}
+
+const char *run_find(arena *a, const char *home, const char *name) {
+    const char *named = path_join(a, path_join(a, home, "runs"), name);
+    return file_exists(path_join(a, name, "state.json")) || !file_exists(named) ? name : named;
 }
 
 json *run_config(arena *a, const run *r, err *e) { return json_parse_file(a, path_join(a, r->path, "config.json"), 64 << 20, e); }

@@ -57,6 +57,8 @@ bool run_lock(run *r, err *e);
 void run_release(run *r);
 /* Reads an existing one; a running run whose process is gone reads as killed. */
 bool run_open(arena *a, const char *dir, run *out, err *e);
+/* A run as a person names it: its folder, or a name under HOME/runs. */
+const char *run_find(arena *a, const char *home, const char *name);
 json *run_config(arena *a, const run *r, err *e);
 /* A new, empty folder HOME/runs/NAME-1, NAME-2 ...: two callers never get the same. */
 char *run_new_path(arena *a, const char *home, const char *name, err *e);
