@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,6 +14,13 @@ char *path_join(arena *a, const char *folder, const char *name) {
     const size_t length = strlen(folder);
     if (length == 0) return arena_text(a, name);
     return arena_printf(a, "%s%s%s", folder, folder[length - 1] == '/' ? "" : "/", name);
+}
+
+char *path_absolute(arena *a, const char *path) {
+    char here[PATH_MAX];
+    if (*path == '/' || !getcwd(here, sizeof here)) return arena_text(a, path);
+    while (strncmp(path, "./", 2) == 0) path += 2;
+    return path_join(a, here, path);
 }
 
 const char *path_name(const char *path) {

@@ -73,7 +73,8 @@ bool dir_sync(const char *path, err *e);
 bool dir_remove(const char *path, err *e);                                    /* with all it holds; missing is fine */
 bool dir_list(arena *a, const char *path, char ***names, int *count, err *e); /* sorted, without . and .. */
 char *path_join(arena *a, const char *folder, const char *name);
-const char *path_name(const char *path); /* last part */
+char *path_absolute(arena *a, const char *path); /* from the root on; links stay as they are */
+const char *path_name(const char *path);         /* last part */
 char *path_folder(arena *a, const char *path);
 
 /* SHA-256 of a file or of bytes as 64 hexadecimal digits. */

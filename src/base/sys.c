@@ -178,11 +178,6 @@ void sys_catch_signals(void) {
 bool sys_stop_requested(void) { return stop_requested; }
 void sys_request_stop(void) { stop_requested = 1; }
 
-const char *sys_temporary(void) {
-    const char *folder = getenv("TMPDIR");
-    return folder && *folder ? folder : "/tmp";
-}
-
 const char *sys_home(arena *a) {
     const char *own = getenv("FETTLE_HOME"), *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
     if (own && *own) return arena_text(a, own);
@@ -203,4 +198,9 @@ int sys_run_self(const char *const *words, int count) {
         if (errno != EINTR) return 127;
     if (child < 0) return 127;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+const char *sys_scratch(void) {
+    const char *folder = getenv("TMPDIR");
+    return folder && *folder ? folder : "/tmp";
 }

@@ -36,7 +36,7 @@ void sys_request_stop(void); /* for tests */
  * killed, 127 when it could not be started). */
 int sys_run_self(const char *const *words, int count);
 
-const char *sys_temporary(void); /* folder for files of the moment: $TMPDIR, else /tmp */
-const char *sys_home(arena *a);  /* $FETTLE_HOME, else $XDG_DATA_HOME/fettle, else ~/.local/share/fettle */
+const char *sys_scratch(void);  /* $TMPDIR, else /tmp: for files that are gone when the program is */
+const char *sys_home(arena *a); /* $FETTLE_HOME, else $XDG_DATA_HOME/fettle, else ~/.local/share/fettle */
 
 #endif

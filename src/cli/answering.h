@@ -23,7 +23,7 @@ typedef struct {
     {"min_p", OPT_REAL, offsetof(answering_options, min_p), NULL, 0, 1, NULL, "drop tokens less likely than this share of the likeliest"}, \
     {"repetition_penalty", OPT_REAL, offsetof(answering_options, repetition_penalty), NULL, 0.01, 100, NULL, "above 1: tokens seen before become less likely"}, \
     {"max_new_tokens", OPT_INT, offsetof(answering_options, max_new_tokens), "256", 1, 1e6, NULL, "longest answer, in tokens"}, \
-    {"stop", OPT_LIST, offsetof(answering_options, stop), NULL, 0, 0, NULL, "texts that end an answer"}, \
+    {"stop", OPT_EACH, offsetof(answering_options, stop), NULL, 0, 0, NULL, "a text that ends an answer; again for more"}, \
     {"seed", OPT_INT, offsetof(answering_options, seed), "1", 0, 9e15, NULL, "of the random numbers"}, \
     {"system", OPT_TEXT, offsetof(answering_options, system), NULL, 0, 0, NULL, "a system message"}, \
     {"dtype", OPT_CHOICE, offsetof(answering_options, dtype), "bfloat16", 0, 0, "bfloat16|float32", "arithmetic of matrix products"}, \

@@ -1,6 +1,7 @@
 /* arguments.c - command lines read by option tables. */
 #include "cli/command.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -57,7 +58,9 @@ bool arguments_read(arena *a, const command *c, void *target, int argc, char **a
             return true;
         } else if (flags && strncmp(argv[i], "--", 2) == 0) {
             if (!read_flag(a, c, target, argc, argv, &i, e)) return false;
-        } else argv[(*rest)++] = argv[i];
+        } else if (flags && argv[i][0] == '-' && isalpha((unsigned char)argv[i][1]))
+            return unknown_flag(a, c, str_of(argv[i] + 1), e);
+        else argv[(*rest)++] = argv[i];
     }
     return true;
 }

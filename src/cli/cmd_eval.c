@@ -72,7 +72,7 @@ static bool eval(arena *a, int argc, char **argv, err *e) {
     if (!train_settings_begin(a, pairs ? "dpo" : "sft", &t, e)) return false;
     t->o.data = o.data;
     t->o.max_length = o.max_length;
-    const rows *r = rows_prepare(a, s.model, t, sys_temporary(), NULL, e);
+    const rows *r = rows_prepare(a, s.model, t, sys_scratch(), NULL, e);
     if (!r) return false;
     double loss = 0, tokens = 0, wins = 0, n = 0;
     for (int64_t i = 0; i < rows_count(r); i += 16) {

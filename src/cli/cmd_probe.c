@@ -213,10 +213,11 @@ static bool open_words(arena *a, probe *p, err *e) {
 
 static bool probe_run(arena *a, int argc, char **argv, err *e);
 
-const command command_probe = {"probe", "put one case through the real code and read what comes out",
-                               "tokens|chat|template|rows|logits|objective|schedule|optimizer|quant ... < lines\n\nOne JSON object a line "
-                               "on standard input, one answer a line on standard output.",
-                               options, probe_run};
+const command command_probe = {
+    "probe", "put one case through the real code and read what comes out",
+    "tokens|chat|template|rows|logits|objective|schedule|optimizer|quant ... < lines\n\nOne JSON object a line "
+    "on standard input, one answer a line on standard output.",
+    options, probe_run};
 
 static bool probe_run(arena *a, int argc, char **argv, err *e) {
     probe p = {0};

@@ -8,23 +8,57 @@
 #include "base/sys.h"
 #include "run/run.h"
 
-static bool runs(arena *a, int argc, char **argv, err *e);
-const command command_runs = {"runs", "list, show, compare and remove training runs", "[show RUN | compare RUN RUN | rm RUN]",
-                              NULL, runs};
+typedef struct {
+    bool json;
+} runs_options;
 
-static const char *folder_of(arena *a, const char *name) {
-    if (file_exists(path_join(a, name, "state.json"))) return name;
-    return path_join(a, path_join(a, sys_home(a), "runs"), name);
+static const opt options[] = {
+    {"json", OPT_BOOL, offsetof(runs_options, json), "false", 0, 0, NULL,
+     "the list as one object a line; show and compare as one object"},
+    OPT_END,
+};
+
+static bool runs(arena *a, int argc, char **argv, err *e);
+const command command_runs = {"runs", "list, show, compare, resume and remove training runs",
+                              "[show RUN | compare RUN RUN | resume RUN | rm RUN] [--json]\n\n"
+                              "RUN is a run folder or the name of one in the data folder.",
+                              options, runs};
+
+static const char *folder_of(arena *a, const char *name) { return run_find(a, sys_home(a), name); }
+
+static void print_json(const buf *out) { printf("%.*s\n", STR_ARG(buf_str(out))); }
+
+static void put_state(json_writer *w, const run *r) {
+    json_key(w, "name"), json_put_cstr(w, path_name(r->path));
+    json_key(w, "path"), json_put_cstr(w, r->path);
+    json_key(w, "status"), json_put_cstr(w, run_status_word(r->status));
+    json_key(w, "step"), json_put_int(w, r->step);
+    json_key(w, "steps"), json_put_int(w, r->steps);
+    json_key(w, "started"), json_put_cstr(w, r->started);
+    json_key(w, "updated"), json_put_cstr(w, r->updated);
+    json_key(w, "reason"), json_put_cstr(w, r->reason);
 }
 
-static bool list(arena *a, err *e) {
+static void list_json(const run *r) {
+    buf out = {0};
+    json_writer w = json_writer_on(&out, false);
+    json_open(&w, '{');
+    put_state(&w, r);
+    json_close(&w);
+    print_json(&out);
+    buf_free(&out);
+}
+
+static bool list(arena *a, bool as_json, err *e) {
     run *all;
     int count;
     if (!run_list(a, sys_home(a), &all, &count, e)) return false;
     for (int i = 0; i < count; i++)
-        printf("%-24s %-8s step %lld of %lld  %s%s%s\n", path_name(all[i].path), run_status_word(all[i].status),
-               (long long)all[i].step, (long long)all[i].steps, all[i].started, all[i].reason ? "  " : "",
-               all[i].reason ? all[i].reason : "");
+        if (as_json) list_json(&all[i]);
+        else
+            printf("%-24s %-8s step %lld of %lld  %s%s%s\n", path_name(all[i].path), run_status_word(all[i].status),
+                   (long long)all[i].step, (long long)all[i].steps, all[i].started, all[i].reason ? "  " : "",
+                   all[i].reason ? all[i].reason : "");
     if (!count) fprintf(stderr, "no runs in %s/runs\n", sys_home(a));
     return true;
 }
@@ -55,12 +89,28 @@ static void print_members(const json *j, const json *other) {
     }
 }
 
-static bool show(arena *a, const char *name, err *e) {
+static void show_json(const run *r, const json *config, const json *metrics) {
+    buf out = {0};
+    json_writer w = json_writer_on(&out, true);
+    json_open(&w, '{');
+    put_state(&w, r);
+    json_key(&w, "config"), json_put_value(&w, config);
+    json_key(&w, "metrics"), json_put_value(&w, metrics);
+    json_close(&w);
+    print_json(&out);
+    buf_free(&out);
+}
+
+static bool show(arena *a, const char *name, bool as_json, err *e) {
     run r;
     json *metrics;
     if (!run_open(a, folder_of(a, name), &r, e) || !last_metrics(a, &r, &metrics, e)) return false;
     const json *config = run_config(a, &r, e);
     if (!config) return false;
+    if (as_json) {
+        show_json(&r, config, metrics);
+        return true;
+    }
     printf("%s: %s, step %lld of %lld\n", r.path, run_status_word(r.status), (long long)r.step, (long long)r.steps);
     if (r.reason) printf("%s\n", r.reason);
     printf("\nobjective %.*s, options that are not at their default:\n", STR_ARG(json_get_text(config, "objective", STR("?"))));
@@ -76,7 +126,31 @@ static bool show(arena *a, const char *name, err *e) {
     return true;
 }
 
-static bool compare(arena *a, char **names, err *e) {
+/* {key: [of the first, of the second]} where they differ; keys of either. */
+static void put_differences(json_writer *w, const char *key, const json *x, const json *y) {
+    json_key(w, key), json_open(w, '{');
+    for (int k = 0; k < 2; k++)
+        for (json_member m = {0}; json_next(k ? y : x, &m);) {
+            if (k ? json_has(x, m.key) : json_equal(m.value, json_get(y, m.key))) continue;
+            json_key(w, m.key), json_open(w, '[');
+            json_put_value(w, json_get(x, m.key)), json_put_value(w, json_get(y, m.key));
+            json_close(w);
+        }
+    json_close(w);
+}
+
+static void compare_json(const json *const config[2], json *const metrics[2]) {
+    buf out = {0};
+    json_writer w = json_writer_on(&out, true);
+    json_open(&w, '{');
+    put_differences(&w, "options", json_get(config[0], "options"), json_get(config[1], "options"));
+    put_differences(&w, "metrics", metrics[0], metrics[1]);
+    json_close(&w);
+    print_json(&out);
+    buf_free(&out);
+}
+
+static bool compare(arena *a, char **names, bool as_json, err *e) {
     run r[2];
     json *metrics[2];
     const json *config[2];
@@ -84,6 +158,10 @@ static bool compare(arena *a, char **names, err *e) {
         if (!run_open(a, folder_of(a, names[i]), &r[i], e) || !last_metrics(a, &r[i], &metrics[i], e) ||
             !(config[i] = run_config(a, &r[i], e)))
             return false;
+    if (as_json) {
+        compare_json(config, metrics);
+        return true;
+    }
     printf("options that differ:\n");
     print_members(json_get(config[0], "options"), json_get(config[1], "options"));
     printf("last metrics:\n");
@@ -91,18 +169,24 @@ static bool compare(arena *a, char **names, err *e) {
     return true;
 }
 
+static bool rm(arena *a, const char *name, err *e) {
+    run r;
+    if (!run_open(a, folder_of(a, name), &r, e) || !run_lock(&r, e)) return false;
+    const bool ok = dir_remove(r.path, e);
+    run_release(&r);
+    return ok;
+}
+
 static bool runs(arena *a, int argc, char **argv, err *e) {
+    runs_options o;
     int rest;
     bool help;
-    if (!arguments_read(a, &command_runs, NULL, argc, argv, &rest, &help, e) || help) return help;
-    if (!rest) return list(a, e);
-    if (rest == 2 && strcmp(argv[0], "show") == 0) return show(a, argv[1], e);
-    if (rest == 3 && strcmp(argv[0], "compare") == 0) return compare(a, argv + 1, e);
-    if (rest == 2 && strcmp(argv[0], "rm") == 0) {
-        run r;
-        if (!run_open(a, folder_of(a, argv[1]), &r, e)) return false;
-        if (r.status == RUN_RUNNING) return err_set(e, ERR_CONFLICT, "%s is running (process %lld)", r.path, (long long)r.pid);
-        return dir_remove(r.path, e);
-    }
-    return err_set(e, ERR_USAGE, "fettle runs %s", command_runs.usage);
+    if (!arguments_read(a, &command_runs, &o, argc, argv, &rest, &help, e) || help) return help;
+    if (!rest || (rest == 1 && strcmp(argv[0], "list") == 0)) return list(a, o.json, e);
+    if (rest == 2 && strcmp(argv[0], "show") == 0) return show(a, argv[1], o.json, e);
+    if (rest == 3 && strcmp(argv[0], "compare") == 0) return compare(a, argv + 1, o.json, e);
+    if (rest == 2 && strcmp(argv[0], "rm") == 0) return rm(a, argv[1], e);
+    if (rest == 2 && strcmp(argv[0], "resume") == 0)
+        return command_train.run(a, o.json ? 3 : 2, (char *[]){"--resume", argv[1], "--json"}, e);
+    return err_set(e, ERR_USAGE, "fettle runs [show RUN | compare RUN RUN | resume RUN | rm RUN]");
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/sys.h"
 #include "cli/subject.h"
@@ -65,33 +66,94 @@ static bool add_set(arena *a, flags *f, const char *key, const char *value, err 
     return true;
 }
 
+/* An option of any objective: whether it fits this one is said when all flags are known. */
+static const opt *find_option(str key) {
+    const opt *o = opt_find(train_option_table, key);
+    int count;
+    const objective *const *list = objective_list(&count);
+    for (int i = 0; !o && i < count; i++) o = opt_find(list[i]->options, key);
+    return o;
+}
+
+static bool unknown_flag(arena *a, const char *key, err *e) {
+    const char *near = opt_nearest(a, train_option_table, str_of(key));
+    int count;
+    const objective *const *list = objective_list(&count);
+    for (int i = 0; !*near && i < count; i++) near = opt_nearest(a, list[i]->options, str_of(key));
+    if (!*near) near = opt_nearest(a, own_flags, str_of(key));
+    char *flag = arena_text(a, near);
+    for (char *c = flag; *c; c++) *c = *c == '_' ? '-' : *c;
+    return err_set(e, ERR_USAGE, "fettle train has no option '--%s'%s%s%s; 'fettle train --help' lists them", key,
+                   *flag ? " (did you mean '--" : "", flag, *flag ? "'?)" : "");
+}
+
+static bool is_truth(const char *word) { return word && (strcmp(word, "true") == 0 || strcmp(word, "false") == 0); }
+
+/* --flag VALUE, --flag=VALUE, --switch, --no-switch at argv[*i]; advances *i past its value. */
+static bool read_flag(arena *a, int argc, char **argv, int *i, flags *f, err *e) {
+    const char *word = argv[*i], *equals = strchr(word, '='), *value = equals ? equals + 1 : NULL;
+    const char *key = arena_copy(a, word + 2, equals ? (size_t)(equals - word - 2) : strlen(word + 2));
+    const opt *own = opt_find(own_flags, str_of(key)), *o = own ? NULL : find_option(str_of(key));
+    if (own && own->type == OPT_BOOL) {
+        if (equals) return err_set(e, ERR_USAGE, "--%s takes no value", key);
+        *(bool *)((char *)f + own->offset) = true;
+        return true;
+    }
+    const bool no = strncmp(key, "no-", 3) == 0;
+    if (!own && !o && no && !equals && (o = find_option(str_of(key + 3))) && o->type == OPT_BOOL)
+        return add_set(a, f, key + 3, "false", e);
+    if (!own && (!o || no)) return unknown_flag(a, key, e);
+    if (!value && o && o->type == OPT_BOOL && !is_truth(*i + 1 < argc ? argv[*i + 1] : NULL)) value = "true";
+    if (!value && *i + 1 == argc) return err_set(e, ERR_USAGE, "--%s wants a value", key);
+    if (!value) value = argv[++*i];
+    if (own && own->type == OPT_EACH) return add_set(a, f, value, NULL, e); /* --set KEY=VALUE */
+    if (own) *(const char **)(void *)((char *)f + own->offset) = value;
+    return own || add_set(a, f, key, value, e);
+}
+
 static bool read_flags(arena *a, int argc, char **argv, flags *f, bool *help, err *e) {
     for (int i = 0; i < argc; i++) {
-        const char *word = argv[i];
-        if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
-            *help = true;
-            continue;
-        }
-        if (strncmp(word, "--", 2) != 0) {
-            if (f->objective) return err_set(e, ERR_USAGE, "'%s' is no option; only one objective can be named", word);
-            f->objective = word;
-            continue;
-        }
-        const char *equals = strchr(word, '='),
-                   *key = arena_copy(a, word + 2, equals ? (size_t)(equals - word - 2) : strlen(word + 2)),
-                   *value = equals ? equals + 1 : NULL;
-        const opt *own = opt_find(own_flags, str_of(key));
-        if (own && own->type == OPT_BOOL) {
-            *(bool *)((char *)f + own->offset) = true;
-            continue;
-        }
-        const opt *o = opt_find(train_option_table, str_of(key));
-        const bool lone = !own && o && o->type == OPT_BOOL && !value && (i + 1 == argc || strncmp(argv[i + 1], "--", 2) == 0);
-        if (lone) value = "true";
-        if (!value && i + 1 == argc) return err_set(e, ERR_USAGE, "--%s wants a value", key);
-        if (!value) value = argv[++i];
-        if (own && own->type == OPT_TEXT) *(const char **)(void *)((char *)f + own->offset) = value;
-        else if (!add_set(a, f, own ? value : key, own ? NULL : value, e)) return false;
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) *help = true;
+        else if (strncmp(argv[i], "--", 2) == 0) {
+            if (!read_flag(a, argc, argv, &i, f, e)) return false;
+        } else if (f->objective) return err_set(e, ERR_USAGE, "'%s' is no option; only one objective can be named", argv[i]);
+        else f->objective = argv[i];
+    }
+    return true;
+}
+
+/* Names and relative paths become whole paths, so that the run folder says where the files are from wherever it is resumed. */
+static bool find_models(arena *a, train_settings *s, err *e) {
+    subject found;
+    if (s->o.base && s->o.adapter) {
+        if (!subject_find(a, arena_printf(a, "%s:%s", s->o.base, s->o.adapter), &found, e)) return false;
+        s->o.base = path_absolute(a, found.base_path);
+        s->o.adapter = path_absolute(a, found.adapter_path);
+    } else if (s->o.base) {
+        if (!subject_find(a, s->o.base, &found, e)) return false;
+        s->o.base = path_absolute(a, found.base_path);
+        if (found.adapter_path) s->o.adapter = path_absolute(a, found.adapter_path);
+    }
+    if (!s->o.reference) return true;
+    if (!subject_find(a, s->o.reference, &found, e)) return false;
+    if (found.adapter_path)
+        return err_set(e, ERR_UNSUPPORTED,
+                       "a reference has no adapter beside it: merge it first, fettle model export %s --out DIR", s->o.reference);
+    s->o.reference = path_absolute(a, found.base_path);
+    return true;
+}
+
+/* Opens each file of examples for a look, so that a missing or unreadable one is told before anything is made. */
+static bool find_data(arena *a, train_settings *s, err *e) {
+    for (int i = 0; i < s->o.data.count; i++) {
+        const char *spec = s->o.data.item[i];
+        const source_options o = {.kinds = s->objective->rows == WANTS_PAIRS ? KIND(EXAMPLE_PREFERENCE) : 0};
+        source *file = source_open_with(a, spec, &o, e);
+        if (!file) return false;
+        const char *path = source_describe(file)->path;
+        const size_t before = strlen(spec) - strlen(path); /* FORMAT: */
+        s->o.data.item[i] = arena_printf(a, "%.*s%s", (int)before, spec, path_absolute(a, path));
+        source_close(file);
     }
     return true;
 }
@@ -106,17 +168,7 @@ static bool settle(arena *a, const flags *f, train_settings *s, err *e) {
         if (!resolve_set(a, &s->from, (str){f->set[i], (size_t)(equals - f->set[i])}, str_of(equals + 1), "command line", e))
             return false;
     }
-    subject base;
-    if (s->o.base) { /* names become paths, so that the run folder says where the files are */
-        if (!subject_find(a, s->o.base, &base, e)) return false;
-        if (base.adapter_path && !s->o.adapter) s->o.adapter = base.adapter_path;
-        s->o.base = base.base_path;
-    }
-    if (s->o.reference) {
-        if (!subject_find(a, s->o.reference, &base, e)) return false;
-        s->o.reference = base.base_path;
-    }
-    return train_settings_check(s, e);
+    return train_settings_check(s, e) && find_models(a, s, e) && find_data(a, s, e);
 }
 
 static bool describe(void) {
@@ -128,11 +180,33 @@ static bool describe(void) {
     return true;
 }
 
+static bool go_on(arena *a, const flags *f, const train_how *how, err *e) {
+    train_settings *s;
+    run r;
+    if (f->sets || f->preset || f->config || f->output || f->preview)
+        return err_set(e, ERR_USAGE, "a run that goes on keeps its settings; leave the other options away");
+    const char *dir = run_find(a, sys_home(a), f->resume ? f->resume : f->run);
+    return train_reopen(a, dir, &s, &r, e) && train_run(a, s, &r, how, e);
+}
+
+/* A run that is refused before its first step leaves no folder behind. */
+static bool begin(arena *a, const flags *f, const train_settings *s, const train_how *how, err *e) {
+    run r;
+    const bool made = !f->output || !file_exists(f->output);
+    const char *dir = f->output ? path_absolute(a, f->output) : run_new_path(a, sys_home(a), f->objective, e);
+    if (!dir) return false;
+    const bool ok = train_create(a, s, dir, &r, e) && train_run(a, s, &r, how, e);
+    err ignored = {0};
+    if (!ok && made && !file_exists(path_join(a, dir, "metrics.jsonl"))) dir_remove(dir, &ignored);
+    if (ok && !f->quiet)
+        log_note("done: %s/model\nTalk with it: fettle chat %s   See the run: fettle runs show %s", dir, dir, dir);
+    return ok;
+}
+
 static bool train(arena *a, int argc, char **argv, err *e) {
     flags f = {0};
     bool help = false;
     train_settings *s;
-    run r;
     if (!read_flags(a, argc, argv, &f, &help, e)) return false;
     if (help) {
         print_help(f.objective);
@@ -140,13 +214,9 @@ static bool train(arena *a, int argc, char **argv, err *e) {
     }
     if (f.describe) return describe();
     const train_how how = {.resume = f.resume != NULL, .quiet = f.quiet, .preview = f.preview, .json = f.json};
-    if (f.resume || f.run) return train_reopen(a, f.resume ? f.resume : f.run, &s, &r, e) && train_run(a, s, &r, &how, e);
+    if (f.resume || f.run) return go_on(a, &f, &how, e);
     if (!f.objective)
         return err_set(e, ERR_USAGE, "say what to train for: fettle train OBJECTIVE; there are: %s", objective_names(a));
     if (!train_settings_begin(a, f.objective, &s, e) || !settle(a, &f, s, e)) return false;
-    if (f.preview) return train_run(a, s, NULL, &how, e);
-    const char *dir = f.output ? f.output : run_new_path(a, sys_home(a), f.objective, e);
-    if (!dir || !train_create(a, s, dir, &r, e) || !train_run(a, s, &r, &how, e)) return false;
-    if (!f.quiet) log_note("done: %s/model", dir);
-    return true;
+    return f.preview ? train_run(a, s, NULL, &how, e) : begin(a, &f, s, &how, e);
 }

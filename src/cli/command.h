@@ -2,8 +2,7 @@
 #ifndef FETTLE_CLI_COMMAND_H
 #define FETTLE_CLI_COMMAND_H
 
-#define FETTLE_VERSION "0.1.0"
-
+#include "base/version.h"
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/opt.h"

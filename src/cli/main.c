@@ -26,6 +26,17 @@ static const command *find_command(const char *name) {
     return NULL;
 }
 
+static void say_unknown(const char *name) {
+    enum { COUNT = sizeof command_list / sizeof *command_list };
+    opt names[COUNT] = {{0}}; /* the last row has no key */
+    for (int i = 0; command_list[i]; i++) names[i].key = command_list[i]->name;
+    arena *a = arena_new();
+    const char *near = opt_nearest(a, names, str_of(name));
+    log_error("there is no command '%s'%s%s%s; 'fettle --help' lists them", name, *near ? " (did you mean '" : "", near,
+              *near ? "'?)" : "");
+    arena_free(a);
+}
+
 int main(int argc, char **argv) {
     if (argc < 2) {
         print_overview(stderr);
@@ -41,7 +52,7 @@ int main(int argc, char **argv) {
     }
     const command *c = find_command(argv[1]);
     if (!c) {
-        log_error("there is no command '%s'; 'fettle --help' lists them", argv[1]);
+        say_unknown(argv[1]);
         return err_exit_status(ERR_USAGE);
     }
     sys_catch_signals();

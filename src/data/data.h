@@ -147,6 +147,7 @@ bool source_next(source *s, arena *row, example *out, err *e);
 bool source_rewind(source *s, err *e);
 int64_t source_skipped(const source *s);       /* bad rows left out since the last rewind */
 const char *source_first_bad(const source *s); /* what was wrong with the first of them, or NULL */
+int64_t source_position(const source *s);      /* bytes read so far, for a progress line */
 void source_close(source *s);                  /* the arena does it too; NULL is fine */
 
 void format_put_help(buf *out); /* one line per format: name, columns, what it becomes */

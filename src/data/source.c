@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "data/detect.h"
 
@@ -165,6 +166,11 @@ bool source_rewind(source *s, err *e) {
 
 void source_close(source *s) {
     if (s) let_go(s);
+}
+
+int64_t source_position(const source *s) {
+    const off_t at = lseek(s->found.layout == ROWS_LINES ? s->rows.lines.fd : s->rows.bytes.fd, 0, SEEK_CUR);
+    return at < 0 ? 0 : (int64_t)at;
 }
 
 int64_t source_skipped(const source *s) { return s->skipped; }

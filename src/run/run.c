@@ -3,10 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -48,26 +48,53 @@ static bool write_state(run *r, err *e) {
     return ok;
 }
 
+/* A lock on the folder itself, which the kernel takes back when the process ends. -1: another has it, or there is no folder. */
+static int lock_folder(const char *dir) {
+    const int fd = file_io.open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return fd; /* or a file system without locks */
+    file_io.close(fd);
+    return -1;
+}
+
+bool run_lock(run *r, err *e) {
+    if (r->lock_fd >= 0 || (r->lock_fd = lock_folder(r->path)) >= 0) return true;
+    return err_set(e, ERR_CONFLICT, "another process (%lld) is training in %s", (long long)r->pid, r->path);
+}
+
+void run_release(run *r) {
+    if (r->lock_fd >= 0) file_io.close(r->lock_fd);
+    r->lock_fd = -1;
+}
+
 bool run_create(arena *a, const char *dir, str config, run *out, err *e) {
     char **names;
     int count = 0;
     char now[32];
-    if (file_exists(dir) && (!file_is_dir(dir) || !dir_list(a, dir, &names, &count, e) || count))
-        return err_set(e, ERR_CONFLICT, "%s is there already and not empty; choose another --output, or go on with --resume %s",
-                       dir, dir);
     sys_date(now);
     *out = (run){.path = arena_text(a, dir),
                  .status = RUN_READY,
                  .started = arena_text(a, now),
                  .metrics_fd = -1,
                  .samples_fd = -1,
-                 .log_fd = -1};
-    return dir_make(dir, e) && file_write(path_join(a, dir, "config.json"), config, e) && write_state(out, e);
+                 .log_fd = -1,
+                 .lock_fd = -1};
+    if (file_exists(dir) && !file_is_dir(dir)) return err_set(e, ERR_CONFLICT, "%s is there already and no folder", dir);
+    if (!dir_make(dir, e) || !run_lock(out, e) || !dir_list(a, dir, &names, &count, e)) return false;
+    if (count) {
+        run_release(out);
+        return err_set(e, ERR_CONFLICT, "%s is there already and not empty; choose another --output%s%s", dir,
+                       file_exists(path_join(a, dir, "state.json")) ? ", or go on with --resume " : "",
+                       file_exists(path_join(a, dir, "state.json")) ? dir : "");
+    }
+    return file_write(path_join(a, dir, "config.json"), config, e) && write_state(out, e);
 }
 
 bool run_open(arena *a, const char *dir, run *out, err *e) {
-    const json *s = json_parse_file(a, path_join(a, dir, "state.json"), 1 << 20, e);
-    if (!s) return err_prefix(e, "%s is no run folder", dir);
+    const char *state = path_join(a, dir, "state.json");
+    if (!file_exists(state))
+        return err_set(e, ERR_NOT_FOUND, "%s is no run folder (it has no state.json); 'fettle runs' lists them", dir);
+    const json *s = json_parse_file(a, state, 1 << 20, e);
+    if (!s) return err_prefix(e, "%s", state);
     *out = (run){.path = arena_text(a, dir),
                  .status = status_of(json_get_text(s, "status", STR(""))),
                  .pid = json_get_int(s, "pid", 0),
@@ -75,13 +102,22 @@ bool run_open(arena *a, const char *dir, run *out, err *e) {
                  .steps = json_get_int(s, "steps", 0),
                  .metrics_fd = -1,
                  .samples_fd = -1,
-                 .log_fd = -1};
+                 .log_fd = -1,
+                 .lock_fd = -1};
     out->reason = json_has(s, "reason") && json_get(s, "reason") ? str_copy(a, json_get_text(s, "reason", STR(""))) : NULL;
     out->started = str_copy(a, json_get_text(s, "started", STR("")));
     out->updated = str_copy(a, json_get_text(s, "updated", STR("")));
-    if (out->status == RUN_RUNNING && (out->pid <= 0 || (kill((pid_t)out->pid, 0) != 0 && errno == ESRCH)))
+    const int fd = out->status == RUN_RUNNING ? lock_folder(dir) : -1;
+    if (fd >= 0) { /* its process would have it: a process id alone may be another's by now */
         out->status = RUN_KILLED;
+        file_io.close(fd);
+    }
     return true;
+}
+
+const char *run_find(arena *a, const char *home, const char *name) {
+    const char *named = path_join(a, path_join(a, home, "runs"), name);
+    return file_exists(path_join(a, name, "state.json")) || !file_exists(named) ? name : named;
 }
 
 json *run_config(arena *a, const run *r, err *e) { return json_parse_file(a, path_join(a, r->path, "config.json"), 64 << 20, e); }
@@ -91,7 +127,8 @@ char *run_new_path(arena *a, const char *home, const char *name, err *e) {
     if (!dir_make(folder, e)) return NULL;
     for (int i = 1; i < 1000000; i++) {
         char *path = path_join(a, folder, arena_printf(a, "%s-%d", name, i));
-        if (!file_exists(path)) return path;
+        if (file_io.mkdir(path, 0700) == 0) return path;
+        if (errno != EEXIST) return err_errno(e, ERR_IO, "cannot make %s", path), NULL;
     }
     return err_null(e, ERR_LIMIT, "a million runs are called %s", name);
 }
@@ -129,7 +166,9 @@ bool run_end(run *r, run_status s, const char *reason, err *e) {
     if (r->samples_fd >= 0) file_close(r->samples_fd);
     if (r->log_fd >= 0) file_close(r->log_fd);
     r->metrics_fd = r->samples_fd = r->log_fd = -1;
-    return write_state(r, e);
+    const bool ok = write_state(r, e);
+    run_release(r);
+    return ok;
 }
 
 static bool append_line(int fd, str line, err *e) {

@@ -48,14 +48,20 @@ typedef struct {
     int64_t step, steps, pid;
     char *reason, *started, *updated;
     int metrics_fd, samples_fd, log_fd; /* -1 when not open for writing */
+    int lock_fd;                        /* -1 when the folder is not ours */
 } run;
 
-/* Makes DIR (must be missing or empty) with config.json, state ready. */
+/* Makes DIR (must be missing or empty) with config.json, state ready. The folder is ours until run_end or run_release. */
 bool run_create(arena *a, const char *dir, str config_json, run *out, err *e);
+/* The folder for this process alone (a lock that goes with the process, whatever ends it); ERR_CONFLICT while another has it. */
+bool run_lock(run *r, err *e);
+void run_release(run *r);
 /* Reads an existing one; a running run whose process is gone reads as killed. */
 bool run_open(arena *a, const char *dir, run *out, err *e);
+/* A run as a person names it: its folder, or a name under HOME/runs. */
+const char *run_find(arena *a, const char *home, const char *name);
 json *run_config(arena *a, const run *r, err *e);
-/* A new folder name under HOME/runs: "NAME-1", "NAME-2" ... */
+/* A new, empty folder HOME/runs/NAME-1, NAME-2 ...: two callers never get the same. */
 char *run_new_path(arena *a, const char *home, const char *name, err *e);
 
 bool run_begin(run *r, int64_t steps, err *e); /* -> running; opens metrics, samples and log for appending */

@@ -67,12 +67,13 @@ typedef struct {
     double drift;
 } step_result;
 
-/* Rows and steps, no model yet. examples: a file to read in place of the settings' data (a run's own), or NULL. keep: rows_prepare. */
-bool trainer_open(arena *a, const train_settings *s, const char *examples, const char *folder, file_out *keep, trainer *t,
-                  err *e);
+/* Rows and steps, no model yet. */
+bool trainer_open(arena *a, const train_settings *s, const char *folder, const rows_how *how, trainer *t, err *e);
 bool trainer_models(trainer *t, err *e); /* behind the pre-flight: policy, adapter, optimiser state, reference */
 void trainer_close(trainer *t);
 size_t trainer_state_size(const trainer *t, int which, const weight_shape *w); /* floats of an optimiser's state for a weight */
+/* The unit (row or pair) at a place of an epoch, from 0. */
+int64_t trainer_unit(trainer *t, int64_t epoch, int64_t place);
 bool trainer_step(trainer *t, step_result *out, err *e);
 int64_t trainer_steps_per_epoch(const trainer *t);
 bool trainer_save(const trainer *t, const char *folder, err *e);
@@ -94,8 +95,8 @@ bool preflight_memory(const trainer *t, preflight *p, err *e);
 bool preflight_time(const trainer *t, preflight *p, err *e); /* behind trainer_models */
 void preflight_print_counts(FILE *out, const trainer *t);
 void preflight_print(FILE *out, const preflight *p);
-void preflight_print_batch(FILE *out, const trainer *t); /* the first rows as text, trained tokens in colour or [brackets] */
-void preflight_put_json(json_writer *w, const trainer *t, const preflight *p);
+void preflight_print_batch(FILE *out, trainer *t); /* the first rows as text, trained tokens in colour or [brackets] */
+void preflight_put_json(json_writer *w, trainer *t, const preflight *p);
 
 /* ---- the reference ---- */
 

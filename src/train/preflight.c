@@ -162,8 +162,100 @@ void preflight_print_counts(FILE *out, const trainer *t) {
     fprintf(out, "%lld examples: %lld %s, %lld dropped, %lld truncated, %lld duplicates, %lld empty\n", (long long)c->examples,
             (long long)t->units, t->s->objective->rows == WANTS_PAIRS ? "pairs" : "rows", (long long)c->dropped,
             (long long)c->truncated, (long long)c->duplicates, (long long)c->empty);
+    arena *a = arena_new();
+    if (c->dropped_rows.count) fprintf(out, "dropped: %s\n", row_numbers_text(a, &c->dropped_rows));
+    if (c->untrained.count) fprintf(out, "masked from end to end: %s\n", row_numbers_text(a, &c->untrained));
+    arena_free(a);
     fprintf(out, "tokens: %lld trained, %lld masked, %.1f a row, longest %lld\n", (long long)c->trained_tokens,
             (long long)c->masked_tokens, t->units ? (double)c->tokens / (double)c->rows : 0, (long long)c->longest);
+}
+
+/* Text of the data on a terminal: a control character could be an order to it. */
+static void put_shown(FILE *out, str text) {
+    for (size_t i = 0; i < text.len; i++) {
+        const unsigned char c = (unsigned char)text.ptr[i];
+        if ((c < ' ' && c != '\n' && c != '\t') || c == 0x7f) fprintf(out, "\\x%02x", c);
+        else fputc(c, out);
+    }
+}
+
+/* One row; what is trained stands in colour, or in [brackets]. Characters of several tokens are whole. */
+static void print_row(FILE *out, const tokenizer *tok, const row *r, bool color) {
+    stream_decoder *d = stream_decoder_new(tok, false);
+    bool on = false;
+    buf text = {0};
+    for (int k = 0; k <= r->length; k++) {
+        const bool now = k < r->length && row_trains(r, k);
+        if (now != on || k == r->length) {
+            stream_decoder_flush(d, &text);
+            put_shown(out, buf_str(&text));
+            buf_clear(&text);
+            if (now != on) fputs(color ? (now ? "\033[32m" : "\033[0m") : now ? "[" : "]", out);
+            on = now;
+        }
+        if (k < r->length) stream_decoder_push(d, r->ids[k], &text);
+    }
+    fputc('\n', out);
+    buf_free(&text);
+    stream_decoder_free(d);
+}
+
+enum { PREVIEW_UNITS = 16 };
+
+/* Rows of the first batch, in its order; a long one is cut. */
+static int64_t first_batch(trainer *t, row *out) {
+    const int64_t each = t->s->objective->rows == WANTS_PAIRS ? 2 : 1;
+    int64_t n = 0;
+    for (int64_t i = 0; i < t->per_micro && i < t->units && i < PREVIEW_UNITS; i++)
+        for (int64_t k = 0; k < each; k++) {
+            out[n] = rows_at(t->rows, trainer_unit(t, 0, i) * each + k);
+            if (t->s->o.max_length && out[n].length > t->s->o.max_length) out[n].length = (int)t->s->o.max_length;
+            n++;
+        }
+    return n;
+}
+
+static const char *role_of(const row *r) { return r->pair < 0 ? "" : r->label ? ", chosen" : ", rejected"; }
+
+void preflight_print_batch(FILE *out, trainer *t) {
+    row batch[2 * PREVIEW_UNITS];
+    const bool color = sys_color(fileno(out));
+    const int64_t n = first_batch(t, batch);
+    for (int64_t i = 0; i < n; i++) {
+        fprintf(out, "\n--- row %lld%s (%d tokens)\n", (long long)batch[i].example + 1, role_of(&batch[i]), batch[i].length);
+        print_row(out, t->text->tokenizer, &batch[i], color);
+    }
+    if (t->per_micro > PREVIEW_UNITS && t->units > PREVIEW_UNITS)
+        fprintf(out, "\n(%d of %lld of the first batch)\n", PREVIEW_UNITS, (long long)t->per_micro);
+}
+
+/* [{"row", "role", "pieces": [{"text", "trained"}]}] */
+static void put_first(json_writer *w, trainer *t) {
+    row batch[2 * PREVIEW_UNITS];
+    const int64_t n = first_batch(t, batch);
+    json_open(w, '[');
+    for (int64_t i = 0; i < n; i++) {
+        const row *r = &batch[i];
+        json_open(w, '{');
+        json_key(w, "row"), json_put_int(w, r->example + 1);
+        if (r->pair >= 0) json_key(w, "role"), json_put_cstr(w, r->label ? "chosen" : "rejected");
+        json_key(w, "pieces"), json_open(w, '[');
+        for (int from = 0, k = 1; k <= r->length; k++) {
+            const bool learned = row_trains(r, from);
+            if (k < r->length && row_trains(r, k) == learned) continue;
+            buf text = {0};
+            tokenizer_decode(t->text->tokenizer, r->ids + from, k - from, false, &text);
+            json_open(w, '{');
+            json_key(w, "text"), json_put_text(w, buf_str(&text));
+            json_key(w, "trained"), json_put_bool(w, learned);
+            json_close(w);
+            buf_free(&text);
+            from = k;
+        }
+        json_close(w);
+        json_close(w);
+    }
+    json_close(w);
 }
 
 void preflight_print(FILE *out, const preflight *p) {
@@ -171,32 +263,7 @@ void preflight_print(FILE *out, const preflight *p) {
             (long long)p->tokens_per_step, (double)p->memory_needed / 1e9, (double)p->memory_free / 1e9, p->seconds);
 }
 
-static void print_row(FILE *out, const trainer *t, int64_t number, bool color) {
-    const row r = rows_at(t->rows, number);
-    bool on = false;
-    fprintf(out, "\n--- row %lld%s (%d tokens)\n", (long long)number + 1,
-            r.pair < 0 ? ""
-            : r.label  ? ", chosen"
-                       : ", rejected",
-            r.length);
-    for (int k = 0; k < r.length; k++) {
-        const bool trained_now = row_trains(&r, k);
-        buf text = {0};
-        if (trained_now != on) fputs(color ? (trained_now ? "\033[32m" : "\033[0m") : trained_now ? "[" : "]", out);
-        on = trained_now;
-        tokenizer_decode(t->text->tokenizer, &r.ids[k], 1, false, &text);
-        fwrite(text.ptr, 1, text.len, out);
-        buf_free(&text);
-    }
-    fputs(on ? (color ? "\033[0m\n" : "]\n") : "\n", out);
-}
-
-void preflight_print_batch(FILE *out, const trainer *t) {
-    const int64_t shown = (t->per_micro < 3 ? t->per_micro : 3) * (t->s->objective->rows == WANTS_PAIRS ? 2 : 1);
-    for (int64_t i = 0; i < shown && i < rows_count(t->rows); i++) print_row(out, t, i, sys_color(fileno(out)));
-}
-
-void preflight_put_json(json_writer *w, const trainer *t, const preflight *p) {
+void preflight_put_json(json_writer *w, trainer *t, const preflight *p) {
     const row_counts *c = rows_counts(t->rows);
     const struct {
         const char *key;
@@ -210,13 +277,21 @@ void preflight_put_json(json_writer *w, const trainer *t, const preflight *p) {
                   {"empty", c->empty},
                   {"trained_tokens", c->trained_tokens},
                   {"masked_tokens", c->masked_tokens},
+                  {"tokens", c->tokens},
                   {"longest", c->longest},
-                  {"steps", p->steps},
                   {"tokens_per_step", p->tokens_per_step},
+                  {"steps", p->steps},
                   {"memory_needed", (int64_t)p->memory_needed},
+                  {"memory_weights", (int64_t)p->weights},
+                  {"memory_activations", (int64_t)p->activations},
                   {"memory_free", (int64_t)p->memory_free}};
     json_open(w, '{');
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) json_key(w, values[i].key), json_put_int(w, values[i].value);
+    json_key(w, "tokens_per_example"), json_put_real(w, t->units ? (double)c->tokens / (double)t->units : 0);
     json_key(w, "seconds"), json_put_real(w, p->seconds);
+    json_key(w, "dropped_rows"), json_open(w, '[');
+    for (int64_t i = 0; i < c->dropped_rows.count && i < ROW_NUMBERS; i++) json_put_int(w, c->dropped_rows.first[i]);
+    json_close(w);
+    json_key(w, "first_batch"), put_first(w, t);
     json_close(w);
 }

@@ -53,6 +53,9 @@ typedef struct {
     waiting *waiting; /* NULL: rows are not packed */
     uint64_t *seen;   /* hashes of examples, open addressing */
     int64_t seen_count, seen_room;
+    int32_t end[16]; /* tokens that end a turn */
+    int ends;
+    bool quiet;
     err *e;
 } preparing;
 
@@ -136,22 +139,81 @@ static int common_prefix(const fresh *a, const fresh *b) {
     return n;
 }
 
+/* ---- tokens that end a turn ---------------------------------------------------------------------------------------------------------------- */
+
+static bool ends_turn(const preparing *p, int32_t id) {
+    for (int i = 0; i < p->ends; i++)
+        if (p->end[i] == id) return true;
+    return false;
+}
+
+static void add_end(preparing *p, int64_t id) {
+    if (id < 0 || ends_turn(p, (int32_t)id) || p->ends == (int)(sizeof p->end / sizeof *p->end)) return;
+    p->end[p->ends++] = (int32_t)id;
+}
+
+/* What the chat template writes behind an answer: the last special token of a rendered conversation, <|im_end|> or <|eot_id|>, which
+ * need not be the tokenizer's end token. A template that cannot render this conversation has no say. */
+static void add_end_of_template(preparing *p) {
+    arena *a = arena_new();
+    err ignored = {0};
+    const json *messages =
+        json_parse(a, STR("[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\"}]"), &ignored);
+    chat_encoded c;
+    const chat_request r = {.messages = messages, .tok = p->m->tokenizer};
+    if (p->m->chat && chat_tokens(p->m->chat, p->m->tokenizer, &r, a, &c, &ignored)) {
+        int i = c.count - 1;
+        while (i > 0 && !tokenizer_is_special(p->m->tokenizer, c.ids[i])) i--;
+        buf behind = {0}; /* the answer stands before it, or it is what begins the answer */
+        if (i > 0) tokenizer_decode(p->m->tokenizer, c.ids + i + 1, c.count - i - 1, true, &behind);
+        if (i > 0 && !str_trim(buf_str(&behind)).len) add_end(p, c.ids[i]);
+        buf_free(&behind);
+    }
+    arena_free(a);
+}
+
+static void collect_ends(preparing *p) {
+    const json *eos = json_get(p->m->generation, "eos_token_id");
+    add_end(p, tokenizer_eos(p->m->tokenizer));
+    for (int i = 0; i < p->m->config.eos_count; i++) add_end(p, p->m->config.eos[i]);
+    for (size_t i = 0; i < json_count(eos); i++) add_end(p, json_int(json_at(eos, i), -1));
+    if (json_kind_of(eos) == JSON_INT) add_end(p, json_int(eos, -1));
+    add_end_of_template(p);
+}
+
 /* ---- writing rows ----------------------------------------------------------------------------------------------------------------------- */
 
-static void look_at(const preparing *p, const fresh *f) {
+static void note_row(row_numbers *n, int64_t from_zero) {
+    const int64_t number = from_zero + 1;
+    if (n->count && n->last == number) return; /* both answers of a pair */
+    if (n->count < ROW_NUMBERS) n->first[n->count] = number;
+    n->last = number;
+    n->count++;
+}
+
+const char *row_numbers_text(arena *a, const row_numbers *n) {
+    char *text = arena_printf(a, "row%s", n->count == 1 ? "" : "s");
+    for (int64_t i = 0; i < n->count && i < ROW_NUMBERS; i++)
+        text = arena_printf(a, "%s%s %lld", text, i ? "," : "", (long long)n->first[i]);
+    return n->count > ROW_NUMBERS ? arena_printf(a, "%s and %lld more", text, (long long)(n->count - ROW_NUMBERS)) : text;
+}
+
+static void look_at(const preparing *p, const fresh *f, int64_t example_row) {
     row_counts *c = &p->r->counts;
     const int bos = tokenizer_bos(p->m->tokenizer), eos = tokenizer_eos(p->m->tokenizer);
-    if (!c->double_bos && f->length > 1 && bos >= 0 && bos != eos && f->ids[0] == bos && f->ids[1] == bos)
-        c->double_bos = p->r->count + 1;
+    if (f->length > 1 && bos >= 0 && bos != eos && f->ids[0] == bos && f->ids[1] == bos) note_row(&c->double_bos, example_row);
+    const int64_t trained_before = c->trained_tokens;
     for (int i = 0, begin = 0; i < f->length; i++) {
         if (f->mask[i] & MASK_BEGINS) begin = i;
         if (i + 1 - begin > c->longest_document) c->longest_document = i + 1 - begin;
         if (f->mask[i] & MASK_BEGINS) continue;
-        c->trained_tokens += f->mask[i] != 0;
-        c->masked_tokens += !f->mask[i];
-        c->ends += f->ids[i] == eos;
-        c->ends_trained += f->ids[i] == eos && f->mask[i];
+        const bool trained = f->mask[i], end = ends_turn(p, f->ids[i]);
+        c->trained_tokens += trained;
+        c->masked_tokens += !trained;
+        c->ends += end;
+        c->ends_trained += end && trained;
     }
+    if (c->trained_tokens == trained_before) note_row(&c->untrained, example_row);
     c->tokens += f->length;
     c->longest = f->length > c->longest ? f->length : c->longest;
 }
@@ -163,7 +225,7 @@ static bool write_row(preparing *p, fresh *f, int64_t example_row, int pair, int
         r->item = memory_resize(r->item, (size_t)r->room * sizeof *r->item);
     }
     if (f->length) f->mask[0] |= MASK_BEGINS;
-    look_at(p, f);
+    look_at(p, f, example_row);
     r->item[r->count++] = (entry){(int64_t)p->out.written, example_row, f->length, f->prompt, pair, label, margin};
     const size_t pad = (4 - (size_t)f->length % 4) % 4;
     return file_out_put(&p->out, f->ids, 4 * (size_t)f->length, p->e) &&
@@ -251,6 +313,7 @@ static bool add_sft(arena *a, preparing *p, const example *x) {
     if (!any_label(&f)) {
         p->r->counts.dropped++;
         p->r->counts.empty += f.length == 0;
+        note_row(&p->r->counts.dropped_rows, x->row);
         return true;
     }
     return write_row(p, &f, x->row, -1, 1, 0);
@@ -269,6 +332,7 @@ static bool add_pair(arena *a, preparing *p, const example *x) {
               most = (int)p->s->o.max_length;
     if (most && boundary >= most) {
         p->r->counts.dropped++;
+        note_row(&p->r->counts.dropped_rows, x->row);
         return true;
     }
     const int number = (int)(p->r->count / 2);
@@ -320,6 +384,7 @@ static bool keep_example(file_out *keep, const example *x, err *e) {
 
 static bool add_source(preparing *p, const char *spec, file_out *keep) {
     arena *a = arena_new();
+    progress shown = progress_begin("reading examples", p->quiet);
     const bool pairs = p->s->objective->rows == WANTS_PAIRS;
     const source_options o = {.kinds = pairs ? KIND(EXAMPLE_PREFERENCE)
                                              : KIND(EXAMPLE_TEXT) | KIND(EXAMPLE_MESSAGES) | KIND(EXAMPLE_PROMPT_COMPLETION)};
@@ -332,8 +397,14 @@ static bool add_source(preparing *p, const char *spec, file_out *keep) {
         if (ok) {
             p->r->counts.examples++;
             count_duplicate(p, example_hash(&x));
+            p->r->counts.turns += x.kind != EXAMPLE_TEXT;
             ok = (!keep || keep_example(keep, &x, p->e)) && (pairs ? add_pair(one, p, &x) : add_sft(one, p, &x));
             if (!ok && p->e->code) err_prefix(p->e, "%s, example %lld", spec, (long long)x.row + 1);
+            if (ok && p->r->counts.examples % 64 == 0) {
+                const int64_t bytes = source_describe(s)->bytes;
+                progress_show(&shown, (double)source_position(s), (double)(bytes > 0 ? bytes : 1), NULL);
+                if (sys_stop_requested()) ok = err_set(p->e, ERR_STOPPED, "stopped while reading %s", spec);
+            }
         }
         arena_free(one);
         if (!ok) break;
@@ -342,7 +413,9 @@ static bool add_source(preparing *p, const char *spec, file_out *keep) {
     return p->e->code == ERR_NONE;
 }
 
-rows *rows_prepare(arena *a, const model *m, const train_settings *s, const char *folder, file_out *keep, err *e) {
+rows *rows_prepare(arena *a, const model *m, const train_settings *s, const char *folder, const rows_how *how, err *e) {
+    static const rows_how plainly = {.quiet = true};
+    if (!how) how = &plainly;
     if (!m->tokenizer) return err_null(e, ERR_INPUT, "%s has no tokenizer, so words cannot become ids", m->path);
     if (s->o.assistant_only_loss && m->chat && !chat_template_has_generation(m->chat))
         return err_null(e, ERR_REFUSED,
@@ -351,7 +424,9 @@ rows *rows_prepare(arena *a, const model *m, const train_settings *s, const char
                         m->path);
     rows *r = arena_new_of(a, rows);
     arena_defer(a, free_rows, r);
-    preparing p = {.m = m, .s = s, .r = r, .e = e};
+    preparing p = {.m = m, .s = s, .r = r, .quiet = how->quiet, .e = e};
+    collect_ends(&p);
+    r->counts.end = p.ends ? p.end[p.ends - 1] : -1;
     char *path = path_join(a, folder, arena_printf(a, ".rows-%d", (int)getpid()));
     r->pairs = s->objective->rows == WANTS_PAIRS;
     if (s->o.packing) {
@@ -361,7 +436,8 @@ rows *rows_prepare(arena *a, const model *m, const train_settings *s, const char
     }
     if (!file_out_open(&p.out, path, e)) return NULL;
     bool ok = true;
-    for (int i = 0; ok && i < s->o.data.count; i++) ok = add_source(&p, s->o.data.item[i], keep);
+    if (how->kept) ok = add_source(&p, arena_printf(a, "examples:%s", how->kept), NULL);
+    for (int i = 0; ok && !how->kept && i < s->o.data.count; i++) ok = add_source(&p, s->o.data.item[i], how->keep);
     ok = ok && flush(&p);
     if (p.waiting) arena_free(p.waiting->a);
     if (ok) ok = file_out_commit(&p.out, e);
@@ -373,28 +449,52 @@ rows *rows_prepare(arena *a, const model *m, const train_settings *s, const char
     return ok ? r : NULL;
 }
 
-bool rows_refuse(const rows *r, const model *m, const train_settings *s, err *e) {
-    const row_counts *c = &r->counts;
-    (void)s;
-    if (!c->examples) return err_set(e, ERR_REFUSED, "the data hold no examples");
-    if (!r->count)
+/* The end of a turn, which a model that is to answer must learn to write. Plain text has no turns: it is only told. */
+static bool ends_are_learned(const row_counts *c, const char *end, err *e) {
+    if (c->ends_trained) return true;
+    if (c->turns && c->ends)
         return err_set(
             e, ERR_REFUSED,
-            "none of %lld examples is left: every one is empty, masked, or longer than max_length with its prompt alone",
-            (long long)c->examples);
-    if (!c->trained_tokens)
-        return err_set(e, ERR_REFUSED, "no token would be trained: every row is masked from its second token on");
-    if (c->double_bos)
+            "the end of a turn ('%s') stands %lld times in the rows but is never trained, so the model would not learn "
+            "to stop: the template leaves it out of {%% generation %%}",
+            end, (long long)c->ends);
+    if (c->turns && c->truncated)
         return err_set(e, ERR_REFUSED,
-                       "row %lld begins with two BOS tokens: the text (or template) writes one and the tokenizer adds another; "
-                       "take it out of the text",
-                       (long long)c->double_bos);
-    if (c->ends && !c->ends_trained)
-        return err_set(e, ERR_REFUSED,
-                       "the end token '%.*s' stands in the rows but is never trained, so the model would not learn to stop "
-                       "(max_length cuts it off, or the template leaves it out of {%% generation %%})",
-                       STR_ARG(tokenizer_token(m->tokenizer, tokenizer_eos(m->tokenizer))));
+                       "the end of a turn ('%s') is never trained, so the model would not learn to stop: max_length cuts it off "
+                       "(%lld rows are cut, the longest kept has %lld tokens); raise max_length",
+                       end, (long long)c->truncated, (long long)c->longest);
+    log_warning("no token that ends %s ('%s') stands in the rows: the model will not learn where to stop",
+                c->turns ? "a turn" : "a text", end);
     return true;
+}
+
+bool rows_refuse(const rows *r, const model *m, const train_settings *s, err *e) {
+    const row_counts *c = &r->counts;
+    arena *a = arena_new();
+    const int64_t batch = s->o.per_device_train_batch_size * s->o.gradient_accumulation_steps, unit = r->pairs ? 2 : 1;
+    const int eos = tokenizer_eos(m->tokenizer);
+    const char *end = c->end >= 0 ? str_copy(a, tokenizer_token(m->tokenizer, c->end))
+                      : eos >= 0  ? str_copy(a, tokenizer_token(m->tokenizer, eos))
+                                  : "none is known";
+    bool ok = false;
+    if (!c->examples) err_set(e, ERR_REFUSED, "the data hold no examples");
+    else if (!r->count)
+        err_set(e, ERR_REFUSED,
+                "none of %lld examples is left: each is empty, masked, or longer than max_length with its prompt "
+                "alone (%s)",
+                (long long)c->examples, row_numbers_text(a, &c->dropped_rows));
+    else if (!c->trained_tokens || c->untrained.count >= batch || c->untrained.count * unit >= r->count)
+        err_set(e, ERR_REFUSED, "a batch would have no token to train: every token is masked in %s",
+                row_numbers_text(a, &c->untrained));
+    else if (c->double_bos.count)
+        err_set(
+            e, ERR_REFUSED,
+            "two BOS tokens ('%.*s') begin %s: the text (or template) writes one and the tokenizer adds another; take it out of "
+            "the text",
+            STR_ARG(tokenizer_token(m->tokenizer, tokenizer_bos(m->tokenizer))), row_numbers_text(a, &c->double_bos));
+    else ok = ends_are_learned(c, end, e);
+    arena_free(a);
+    return ok;
 }
 
 static void put_ids(json_writer *w, const char *key, const int32_t *ids, int from, int to) {

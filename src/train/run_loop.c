@@ -7,9 +7,49 @@
 
 #include "base/log.h"
 #include "base/sys.h"
+#include "base/version.h"
 #include "train/loop.h"
 
 /* ---- config.json ------------------------------------------------------------------------------------------------------------------------- */
+
+/* What the run starts from; unset, the reference is the policy's start. */
+static bool put_hashes(json_writer *w, const train_settings *s, err *e) {
+    const char *const reference = s->o.reference ? s->o.reference : s->objective->reference ? s->o.base : NULL;
+    const char *const paths[] = {s->o.base, reference};
+    static const char *const keys[] = {"base_sha256", "reference_sha256"};
+    sha256_text hash;
+    for (int i = 0; i < 2; i++) {
+        model m = {.path = paths[i]};
+        if (!paths[i]) continue;
+        if (i == 0 || s->o.reference) /* else it is the one just computed */
+            if (!model_hash(&m, hash, e)) return false;
+        json_key(w, keys[i]), json_put_cstr(w, hash);
+    }
+    if (!s->o.adapter) return true;
+    arena *a = arena_new();
+    const bool ok = file_sha256(path_join(a, s->o.adapter, "adapter_model.safetensors"), hash, e);
+    if (ok) json_key(w, "adapter_sha256"), json_put_cstr(w, hash);
+    arena_free(a);
+    return ok;
+}
+
+/* A run goes on only from the very weights that it began with. */
+static bool same_start(arena *a, const run *r, const train_settings *s, err *e) {
+    const json *config = run_config(a, r, e);
+    const char *const paths[] = {s->o.base, s->o.reference};
+    static const char *const keys[] = {"base_sha256", "reference_sha256"};
+    for (int i = 0; config && i < 2; i++) {
+        sha256_text hash;
+        model m = {.path = paths[i]};
+        const str kept = json_get_text(config, keys[i], STR(""));
+        if (!paths[i] || !kept.len) continue;
+        if (!model_hash(&m, hash, e)) return false;
+        if (!str_is(kept, hash))
+            return err_set(e, ERR_CONFLICT, "%s is not the file this run began with (SHA-256 %.12s..., then %.12s...)", paths[i],
+                           hash, kept.ptr);
+    }
+    return config != NULL;
+}
 
 bool train_create(arena *a, const train_settings *s, const char *dir, run *out, err *e) {
     buf config = {0};
@@ -19,16 +59,8 @@ bool train_create(arena *a, const train_settings *s, const char *dir, run *out, 
     json_open(&w, '{');
     json_key(&w, "objective"), json_put_cstr(&w, s->objective->name);
     json_key(&w, "created"), json_put_cstr(&w, now);
-    const char *const paths[2] = {s->o.base, s->o.reference};
-    static const char *const keys[2] = {"base_sha256", "reference_sha256"};
-    bool ok = true;
-    for (int i = 0; ok && i < 2; i++) {
-        sha256_text hash;
-        model m = {.path = paths[i]};
-        if (!paths[i]) continue;
-        ok = model_hash(&m, hash, e);
-        json_key(&w, keys[i]), json_put_cstr(&w, hash);
-    }
+    json_key(&w, "fettle"), json_put_cstr(&w, FETTLE_VERSION);
+    bool ok = put_hashes(&w, s, e);
     json_key(&w, "options"), resolve_put_json(&w, &s->from);
     json_key(&w, "origin"), json_open(&w, '{');
     for (int i = 0; i < s->from.origins; i++) json_key(&w, s->from.origin[i].key), json_put_cstr(&w, s->from.origin[i].source);
@@ -43,7 +75,7 @@ bool train_create(arena *a, const train_settings *s, const char *dir, run *out, 
 bool train_reopen(arena *a, const char *dir, train_settings **out, run *r, err *e) {
     if (!run_open(a, dir, r, e)) return false;
     const json *c = run_config(a, r, e);
-    return c && train_settings_begin(a, str_copy(a, json_get_text(c, "objective", STR("?"))), out, e) &&
+    return c && run_lock(r, e) && train_settings_begin(a, str_copy(a, json_get_text(c, "objective", STR("?"))), out, e) &&
            resolve_set_json(a, &(*out)->from, json_get(c, "options"), "config.json", e);
 }
 
@@ -61,7 +93,7 @@ static bool log_metrics(run *r, const trainer *t, const step_result *s, double e
     for (int i = 0; i < s->metrics.count; i++)
         json_key(&w, s->metrics.item[i].name), json_put_real(&w, s->metrics.item[i].sum / s->metrics.item[i].weight);
     json_key(&w, "num_tokens"), json_put_real(&w, t->num_tokens);
-    if (objective_needs(t->s->objective, t->s->own) & NEEDS(COLUMN_REF_LOGP)) json_key(&w, "drift"), json_put_real(&w, s->drift);
+    if (t->s->objective->reference) json_key(&w, "drift"), json_put_real(&w, s->drift);
     json_close(&w);
     const bool ok = run_metric(r, buf_str(&line), e);
     if (as_json) printf("%.*s\n", STR_ARG(buf_str(&line))), fflush(stdout);
@@ -191,57 +223,77 @@ static bool begin_again(arena *a, run *r, trainer *t, err *e) {
     return trainer_load(t, folder, step, e) && run_rewind(r, step, e);
 }
 
-/* Where the examples come from and go to: a run that has its own reads them again, whatever became of the data; else they are kept. */
-static bool open_rows(arena *a, const train_settings *s, const run *r, trainer *t, err *e) {
-    char *path = r ? path_join(a, r->path, "examples.jsonl") : NULL;
-    if (!path) return trainer_open(a, s, NULL, sys_temporary(), NULL, t, e);
-    if (file_exists(path)) return trainer_open(a, s, arena_printf(a, "examples:%s", path), r->path, NULL, t, e);
-    file_out keep;
-    if (!file_out_open(&keep, path, e)) return false;
-    if (trainer_open(a, s, NULL, r->path, &keep, t, e)) return file_out_commit(&keep, e);
-    file_out_abandon(&keep);
-    return false;
+static void print_json(trainer *t, const preflight *p) {
+    buf out = {0};
+    json_writer w = json_writer_on(&out, true);
+    preflight_put_json(&w, t, p);
+    printf("%.*s\n", STR_ARG(buf_str(&out)));
+    buf_free(&out);
 }
 
-static void show_preflight(const trainer *t, const preflight *p, const train_how *how) {
-    if (how->preview && how->json) {
-        buf out = {0};
-        json_writer w = json_writer_on(&out, true);
-        preflight_put_json(&w, t, p);
-        printf("%.*s\n", STR_ARG(buf_str(&out)));
-        buf_free(&out);
-    } else if (how->preview) {
-        preflight_print(stdout, p);
-        preflight_print_batch(stdout, t);
-    } else if (!how->quiet) preflight_print(stderr, p);
-}
-
-/* All that can be known before step 1; what cannot work is refused in the order in which it costs to find out. */
-static bool make_ready(arena *a, const train_settings *s, const run *r, const train_how *how, trainer *t, err *e) {
-    preflight p;
-    if (!train_settings_check(s, e) || !open_rows(a, s, r, t, e)) return false;
-    if (!how->json && (how->preview || !how->quiet)) preflight_print_counts(how->preview ? stdout : stderr, t);
-    const bool read = how->preview || !how->quiet; /* somebody wants to know how long it takes */
-    if (!rows_refuse(t->rows, t->text, s, e) || !preflight_memory(t, &p, e) || !trainer_models(t, e) ||
-        (read && !preflight_time(t, &p, e)))
+/* Pre-flight: everything is read and checked; says what was found, or refuses. */
+static bool get_ready(arena *a, const train_settings *s, run *r, const train_how *how, const rows_how *from, trainer *t,
+                      preflight *p, err *e) {
+    FILE *out = how->preview ? stdout : stderr;
+    const bool talks = how->preview ? !how->json : !how->quiet;
+    if (!train_settings_check(s, e) || (how->resume && !same_start(a, r, s, e)) ||
+        !trainer_open(a, s, how->preview ? sys_scratch() : r->path, from, t, e))
         return false;
-    show_preflight(t, &p, how);
+    if (talks) preflight_print_counts(out, t);
+    if (!rows_refuse(t->rows, t->text, s, e) || !preflight_memory(t, p, e) || !trainer_models(t, e) ||
+        ((how->preview || !how->quiet) && !preflight_time(t, p, e)))
+        return false;
+    if (talks) preflight_print(out, p);
+    if (how->preview && how->json) print_json(t, p);
+    else if (how->preview) preflight_print_batch(out, t);
     return true;
 }
 
-static bool run_ready(arena *a, run *r, trainer *t, const train_how *how, err *e) {
+/* What stood on the terminal before step 1 stands in the log too. */
+static void log_ready(const run *r, const trainer *t, const preflight *p) {
+    FILE *out = fdopen(dup(r->log_fd), "a");
+    if (!out) return;
+    preflight_print_counts(out, t);
+    preflight_print(out, p);
+    fclose(out);
+}
+
+static bool go(arena *a, run *r, trainer *t, const train_how *how, const preflight *p, err *e) {
     step_result last = {0};
-    const bool ok = (!how->resume || begin_again(a, r, t, e)) && run_begin(r, t->steps, e) && run_steps(a, r, t, how, &last, e);
-    if ((!ok && e->code != ERR_DIVERGED) || !t->step || !isfinite(last.loss)) return ok;
+    bool ok = (!how->resume || begin_again(a, r, t, e)) && run_begin(r, t->steps, e);
+    if (ok) log_ready(r, t, p);
+    ok = ok && run_steps(a, r, t, how, &last, e);
+    if ((!ok && e->code != ERR_DIVERGED) || t->step == 0 || !isfinite(last.loss)) return ok;
     err again = {0};
     return save_result(a, r, t, &last, ok ? e : &again) && ok;
 }
 
+/* The examples stand in the run folder, whole, before the first step; what finds them there reads them again. */
+static bool run_in_folder(arena *a, const train_settings *s, run *r, const train_how *how, trainer *t, err *e) {
+    const char *path = path_join(a, r->path, "examples.jsonl");
+    const bool there = file_exists(path);
+    file_out keep;
+    preflight p = {0};
+    const rows_how from = {.kept = there ? path : NULL, .keep = there ? NULL : &keep, .quiet = how->quiet};
+    if (!there && !file_out_open(&keep, path, e)) return false;
+    const bool ready = get_ready(a, s, r, how, &from, t, &p, e);
+    if (!there && !ready) file_out_abandon(&keep);
+    return ready && (there || file_out_commit(&keep, e)) && go(a, r, t, how, &p, e);
+}
+
 bool train_run(arena *a, const train_settings *s, run *r, const train_how *how, err *e) {
     trainer t = {0};
-    const bool ok = make_ready(a, s, r, how, &t, e) && (how->preview || run_ready(a, r, &t, how, e));
-    if (r && !how->preview) {
+    preflight p = {0};
+    bool ok;
+    if (how->preview) ok = get_ready(a, s, NULL, how, &(rows_how){.quiet = how->quiet || how->json}, &t, &p, e);
+    else if (!run_lock(r, e)) return false;
+    else if (how->resume && r->status == RUN_DONE) {
+        run_release(r);
+        return err_set(e, ERR_CONFLICT, "%s is finished, at step %lld of %lld; its model is %s/model", r->path,
+                       (long long)r->step, (long long)r->steps, r->path);
+    } else {
         err ignored = {0};
+        ok = run_in_folder(a, s, r, how, &t, e);
         run_end(r, ok ? RUN_DONE : e->code == ERR_STOPPED ? RUN_STOPPED : RUN_FAILED, ok ? NULL : e->text, ok ? e : &ignored);
     }
     if (t.pool) trainer_close(&t);

@@ -18,8 +18,7 @@ int64_t trainer_steps_per_epoch(const trainer *t) {
     return (micros + t->s->o.gradient_accumulation_steps - 1) / t->s->o.gradient_accumulation_steps;
 }
 
-/* The unit at a place of the order of this epoch. */
-static int64_t unit_at(trainer *t, int64_t epoch, int64_t place) {
+int64_t trainer_unit(trainer *t, int64_t epoch, int64_t place) {
     if (strcmp(t->s->o.train_sampling_strategy, "random") != 0) return place;
     if (!t->order || t->order_epoch != epoch) {
         if (!t->order) t->order = arena_array(t->arena, int32_t, t->units);
@@ -389,7 +388,7 @@ bool trainer_step(trainer *t, step_result *out, err *e) {
     arena *a = arena_new();
     int64_t *index = arena_array(a, int64_t, units * unit);
     for (int64_t i = 0; i < units; i++) {
-        const int64_t u = unit_at(t, epoch, begin + i);
+        const int64_t u = trainer_unit(t, epoch, begin + i);
         for (int k = 0; k < unit; k++) index[i * unit + k] = u * unit + k;
     }
     *out = (step_result){0};

@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "data/data.h"
 #include "model/model.h"
 #include "run/run.h"
@@ -70,17 +71,31 @@ static inline bool row_trains(const row *r, int k) { return r->mask[k] == MASK_T
 
 typedef struct rows rows; /* a prepared data set, on disk (a temporary file in the run folder or $TMPDIR), mapped */
 
+/* Which rows of the data something was found in: how many, and the numbers (from 1) of the first. */
+enum { ROW_NUMBERS = 8 };
+typedef struct {
+    int64_t count, last, first[ROW_NUMBERS];
+} row_numbers;
+const char *row_numbers_text(arena *a, const row_numbers *n); /* "rows 3, 7, 12 and 5 more" */
+
 typedef struct {
     int64_t examples, rows, pairs, dropped, truncated, duplicates, empty, masked_tokens, trained_tokens, tokens, longest;
-    int64_t longest_document;   /* of packed rows; else longest */
-    int64_t double_bos;         /* the first row with two, from 1; 0: none */
-    int64_t ends, ends_trained; /* end-of-turn tokens, and how many of them are trained */
+    int64_t longest_document;                        /* of packed rows; else longest */
+    int64_t ends, ends_trained;                      /* end-of-turn tokens, and how many of them are trained */
+    int64_t turns;                                   /* examples that have turns: all but plain text */
+    int32_t end;                                     /* the token that ends a turn; -1: none is known */
+    row_numbers dropped_rows, double_bos, untrained; /* untrained: kept, though no token of them is trained */
 } row_counts;
 
 /* Reads every example of every source, tokenises, masks, truncates as TRL's trainer of that objective does, writes the rows to a
- * temporary file in `folder` that is mapped and already unlinked. keep: NULL, or examples are written there in TRL's types. Of the
- * model only path, tokenizer and chat template are used. */
-rows *rows_prepare(arena *a, const model *m, const train_settings *s, const char *folder, file_out *keep, err *e);
+ * temporary file in `folder` that is mapped and already unlinked. Of the model only path, tokenizer and chat template are used.
+ * how NULL: plainly, without a word. */
+typedef struct {
+    file_out *keep;   /* NULL, or examples are written there in TRL's types */
+    const char *kept; /* NULL, or such a file, which is read instead of the settings' data */
+    bool quiet;
+} rows_how;
+rows *rows_prepare(arena *a, const model *m, const train_settings *s, const char *folder, const rows_how *how, err *e);
 /* What would go wrong with them, in words; false with e filled. */
 bool rows_refuse(const rows *r, const model *m, const train_settings *s, err *e);
 int64_t rows_count(const rows *r); /* sequences; a pair is two neighbours: chosen, rejected */

@@ -74,17 +74,14 @@ bool trainer_weights(trainer *t, err *e) {
     return true;
 }
 
-bool trainer_open(arena *a, const train_settings *s, const char *examples, const char *folder, file_out *keep, trainer *t,
-                  err *e) {
+bool trainer_open(arena *a, const train_settings *s, const char *folder, const rows_how *how, trainer *t, err *e) {
     const train_options *o = &s->o;
-    train_settings own = *s;
     *t = (trainer){
         .arena = a, .s = s, .compute = strcmp(o->dtype, "float32") == 0 ? COMPUTE_F32 : COMPUTE_BF16, .pool = pool_new()};
-    if (examples) own.o.data = (opt_list){&examples, 1};
     if (!(t->backend = backend_open(NULL, e))) return false;
     arena_defer(a, close_backend, t->backend);
     if (!(t->text = model_open_text(a, o->base, &(model_options){.chat_template = o->chat_template}, e)) ||
-        !(t->rows = rows_prepare(a, t->text, &own, folder, keep, e)))
+        !(t->rows = rows_prepare(a, t->text, s, folder, how, e)))
         return false;
     t->units = rows_count(t->rows) / (s->objective->rows == WANTS_PAIRS ? 2 : 1);
     t->per_micro = o->per_device_train_batch_size;
