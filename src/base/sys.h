@@ -12,7 +12,7 @@
 double sys_seconds(void);      /* monotonic */
 void sys_date(char out[32]);   /* 2026-11-24T13:05:00Z */
 size_t sys_memory_total(void); /* bytes; the smaller of the machine's and the cgroup's limit */
-size_t sys_memory_available(void);
+size_t sys_memory_available(void); /* of the machine, the cgroup, and FETTLE_MEMORY_MB: the smallest */
 size_t sys_memory_resident(void); /* of this process, anonymous pages only (mapped files left out) */
 size_t sys_memory_peak(void);     /* VmHWM of this process */
 int sys_threads(void);            /* FETTLE_THREADS, else the cores we may run on */

@@ -17,6 +17,8 @@ typedef struct {
     const train_settings *s;
     backend *backend;
     compute_type compute;
+    model *sized;              /* the policy's sizes, tokenizer and template, before any weight is read */
+    size_t reference_bytes;    /* of a reference of its own */
     model *policy, *reference; /* reference NULL: the policy without its adapter, or none */
     adapter *adapter, *reference_adapter;
     trained *weights;
@@ -43,8 +45,22 @@ typedef struct {
 
 bool trainer_open(arena *a, const train_settings *s, const char *folder, const rows_how *how, trainer *t, err *e);
 void trainer_close(trainer *t);
-/* The optimiser's part of the memory, and what activations of the largest piece need: measured, nothing is computed. */
-size_t trainer_measure(trainer *t, size_t *weights);
+/* Opens the models that trainer_open has only measured. */
+bool trainer_load_models(trainer *t, err *e);
+
+/* Memory (measure.c): settings that decide it, and what they need. Nothing is computed, no weight is read. */
+typedef struct {
+    int64_t micro_batch_tokens, max_length;
+    bool gradient_checkpointing, lora;
+} memory_plan;
+typedef struct {
+    size_t weights, activations; /* weights: with optimiser state and reference */
+} memory_need;
+memory_plan trainer_plan(const trainer *t); /* of the settings */
+bool trainer_need(trainer *t, const memory_plan *p, memory_need *out, err *e);
+/* The nearest settings that need no more than `room`, as flags; NULL: none does. */
+const char *trainer_advice(arena *a, trainer *t, size_t room);
+
 /* The unit (row or pair) at a place of an epoch, from 0. */
 int64_t trainer_unit(trainer *t, int64_t epoch, int64_t place);
 bool trainer_step(trainer *t, step_result *out, err *e);

@@ -154,7 +154,7 @@ static void print_first(FILE *out, trainer *t) {
     const int64_t n = first_batch(t, batch);
     for (int64_t i = 0; i < n; i++) {
         fprintf(out, "\n--- row %lld%s (%d tokens)\n", (long long)batch[i].example + 1, role_of(&batch[i]), batch[i].length);
-        print_row(out, t->policy->tokenizer, &batch[i], color);
+        print_row(out, t->sized->tokenizer, &batch[i], color);
     }
     if (t->per_micro > PREVIEW_UNITS && t->units > PREVIEW_UNITS)
         fprintf(out, "\n(%d of %lld of the first batch)\n", PREVIEW_UNITS, (long long)t->per_micro);
@@ -175,7 +175,7 @@ static void put_first(json_writer *w, trainer *t) {
             const bool learned = from > 0 && r->mask[from];
             if (k < r->length && (r->mask[k] != 0) == learned) continue;
             buf text = {0};
-            tokenizer_decode(t->policy->tokenizer, r->ids + from, k - from, false, &text);
+            tokenizer_decode(t->sized->tokenizer, r->ids + from, k - from, false, &text);
             json_open(w, '{');
             json_key(w, "text"), json_put_text(w, buf_str(&text));
             json_key(w, "trained"), json_put_bool(w, learned);
@@ -189,25 +189,32 @@ static void put_first(json_writer *w, trainer *t) {
     json_close(w);
 }
 
+static bool refuse_memory(trainer *t, const preflight *p, err *e) {
+    arena *a = arena_new();
+    const char *advice = trainer_advice(a, t, p->memory_free);
+    err_set(e, ERR_REFUSED, "needs %.2f GB, %.2f GB are free (weights and optimiser %.2f, activations %.2f): %s%s",
+            (double)p->memory_needed / 1e9, (double)p->memory_free / 1e9, (double)p->weights / 1e9, (double)p->activations / 1e9,
+            advice ? "it fits with " : "no setting makes it fit; take a smaller model", advice ? advice : "");
+    arena_free(a);
+    return false;
+}
+
 static bool preflight_of(trainer *t, preflight *p, err *e) {
     const machine_peak peak = backend_peak(t->backend);
     const double tokens = (double)rows_counts(t->rows)->tokens / (double)(t->units ? t->units : 1) * (double)t->per_step,
-                 N = (double)model_parameter_count(t->policy);
-    p->activations = trainer_measure(t, &p->weights);
+                 N = (double)model_parameter_count(t->sized);
+    const memory_plan plan = trainer_plan(t);
+    memory_need need;
+    if (!trainer_need(t, &plan, &need, e)) return false;
+    p->activations = need.activations;
+    p->weights = need.weights;
     p->memory_needed = p->weights + p->activations;
     p->memory_free = sys_memory_available() + sys_memory_resident();
     p->steps = t->steps;
     p->tokens_per_step = (int64_t)tokens;
-    p->seconds = (double)t->steps * tokens * N * (t->adapter ? 4 : 6) /
+    p->seconds = (double)t->steps * tokens * N * (t->s->o.use_peft || t->s->o.adapter ? 4 : 6) /
                  (0.35 * (t->compute == COMPUTE_BF16 ? peak.bf16_flops : peak.f32_flops));
-    if (p->memory_needed <= p->memory_free) return true;
-    const char *advice = !t->adapter                        ? "--use-peft (LoRA)"
-                         : t->s->o.micro_batch_tokens > 512 ? "--micro-batch-tokens 512"
-                         : !t->s->o.gradient_checkpointing  ? "--gradient-checkpointing"
-                                                            : "a smaller --max-length or model";
-    return err_set(e, ERR_REFUSED, "needs %.2f GB, %.2f GB are free (weights and optimiser %.2f, activations %.2f): try %s",
-                   (double)p->memory_needed / 1e9, (double)p->memory_free / 1e9, (double)p->weights / 1e9,
-                   (double)p->activations / 1e9, advice);
+    return p->memory_needed <= p->memory_free || refuse_memory(t, p, e);
 }
 
 static void print_preflight(FILE *out, const preflight *p) {
@@ -405,7 +412,7 @@ static bool get_ready(arena *a, const train_settings *s, run *r, const train_how
         !trainer_open(a, s, how->preview ? sys_scratch() : r->path, from, t, e))
         return false;
     if (talks) print_counts(out, t);
-    if (!rows_refuse(t->rows, t->policy, s, e) || !preflight_of(t, p, e)) return false;
+    if (!rows_refuse(t->rows, t->sized, s, e) || !preflight_of(t, p, e)) return false;
     if (talks) print_preflight(out, p);
     if (how->preview && how->json) put_preflight(t, p);
     else if (how->preview) print_first(out, t);
@@ -423,7 +430,7 @@ static void log_ready(const run *r, const trainer *t, const preflight *p) {
 
 static bool go(arena *a, run *r, trainer *t, const train_how *how, const preflight *p, err *e) {
     step_result last = {0};
-    bool ok = (!how->resume || begin_again(a, r, t, e)) && run_begin(r, t->steps, e);
+    bool ok = trainer_load_models(t, e) && (!how->resume || begin_again(a, r, t, e)) && run_begin(r, t->steps, e);
     if (ok) log_ready(r, t, p);
     ok = ok && run_steps(a, r, t, how, &last, e);
     if ((!ok && e->code != ERR_DIVERGED) || t->step == 0 || !isfinite(last.loss)) return ok;

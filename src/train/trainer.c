@@ -70,20 +70,34 @@ static bool open_reference(trainer *t, err *e) {
     return fresh || (t->reference_adapter = adapter_open(t->arena, t->policy, o->adapter, false, e)) != NULL;
 }
 
+/* A reference of its own reads the policy's tokens, so its vocabulary must be the same. */
+static bool measure_reference(trainer *t, err *e) {
+    const char *path = t->s->o.reference;
+    const model_options sizes = {.compute = t->compute, .measure = true, .no_text = true};
+    if (!path || !t->s->objective->reference) return true;
+    const model *m = model_open(t->arena, t->backend, path, &sizes, e);
+    if (!m) return false;
+    t->reference_bytes = model_weight_bytes(m);
+    return m->config.vocab == t->sized->config.vocab ||
+           err_set(e, ERR_REFUSED, "the reference %s has %d tokens, the model %d: they do not read the same text", path,
+                   m->config.vocab, t->sized->config.vocab);
+}
+
 bool trainer_open(arena *a, const train_settings *s, const char *folder, const rows_how *how, trainer *t, err *e) {
     const train_options *o = &s->o;
     *t = (trainer){
         .arena = a, .s = s, .compute = strcmp(o->dtype, "float32") == 0 ? COMPUTE_F32 : COMPUTE_BF16, .pool = pool_new()};
     if (!(t->backend = backend_open(NULL, e))) return false;
     arena_defer(a, close_backend, t->backend);
-    const model_options m = {.compute = t->compute, .train = !o->use_peft && !o->adapter, .chat_template = o->chat_template};
-    if (!(t->policy = model_open(a, t->backend, o->base, &m, e)) || !(t->rows = rows_prepare(a, t->policy, s, folder, how, e)))
+    const model_options m = {
+        .compute = t->compute, .train = !o->use_peft && !o->adapter, .measure = true, .chat_template = o->chat_template};
+    if (!(t->sized = model_open(a, t->backend, o->base, &m, e)) || !measure_reference(t, e) ||
+        !(t->rows = rows_prepare(a, t->sized, s, folder, how, e)))
         return false;
-    if (t->policy->config.positions && rows_counts(t->rows)->longest > t->policy->config.positions &&
-        (!o->max_length || o->max_length > t->policy->config.positions))
+    if (t->sized->config.positions && rows_counts(t->rows)->longest > t->sized->config.positions &&
+        (!o->max_length || o->max_length > t->sized->config.positions))
         return err_set(e, ERR_REFUSED, "the longest row has %lld tokens, the model knows %d positions: set max_length",
-                       (long long)rows_counts(t->rows)->longest, t->policy->config.positions);
-    if (!trainer_weights(t, e) || !open_reference(t, e)) return false;
+                       (long long)rows_counts(t->rows)->longest, t->sized->config.positions);
     t->units = rows_count(t->rows) / (s->objective->rows == WANTS_PAIRS ? 2 : 1);
     t->per_micro = o->per_device_train_batch_size;
     t->per_step = t->per_micro * o->gradient_accumulation_steps;
@@ -93,43 +107,21 @@ bool trainer_open(arena *a, const train_settings *s, const char *folder, const r
     return true;
 }
 
+bool trainer_load_models(trainer *t, err *e) {
+    const train_options *o = &t->s->o;
+    const model_options m = {.compute = t->compute, .train = t->sized->parameters->w->grad != NULL, .no_text = true};
+    if (!(t->policy = model_open(t->arena, t->backend, o->base, &m, e))) return false;
+    t->policy->tokenizer = t->sized->tokenizer;
+    t->policy->chat = t->sized->chat;
+    t->policy->generation = t->sized->generation;
+    return trainer_weights(t, e) && open_reference(t, e);
+}
+
 void trainer_close(trainer *t) {
     for (int64_t i = 0; t->reference_logp && i < rows_count(t->rows); i++) memory_release(t->reference_logp[i]);
     t->reference_logp = NULL;
     pool_free(t->pool);
     t->pool = NULL;
-}
-
-/* ---- memory -------------------------------------------------------------------------------------------------------------------------- */
-
-size_t trainer_measure(trainer *t, size_t *weights) {
-    const int pairs = t->s->objective->rows == WANTS_PAIRS ? 2 : 1;
-    int64_t tokens = t->s->o.micro_batch_tokens, longest = rows_counts(t->rows)->longest;
-    if (t->s->o.max_length && longest > t->s->o.max_length) longest = t->s->o.max_length;
-    if (tokens < pairs * longest) tokens = pairs * longest;
-    if (tokens > rows_counts(t->rows)->tokens) tokens = rows_counts(t->rows)->tokens;
-    const int T = (int)tokens;
-    arena *a = arena_new();
-    int32_t *ids = arena_array(a, int32_t, T), *position = arena_array(a, int32_t, T);
-    const span one = {.length = T, .parent = -1};
-    const layout l = {T, 1, &one, position};
-    pool *measured = pool_new();
-    tape *tp = tape_new(
-        t->backend, measured,
-        (tape_options){.compute = t->compute, .grad = true, .measure = true, .recompute = t->s->o.gradient_checkpointing});
-    tensor *h = op_rows(tp, model_forward(t->policy, tp, &(model_batch){ids, &l}, t->adapter), ids, T);
-    tensor *y = op_logp(tp, h, t->policy->head, t->policy->head_bias, &(logp_form){.target = ids});
-    op_logp_seed(tp, y, arena_array(a, float, T), NULL, NULL);
-    tape_backward(tp);
-    tape_free(tp);
-    const size_t activations =
-        pool_peak(measured) + (size_t)t->policy->config.vocab * 256 * 6; /* the head's chunk: logits and their rounded copy */
-    pool_free(measured);
-    arena_free(a);
-    *weights = model_weight_bytes(t->policy) + (t->reference ? model_weight_bytes(t->reference) : 0);
-    for (int i = 0; i < t->count; i++)
-        *weights += 16 * (size_t)t->weights[i].w->rows * (size_t)t->weights[i].w->cols; /* master, gradient, two moments */
-    return activations;
 }
 
 /* ---- state ------------------------------------------------------------------------------------------------------------------------------ */
