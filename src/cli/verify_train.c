@@ -192,8 +192,9 @@ static void run_curve(arena *a, const char *folder) {
     err e = {0};
     program_result r;
     if (open_curve(a, &c, &v) && compare_rows(a, &c, &v)) {
-        const char *words[WORDS_MOST + WORDS_BEFORE] = {
-            "train", c.objective, "--base", base_of(a, &c), "--data", path_join(a, folder, "data.jsonl"), "--output", c.run, "--quiet"};
+        const char *words[WORDS_MOST + WORDS_BEFORE] = {"train",        c.objective, "--base",
+                                                        base_of(a, &c), "--data",    path_join(a, folder, "data.jsonl"),
+                                                        "--output",     c.run,       "--quiet"};
         memcpy(words + 9, c.words, (size_t)c.count * sizeof *words);
         dir_remove(c.run, &e);
         if (!program_run(a, words, STR(""), &r, &e)) verdict_fail(&v, "%s", e.text);

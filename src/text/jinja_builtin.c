@@ -346,11 +346,13 @@ static jvalue formatted(run *r, jvalue x, str spec) {
     char align = 0, number[16] = "%";
     size_t at = 0;
     const size_t first = utf8_next(spec, 0, &c);
-    if (spec.len > first && strchr("<>^", spec.ptr[first])) fill = str_slice(spec, 0, first), align = spec.ptr[first], at = first + 1;
+    if (spec.len > first && strchr("<>^", spec.ptr[first]))
+        fill = str_slice(spec, 0, first), align = spec.ptr[first], at = first + 1;
     else if (spec.len && strchr("<>^", spec.ptr[0])) align = spec.ptr[at++];
     if (at < spec.len && spec.ptr[at] == '0') fill = STR("0"), align = align ? align : '>', at++;
     int64_t width = 0, precision = -1;
-    for (; at < spec.len && spec.ptr[at] >= '0' && spec.ptr[at] <= '9' && width < 100000; at++) width = 10 * width + spec.ptr[at] - '0';
+    for (; at < spec.len && spec.ptr[at] >= '0' && spec.ptr[at] <= '9' && width < 100000; at++)
+        width = 10 * width + spec.ptr[at] - '0';
     if (at < spec.len && spec.ptr[at] == '.')
         for (precision = 0, at++; at < spec.len && spec.ptr[at] >= '0' && spec.ptr[at] <= '9' && precision < 1000; at++)
             precision = 10 * precision + spec.ptr[at] - '0';
@@ -950,7 +952,8 @@ static void sort_by(run *r, jvalue *item, jvalue *key, int n, bool reverse) {
         const jvalue x = item[i], k = key[i];
         int at = i;
         for (; at > 0; at--) {
-            const int c = jv_equal(key[at - 1], k) ? 0 : jv_compare(r, key[at - 1], k); /* equal things have no order to ask for */
+            const int c =
+                jv_equal(key[at - 1], k) ? 0 : jv_compare(r, key[at - 1], k); /* equal things have no order to ask for */
             if (reverse ? c >= 0 : c <= 0) break;
             item[at] = item[at - 1];
             key[at] = key[at - 1];

@@ -202,8 +202,7 @@ static void add_argument(run *r, jargs *out, int *room, jvalue v, str name) {
 
 static void spread_dict(run *r, jargs *out, int *room, jvalue v) {
     if (v.kind != V_DICT) jinja_fail(r, "argument after ** must be a mapping, not %s", jv_type(v));
-    for (int i = 0; i < v.u.dict->count; i++)
-        add_argument(r, out, room, v.u.dict->value[i], jv_string(r, v.u.dict->key[i]));
+    for (int i = 0; i < v.u.dict->count; i++) add_argument(r, out, room, v.u.dict->value[i], jv_string(r, v.u.dict->key[i]));
 }
 
 static void eval_arguments(run *r, frame *f, const jnode *n, jargs *out) {

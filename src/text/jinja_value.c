@@ -259,7 +259,9 @@ static void line_break(buf *out, const json_style *s, int level) {
 
 static void put_code(buf *out, int32_t code) {
     if (code < 0x10000) buf_printf(out, "\\u%04x", (unsigned)code);
-    else buf_printf(out, "\\u%04x\\u%04x", 0xD800 + (unsigned)((code - 0x10000) >> 10), 0xDC00 + (unsigned)((code - 0x10000) & 0x3FF));
+    else
+        buf_printf(out, "\\u%04x\\u%04x", 0xD800 + (unsigned)((code - 0x10000) >> 10),
+                   0xDC00 + (unsigned)((code - 0x10000) & 0x3FF));
 }
 
 static void put_json_text(buf *out, str text, bool ascii) {
@@ -278,7 +280,8 @@ static void put_json_text(buf *out, str text, bool ascii) {
 }
 
 static void put_json_number(run *r, buf *out, jvalue v) {
-    if (v.kind == V_FLOAT && !isfinite(v.u.real)) buf_put_text(out, isnan(v.u.real) ? "NaN" : v.u.real < 0 ? "-Infinity" : "Infinity");
+    if (v.kind == V_FLOAT && !isfinite(v.u.real))
+        buf_put_text(out, isnan(v.u.real) ? "NaN" : v.u.real < 0 ? "-Infinity" : "Infinity");
     else jv_str(r, out, v);
 }
 

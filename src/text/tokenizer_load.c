@@ -98,9 +98,14 @@ static bool read_added(tokenizer *t, const json *list, err *e) {
         int id = -1;
         if (!json_want_text(a, "content", &text, e) || !read_id(json_get(a, "id"), "added", &id, e))
             return err_prefix(e, "added_tokens[%zu]", i);
-        add_token(t, (added_token){text, id, json_get_bool(a, "special", false), json_get_bool(a, "lstrip", false),
-                                   json_get_bool(a, "rstrip", false), json_get_bool(a, "single_word", false),
-                                   json_get_bool(a, "normalized", !json_get_bool(a, "special", false)), {NULL, 0}});
+        add_token(t, (added_token){text,
+                                   id,
+                                   json_get_bool(a, "special", false),
+                                   json_get_bool(a, "lstrip", false),
+                                   json_get_bool(a, "rstrip", false),
+                                   json_get_bool(a, "single_word", false),
+                                   json_get_bool(a, "normalized", !json_get_bool(a, "special", false)),
+                                   {NULL, 0}});
     }
     return true;
 }

@@ -91,8 +91,8 @@ struct tokenizer {
     const char *name;
     /* vocabulary */
     int size;
-    str *token; /* what the model matches: raw bytes when byte-level */
-    str *shown; /* as the file writes it */
+    str *token;   /* what the model matches: raw bytes when byte-level */
+    str *shown;   /* as the file writes it */
     str *decoded; /* what decoding starts from, where that is another text */
     bool *special, *is_added;
     text_map ids;
@@ -128,7 +128,7 @@ void bytes_to_letters(buf *out, str bytes);
 /* Made by the loaders when token, shown and added are there. */
 void tokenizer_index(tokenizer *t);
 str tokenizer_normalized(const tokenizer *t, arena *a, str text); /* what the normalizers make of a text alone */
-int tokenizer_match(const tokenizer *t, str token); /* by what the model matches */
+int tokenizer_match(const tokenizer *t, str token);               /* by what the model matches */
 bool tokenizer_add_merge(tokenizer *t, str left, str right, int rank, err *e);
 struct trie *trie_new(arena *a, const added_token *list, int count, bool normalized);
 /* The longest token that begins at text[at]; -1: none. */

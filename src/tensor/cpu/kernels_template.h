@@ -135,7 +135,8 @@ INLINE void tile_bf16_body(const tile *t, const int rows, const int panels) {
         TILE_ROW(body, 1)                                                                                                        \
         TILE_ROW(body, 2)                                                                                                        \
         TILE_ROW(body, 3)                                                                                                        \
-        TILE_ROW(body, 4) TILE_ROW(body, 5) TILE_ROW(body, 6) TILE_ROW(body, 7) TILE_ROW(body, 8) default                        \
+        TILE_ROW(body, 4)                                                                                                        \
+        TILE_ROW(body, 5) TILE_ROW(body, 6) TILE_ROW(body, 7) TILE_ROW(body, 8) default                                          \
             : bug("tile of %d x %d", t->rows, t->panels);                                                                        \
     }
 
