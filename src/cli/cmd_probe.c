@@ -34,7 +34,8 @@ static const opt options[] = {
 bool probe_lines(arena *a, const probe *p, probe_line line, err *e) {
     file_lines in;
     str text;
-    int bad = 0;
+    int bad = 0, lacking = 0; /* lacking: things that we do not have */
+    err first = {0};
     if (!file_lines_open(&in, "-", 1u << 30, e)) return false;
     while (file_lines_next(&in, &text, e)) {
         if (!str_trim(text).len) continue;
@@ -50,7 +51,8 @@ bool probe_lines(arena *a, const probe *p, probe_line line, err *e) {
             json_key(&w, "error"), json_put_cstr(&w, one.text);
             json_key(&w, "line"), json_put_int(&w, in.line);
             json_close(&w);
-            bad++;
+            if (!bad++) first = one;
+            lacking += one.code == ERR_UNSUPPORTED;
         }
         if (out.len) printf("%.*s\n", STR_ARG(buf_str(&out)));
         buf_free(&out);
@@ -59,7 +61,8 @@ bool probe_lines(arena *a, const probe *p, probe_line line, err *e) {
     file_lines_close(&in);
     (void)a;
     if (e->code) return false;
-    return bad == 0 || err_set(e, ERR_INPUT, "%d lines could not be answered", bad);
+    return bad == 0 || err_set(e, lacking == bad ? ERR_UNSUPPORTED : ERR_INPUT,
+                               "%d lines could not be answered, the first: %.300s", bad, first.text);
 }
 
 static bool read_ids(arena *a, const json *list, int32_t **out, int *count, err *e) {

@@ -52,8 +52,8 @@ typedef struct {
     X(family)                                                                                                                    \
     X(adapter)                                                                                                                   \
     X(curve)                                                                                                                     \
-    X(vectors) X(schedules) X(token_vectors) X(templates) X(template_files) X(curve_tokens) X(ggml_model) X(story) X(starter)    \
-        X(quant)
+    X(vectors)                                                                                                                   \
+    X(schedules) X(token_vectors) X(templates) X(template_files) X(curve_tokens) X(ggml_model) X(story) X(starter) X(quant)
 #define X(name) extern const verify_kind verify_##name;
 VERIFY_KINDS(X)
 #undef X

@@ -287,7 +287,7 @@ bool train_run(arena *a, const train_settings *s, run *r, const train_how *how, 
     bool ok;
     if (how->preview) ok = get_ready(a, s, NULL, how, &(rows_how){.quiet = how->quiet || how->json}, &t, &p, e);
     else if (!run_lock(r, e)) return false;
-    else if (how->resume && r->status == RUN_DONE) {
+    else if (how->resume && r->status == RUN_DONE && file_exists(path_join(a, r->path, "model"))) {
         run_release(r);
         return err_set(e, ERR_CONFLICT, "%s is finished, at step %lld of %lld; its model is %s/model", r->path,
                        (long long)r->step, (long long)r->steps, r->path);

@@ -178,6 +178,76 @@ static void an_adapter_saved_opened_and_merged_gives_the_same_logits(void **stat
     }
 }
 
+/* alpha_pattern's keys are regular expressions, as in PEFT; the first that fits counts. */
+static void alpha_patterns_are_regular_expressions(void **state) {
+    arena *a = arena_new();
+    backend *b = test_backend();
+    char *folder = scratch_folder(a);
+    const char *path = path_join(a, folder, "adapter_config.json");
+    err e = {0};
+    (void)state;
+    model *m = made(a, b, llama, &frozen);
+    const lora_options o = {.r = 4, .alpha = 8, .targets = all_linear, .target_count = 1};
+    assert_ok(adapter_save(disturbed(a, m, &o), m, folder, TYPE_F32, &e), e);
+    json *config = json_parse_file(a, path, 1 << 20, &e);
+    json_set(config, "alpha_pattern", parsed(a, "{\"layers\\\\.0\\\\..*(q|v)_proj\":16,\"v_proj\":4,\"_proj\":12,\"proj\":99}"));
+    buf text = {0};
+    json_put(&text, config);
+    assert_ok(file_write(path, buf_str(&text), &e), e);
+    buf_free(&text);
+    const adapter *ad = adapter_open(a, m, folder, false, &e);
+    if (!ad) fail_msg("%s", e.text);
+    int first = 0, second = 0;
+    for (int i = 0; i < ad->count; i++) {
+        const str name = str_of(ad->entry[i].name);
+        const bool zero = str_find(name, STR("layers.0."), 0) >= 0, q = str_ends(name, STR(".q_proj")),
+                   v = str_ends(name, STR(".v_proj"));
+        const float want = zero && (q || v) ? 4 : v ? 1 : 2; /* "_proj" is no name behind a dot */
+        assert_true(ad->entry[i].scale == want);
+        first += want == 4, second += want == 1;
+    }
+    assert_int_equal(first, 2);
+    assert_int_equal(second, 1);
+    assert_ok(dir_remove(folder, &e), e);
+    arena_free(a);
+    backend_close(b);
+}
+
+/* The first GPT-2 files have no "transformer." before their names: what is read is what is told and written; PEFT's names have it. */
+static void names_without_the_prefix_stay_so(void **state) {
+    arena *a = arena_new();
+    backend *b = test_backend();
+    char *folder = scratch_folder(a), *again = scratch_folder(a);
+    const char *path = path_join(a, folder, "model.safetensors");
+    err e = {0};
+    tensor_file f, g;
+    (void)state;
+    const model *m = made(a, b, gpt2, &frozen);
+    assert_ok(model_save(m, NULL, folder, TYPE_F32, 0, &e), e);
+    assert_ok(safetensors_open(a, path, &f, &e), e);
+    tensor_to_write *t = arena_array(a, tensor_to_write, f.count);
+    for (int i = 0; i < f.count; i++) {
+        const file_tensor *x = &f.tensor[i];
+        const str name = str_starts(x->name, STR("transformer.")) ? str_slice(x->name, 12, x->name.len) : x->name;
+        t[i] = (tensor_to_write){.name = str_copy(a, name), .type = "F32", .dims = x->dims, .data = x->data, .bytes = x->bytes};
+        memcpy(t[i].shape, x->shape, sizeof x->shape);
+    }
+    assert_ok(safetensors_write(path, t, f.count, NULL, NULL, &e), e);
+    model *bare = opened(a, b, folder, &frozen);
+    assert_true(logits_differ(a, m, NULL, bare, NULL) == 0);
+    for (int i = 0; i < bare->count; i++) assert_false(str_starts(str_of(bare->parameters[i].name), STR("transformer.")));
+    assert_ok(model_save(bare, NULL, again, TYPE_F32, 0, &e), e);
+    assert_ok(safetensors_open(a, path_join(a, again, "model.safetensors"), &g, &e), e);
+    assert_non_null(tensor_file_find(&g, "h.0.attn.c_attn.weight"));
+    const lora_options o = {.r = 2, .alpha = 4, .targets = all_linear, .target_count = 1};
+    const adapter *ad = disturbed(a, bare, &o);
+    for (int i = 0; i < ad->count; i++) assert_true(str_starts(str_of(ad->entry[i].name), STR("transformer.h.")));
+    assert_ok(dir_remove(folder, &e), e);
+    assert_ok(dir_remove(again, &e), e);
+    arena_free(a);
+    backend_close(b);
+}
+
 static void an_adapter_of_another_base_is_refused(void **state) {
     (void)state;
     arena *a = arena_new();
@@ -427,6 +497,8 @@ int main(void) {
         TEST(two_different_output_matrices_are_not_tied),
         TEST(a_fresh_adapter_changes_nothing),
         TEST(an_adapter_saved_opened_and_merged_gives_the_same_logits),
+        TEST(alpha_patterns_are_regular_expressions),
+        TEST(names_without_the_prefix_stay_so),
         TEST(an_adapter_of_another_base_is_refused),
         TEST(unknown_kinds_of_adapters_are_refused_by_name),
         TEST(a_measured_model_has_the_sizes_and_no_values),

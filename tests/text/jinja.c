@@ -38,6 +38,30 @@ static const struct {
     {"{% for k, v in d.items() %}{{ k }}={{ v }};{% endfor %}", "{\"d\":{\"a\":1,\"b\":2}}", "a=1;b=2;"},
     {"{% raw %}{{ x }}{% endraw %}{# gone #}", "", "{{ x }}"},
     {"{{ 1.0 }} {{ 1e16 }} {{ 0.1 + 0.2 }}", "", "1.0 1e+16 0.30000000000000004"},
+    {"{{ rows.0.1 }} {{ 0x1F }} {{ 0b101 }} {{ 0o17 }}", "{\"rows\":[[1,2]]}", "2 31 5 15"},
+    {"{{ ' 1 2 3 4 '.split(none, 2) }}", "", "['1', '2', '3 4 ']"},
+    {"{{ d | tojson(separators=(',', ':'), sort_keys=true) }} {{ d | tojson(ensure_ascii=true) }}",
+     "{\"d\":{\"b\":\"\\u00e9\\ud83e\\udd17\",\"a\":1}}",
+     "{\"a\":1,\"b\":\"\xc3\xa9\xf0\x9f\xa4\x97\"} {\"b\": \"\\u00e9\\ud83e\\udd17\", \"a\": 1}"},
+    {"{{ d | tojson(indent=1) }}", "{\"d\":{\"a\\u0000\":[],\"c\":[1]}}", "{\n \"a\\u0000\": [],\n \"c\": [\n  1\n ]\n}"},
+    {"{{ '\x7f' | tojson }}{{ '\x7f' | tojson(ensure_ascii=true) }}", "", "\"\x7f\"\"\\u007f\""},
+    {"{{ [none, none] | sort }}{{ us | sort(attribute='a,n') | map(attribute='n') | join }}",
+     "{\"us\":[{\"n\":\"b\",\"a\":2},{\"n\":\"a\",\"a\":2},{\"n\":\"c\",\"a\":1}]}", "[None, None]cab"},
+    {"{% macro f(a, b=0) %}{{ a }}{{ b }}{{ varargs }}{{ kwargs }}{% endmacro %}{{ f(*[1, 2, 3], **{'z': 4}) }} {{ f.name }}", "",
+     "12(3,){'z': 4} f"},
+    {"{% for g in us | groupby('a') %}{{ g.grouper }}:{{ g.list | length }};{% endfor %}{% for k, l in us | groupby('a') %}{{ k "
+     "}}{% endfor %}",
+     "{\"us\":[{\"a\":2},{\"a\":2},{\"a\":1}]}", "1:1;2:2;12"},
+    {"{% for (a, b), c in [[[1, 2], 3]] %}{{ a }}{{ b }}{{ c }}{% endfor %}", "", "123"},
+    {"{% for x in [1, [2, [3]]] recursive %}{% if x is iterable %}[{{ loop(x) }}]{% else %}{{ x }}{% endif %}{% endfor %}", "",
+     "1[2[3]]"},
+    {"{{ '{0}{k:>4}|{1:.2f}|{2:<3}|'.format('a', 3.14159, 'b', k='q') }}", "", "a   q|3.14|b  |"},
+    {"{{ 2.675 | round(2) }} {{ 2.5 | round }} {{ 7 | round }} {{ '0x1f' | int(0, 16) }}", "", "2.67 2.0 7 31"},
+    {"{{ \"it's ok\" | title }} {{ \"it's\".title() }} {{ 'aB'.swapcase() }} {{ 'a-b-c'.rpartition('-') }} {{ '-7'.zfill(4) }}",
+     "", "It's Ok It'S Ab ('a-b', '-', 'c') -007"},
+    {"{{ 'ab1'.isalnum() }}{{ 'ab'.islower() }}{{ 'x'.center(4, '*') }}{{ [[1], [2]] | sum(start=[]) }}{{ [1, 2, 3] | slice(2) | "
+     "list }}",
+     "", "TrueTrue*x**[1, 2][[1, 2], [3]]"},
     {"{{ 1 < 2 < 3 }} {{ 'b' not in 'abc' }} {{ not true or 1 }}", "", "True False 1"},
 };
 
@@ -104,6 +128,26 @@ static void generation_blocks_mark_what_is_trained(void **state) {
     arena_free(a);
 }
 
+/* transformers marks up to the first token of the last character: the others of an emoji cut into bytes are left out. */
+static void a_block_ends_with_the_first_token_of_its_last_character(void **state) {
+    static const char letters[] =
+        "{\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":true},\"decoder\":{\"type\":"
+        "\"ByteLevel\"},\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"\\u00c3\":1,\"\\u00a9\":2},\"merges\":[]}}";
+    arena *a = arena_new();
+    err e = {0};
+    chat_encoded out;
+    (void)state;
+    const tokenizer *tok = tokenizer_from_json(a, str_of(letters), STR(""), "letters", &e);
+    chat_template *t = chat_template_parse(a, STR("a{% generation %}{{ messages[0].content }}{% endgeneration %}a"), "marks", &e);
+    const json *m = json_parse(a, STR("[{\"content\":\"\\u00e9a\\u00e9\"}]"), &e);
+    if (!tok || !t || !m) fail_msg("%s", e.text);
+    assert_ok(chat_tokens(t, tok, &(chat_request){.messages = m}, a, &out, &e), e);
+    const uint8_t want[] = {0, 1, 1, 1, 1, 0, 0};
+    assert_int_equal(out.count, 7);
+    assert_memory_equal(out.trained, want, sizeof want);
+    arena_free(a);
+}
+
 static void shared_language_cases_render(void **state) {
     arena *a = arena_new();
     err e = {0};
@@ -115,6 +159,7 @@ static void shared_language_cases_render(void **state) {
         skip();
     }
     const json *cases = json_get(json_parse_file(a, path, 1 << 26, &e), "cases");
+    if (!json_count(cases)) fail_msg("no cases: %s", e.text);
     for (size_t i = 0; i < json_count(cases); i++) {
         const json *c = json_at(cases, i);
         str want = json_get_text(c, "python_jinja2_3.1.6_output",
@@ -175,6 +220,7 @@ static void shared_chat_templates_render(void **state) {
     }
     const json *j = json_parse_file(a, path, 1 << 26, &e),
                *list = json_get(j, "templates") ? json_get(j, "templates") : json_get(j, "cases");
+    if (!json_count(list)) fail_msg("no templates: %s", e.text);
     for (size_t i = 0; i < json_count(list); i++) {
         const json *c = json_at(list, i);
         chat_rendered r = {0};
@@ -200,8 +246,13 @@ static void shared_chat_templates_render(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(templates_render_as_in_jinja2),          TEST(faults_say_the_line),          TEST(endless_templates_are_stopped),
-        TEST(generation_blocks_mark_what_is_trained), TEST(shared_language_cases_render), TEST(shared_templates_parse),
+        TEST(templates_render_as_in_jinja2),
+        TEST(faults_say_the_line),
+        TEST(endless_templates_are_stopped),
+        TEST(generation_blocks_mark_what_is_trained),
+        TEST(a_block_ends_with_the_first_token_of_its_last_character),
+        TEST(shared_language_cases_render),
+        TEST(shared_templates_parse),
         TEST(shared_chat_templates_render),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,6 +41,58 @@ static void merges_follow_their_rank_and_special_tokens_are_found(void **state) 
     arena_free(a);
 }
 
+static const char sentence[] =
+    "{\"added_tokens\":[{\"id\":5,\"content\":\"<x>\",\"special\":false,\"normalized\":true},"
+    "{\"id\":6,\"content\":\"<0x0D>\",\"special\":true,\"normalized\":false}],"
+    "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Prepend\",\"prepend\":\"_\"},"
+    "{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"_\"}]},"
+    "\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":\"_\"},\"content\":\" \"},"
+    "{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"}]},"
+    "\"model\":{\"type\":\"BPE\",\"unk_token\":\"?\",\"vocab\":{\"?\":0,\"_\":1,\"a\":2,\"\\u0000\":3,\"_a\":4},\"merges\":[\"_ "
+    "a\"]}}";
+
+static void has_ids(const tokenizer *t, str text, const int32_t *want, size_t count) {
+    token_ids ids = {0};
+    err e = {0};
+    assert_ok(tokenizer_encode(t, text, false, &ids, &e), e);
+    assert_int_equal(ids.count, count);
+    assert_memory_equal(ids.ids, want, count * sizeof *want);
+    token_ids_free(&ids);
+}
+
+/* A token that is looked for in normalised text is normalised itself: here it wants a space, or the beginning, before it. */
+static void normalised_added_tokens_are_found_as_the_normalizers_leave_them(void **state) {
+    arena *a = arena_new();
+    err e = {0};
+    (void)state;
+    const tokenizer *t = made(a, sentence);
+    has_ids(t, STR("<x>a"), (const int32_t[]){5, 2}, 2);
+    has_ids(t, STR("a <x>"), (const int32_t[]){4, 5}, 2);
+    has_ids(t, STR("a<x>a"), (const int32_t[]){4, 0, 0, 0, 2}, 5);
+    buf out = {0};
+    tokenizer_decode(t, (const int32_t[]){4, 5, 6}, 3, false, &out);
+    assert_string_equal(out.ptr, " a <x>\r");
+    buf_free(&out);
+    const tokenizer *u = tokenizer_from_json(a, str_of(sentence),
+                                             STR("{\"added_tokens_decoder\":{\"5\":{\"content\":\"<x>\",\"normalized\":false}}}"),
+                                             "with a config", &e);
+    if (!u) fail_msg("%s", e.text);
+    has_ids(u, STR("a<x>"), (const int32_t[]){4, 5}, 2);
+    arena_free(a);
+}
+
+static void a_nul_is_a_token_like_any_other(void **state) {
+    arena *a = arena_new();
+    (void)state;
+    const tokenizer *t = made(a, sentence);
+    has_ids(t, (str){"a\0", 2}, (const int32_t[]){4, 3}, 2);
+    buf again = {0};
+    tokenizer_write_json(t, &again);
+    assert_non_null(strstr(again.ptr, "\"\\u0000\":3"));
+    buf_free(&again);
+    arena_free(a);
+}
+
 static void streaming_gives_whole_characters(void **state) {
     arena *a = arena_new();
     stream_decoder *d = stream_decoder_new(made(a, small), true);
@@ -159,9 +211,14 @@ static void writing_and_reading_again_gives_the_same_ids(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(merges_follow_their_rank_and_special_tokens_are_found), TEST(streaming_gives_whole_characters),
-        TEST(a_megabyte_of_one_letter_is_merged_in_order_n_log_n),   TEST(hostile_files_are_refused_with_words),
-        TEST(writing_and_reading_again_gives_the_same_ids),          TEST(shared_vectors_have_their_ids),
+        TEST(merges_follow_their_rank_and_special_tokens_are_found),
+        TEST(streaming_gives_whole_characters),
+        TEST(normalised_added_tokens_are_found_as_the_normalizers_leave_them),
+        TEST(a_nul_is_a_token_like_any_other),
+        TEST(a_megabyte_of_one_letter_is_merged_in_order_n_log_n),
+        TEST(hostile_files_are_refused_with_words),
+        TEST(writing_and_reading_again_gives_the_same_ids),
+        TEST(shared_vectors_have_their_ids),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -294,6 +294,57 @@ static void every_optimizer_and_a_moving_reference_resume_bit_for_bit(void **sta
     in_folder(every_state_resumed);
 }
 
+/* TRL's view of GPT-2 counts the label of position 0 as a divisor; every row here begins with one that is in the loss of nothing. */
+static void gpt2_divisor(arena *a, const char *root, const char *base) {
+    static const char config[] = "{\"model_type\":\"gpt2\",\"vocab_size\":40,\"n_embd\":16,\"n_layer\":1,\"n_head\":2,"
+                                 "\"n_positions\":64}";
+    static const char *const settings[2][4] = {{"max_steps=1", "normalize=step", "per_device_train_batch_size=2", NULL},
+                                               {"max_steps=1", "normalize=microbatch", "per_device_train_batch_size=2", NULL}};
+    static const char *const names[] = {"tokenizer.json", "tokenizer_config.json"};
+    err e = {0};
+    curve c[2];
+    backend *b = backend_open(NULL, &e);
+    char *folder = path_join(a, root, "gpt2"), *data = path_join(a, root, "texts.jsonl");
+    const model *m = model_new(a, b, json_parse(a, STR(config), &e), 3, &(model_options){.compute = COMPUTE_F32}, &e);
+    if (!m || !model_save(m, NULL, folder, TYPE_F32, 0, &e)) fail_msg("%s", e.text);
+    for (int i = 0; i < 2; i++) {
+        str text;
+        assert_ok(file_read(a, path_join(a, base, names[i]), 1 << 20, &text, &e), e);
+        assert_ok(file_write(path_join(a, folder, names[i]), text, &e), e);
+    }
+    assert_ok(file_write(data, STR("{\"text\":\"abc\"}\n{\"text\":\"abcdef\"}\n"), &e), e);
+    for (int i = 0; i < 2; i++)
+        assert_ok(run_it(a, "sft", path_join(a, root, i ? "g1" : "g0"), folder, data, settings[i], &c[i], &e), e);
+    assert_true(fabs(c[1].loss[0] / c[0].loss[0] - 9.0 / 11) < 1e-6); /* 3 + 6 predicted (the end too), 2 first labels more */
+    assert_true(fabs(c[1].norm[0] / c[0].norm[0] - 9.0 / 11) < 1e-5);
+    backend_close(b);
+}
+static void trl_counts_the_first_label_of_gpt2(void **state) {
+    (void)state;
+    in_folder(gpt2_divisor);
+}
+
+static void schedule_is(const char *type, const char *kwargs, int64_t done, double want) {
+    arena *a = arena_new();
+    err e = {0};
+    train_settings *s;
+    double lr;
+    assert_ok(train_settings_begin(a, "sft", &s, &e), e);
+    assert_ok(resolve_set(a, &s->from, STR("lr_scheduler_type"), str_of(type), "test", &e), e);
+    assert_ok(resolve_set(a, &s->from, STR("lr_scheduler_kwargs"), str_of(kwargs), "test", &e), e);
+    assert_ok(resolve_set(a, &s->from, STR("learning_rate"), STR("1"), "test", &e), e);
+    assert_ok(resolve_set(a, &s->from, STR("warmup_steps"), STR("4"), "test", &e), e);
+    assert_ok(train_rate(s, done, 12, &lr, &e), e);
+    assert_true(fabs(lr - want) < 1e-12);
+    arena_free(a);
+}
+static void schedules_take_their_settings_as_an_object(void **state) {
+    (void)state;
+    schedule_is("warmup_stable_decay", "{\"num_decay_steps\":4,\"warmup_type\":\"1-sqrt\"}", 1, 1 - sqrt(0.75));
+    schedule_is("warmup_stable_decay", "{\"num_decay_steps\":4,\"num_cycles\":1}", 10, 0); /* a whole wave: its trough */
+    schedule_is("polynomial", "{\"power\":2,\"lr_end\":0}", 8, 0.25);
+}
+
 static void refusals(arena *a, const char *root, const char *base) {
     static const char *const rows_of[] = {"{\"prompt\":\"abc\",\"completion\":\"d\"}\n", "{\"text\":\"\"}\n", ""};
     static const char *const set[] = {"max_length=2", "max_steps=1", NULL}, *const wrong[] = {"betta=1", NULL};
@@ -335,6 +386,8 @@ int main(void) {
         TEST(swapped_pairs_negate_the_margin),
         TEST(a_run_killed_and_resumed_gives_the_same_bits),
         TEST(every_optimizer_and_a_moving_reference_resume_bit_for_bit),
+        TEST(trl_counts_the_first_label_of_gpt2),
+        TEST(schedules_take_their_settings_as_an_object),
         TEST(runs_that_would_go_wrong_are_refused_with_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,16 +111,15 @@ INLINE void tile_bf16_body(const tile *t, const int rows, const int panels) {
     case (r)*4 + (p):                                                                                                            \
         if ((r) <= TILE_ROWS && (p) <= TILE_PANELS) body(t, (r) <= TILE_ROWS ? (r) : 1, (p) <= TILE_PANELS ? (p) : 1);           \
         break;
+// clang-format off
 #define TILE_ROW(body, r) TILE_CASE(body, r, 1) TILE_CASE(body, r, 2) TILE_CASE(body, r, 3)
 #define TILE_SWITCH(body)                                                                                                        \
     switch (t->rows * 4 + t->panels) {                                                                                           \
-        TILE_ROW(body, 1)                                                                                                        \
-        TILE_ROW(body, 2)                                                                                                        \
-        TILE_ROW(body, 3)                                                                                                        \
-        TILE_ROW(body, 4)                                                                                                        \
-        TILE_ROW(body, 5)                                                                                                        \
-        TILE_ROW(body, 6) TILE_ROW(body, 7) TILE_ROW(body, 8) default : bug("tile of %d x %d", t->rows, t->panels);              \
+        TILE_ROW(body, 1) TILE_ROW(body, 2) TILE_ROW(body, 3) TILE_ROW(body, 4)                                                  \
+        TILE_ROW(body, 5) TILE_ROW(body, 6) TILE_ROW(body, 7) TILE_ROW(body, 8)                                                  \
+    default: bug("tile of %d x %d", t->rows, t->panels);                                                                         \
     }
+// clang-format on
 
 static void tile_f32(const tile *t) { TILE_SWITCH(tile_f32_body) }
 static void tile_bf16(const tile *t){TILE_SWITCH(tile_bf16_body)}
