@@ -41,13 +41,22 @@ uint32_t rng_next(rng *r) {
     return words[r->counter++ % 4];
 }
 
+/* 27 + 26 bits */
+static double uniform(uint32_t high, uint32_t low) { return (double)((uint64_t)(high >> 5) << 26 | low >> 6) * 0x1p-53; }
+
 double rng_uniform(rng *r) {
-    const uint64_t high = rng_next(r) >> 5, low = rng_next(r) >> 6; /* 27 + 26 bits */
-    return (double)(high << 26 | low) * 0x1p-53;
+    const uint32_t high = rng_next(r);
+    return uniform(high, rng_next(r));
 }
 
 double rng_normal(rng *r) {
-    const double u = 1 - rng_uniform(r), v = rng_uniform(r); /* u in (0,1]: its logarithm is finite */
+    uint32_t c[4]; /* the next four words: of one block, if one begins here */
+    if (r->counter % 4 == 0) {
+        philox(r->key, r->counter / 4, c);
+        r->counter += 4;
+    } else
+        for (int i = 0; i < 4; i++) c[i] = rng_next(r);
+    const double u = 1 - uniform(c[0], c[1]), v = uniform(c[2], c[3]); /* u in (0,1]: its logarithm is finite */
     return sqrt(-2 * log(u)) * cos(2 * 3.14159265358979323846 * v);
 }
 

@@ -9,9 +9,10 @@
 #include "base/arena.h"
 #include "base/err.h"
 
-double sys_seconds(void);      /* monotonic */
-void sys_date(char out[32]);   /* 2026-11-24T13:05:00Z */
-size_t sys_memory_total(void); /* bytes; the smaller of the machine's and the cgroup's limit */
+double sys_seconds(void);           /* monotonic */
+double sys_processor_seconds(void); /* of all threads of this process together */
+void sys_date(char out[32]);        /* 2026-11-24T13:05:00Z */
+size_t sys_memory_total(void);      /* bytes; the smaller of the machine's and the cgroup's limit */
 size_t sys_memory_available(void);
 size_t sys_memory_resident(void); /* of this process, anonymous pages only (mapped files left out) */
 size_t sys_memory_peak(void);     /* VmHWM of this process */

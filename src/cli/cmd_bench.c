@@ -49,6 +49,11 @@ static void print_share(const char *of, sampled s) {
     printf("  %4.0f %% of %s (%.0f to %.0f)", 100 * s.median, of, 100 * s.low, 100 * s.high);
 }
 
+/* Others' work on the same cores makes a share too low, and nothing here can tell by how much. */
+static void print_had(double had) {
+    if (had < 0.9) printf("  (others had %.0f %% of the cores)", 100 * (1 - had));
+}
+
 /* ---- limits -------------------------------------------------------------------------------------------------------------------- */
 
 static bool bench_peak(bench_run *r, err *e) {
@@ -84,6 +89,7 @@ static bool put_product(void *self, const product_figure *f) {
         printf("  %-8s  %-6s  %3d rows  %5d x %-4d  %6.0f GFLOP/s", compute, f->product, f->M, f->N, f->K,
                f->flops_per_second / 1e9);
         print_share(f->M == 1 ? "memory read" : "the arithmetic", f->share);
+        print_had(f->had);
         putchar('\n');
         fflush(stdout);
         return true;
@@ -96,6 +102,7 @@ static bool put_product(void *self, const product_figure *f) {
     json_key(r->out, "K"), json_put_int(r->out, f->K);
     json_key(r->out, "flops"), json_put_real(r->out, f->flops_per_second);
     put_sampled(r->out, f->M == 1 ? "share_of_memory" : "share", f->share);
+    json_key(r->out, "cores_had"), json_put_real(r->out, f->had);
     json_close(r->out);
     return true;
 }
@@ -133,6 +140,7 @@ static void put_generation(const bench_run *r, int together, double rate, const 
         printf("  %2d together  %8.1f tokens/s", together, rate);
         print_share("memory read", s->share[LIMIT_MEMORY]);
         print_share("the arithmetic", s->share[LIMIT_BF16]);
+        print_had(s->had);
         putchar('\n');
         fflush(stdout);
         return;
@@ -142,6 +150,7 @@ static void put_generation(const bench_run *r, int together, double rate, const 
     json_key(r->out, "tokens_per_second"), json_put_real(r->out, rate);
     put_sampled(r->out, "share_of_memory", s->share[LIMIT_MEMORY]);
     put_sampled(r->out, "share", s->share[LIMIT_BF16]);
+    json_key(r->out, "cores_had"), json_put_real(r->out, s->had);
     json_close(r->out);
 }
 
@@ -184,7 +193,9 @@ static void put_training(const bench_run *r, const train_bench_result *t) {
     if (!r->out) {
         printf("  %-9s %8.0f tokens/s", t->name, t->tokens_per_second);
         print_share("the arithmetic", t->share);
-        printf("   %5.2f GB resident, optimiser %.2f s a step\n", (double)t->resident / 1e9, t->optimizer_seconds);
+        printf("   %5.2f GB resident, optimiser %.2f s a step", (double)t->resident / 1e9, t->optimizer_seconds);
+        print_had(t->had);
+        putchar('\n');
         fflush(stdout);
         return;
     }
@@ -194,6 +205,7 @@ static void put_training(const bench_run *r, const train_bench_result *t) {
     put_sampled(r->out, "share", t->share);
     json_key(r->out, "resident_bytes"), json_put_int(r->out, (int64_t)t->resident);
     json_key(r->out, "optimizer_seconds"), json_put_real(r->out, t->optimizer_seconds);
+    json_key(r->out, "cores_had"), json_put_real(r->out, t->had);
     json_close(r->out);
 }
 

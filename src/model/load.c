@@ -127,7 +127,17 @@ static const void *our_rows(const loader *l, const file_tensor *t, const tensor_
 static const void *random_rows(loader *l, const char *name, const tensor_form *f, size_t n, arena *a) {
     float *out = arena_array(a, float, n);
     const bool bias = str_ends(str_of(name), STR(".bias"));
-    for (size_t i = 0; i < n; i++) out[i] = is_matrix(f) ? (float)(0.02 * rng_normal(&l->draw)) : bias ? 0 : 1;
+    if (!is_matrix(f)) {
+        for (size_t i = 0; i < n; i++) out[i] = bias ? 0 : 1;
+        return out;
+    }
+    const rng begin = l->draw;
+#pragma omp parallel for schedule(static)
+    for (size_t i = 0; i < n; i++) { /* four words each, so any thread knows where it is */
+        rng r = {begin.key, begin.counter + 4 * i};
+        out[i] = (float)(0.02 * rng_normal(&r));
+    }
+    l->draw.counter += 4 * n;
     return out;
 }
 

@@ -10,7 +10,6 @@ static void probe(series *s, double top[LIMIT_COUNT]) {
     for (int k = 0; k < LIMIT_COUNT; k++) {
         if (!(s->limits & 1u << k)) continue;
         top[k] = s->b->limit(s->b, (limit_kind)k);
-        s->best[k] = larger(s->best[k], top[k]);
     }
 }
 
@@ -26,10 +25,15 @@ bool series_next(series *s) {
     return s->samples < s->least || used + each <= s->budget;
 }
 
-void series_start(series *s) { s->started = sys_seconds(); }
+void series_start(series *s) {
+    s->processor -= sys_processor_seconds();
+    s->started = sys_seconds();
+}
 
 void series_stop(series *s, const double amount[LIMIT_COUNT]) {
     const double took = sys_seconds() - s->started;
+    s->processor += sys_processor_seconds();
+    s->used += took;
     double after[LIMIT_COUNT] = {0};
     probe(s, after);
     for (int k = 0; k < LIMIT_COUNT; k++) {
@@ -52,6 +56,7 @@ static sampled sampled_of(double *x, int n) {
 }
 
 void series_end(series *s) {
+    s->had = s->used > 0 ? s->processor / s->used / sys_threads() : 1;
     s->seconds = sampled_of(s->took, s->samples);
     for (int k = 0; k < LIMIT_COUNT; k++)
         if (s->limits & 1u << k) s->share[k] = sampled_of(s->part[k], s->samples);

@@ -313,7 +313,8 @@ typedef struct {
     double begun, budget, started;
     double top[LIMIT_COUNT]; /* of the probe before the running sample */
     double took[SERIES_SAMPLES], part[LIMIT_COUNT][SERIES_SAMPLES];
-    double best[LIMIT_COUNT]; /* of all probes */
+    double used, processor; /* seconds of all samples, and the processor's seconds that we had in them */
+    double had;             /* share of our threads' cores that was ours: under 0.9 others worked too, and shares are too low */
     sampled seconds, share[LIMIT_COUNT];
 } series;
 series series_begin(backend *b, unsigned limits, double seconds, int least);
@@ -330,6 +331,7 @@ typedef struct {
     compute_type compute;
     double flops_per_second;
     sampled share; /* of the arithmetic's limit; for M = 1 of memory's, by the bytes of W */
+    double had;    /* as in series */
 } product_figure;
 
 typedef struct node node;

@@ -116,6 +116,7 @@ bool train_bench(backend *b, const json *config, train_bench_case which, double 
                                     .tokens_per_second = SEQUENCES * LENGTH / step,
                                     .optimizer_seconds = end.seconds.median,
                                     .share = {s.median * work / step, s.low * work / step, s.high * work / step},
+                                    .had = pieces.had,
                                     .resident = sys_memory_resident()};
     }
     pool_free(t.pool);

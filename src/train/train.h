@@ -128,6 +128,7 @@ typedef struct {
     double tokens_per_second; /* by the medians of a quarter of the step's rows and of the optimiser */
     double optimizer_seconds; /* of them in every step */
     sampled share;   /* of the bfloat16 limit: 6 FLOP per weight and token (full), 4 (LoRA), 4 and 2 of the reference (DPO) */
+    double had;      /* as in series */
     size_t resident; /* bytes, mapped files left out */
 } train_bench_result;
 enum { TRAIN_BENCH_SFT_FULL, TRAIN_BENCH_SFT_LORA, TRAIN_BENCH_DPO_LORA, TRAIN_BENCH_COUNT };

@@ -80,6 +80,8 @@ typedef struct {
     void (*norm_row_back)(float *dx, const float *x, const float *w, const float *dy, float r, int n, bool add);
     void (*norm_weight_back)(float *dw, const float *x, const float *dy, float r, int n);
     void (*rope_halves)(float *y, const float *x, const float *cosine, const float *sine, int half, float sign, bool add);
+    void (*drop)(float *y, const float *x, size_t n, uint64_t key, uint32_t limit, float factor,
+                 bool add); /* the words of base/rng.h's stream `key`, from the first on */
     void (*softmax_back)(float *dp, const float *p, float sum, int n);
     void (*adamw)(float *w, const float *g, float *m, float *v, size_t n, const adam_values *o);
 } kernels;

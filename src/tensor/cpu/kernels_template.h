@@ -556,6 +556,39 @@ static void softmax_back(float *dp, const float *p, float sum, int n) {
     for (; i < n; i++) dp[i] = p[i] * (dp[i] - sum);
 }
 
+/* The first 4 x WIDE words of a Philox stream from `block` on (base/rng.c), WIDE blocks side by side in lanes of 64 bits. */
+enum { WIDE = LANES / 2 };
+INLINE void philox_words(uint32_t *out, uint64_t key, uint64_t block) {
+    uint64_t number[WIDE], pair[2][WIDE];
+    for (uint64_t i = 0; i < WIDE; i++) number[i] = block + i;
+    const vw counter = *(const vw *)(const void *)number, low = (vw){} + 0xffffffffu;
+    vw c0 = counter & low, c1 = counter >> 32, c2 = {}, c3 = {};
+    uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
+    for (int round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u) {
+        const vw p0 = c0 * 0xD2511F53u, p1 = c2 * 0xCD9E8D57u;
+        c0 = (p1 >> 32) ^ c1 ^ k0;
+        c2 = (p0 >> 32) ^ c3 ^ k1;
+        c1 = p1 & low;
+        c3 = p0 & low;
+    }
+    *(vw *)(void *)pair[0] = c0 | c1 << 32;
+    *(vw *)(void *)pair[1] = c2 | c3 << 32;
+    for (int i = 0; i < WIDE; i++) memcpy(out + 4 * i, &pair[0][i], 8), memcpy(out + 4 * i + 2, &pair[1][i], 8);
+}
+
+/* y (+)= x factor where the generator's word is not under the limit, else 0 */
+static void drop(float *y, const float *x, size_t n, uint64_t key, uint32_t limit, float factor, bool add_to) {
+    uint32_t word[4 * WIDE];
+    for (size_t i = 0; i < n; i += 4 * WIDE) {
+        philox_words(word, key, i / 4);
+        const size_t m = n - i < 4 * WIDE ? n - i : 4 * WIDE;
+        for (size_t k = 0; k < m; k++) {
+            const float v = word[k] < limit ? 0 : x[i + k] * factor;
+            y[i + k] = add_to ? y[i + k] + v : v;
+        }
+    }
+}
+
 /* ---- the limit of the arithmetic ---------------------------------------------------------------------------------------------------- */
 
 /* As many independent sums as a full tile has, nothing loaded or stored: what no product can pass. */
@@ -644,5 +677,6 @@ const kernels TABLE_NAME(LEVEL) = {
     .norm_weight_back = norm_weight_back,
     .rope_halves = rope_halves,
     .softmax_back = softmax_back,
+    .drop = drop,
     .adamw = adamw,
 };

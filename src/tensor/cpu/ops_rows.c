@@ -341,11 +341,7 @@ void cpu_add_backward(backend *b, node *n) {
 static void drop(const node *n, const float *in, float *out, bool add) {
     const float factor = 1 / (1 - n->scale);
     const uint32_t limit = (uint32_t)((double)n->scale * 4294967296.0);
-    EACH_PIECE(
-        values_of(n->out), rng r = rng_new(n->key, i); for (size_t k = i; k < i + m; k++) {
-            const float x = rng_next(&r) < limit ? 0 : in[k] * factor;
-            out[k] = add ? out[k] + x : x;
-        })
+    EACH_PIECE(values_of(n->out), cpu_kernels()->drop(out + i, in + i, m, rng_new(n->key, i).key, limit, factor, add))
 }
 
 void cpu_dropout_forward(backend *b, node *n) {

@@ -83,7 +83,8 @@ static product_figure measure(backend *b, const product *p, int which, int M, co
         series_stop(&s, amount);
     }
     series_end(&s);
-    return (product_figure){names[which], M, p->m.N, p->m.K, c, times * flops / (s.seconds.median + 1e-12), s.share[limit]};
+    return (product_figure){names[which],   M,    p->m.N, p->m.K, c, times * flops / (s.seconds.median + 1e-12),
+                            s.share[limit], s.had};
 }
 
 static const struct { int which, M; } cases[] = {{0, 512}, {1, 512}, {2, 512}, {0, 16}, {0, 1}};
