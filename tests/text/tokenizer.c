@@ -88,7 +88,7 @@ static void a_nul_is_a_token_like_any_other(void **state) {
     has_ids(t, (str){"a\0", 2}, (const int32_t[]){4, 3}, 2);
     buf again = {0};
     tokenizer_write_json(t, &again);
-    assert_non_null(strstr(again.ptr, "\"\\u0000\":3"));
+    assert_non_null(strstr(again.ptr, "\"\\u0000\": 3"));
     buf_free(&again);
     arena_free(a);
 }
