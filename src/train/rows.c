@@ -355,7 +355,8 @@ static bool add_source(preparing *p, const char *spec, bool mixed, file_out *kee
             count_duplicate(p, example_hash(&x));
             p->r->counts.turns += x.kind != EXAMPLE_TEXT;
             ok = (!keep || keep_example(keep, &x, p->e)) && (pairs ? add_pair(one, p, &x) : add_sft(one, p, &x));
-            if (!ok && p->e->code) err_prefix(p->e, "%s, example %lld", spec, (long long)x.row + 1);
+            if (!ok && p->e->code && strncmp(p->e->text, x.source, strlen(x.source)) != 0)
+                err_prefix(p->e, "%s line %lld", x.source, (long long)x.line);
             if (ok && p->r->counts.examples % 64 == 0) {
                 const int64_t bytes = source_describe(s)->bytes;
                 progress_show(&shown, (double)source_position(s), (double)(bytes > 0 ? bytes : 1), NULL);

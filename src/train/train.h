@@ -105,6 +105,9 @@ typedef struct {
 bool train_run(arena *a, const train_settings *s, run *r, const train_how *how, err *e);
 void train_describe(json_writer *w); /* objectives and options as tables, for --describe --json */
 
+/* The README.md of a model in `folder` that comes from this run: "Trained", "Trained and merged" ... */
+bool train_card(arena *a, const char *run_folder, const char *folder, const char *how, bool is_adapter, err *e);
+
 /* Learning rate of the step after `done` steps. */
 bool train_rate(const train_settings *s, int64_t done, int64_t total, double *out, err *e);
 
