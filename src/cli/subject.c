@@ -11,8 +11,9 @@ static bool is_model(const char *path) {
     if (!path) return false;
     arena *a = arena_new();
     const str name = str_of(path);
-    const bool yes =
-        file_is_dir(path) ? file_exists(path_join(a, path, "config.json")) : file_exists(path) && str_ends(name, STR(".gguf"));
+    const bool yes = file_is_dir(path) ? file_exists(path_join(a, path, "config.json")) &&
+                                             !file_exists(path_join(a, path, "state.json")) /* a run's */
+                                       : file_exists(path) && str_ends(name, STR(".gguf"));
     arena_free(a);
     return yes;
 }

@@ -89,7 +89,7 @@ bool train_card(arena *a, const char *run_folder, const char *folder, const char
     examples_summary examples = {0};
     const json *config = json_parse_file(a, path_join(a, run_folder, "config.json"), 16 << 20, e);
     if (!config || !read_examples(a, path_join(a, run_folder, "examples.jsonl"), &examples, e)) return false;
-    const json *options = json_get(config, "options"), *metrics = last_line(a, path_join(a, run_folder, "metrics.jsonl"), e);
+    const json *options = json_get(config, "options"), *last = last_line(a, path_join(a, run_folder, "metrics.jsonl"), e);
     const char *base = str_copy(a, json_get_text(options, "base", STR("")));
     const model_card card = {.name = path_name(run_folder),
                              .base = base,
@@ -104,6 +104,6 @@ bool train_card(arena *a, const char *run_folder, const char *folder, const char
                                                      how, FETTLE_VERSION),
                              .adapter = is_adapter,
                              .settings = pairs_of(a, json_get(config, "origin"), options, told),
-                             .metrics = pairs_of(a, metrics, NULL, none)};
+                             .metrics = pairs_of(a, last, NULL, none)};
     return !e->code && model_card_write(&card, folder, e);
 }
