@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "cli/subject.h"
+#include "train/train.h"
 
 typedef struct {
     const char *to, *out, *type;
@@ -189,15 +190,40 @@ static bool rm(arena *a, int argc, char **argv, err *e) {
 
 /* ---- export ------------------------------------------------------------------------------------------------------------------------------ */
 
+/* The run that made the adapter, or the model; NULL: neither came from one. */
+static const char *run_behind(arena *a, const subject *s) {
+    const char *made[] = {s->adapter_path, s->base_path};
+    for (int i = 0; i < 2; i++) {
+        const char *folder = made[i] ? path_folder(a, made[i]) : NULL;
+        if (folder && file_exists(path_join(a, folder, "state.json")) && file_exists(path_join(a, folder, "examples.jsonl")))
+            return folder;
+    }
+    return NULL;
+}
+
+static bool write_card(arena *a, const subject *s, const char *folder, const char *words, bool is_adapter, err *e) {
+    const char *run_folder = run_behind(a, s);
+    sha256_text hash;
+    if (run_folder) return train_card(a, run_folder, folder, words, is_adapter, e);
+    if (!model_hash(s->model, hash, e)) return false;
+    const model_card card = {.name = path_name(folder),
+                             .base = s->base_path,
+                             .base_hash = hash,
+                             .licence = model_licence(a, s->base_path),
+                             .summary = arena_printf(a, "%s with fettle %s%s%s.", words, FETTLE_VERSION,
+                                                     s->adapter ? ", with the adapter " : "", s->adapter ? s->adapter_path : ""),
+                             .adapter = is_adapter};
+    return model_card_write(&card, folder, e);
+}
+
 static bool export_hf(arena *a, const subject *s, const model_command_options *o, storage_type type, err *e) {
-    (void)a;
-    return model_save(s->model, s->adapter, o->out, type, (size_t)o->shard_mb << 20, e);
+    return model_save(s->model, s->adapter, o->out, type, (size_t)o->shard_mb << 20, e) &&
+           write_card(a, s, o->out, s->adapter ? "An adapter merged into its base, written" : "Written", false, e);
 }
 
 static bool export_peft(arena *a, const subject *s, const model_command_options *o, storage_type type, err *e) {
-    (void)a;
     if (!s->adapter) return err_set(e, ERR_USAGE, "'%s' has no adapter; PEFT files hold one (say MODEL:ADAPTER)", s->spec);
-    return adapter_save(s->adapter, s->model, o->out, type, e);
+    return adapter_save(s->adapter, s->model, o->out, type, e) && write_card(a, s, o->out, "A LoRA adapter, written", true, e);
 }
 
 static bool export_gguf(arena *a, const subject *s, const model_command_options *o, storage_type type, err *e) {

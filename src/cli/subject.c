@@ -11,8 +11,9 @@ static bool is_model(const char *path) {
     if (!path) return false;
     arena *a = arena_new();
     const str name = str_of(path);
-    const bool yes =
-        file_is_dir(path) ? file_exists(path_join(a, path, "config.json")) : file_exists(path) && str_ends(name, STR(".gguf"));
+    const bool yes = file_is_dir(path) ? file_exists(path_join(a, path, "config.json")) &&
+                                             !file_exists(path_join(a, path, "state.json")) /* a run's */
+                                       : file_exists(path) && str_ends(name, STR(".gguf"));
     arena_free(a);
     return yes;
 }
@@ -40,6 +41,16 @@ static char *find_named(arena *a, const char *name) {
 }
 
 static bool not_found(arena *a, const char *what, const char *name, err *e) {
+    static const char *const pickles[] = {".bin", ".pt", ".pth", ".pkl", ".ckpt"};
+    for (size_t i = 0; i < sizeof pickles / sizeof *pickles; i++)
+        if (file_exists(name) && str_ends(str_of(name), str_of(pickles[i])))
+            return err_set(
+                e, ERR_UNSUPPORTED,
+                "%s is a pickle, which can run any code and is never read; get the safetensors version of the model, or "
+                "convert it where you trust it (save_pretrained(..., safe_serialization=True))",
+                name);
+    if (file_exists(name) && str_ends(str_of(name), STR(".safetensors")))
+        return err_set(e, ERR_INPUT, "%s holds weights alone: name the folder that has its config.json too", name);
     return err_set(e, ERR_NOT_FOUND,
                    "no %s '%s': looked for a folder with config.json or adapter_config.json, a .gguf file, %s/models/%s and "
                    "%s/runs/%s/model; "

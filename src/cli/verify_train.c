@@ -76,7 +76,8 @@ static const char *objective_of_trainer(arena *a, str trainer) {
 static bool open_curve(arena *a, curve *c, verdict *v) {
     static const char *const preset[][2] = {{"dtype", "float32"},   {"train_sampling_strategy", "sequential"},
                                             {"logging_steps", "1"}, {"normalize", "microbatch"},
-                                            {"lora_dropout", "0"},  {"save_steps", "0"}};
+                                            {"lora_dropout", "0"},  {"preflight", "warn"},
+                                            {"save_steps", "0"}};
     c->spec = read_json(a, c->folder, "case.json", v);
     c->expected = read_json(a, c->folder, "expected.json", v);
     if (!c->spec || !c->expected) return false;

@@ -69,8 +69,16 @@ bool model_card_write(const model_card *c, const char *folder, err *e) {
     return ok;
 }
 
+static const char *licence_of_gguf(arena *a, const char *path) {
+    err ignored = {0};
+    const gguf *g = gguf_open(a, path, &ignored);
+    const str value = g ? json_get_text(gguf_metadata(g), "general.license", STR("")) : (str){0};
+    return value.len ? str_copy(a, value) : NULL;
+}
+
 /* The value of a line "license: x" between the first two lines of dashes; quotes around it do not belong to it. */
 const char *model_licence(arena *a, const char *folder) {
+    if (file_exists(folder) && !file_is_dir(folder)) return licence_of_gguf(a, folder);
     const char *path = path_join(a, folder, "README.md");
     str card, line;
     err ignored = {0};

@@ -173,7 +173,8 @@ typedef struct {
     const char *const *settings, *const *metrics;
 } model_card;
 bool model_card_write(const model_card *c, const char *folder, err *e);
-/* The licence that the front matter of FOLDER/README.md names; NULL: none. For the card of what is made from it. */
+/* The licence that the front matter of FOLDER/README.md, or the metadata of a GGUF file, names; NULL: none. For the card of what is
+ * made from it. */
 const char *model_licence(arena *a, const char *folder);
 
 /* Writes a GGUF file (F16, BF16, F32 or Q8_0 matrices; vectors F32) and an Ollama Modelfile beside it. */

@@ -39,6 +39,7 @@ const opt train_option_table[] = {
     {"adam_epsilon", OPT_REAL, AT(adam_epsilon), "1e-8", 0, 1, NULL, "added to the root of the second moment"},
     {"weight_decay", OPT_REAL, AT(weight_decay), "0", 0, 10, NULL, "decoupled; biases and norms are left alone"},
     {"max_grad_norm", OPT_REAL, AT(max_grad_norm), "1", 0, 1e9, NULL, "gradients are scaled down to this norm; 0: never"},
+    {"preflight", OPT_CHOICE, AT(preflight), "refuse", 0, 0, "refuse|warn", "ours: what happens to rows that look wrong (an all-masked batch, two BOS tokens, an end of turn that is never trained)"},
     {"precompute_ref_log_probs", OPT_BOOL, AT(precompute_ref_log_probs), "false", 0, 0, NULL, "TRL's; what the reference says of a row is kept from its first step on in any case"},
     {"normalize", OPT_CHOICE, AT(normalize), "step", 0, 0, "step|microbatch", "ours: means over the whole step, or TRL's mean of micro-batch means"},
     {"seed", OPT_INT, AT(seed), "42", 0, 9e15, NULL, "of order, adapters and dropout"},

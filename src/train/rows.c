@@ -35,6 +35,7 @@ typedef struct {
     int32_t *ids;
     uint8_t *mask;
     int length, prompt;
+    bool cut; /* to max_length */
 } fresh;
 
 /* Documents that wait to be packed. */
@@ -198,24 +199,30 @@ const char *row_numbers_text(arena *a, const row_numbers *n) {
     return n->count > ROW_NUMBERS ? arena_printf(a, "%s and %lld more", text, (long long)(n->count - ROW_NUMBERS)) : text;
 }
 
+/* What the step will see of a row: pairs are kept whole and cut there. In a row that is cut and trained from end to end, the ends are
+ * of earlier turns. */
 static void look_at(const preparing *p, const fresh *f, int64_t example_row) {
     row_counts *c = &p->r->counts;
-    const int bos = tokenizer_bos(p->m->tokenizer), eos = tokenizer_eos(p->m->tokenizer);
-    if (f->length > 1 && bos >= 0 && bos != eos && f->ids[0] == bos && f->ids[1] == bos) note_row(&c->double_bos, example_row);
-    const int64_t trained_before = c->trained_tokens;
-    for (int i = 0, begin = 0; i < f->length; i++) {
+    const int bos = tokenizer_bos(p->m->tokenizer), eos = tokenizer_eos(p->m->tokenizer), most = (int)p->s->o.max_length;
+    const int n = most && f->length > most ? most : f->length;
+    int64_t learned = 0, masked = 0, ends = 0, ends_learned = 0;
+    if (n > 1 && bos >= 0 && bos != eos && f->ids[0] == bos && f->ids[1] == bos) note_row(&c->double_bos, example_row);
+    for (int i = 0, begin = 0; i < n; i++) {
         if (f->mask[i] & MASK_BEGINS) begin = i;
         if (i + 1 - begin > c->longest_document) c->longest_document = i + 1 - begin;
         if (f->mask[i] & MASK_BEGINS) continue;
         const bool trained = f->mask[i], end = ends_turn(p, f->ids[i]);
-        c->trained_tokens += trained;
-        c->masked_tokens += !trained;
-        c->ends += end;
-        c->ends_trained += end && trained;
+        learned += trained;
+        masked += !trained;
+        ends += end;
+        ends_learned += end && trained;
     }
-    if (c->trained_tokens == trained_before) note_row(&c->untrained, example_row);
-    c->tokens += f->length;
-    c->longest = f->length > c->longest ? f->length : c->longest;
+    c->trained_tokens += learned;
+    c->masked_tokens += masked;
+    if (!f->cut || masked) c->ends += ends, c->ends_trained += ends_learned;
+    if (!learned) note_row(&c->untrained, example_row);
+    c->tokens += n;
+    c->longest = n > c->longest ? n : c->longest;
 }
 
 static bool write_row(preparing *p, fresh *f, int64_t example_row, int pair, int label, float margin) {
@@ -308,6 +315,7 @@ static bool add_sft(arena *a, preparing *p, const example *x) {
     if (p->waiting && f.length) return wait_for_packing(p, &f, x->row);
     if (most && f.length > most) {
         f.length = most;
+        f.cut = true;
         p->r->counts.truncated++;
     }
     if (!any_label(&f)) {
@@ -340,7 +348,8 @@ static bool add_pair(arena *a, preparing *p, const example *x) {
     for (int k = 0; k < 2; k++) {
         side[k].prompt = boundary;
         memset(side[k].mask, 0, (size_t)boundary);
-        p->r->counts.truncated += most && side[k].length > most;
+        side[k].cut = most && side[k].length > most;
+        p->r->counts.truncated += side[k].cut;
         if (!write_row(p, &side[k], x->row, number, k == 0, (float)x->margin)) return false;
     }
     return true;
@@ -399,7 +408,8 @@ static bool add_source(preparing *p, const char *spec, file_out *keep) {
             count_duplicate(p, example_hash(&x));
             p->r->counts.turns += x.kind != EXAMPLE_TEXT;
             ok = (!keep || keep_example(keep, &x, p->e)) && (pairs ? add_pair(one, p, &x) : add_sft(one, p, &x));
-            if (!ok && p->e->code) err_prefix(p->e, "%s, example %lld", spec, (long long)x.row + 1);
+            if (!ok && p->e->code && strncmp(p->e->text, x.source, strlen(x.source)) != 0)
+                err_prefix(p->e, "%s line %lld", x.source, (long long)x.line);
             if (ok && p->r->counts.examples % 64 == 0) {
                 const int64_t bytes = source_describe(s)->bytes;
                 progress_show(&shown, (double)source_position(s), (double)(bytes > 0 ? bytes : 1), NULL);
@@ -468,31 +478,40 @@ static bool ends_are_learned(const row_counts *c, const char *end, err *e) {
     return true;
 }
 
-bool rows_refuse(const rows *r, const model *m, const train_settings *s, err *e) {
+/* What would train, but hardly what was meant. */
+static bool look_right(const rows *r, const model *m, const train_options *o, arena *a, err *e) {
     const row_counts *c = &r->counts;
-    arena *a = arena_new();
-    const int64_t batch = s->o.per_device_train_batch_size * s->o.gradient_accumulation_steps, unit = r->pairs ? 2 : 1;
+    const int64_t batch = o->per_device_train_batch_size * o->gradient_accumulation_steps, unit = r->pairs ? 2 : 1;
     const int eos = tokenizer_eos(m->tokenizer);
     const char *end = c->end >= 0 ? str_copy(a, tokenizer_token(m->tokenizer, c->end))
                       : eos >= 0  ? str_copy(a, tokenizer_token(m->tokenizer, eos))
                                   : "none is known";
+    if (c->untrained.count && (c->untrained.count >= batch || c->untrained.count * unit >= r->count))
+        return err_set(e, ERR_REFUSED, "a batch would have no token to train: every token is masked in %s",
+                       row_numbers_text(a, &c->untrained));
+    if (c->double_bos.count)
+        return err_set(e, ERR_REFUSED,
+                       "two BOS tokens ('%.*s') begin %s: the text (or template) writes one and the tokenizer adds another; take "
+                       "it out of the text",
+                       STR_ARG(tokenizer_token(m->tokenizer, tokenizer_bos(m->tokenizer))), row_numbers_text(a, &c->double_bos));
+    return ends_are_learned(c, end, e);
+}
+
+bool rows_refuse(const rows *r, const model *m, const train_settings *s, err *e) {
+    const row_counts *c = &r->counts;
+    arena *a = arena_new();
     bool ok = false;
     if (!c->examples) err_set(e, ERR_REFUSED, "the data hold no examples");
     else if (!r->count)
         err_set(e, ERR_REFUSED,
-                "none of %lld examples is left: each is empty, masked, or longer than max_length with its prompt "
-                "alone (%s)",
+                "none of %lld examples is left: each is empty, masked, or longer than max_length with its prompt alone (%s)",
                 (long long)c->examples, row_numbers_text(a, &c->dropped_rows));
-    else if (!c->trained_tokens || c->untrained.count >= batch || c->untrained.count * unit >= r->count)
-        err_set(e, ERR_REFUSED, "a batch would have no token to train: every token is masked in %s",
-                row_numbers_text(a, &c->untrained));
-    else if (c->double_bos.count)
-        err_set(
-            e, ERR_REFUSED,
-            "two BOS tokens ('%.*s') begin %s: the text (or template) writes one and the tokenizer adds another; take it out of "
-            "the text",
-            STR_ARG(tokenizer_token(m->tokenizer, tokenizer_bos(m->tokenizer))), row_numbers_text(a, &c->double_bos));
-    else ok = ends_are_learned(c, end, e);
+    else if (!c->trained_tokens) err_set(e, ERR_REFUSED, "no token would be trained: every row is masked from end to end");
+    else if (!(ok = look_right(r, m, &s->o, a, e)) && strcmp(s->o.preflight, "warn") == 0) {
+        log_warning("%s", e->text);
+        *e = (err){0};
+        ok = true;
+    }
     arena_free(a);
     return ok;
 }

@@ -139,32 +139,13 @@ static bool save_checkpoint(arena *a, run *r, const trainer *t, err *e) {
     return false;
 }
 
-static bool write_card(arena *a, const run *r, const trainer *t, const step_result *s, err *e) {
-    buf out = {0};
-    char now[32];
-    sys_date(now);
-    buf_printf(&out,
-               "# %s\n\nMade with fettle on %s.\n\n| | |\n|---|---|\n| objective | %s: %s |\n| base | %s |\n| kind | %s |\n",
-               path_name(r->path), now, t->s->objective->name, t->s->objective->words, t->policy->path,
-               t->adapter ? "LoRA adapter (PEFT)" : "full weights");
-    for (int i = 0; i < t->s->o.data.count; i++) buf_printf(&out, "| data | %s |\n", t->s->o.data.item[i]);
-    buf_printf(&out, "| examples | %lld |\n| steps | %lld |\n| last loss | %.4f |\n", (long long)rows_counts(t->rows)->examples,
-               (long long)t->step, s->loss);
-    for (int i = 0; i < s->metrics.count; i++)
-        buf_printf(&out, "| %s | %.4f |\n", s->metrics.item[i].name, s->metrics.item[i].sum / s->metrics.item[i].weight);
-    buf_printf(&out, "\nEvery setting and where it came from: `config.json` of the run; the examples: `examples.jsonl`. The "
-                     "licences of the base model and of the data apply to this model.\n");
-    const bool ok = file_write(path_join(a, path_join(a, r->path, "model"), "README.md"), buf_str(&out), e);
-    buf_free(&out);
-    return ok;
-}
-
-static bool save_result(arena *a, const run *r, const trainer *t, const step_result *s, err *e) {
+static bool save_result(arena *a, const run *r, const trainer *t, err *e) {
     const char *folder = path_join(a, r->path, "model");
     const storage_type type = t->compute == COMPUTE_F32 || t->adapter ? TYPE_F32 : TYPE_BF16;
     return (t->adapter ? adapter_save(t->adapter, t->policy, folder, type, e)
                        : model_save(t->policy, NULL, folder, type, 0, e)) &&
-           write_card(a, r, t, s, e);
+           train_card(a, r->path, folder, t->adapter ? "A LoRA adapter, trained" : "Full weights, trained", t->adapter != NULL,
+                      e);
 }
 
 /* ---- steps ------------------------------------------------------------------------------------------------------------------------------------ */
@@ -235,7 +216,7 @@ static void print_json(trainer *t, const preflight *p) {
 static bool get_ready(arena *a, const train_settings *s, run *r, const train_how *how, const rows_how *from, trainer *t,
                       preflight *p, err *e) {
     FILE *out = how->preview ? stdout : stderr;
-    const bool talks = how->preview ? !how->json : !how->quiet;
+    const bool talks = !how->quiet && !(how->preview && how->json);
     if (!train_settings_check(s, e) || (how->resume && !same_start(a, r, s, e)) ||
         !trainer_open(a, s, how->preview ? sys_scratch() : r->path, from, t, e))
         return false;
@@ -245,7 +226,7 @@ static bool get_ready(arena *a, const train_settings *s, run *r, const train_how
         return false;
     if (talks) preflight_print(out, p);
     if (how->preview && how->json) print_json(t, p);
-    else if (how->preview) preflight_print_batch(out, t);
+    else if (how->preview && talks) preflight_print_batch(out, t);
     return true;
 }
 
@@ -265,7 +246,7 @@ static bool go(arena *a, run *r, trainer *t, const train_how *how, const preflig
     ok = ok && run_steps(a, r, t, how, &last, e);
     if ((!ok && e->code != ERR_DIVERGED) || t->step == 0 || !isfinite(last.loss)) return ok;
     err again = {0};
-    return save_result(a, r, t, &last, ok ? e : &again) && ok;
+    return save_result(a, r, t, ok ? e : &again) && ok;
 }
 
 /* The examples stand in the run folder, whole, before the first step; what finds them there reads them again. */

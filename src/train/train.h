@@ -29,7 +29,7 @@ typedef struct {
     const char *train_sampling_strategy;
     int64_t per_device_train_batch_size, gradient_accumulation_steps, max_steps, micro_batch_tokens;
     double num_train_epochs, learning_rate, warmup_steps, weight_decay, adam_beta1, adam_beta2, adam_epsilon, max_grad_norm;
-    const char *lr_scheduler_type, *lr_scheduler_kwargs, *optim, *optim_args, *normalize;
+    const char *lr_scheduler_type, *lr_scheduler_kwargs, *optim, *optim_args, *normalize, *preflight;
     int64_t seed;
     bool gradient_checkpointing, use_peft, use_rslora, precompute_ref_log_probs;
     int64_t lora_r;
@@ -118,6 +118,9 @@ bool train_run(arena *a, const train_settings *s, run *r, const train_how *how, 
 void train_describe(json_writer *w); /* objectives and options as tables, for --describe --json */
 
 double train_learning_rate(const train_settings *s); /* of the run: given, or the objective's */
+/* The README.md of a model in `folder` that comes from this run: "Trained", "Trained and merged" ... */
+bool train_card(arena *a, const char *run_folder, const char *folder, const char *how, bool is_adapter, err *e);
+
 /* Learning rate of the step after `done` steps. */
 bool train_rate(const train_settings *s, int64_t done, int64_t total, double *out, err *e);
 
