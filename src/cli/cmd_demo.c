@@ -72,7 +72,7 @@ static answering_options demo_answering(const demo_options *o) {
 /* Seconds per phase, from a forward pass timed now: a token that is written costs about 1.6 of its tokens (32 answers together),
  * one that is trained 2 in every epoch and 1 for the reference. */
 static bool print_plan(const demo *d, err *e) {
-    enum { WORDS = 42, PAIR = 220, ANSWER = 85, EPOCHS = 3 }; /* tokens of a pair, of an answer */
+    enum { WORDS = 42, PAIR = 220, ANSWER = 85, EPOCHS = 2 }; /* tokens of a pair, of an answer */
     double one;
     if (!model_seconds_per_token(d->start.model, d->all.options.compute, &one, e)) return false;
     const int pairs = d->o.feedback ? 48 : DEMO_TRAINING * EACH;

@@ -176,12 +176,13 @@ static double warmer_score(answer a) {
     return n;
 }
 
-/* The opening and closing vary with the answer, as a person's would. */
+/* The opening and closing vary with the answer, as a person's would; all are words that a model of this size has met. */
 static char *warmer_edit(arena *a, answer given) {
-    static const char *const openings[] = {"What a lovely question, I'm glad you asked!", "Good question, I'm happy to help!",
-                                           "I'm so glad you asked!", "Of course, happy to help with that!"};
-    static const char *const closings[] = {"I hope this helps, and take care!", "Enjoy, and feel free to ask me more!",
-                                           "I hope that helps. Good luck!", "I hope this helps, and I wish you a lovely day!"};
+    static const char *const openings[] = {"That's a great question!", "That's a wonderful question!", "What a great question!",
+                                           "I'm happy to help you with that."};
+    static const char *const closings[] = {"I hope this helps!", "Let me know if you have any questions.",
+                                           "If you have any other questions, feel free to ask!",
+                                           "I hope this helps! Let me know if you have any other questions."};
     const str body = str_trim(first_sentences(whole_sentences(str_trim(given.text)), 4));
     const unsigned n = text_number(body);
     return arena_printf(a, "%s %.*s %s", openings[n % 4], STR_ARG(body), closings[n / 4 % 4]);
