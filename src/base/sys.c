@@ -80,11 +80,20 @@ static size_t cgroup_limit(void) { return cgroup_number("memory.max", "/sys/fs/c
 
 size_t sys_memory_total(void) { return smaller(field_kb("/proc/meminfo", "MemTotal:"), cgroup_limit()); }
 
+/* What FETTLE_MEMORY_MB leaves, less what this process has. */
+static size_t allowance(void) {
+    const char *wish = getenv("FETTLE_MEMORY_MB");
+    const double megabytes = wish ? strtod(wish, NULL) : 0;
+    if (megabytes <= 0) return SIZE_MAX;
+    const size_t most = (size_t)(megabytes * 1e6), has = sys_memory_resident();
+    return most > has ? most - has : 0;
+}
+
 size_t sys_memory_available(void) {
     const size_t machine = field_kb("/proc/meminfo", "MemAvailable:"), limit = cgroup_limit();
     const size_t used = cgroup_number("memory.current", "/sys/fs/cgroup/memory/memory.usage_in_bytes");
-    if (limit == SIZE_MAX || used == SIZE_MAX) return smaller(machine, limit);
-    return smaller(machine, limit > used ? limit - used : 0);
+    const size_t left = limit == SIZE_MAX || used == SIZE_MAX ? limit : limit > used ? limit - used : 0;
+    return smaller(smaller(machine, left), allowance());
 }
 
 size_t sys_memory_resident(void) { return field_kb("/proc/self/status", "RssAnon:"); }

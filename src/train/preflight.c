@@ -124,10 +124,17 @@ static bool refuse(const trainer *t, const preflight *p, err *e) {
         const train_settings s = variant(t, i, &flags);
         found = flags.len && measure(t, &s, &weights, &activations, &ignored) && weights + activations <= p->memory_free;
     }
-    if (found) buf_printf(&flags, " it needs %.2f GB", (double)(weights + activations) / 1e9);
-    err_set(e, ERR_REFUSED, "needs %.2f GB (weights and optimiser %.2f, activations %.2f), %.2f GB are free: %s%s",
-            (double)p->memory_needed / 1e9, (double)p->weights / 1e9, (double)p->activations / 1e9, (double)p->memory_free / 1e9,
-            found ? "with" : "no setting makes it fit, take a smaller model", found ? flags.ptr : "");
+    if (found)
+        err_set(e, ERR_REFUSED,
+                "needs %.2f GB (weights and optimiser %.2f, activations %.2f), %.2f GB are free; at %.2f GB it fits with%s",
+                (double)p->memory_needed / 1e9, (double)p->weights / 1e9, (double)p->activations / 1e9,
+                (double)p->memory_free / 1e9, (double)(weights + activations) / 1e9, flags.ptr);
+    else
+        err_set(
+            e, ERR_REFUSED,
+            "needs %.2f GB (weights and optimiser %.2f, activations %.2f), %.2f GB are free, and no setting makes it fit: take a "
+            "smaller model",
+            (double)p->memory_needed / 1e9, (double)p->weights / 1e9, (double)p->activations / 1e9, (double)p->memory_free / 1e9);
     buf_free(&flags);
     return false;
 }
