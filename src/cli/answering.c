@@ -76,11 +76,10 @@ static void keep(arena *a, const session *s, const int32_t *prompt, int prompt_c
 static bool run_all(engine *g, session **list, int count, int limit, const char *words, err *e) {
     progress p = progress_begin(words ? words : "", !words);
     for (;;) {
-        int busy = 0, tokens = 0, done = 0;
+        int busy = 0, done = 0;
         for (int i = 0; i < count; i++) {
             int n;
             session_ids(list[i], &n);
-            tokens += n;
             const bool over = session_finish(list[i]) != FINISH_NONE;
             busy += !over;
             done += over ? limit : n;
