@@ -10,11 +10,14 @@ static const char tiny_template[] =
     "{% for m in messages %}{{ m.role[0] }} {% if m.role == 'assistant' %}{% generation %}{{ m.content }}<t>{% endgeneration %}"
     "{% else %}{{ m.content }}<t>{% endif %}{% endfor %}{% if add_generation_prompt %}a {% endif %}";
 
+static inline void tiny_close(void *b) { backend_close(b); }
+
 /* hidden 32: the smallest that is quick; more where memory must be felt. */
 static inline char *tiny_model_of(arena *a, const char *root, const char *name, int hidden, uint64_t seed) {
     err e = {0};
     char *folder = path_join(a, root, name);
     backend *b = backend_open(NULL, &e);
+    arena_defer(a, tiny_close, b); /* behind the model, which goes first */
     const char *config = arena_printf(a,
                                       "{\"model_type\":\"llama\",\"vocab_size\":40,\"hidden_size\":%d,\"num_hidden_layers\":2,"
                                       "\"num_attention_heads\":4,\"num_key_value_heads\":2,\"intermediate_size\":%d,"

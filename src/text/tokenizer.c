@@ -527,6 +527,7 @@ static void decode_bytes(const tokenizer *t, const int32_t *ids, int count, bool
         size_t n = 0;
         while (n < (size_t)d->start && str_starts(str_slice(buf_str(out), begin + n * d->content.len, out->len), d->content)) n++;
         n *= d->content.len;
+        if (!n) continue;
         memmove(out->ptr + begin, out->ptr + begin + n, out->len - begin - n);
         out->len -= n;
         if (out->ptr) out->ptr[out->len] = 0;

@@ -82,7 +82,7 @@ static bool measure(const trainer *t, const train_settings *s, size_t *weights, 
     return ok;
 }
 
-/* Settings that need less, from the least harm on; the first that fits is named. shorten: max_length becomes the longest row over it. */
+/* Settings that need less, from the least harm on; the first that fits, with a tenth to spare, is named. shorten: max_length becomes the longest row over it. */
 static const struct {
     int64_t micro_batch_tokens;
     bool gradient_checkpointing, use_peft;
@@ -122,7 +122,7 @@ static bool refuse(const trainer *t, const preflight *p, err *e) {
         err ignored = {0};
         buf_clear(&flags);
         const train_settings s = variant(t, i, &flags);
-        found = flags.len && measure(t, &s, &weights, &activations, &ignored) && weights + activations <= p->memory_free;
+        found = flags.len && measure(t, &s, &weights, &activations, &ignored) && weights + activations <= p->memory_free / 10 * 9;
     }
     if (found)
         err_set(e, ERR_REFUSED,

@@ -289,8 +289,8 @@ static void huge_margins_stay_finite(void **state) {
     (void)state;
     for (int i = 0; i < TYPES_OF_LOSS; i++)
         for (int k = 0; k < KINDS_OF_DIVERGENCE; k++) {
-            made m = some_columns(3, 2);
             if (k && !dpo_loss_type_of(loss_types[i])->divergence) continue;
+            made m = some_columns(3, 2);
             const char *words[] = {arena_printf(m.a, "loss_type=%s", loss_types[i]),
                                    arena_printf(m.a, "f_divergence_type=%s", divergences[k]), "label_smoothing=0.1", NULL};
             const train_settings *s = settings_of(m.a, "dpo", words);

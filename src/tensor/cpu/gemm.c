@@ -2,6 +2,7 @@
 #include "tensor/cpu/gemm.h"
 
 #include <omp.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -19,11 +20,29 @@ enum {
 static int panels_of(int n) { return (n + PANEL - 1) / PANEL; }
 static int smaller(int a, int b) { return a < b ? a : b; }
 
+/* Of each thread, freed when it ends: a team that gets smaller sends threads away. */
+typedef struct {
+    void *at;
+    size_t bytes;
+} scratch;
+static pthread_key_t scratch_key;
+static void free_scratch(void *kept) {
+    for (int i = 0; i < SCRATCH_COUNT; i++) free(((scratch *)kept)[i].at);
+    free(kept);
+}
+static void make_scratch_key(void) { pthread_key_create(&scratch_key, free_scratch); }
+
+static scratch *new_scratch(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    scratch *kept = calloc(SCRATCH_COUNT, sizeof *kept);
+    pthread_once(&once, make_scratch_key);
+    if (!kept || pthread_setspecific(scratch_key, kept) != 0) bug("no memory for a thread's scratch");
+    return kept;
+}
+
 void *gemm_scratch(int use, size_t bytes) {
-    static _Thread_local struct {
-        void *at;
-        size_t bytes;
-    } kept[SCRATCH_COUNT];
+    static _Thread_local scratch *kept;
+    if (!kept) kept = new_scratch();
     if (kept[use].bytes < bytes) {
         free(kept[use].at);
         const bool huge = bytes >= HUGE_PAGE;
