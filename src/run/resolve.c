@@ -11,7 +11,7 @@
  * which the rejected answer's fall alone can do. */
 static const char *const small_feedback[] = {
     "use_peft=true", "lora_r=16", "lora_alpha=32", "lora_dropout=0", "lora_target_modules=all-linear",
-    "loss_type=apo_zero", "beta=0.2", "learning_rate=1e-4", "lr_scheduler_type=constant", "num_train_epochs=2",
+    "loss_type=apo_zero", "beta=0.4", "learning_rate=7e-5", "lr_scheduler_type=constant", "num_train_epochs=2",
     "per_device_train_batch_size=6", "max_length=512", "dtype=bfloat16", "logging_steps=1", "max_drift=0", NULL};
 // clang-format on
 
