@@ -29,12 +29,10 @@ typedef struct {
     int64_t units, per_micro, per_step, steps; /* units: rows, or pairs */
     pool *pool;
     float **reference_logp; /* [rows] of trained tokens, kept once computed */
-    float **fixed_logp;     /* bench: none */
     int64_t step;           /* done */
     double num_tokens;
     int32_t *order; /* of the running epoch */
     int64_t order_epoch;
-    metrics last;
     double drift_sum, drift_tokens;
 } trainer;
 
