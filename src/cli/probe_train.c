@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/file.h"
 #include "base/sys.h"
+#include "base/file.h"
 #include "train/train.h"
 
 /* ---- rows ------------------------------------------------------------------------------------------------------------------------- */
@@ -200,34 +200,12 @@ static double loss_of(arena *a, const train_settings *s, const columns *c, const
     return s->objective->loss(s->own, &part, &g);
 }
 
-static void put_sums(json_writer *w, const char *key, const columns *c, const float *values) {
-    json_key(w, key), json_open(w, '[');
-    for (int q = 0; q < c->S; q++)
-        json_put_real(w, values ? sum_trained(c, values, c->sequence[q]) : count_trained(c, c->sequence[q]));
-    json_close(w);
-}
-
 /* What lies on the way to the loss, to find where a difference begins. */
 static void put_intermediate(arena *a, json_writer *w, const train_settings *s, const json *in, const columns *c, bool logits) {
     const json *micros = json_get(in, "micro_batches");
     bool *some = arena_array(a, bool, c->S + 1);
     json_key(w, "intermediate"), json_open(w, '{');
-    if (c->P) {
-        put_sums(w, "S", c, c->logp);
-        if (c->ref_logp) put_sums(w, "Q", c, c->ref_logp);
-        put_sums(w, "n", c, NULL);
-        json_key(w, "loss_per_pair"), json_open(w, '[');
-        for (int p = 0; p < c->P; p++) {
-            memset(some, 0, (size_t)c->S);
-            some[c->pairs[p].chosen] = some[c->pairs[p].rejected] = true;
-            json_put_real(w, loss_of(a, s, c, some,
-                                     (step_counts){.pairs = 1,
-                                                   .sequences = 2,
-                                                   .tokens = 1,
-                                                   .chosen_tokens = count_trained(c, c->sequence[c->pairs[p].chosen])}));
-        }
-        json_close(w);
-    }
+    if (s->objective->explain) s->objective->explain(s->own, c, w);
     if (logits) {
         double nll = 0, smoothed = 0;
         for (int t = 0; t < c->T; t++)
@@ -258,17 +236,28 @@ static void put_intermediate(arena *a, json_writer *w, const train_settings *s, 
     json_close(w);
 }
 
+/* Names of cases that are a setting of another objective. */
+static const struct {
+    const char *name, *objective, *key, *value;
+} kinds[] = {{"dft", "sft", "loss_type", "dft"}, {"ipo", "dpo", "loss_type", "ipo"}};
+
+static int kind_of(const char *name) {
+    for (int i = 0; i < (int)(sizeof kinds / sizeof *kinds); i++)
+        if (strcmp(kinds[i].name, name) == 0) return i;
+    return -1;
+}
+
+static bool begin_objective(arena *a, const char *name, const json *params, train_settings **s, err *e) {
+    const int k = kind_of(name);
+    return train_settings_begin(a, k < 0 ? name : kinds[k].objective, s, e) &&
+           (k < 0 || resolve_set(a, &(*s)->from, str_of(kinds[k].key), str_of(kinds[k].value), name, e)) &&
+           resolve_set_json(a, &(*s)->from, params, "params", e);
+}
+
 static bool one_objective(arena *a, const probe *p, const json *v, json_writer *w, err *e) {
-    static const struct {
-        const char *name, *objective, *setting;
-    } kinds[] = {{"dft", "sft", "loss_type=dft"}, {"ipo", "dpo", "loss_type=ipo"}};
-    const char *name = p->words[0];
     train_settings *s;
     columns c = {0};
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (strcmp(kinds[i].name, p->words[0]) == 0) name = kinds[i].objective;
-    if (!train_settings_begin(a, name, &s, e) || !resolve_set_json(a, &s->from, json_get(v, "params"), "params", e) ||
-        !read_columns(a, json_get(v, "inputs"), &c, e))
+    if (!begin_objective(a, p->words[0], json_get(v, "params"), &s, e) || !read_columns(a, json_get(v, "inputs"), &c, e))
         return false;
     float *logits = c.logp ? NULL : columns_of_logits(a, json_get(v, "inputs"), &c, e);
     if (!c.logp) return err_set(e, ERR_INPUT, "inputs need the column logp, or logits with target");
@@ -295,17 +284,16 @@ static bool one_objective(arena *a, const probe *p, const json *v, json_writer *
 
 bool probe_objectives(arena *a, const probe *p, err *e) {
     if (p->rest < 1) return err_set(e, ERR_USAGE, "fettle probe objective NAME < cases");
-    if (!objective_of(p->words[0]) && strcmp(p->words[0], "dft") != 0 && strcmp(p->words[0], "ipo") != 0)
+    if (!objective_of(p->words[0]) && kind_of(p->words[0]) < 0)
         return err_set(e, ERR_UNSUPPORTED, "no objective '%s' here; there are: %s", p->words[0], objective_names(a));
     return probe_lines(a, p, one_objective, e);
 }
 
 /* ---- schedules ---------------------------------------------------------------------------------------------------------------------------- */
 
-static bool one_schedule(arena *a, const probe *p, const json *v, json_writer *w, err *e) {
+/* The options of a run under these params; an object inside them is an option's text. */
+static train_settings *settings_of(arena *a, const json *params, err *e) {
     train_settings *s;
-    (void)p;
-    json *params = json_get(v, "params");
     json *plain = json_new_object(a);
     json_member m = {0};
     while (json_next(params, &m)) {
@@ -316,7 +304,13 @@ static bool one_schedule(arena *a, const probe *p, const json *v, json_writer *w
         } else json_set(plain, m.key, m.value);
         buf_free(&text);
     }
-    if (!train_settings_begin(a, "sft", &s, e) || !resolve_set_json(a, &s->from, plain, "params", e)) return false;
+    return train_settings_begin(a, "sft", &s, e) && resolve_set_json(a, &s->from, plain, "params", e) ? s : NULL;
+}
+
+static bool one_schedule(arena *a, const probe *p, const json *v, json_writer *w, err *e) {
+    (void)p;
+    const train_settings *s = settings_of(a, json_get(v, "params"), e);
+    if (!s) return false;
     const int64_t steps = json_get_int(json_get(v, "inputs"), "steps", s->o.max_steps);
     json_open(w, '{');
     json_key(w, "lr"), json_open(w, '[');
@@ -354,62 +348,94 @@ static void put_like(json_writer *w, const json *shape, const float **x) {
     json_close(w);
 }
 
-static bool one_optimizer(arena *a, const probe *p, const json *v, json_writer *w, err *e) {
-    static const char *const names[2] = {"matrix", "vector"}, *const grads[2] = {"matrix_grad", "vector_grad"};
-    const json *in = json_get(v, "inputs"), *params = json_get(v, "params"), *rates = json_get(in, "learning_rates");
-    (void)p;
-    const str optim = json_get_text(params, "optim", STR("adamw_torch"));
-    if (!str_starts(optim, STR("adamw_torch")))
-        return err_set(e, ERR_UNSUPPORTED, "optim '%.*s' is not here; adamw_torch is", STR_ARG(optim));
-    backend *b = backend_open(NULL, e);
-    if (!b) return false;
-    float *x[2], *m[2], *s[2];
-    size_t n[2];
-    for (int k = 0; k < 2; k++) {
-        n[k] = flat(json_get(in, names[k]), NULL);
-        x[k] = arena_array(a, float, n[k] + 1), m[k] = arena_array(a, float, n[k] + 1), s[k] = arena_array(a, float, n[k] + 1);
-        flat(json_get(in, names[k]), x[k]);
+/* One of the two weights of a case. */
+typedef struct {
+    const char *name;
+    weight_shape shape;
+    size_t n;
+    float *values, *grad, *state[OPTIMIZER_STATES];
+    bool decays;
+} probed;
+
+static probed read_weight(arena *a, const json *in, const char *name, const optimizer_choice *o) {
+    const json *given = json_get(in, name);
+    const bool matrix = json_kind_of(json_at(given, 0)) == JSON_ARRAY;
+    probed x = {.name = name, .n = flat(given, NULL), .decays = json_get_bool(json_get(in, "decay"), name, true)};
+    const int rows_of = matrix ? (int)json_count(given) : 1;
+    x.shape = (weight_shape){rows_of, (int)x.n / (rows_of ? rows_of : 1), matrix, matrix};
+    x.values = arena_array(a, float, x.n + 1);
+    x.grad = arena_array(a, float, x.n + 1);
+    flat(given, x.values);
+    for (int k = 0; k < OPTIMIZER_STATES && o->kind->state[k]; k++) {
+        const size_t size = o->kind->state_size(o->own, k, &x.shape);
+        x.state[k] = size ? arena_array(a, float, size) : NULL;
     }
+    return x;
+}
+
+static void take_step(const train_settings *s, const optimizer_choice *o, backend *b, probed *x, double lr, double clip,
+                      int64_t step) {
+    const optimizer_rates r = {s->o.adam_beta1, s->o.adam_beta2, s->o.adam_epsilon, train_learning_rate(s)};
+    weight_update u = {.backend = b,
+                       .shape = x->shape,
+                       .values = x->values,
+                       .grad = x->grad,
+                       .grad_scale = clip,
+                       .lr = lr,
+                       .weight_decay = x->decays ? s->o.weight_decay : 0,
+                       .step = step,
+                       .rates = &r};
+    memcpy(u.state, x->state, sizeof u.state);
+    o->kind->update(o->own, &u);
+}
+
+static bool run_optimizer(arena *a, const json *in, const train_settings *s, backend *b, json_writer *w, err *e) {
+    optimizer_choice o;
+    if (!optimizer_choose(a, s->o.optim, s->o.optim_args, &o, e)) return false;
+    probed x[2] = {read_weight(a, in, "matrix", &o), read_weight(a, in, "vector", &o)};
+    const char *const grads[2] = {"matrix_grad", "vector_grad"};
     const size_t steps = json_count(json_get(in, grads[0]));
-    buf columns_of[3] = {{0}};
-    json_writer cw[3];
-    for (int k = 0; k < 3; k++) cw[k] = json_writer_on(&columns_of[k], false), json_open(&cw[k], '[');
+    double *norms = arena_array(a, double, steps + 1);
+    float *after[2] = {arena_array(a, float, x[0].n *steps + 1), arena_array(a, float, x[1].n *steps + 1)};
     for (size_t t = 0; t < steps; t++) {
-        float *g[2];
-        double norm = 0;
         for (int k = 0; k < 2; k++) {
-            g[k] = arena_array(a, float, n[k] + 1);
-            flat(json_at(json_get(in, grads[k]), t), g[k]);
-            norm += values_sum_squares(b, g[k], n[k]);
+            if (flat(json_at(json_get(in, grads[k]), t), NULL) != x[k].n)
+                return err_set(e, ERR_INPUT, "%s of step %zu has another size than %s", grads[k], t + 1, x[k].name);
+            flat(json_at(json_get(in, grads[k]), t), x[k].grad);
+            norms[t] += values_sum_squares(b, x[k].grad, x[k].n);
         }
-        norm = __builtin_sqrt(norm);
-        const double most = json_get_real(params, "max_grad_norm", 0),
-                     clip = most > 0 && most / (norm + 1e-6) < 1 ? most / (norm + 1e-6) : 1;
+        norms[t] = sqrt(norms[t]);
+        const double lr = json_real(json_at(json_get(in, "learning_rates"), t), train_learning_rate(s)),
+                     clip = s->o.max_grad_norm > 0 ? fmin(1, s->o.max_grad_norm / (norms[t] + 1e-6)) : 1;
         for (int k = 0; k < 2; k++) {
-            const adamw_form f = {json_real(json_at(rates, t), json_get_real(params, "learning_rate", 0)),
-                                  json_get_real(params, "adam_beta1", 0.9),
-                                  json_get_real(params, "adam_beta2", 0.999),
-                                  json_get_real(params, "adam_epsilon", 1e-8),
-                                  json_get_bool(json_get(in, "decay"), names[k], true) ? json_get_real(params, "weight_decay", 0)
-                                                                                       : 0,
-                                  (int64_t)t + 1,
-                                  clip};
-            values_adamw(b, x[k], g[k], m[k], s[k], n[k], &f);
-            const float *at = x[k];
-            put_like(&cw[k], json_get(in, names[k]), &at);
+            take_step(s, &o, b, &x[k], lr, clip, (int64_t)t + 1);
+            memcpy(after[k] + t * x[k].n, x[k].values, x[k].n * sizeof(float));
         }
-        json_put_real(&cw[2], norm);
     }
     json_open(w, '{');
-    for (int k = 0; k < 3; k++) {
-        json_close(&cw[k]);
-        const json *list = json_parse(a, buf_str(&columns_of[k]), e);
-        json_key(w, k < 2 ? names[k] : "grad_norm"), json_put_value(w, list);
-        buf_free(&columns_of[k]);
+    for (int k = 0; k < 2; k++) {
+        const float *at = after[k];
+        json_key(w, x[k].name), json_open(w, '[');
+        for (size_t t = 0; t < steps; t++) put_like(w, json_get(in, x[k].name), &at);
+        json_close(w);
     }
+    json_key(w, "grad_norm"), json_open(w, '[');
+    for (size_t t = 0; t < steps; t++) json_put_real(w, norms[t]);
     json_close(w);
-    backend_close(b);
+    json_close(w);
     return true;
+}
+
+static bool one_optimizer(arena *a, const probe *p, const json *v, json_writer *w, err *e) {
+    json *params = json_get(v, "params");
+    (void)p;
+    if (json_kind_of(params) == JSON_OBJECT && !json_has(params, "max_grad_norm"))
+        json_set(params, "max_grad_norm", json_new_int(a, 0)); /* not given: neutral */
+    const train_settings *s = settings_of(a, params, e);
+    backend *b = s ? backend_open(NULL, e) : NULL;
+    const bool ok = b && run_optimizer(a, json_get(v, "inputs"), s, b, w, e);
+    backend_close(b);
+    return ok;
 }
 
 bool probe_optimizers(arena *a, const probe *p, err *e) { return probe_lines(a, p, one_optimizer, e); }

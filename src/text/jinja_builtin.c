@@ -29,12 +29,6 @@ static int64_t int_arg(const jargs *args, int place, const char *name, int64_t f
     return v.kind == V_INT ? v.u.integer : v.kind == V_BOOL ? v.u.boolean : v.kind == V_FLOAT ? (int64_t)v.u.real : fallback;
 }
 
-static jvalue finish(run *r, buf *b) {
-    const jvalue v = jv_copy_text(r, buf_str(b));
-    buf_free(b);
-    return v;
-}
-
 /* An attribute by a dotted name or number. */
 static jvalue dotted(run *r, jvalue v, jvalue attribute) {
     if (attribute.kind == V_INT) {
@@ -79,49 +73,46 @@ static str stripped(str s, str set, bool left, bool right) {
 }
 
 static jvalue mapped(run *r, str s, int mode) { /* 0 lower, 1 upper, 2 title, 3 capitalize, 4 swap, 5 Jinja's title */
-    buf out = {0};
+    buf *out = jinja_buf(r);
     int32_t c;
     bool start = true;
     for (size_t i = 0, n; i < s.len; i += n) {
         n = utf8_next(s, i, &c);
         const bool up = mode == 1 || ((mode == 2 || mode == 3 || mode == 5) && start) || (mode == 4 && unicode_lower(c) != c);
-        if (c < 0) buf_put(&out, s.ptr + i, n);
-        else if (mode == 4) utf8_put(&out, up ? unicode_lower(c) : unicode_upper(c));
-        else utf8_put(&out, up ? unicode_upper(c) : unicode_lower(c));
+        if (c < 0) buf_put(out, s.ptr + i, n);
+        else if (mode == 4) utf8_put(out, up ? unicode_lower(c) : unicode_upper(c));
+        else utf8_put(out, up ? unicode_upper(c) : unicode_lower(c));
         start = mode == 2   ? !unicode_is_letter(c)
                 : mode == 5 ? unicode_is_space(c) || (c > 0 && c < 128 && strchr("-({[<", c) != NULL)
                             : mode != 3 && start;
     }
-    return finish(r, &out);
+    return jv_of_buf(r, out);
 }
 
 static jvalue replaced(run *r, str s, str from, str to, int64_t most) {
-    buf out = {0};
+    buf *out = jinja_buf(r);
     size_t at = 0;
     int32_t c;
     while (most != 0) {
         if (!from.len) { /* between all characters */
-            buf_put_str(&out, to);
+            buf_put_str(out, to);
             most--;
             if (at >= s.len) break;
             const size_t n = utf8_next(s, at, &c);
-            buf_put(&out, s.ptr + at, n);
+            buf_put(out, s.ptr + at, n);
             at += n;
             continue;
         }
         const ptrdiff_t found = str_find(s, from, at);
         if (found < 0) break;
-        buf_put(&out, s.ptr + at, (size_t)found - at);
-        buf_put_str(&out, to);
+        buf_put(out, s.ptr + at, (size_t)found - at);
+        buf_put_str(out, to);
         at = (size_t)found + from.len;
         most--;
     }
-    if (at < s.len) buf_put(&out, s.ptr + at, s.len - at);
-    if (out.len > r->output_max) {
-        buf_free(&out);
-        jinja_fail(r, "the template makes more than %zu bytes of text", r->output_max);
-    }
-    return finish(r, &out);
+    if (at < s.len) buf_put(out, s.ptr + at, s.len - at);
+    if (out->len > r->output_max) jinja_fail(r, "the template makes more than %zu bytes of text", r->output_max);
+    return jv_of_buf(r, out);
 }
 
 static jvalue split(run *r, str s, str separator, int64_t most, bool from_right) {
@@ -226,11 +217,11 @@ static jvalue padded(run *r, str s, int64_t width, str with, int where) {
     if (more > 100000) jinja_fail(r, "at most 100000 columns are padded");
     /* str.center: where it cannot be even, the odd one goes left if the width is odd */
     const int64_t left = where < 0 ? 0 : where > 0 ? more : more / 2 + (more & width & 1);
-    buf out = {0};
-    for (int64_t i = 0; i < left; i++) buf_put_str(&out, with);
-    buf_put_str(&out, s);
-    for (int64_t i = left; i < more; i++) buf_put_str(&out, with);
-    return finish(r, &out);
+    buf *out = jinja_buf(r);
+    for (int64_t i = 0; i < left; i++) buf_put_str(out, with);
+    buf_put_str(out, s);
+    for (int64_t i = left; i < more; i++) buf_put_str(out, with);
+    return jv_of_buf(r, out);
 }
 METHOD(m_ljust) { return padded(r, SELF, int_arg(args, 0, "width", 0), jinja_text_arg(r, args, 1, "fillchar", STR(" ")), -1); }
 METHOD(m_rjust) { return padded(r, SELF, int_arg(args, 0, "width", 0), jinja_text_arg(r, args, 1, "fillchar", STR(" ")), 1); }
@@ -286,12 +277,12 @@ METHOD(m_splitlines) {
     return out;
 }
 static jvalue join_items(run *r, str separator, const jlist *l) {
-    buf out = {0};
+    buf *out = jinja_buf(r);
     for (int i = 0; i < l->count; i++) {
-        if (i) buf_put_str(&out, separator);
-        jv_str(r, &out, l->item[i]);
+        if (i) buf_put_str(out, separator);
+        jv_str(r, out, l->item[i]);
     }
-    return finish(r, &out);
+    return jv_of_buf(r, out);
 }
 METHOD(m_join) { return join_items(r, SELF, jv_iterate(r, jinja_arg(args, 0, "iterable", jv_undefined(STR("iterable"))))); }
 static bool all_letters(str s, bool (*is)(int32_t)) {
@@ -376,11 +367,11 @@ static jvalue formatted(run *r, jvalue x, str spec) {
     }
     if (!align) align = is_number ? '>' : '<';
     const int64_t more = width - characters(r, text), left = align == '<' ? 0 : align == '>' ? more : more / 2;
-    buf out = {0};
-    for (int64_t i = 0; i < left; i++) buf_put_str(&out, fill);
-    buf_put_str(&out, text);
-    for (int64_t i = left; i < more; i++) buf_put_str(&out, fill);
-    return finish(r, &out);
+    buf *out = jinja_buf(r);
+    for (int64_t i = 0; i < left; i++) buf_put_str(out, fill);
+    buf_put_str(out, text);
+    for (int64_t i = left; i < more; i++) buf_put_str(out, fill);
+    return jv_of_buf(r, out);
 }
 
 /* "{} {0} {name} {name.part:>8}".format(...) */
@@ -398,12 +389,12 @@ static jvalue field(run *r, const jargs *args, str name, int *next) {
     return v;
 }
 METHOD(m_format) {
-    buf out = {0};
+    buf *out = jinja_buf(r);
     int next = 0;
     for (size_t i = 0; i < SELF.len; i++) {
         const char c = SELF.ptr[i];
         if ((c == '{' || c == '}') && i + 1 < SELF.len && SELF.ptr[i + 1] == c) {
-            buf_put_char(&out, c);
+            buf_put_char(out, c);
             i++;
         } else if (c == '{') {
             const ptrdiff_t end = str_find(SELF, STR("}"), i);
@@ -411,12 +402,12 @@ METHOD(m_format) {
             const str inside = str_slice(SELF, i + 1, (size_t)end);
             const ptrdiff_t colon = str_find(inside, STR(":"), 0);
             const jvalue v = field(r, args, colon < 0 ? inside : str_slice(inside, 0, (size_t)colon), &next);
-            if (colon < 0) jv_str(r, &out, v);
-            else buf_put_str(&out, formatted(r, v, str_slice(inside, (size_t)colon + 1, inside.len)).u.text);
+            if (colon < 0) jv_str(r, out, v);
+            else buf_put_str(out, formatted(r, v, str_slice(inside, (size_t)colon + 1, inside.len)).u.text);
             i = (size_t)end;
-        } else buf_put_char(&out, c);
+        } else buf_put_char(out, c);
     }
-    return finish(r, &out);
+    return jv_of_buf(r, out);
 }
 #undef SELF
 
@@ -813,14 +804,12 @@ FILTER(f_round) {
     return jv_real(strtod(arena_printf(r->a, "%.*f", (int)digits, x), NULL)); /* the nearest decimal, as round() finds it */
 }
 static str spaces(run *r, int64_t n) {
-    buf out = {0};
-    for (int64_t i = 0; i < n && i < 1000; i++) buf_put_char(&out, ' ');
-    const str s = jv_copy_text(r, buf_str(&out)).u.text;
-    buf_free(&out);
-    return s;
+    buf *out = jinja_buf(r);
+    for (int64_t i = 0; i < n && i < 1000; i++) buf_put_char(out, ' ');
+    return jv_of_buf(r, out).u.text;
 }
 FILTER(f_tojson) { /* as transformers overrides it: ensure_ascii, indent, separators, sort_keys */
-    buf out = {0};
+    buf *out = jinja_buf(r);
     const jvalue indent = jinja_arg(args, 1, "indent", jv_none()), separators = jinja_arg(args, 2, "separators", jv_none());
     json_style s = {.broken = indent.kind != V_NONE,
                     .ascii = jv_truth(jinja_arg(args, 0, "ensure_ascii", jv_bool(false))),
@@ -833,29 +822,29 @@ FILTER(f_tojson) { /* as transformers overrides it: ensure_ascii, indent, separa
         s.between = jv_string(r, separators.u.list->item[0]);
         s.behind_key = jv_string(r, separators.u.list->item[1]);
     } else if (separators.kind != V_NONE) jinja_fail(r, "separators wants two texts");
-    jv_json(r, &out, v, &s, 0);
-    return finish(r, &out);
+    jv_json(r, out, v, &s, 0);
+    return jv_of_buf(r, out);
 }
 FILTER(f_indent) {
     const jvalue width = jinja_arg(args, 0, "width", jv_int(4));
     const bool first = jv_truth(jinja_arg(args, 1, "first", jv_bool(false))),
                blank = jv_truth(jinja_arg(args, 2, "blank", jv_bool(false)));
     const str s = jv_string(r, v);
-    buf out = {0}, pad = {0};
-    if (width.kind == V_STRING) buf_put_str(&pad, width.u.text);
+    buf *out = jinja_buf(r), *pad = jinja_buf(r);
+    if (width.kind == V_STRING) buf_put_str(pad, width.u.text);
     else
-        for (int64_t i = 0; i < int_arg(args, 0, "width", 4) && i < 1000; i++) buf_put_char(&pad, ' ');
+        for (int64_t i = 0; i < int_arg(args, 0, "width", 4) && i < 1000; i++) buf_put_char(pad, ' ');
     for (size_t at = 0, line = 0; at <= s.len; line++) {
         const ptrdiff_t end = str_find(s, STR("\n"), at);
         const str text = str_slice(s, at, end < 0 ? s.len : (size_t)end);
-        if (line) buf_put_char(&out, '\n');
-        if ((line || first) && (text.len || blank)) buf_put_str(&out, buf_str(&pad));
-        buf_put_str(&out, text);
+        if (line) buf_put_char(out, '\n');
+        if ((line || first) && (text.len || blank)) buf_put_str(out, buf_str(pad));
+        buf_put_str(out, text);
         if (end < 0) break;
         at = (size_t)end + 1;
     }
-    buf_free(&pad);
-    return finish(r, &out);
+    buf_free(pad);
+    return jv_of_buf(r, out);
 }
 FILTER(f_escape) {
     static const struct {
@@ -864,28 +853,28 @@ FILTER(f_escape) {
     } escapes[] = {{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&#34;"}, {'\'', "&#39;"}};
     (void)args;
     const str s = jv_string(r, v);
-    buf out = {0};
+    buf *out = jinja_buf(r);
     for (size_t i = 0; i < s.len; i++) {
         const char *with = NULL;
         for (int k = 0; k < 5; k++)
             if (s.ptr[i] == escapes[k].c) with = escapes[k].with;
-        if (with) buf_put_text(&out, with);
-        else buf_put_char(&out, s.ptr[i]);
+        if (with) buf_put_text(out, with);
+        else buf_put_char(out, s.ptr[i]);
     }
-    return finish(r, &out);
+    return jv_of_buf(r, out);
 }
 /* "%s of %d" % values */
 FILTER(f_format) {
     const str s = jv_string(r, v);
-    buf out = {0};
+    buf *out = jinja_buf(r);
     int next = 0;
     for (size_t i = 0; i < s.len; i++) {
         if (s.ptr[i] != '%' || i + 1 >= s.len) {
-            buf_put_char(&out, s.ptr[i]);
+            buf_put_char(out, s.ptr[i]);
             continue;
         }
         if (s.ptr[i + 1] == '%') {
-            buf_put_char(&out, '%');
+            buf_put_char(out, '%');
             i++;
             continue;
         }
@@ -897,19 +886,19 @@ FILTER(f_format) {
         if (x.kind == V_UNDEFINED) jinja_fail(r, "not enough arguments for format string");
         if (kind == 's' || kind == 'r') {
             memcpy(spec + n, "s", 2);
-            buf_printf(&out, spec, str_copy(r->a, jv_string(r, x)));
+            buf_printf(out, spec, str_copy(r->a, jv_string(r, x)));
         } else if (strchr("dixXo", kind)) {
             memcpy(spec + n, "ll", 2);
             spec[n + 2] = kind == 'i' ? 'd' : kind;
             spec[n + 3] = 0;
-            buf_printf(&out, spec, (long long)f_int(r, x, &(jargs){0}).u.integer);
+            buf_printf(out, spec, (long long)f_int(r, x, &(jargs){0}).u.integer);
         } else if (strchr("eEfFgG", kind)) {
             spec[n] = kind;
             spec[n + 1] = 0;
-            buf_printf(&out, spec, f_float(r, x, &(jargs){0}).u.real);
+            buf_printf(out, spec, f_float(r, x, &(jargs){0}).u.real);
         } else jinja_fail(r, "unsupported format character '%c'", kind);
     }
-    return finish(r, &out);
+    return jv_of_buf(r, out);
 }
 
 /* select, reject, selectattr, rejectattr */
@@ -1113,29 +1102,29 @@ FILTER(f_wordcount) {
 FILTER(f_center) {
     const str s = jv_string(r, v);
     const int64_t width = int_arg(args, 0, "width", 80), n = characters(r, s), left = width > n ? (width - n) / 2 : 0;
-    buf out = {0};
+    buf *out = jinja_buf(r);
     if (width > 100000) jinja_fail(r, "center wants at most 100000 columns");
-    for (int64_t i = 0; i < left; i++) buf_put_char(&out, ' ');
-    buf_put_str(&out, s);
-    for (int64_t i = left + n; i < width; i++) buf_put_char(&out, ' ');
-    return finish(r, &out);
+    for (int64_t i = 0; i < left; i++) buf_put_char(out, ' ');
+    buf_put_str(out, s);
+    for (int64_t i = left + n; i < width; i++) buf_put_char(out, ' ');
+    return jv_of_buf(r, out);
 }
 FILTER(f_truncate) {
     const int64_t length = int_arg(args, 0, "length", 255), leeway = int_arg(args, 3, "leeway", 5);
     const str s = jv_string(r, v), end = jinja_text_arg(r, args, 2, "end", STR("..."));
     if (characters(r, s) <= length + leeway) return jv_text(s);
     const jlist *l = jv_iterate(r, jv_text(s));
-    buf out = {0};
+    buf *out = jinja_buf(r);
     const int64_t keep = length - characters(r, end);
-    for (int i = 0; i < keep && i < l->count; i++) buf_put_str(&out, l->item[i].u.text);
+    for (int i = 0; i < keep && i < l->count; i++) buf_put_str(out, l->item[i].u.text);
     if (!jv_truth(jinja_arg(args, 1, "killwords", jv_bool(false))))
-        for (size_t i = out.len; i > 0; i--)
-            if (out.ptr[i - 1] == ' ') {
-                out.len = i - 1;
+        for (size_t i = out->len; i > 0; i--)
+            if (out->ptr[i - 1] == ' ') {
+                out->len = i - 1;
                 break;
             }
-    buf_put_str(&out, end);
-    return finish(r, &out);
+    buf_put_str(out, end);
+    return jv_of_buf(r, out);
 }
 
 static const struct {

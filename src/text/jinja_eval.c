@@ -75,11 +75,9 @@ jvalue jinja_attribute(run *r, jvalue v, str name, bool item_first) {
     if (item_first || plain) {
         if (item_of(r, v, jv_text(name), &out) || (!plain && jinja_method(r, v, name, &out))) return out;
     } else if (jinja_method(r, v, name, &out) || item_of(r, v, jv_text(name), &out)) return out;
-    buf words = {0};
-    buf_printf(&words, "%s object' has no attribute '%.*s", jv_type(v), STR_ARG(name));
-    const jvalue u = jv_undefined(jv_copy_text(r, buf_str(&words)).u.text);
-    buf_free(&words);
-    return u;
+    buf *words = jinja_buf(r);
+    buf_printf(words, "%s object' has no attribute '%.*s", jv_type(v), STR_ARG(name));
+    return jv_undefined(jv_of_buf(r, words).u.text);
 }
 
 /* ---- arithmetic ------------------------------------------------------------------------------------------------------------------- */
@@ -90,12 +88,10 @@ static int64_t whole_of(jvalue v) { return v.kind == V_INT ? v.u.integer : v.u.b
 
 static jvalue add(run *r, jvalue a, jvalue b) {
     if (a.kind == V_STRING && b.kind == V_STRING) {
-        buf out = {0};
-        buf_put_str(&out, a.u.text);
-        buf_put_str(&out, b.u.text);
-        const jvalue v = jv_copy_text(r, buf_str(&out));
-        buf_free(&out);
-        return v;
+        buf *out = jinja_buf(r);
+        buf_put_str(out, a.u.text);
+        buf_put_str(out, b.u.text);
+        return jv_of_buf(r, out);
     }
     if (a.kind == V_LIST && b.kind == V_LIST) {
         const jvalue l = jv_list(r, a.u.list->tuple);
@@ -113,21 +109,16 @@ static jvalue add(run *r, jvalue a, jvalue b) {
 
 static jvalue repeat(run *r, jvalue v, int64_t times) {
     const jvalue l = jv_list(r, v.kind == V_LIST && v.u.list->tuple);
-    buf out = {0};
+    buf *out = jinja_buf(r);
     for (int64_t i = 0; i < times; i++) {
         jinja_burn(r, 1);
         if (v.kind == V_STRING) {
-            buf_put_str(&out, v.u.text);
-            if (out.len > r->output_max) {
-                buf_free(&out);
-                jinja_fail(r, "the template makes more than %zu bytes of text", r->output_max);
-            }
+            buf_put_str(out, v.u.text);
+            if (out->len > r->output_max) jinja_fail(r, "the template makes more than %zu bytes of text", r->output_max);
         } else
             for (int k = 0; k < v.u.list->count; k++) jv_append(r, l, v.u.list->item[k]);
     }
-    const jvalue made = v.kind == V_STRING ? jv_copy_text(r, buf_str(&out)) : l;
-    buf_free(&out);
-    return made;
+    return v.kind == V_STRING ? jv_of_buf(r, out) : l;
 }
 
 static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
@@ -219,15 +210,13 @@ static void eval_arguments(run *r, frame *f, const jnode *n, jargs *out) {
 }
 
 static jvalue captured(run *r, frame *f, const jnode *body) {
-    buf out = {0}, *before = r->text;
-    r->text = &out;
+    buf *out = jinja_buf(r), *before = r->text;
+    r->text = out;
     r->mute++;
     execute(r, f, body);
     r->mute--;
     r->text = before;
-    const jvalue v = jv_copy_text(r, buf_str(&out));
-    buf_free(&out);
-    return v;
+    return jv_of_buf(r, out);
 }
 
 static bool is_parameter(const jnode *macro, str name) {
@@ -305,11 +294,9 @@ static jvalue slice(run *r, frame *f, const jnode *n, jvalue v) {
     const jvalue out = jv_list(r, v.kind == V_LIST && v.u.list->tuple);
     for (int64_t i = from; step > 0 ? i < to : i > to; i += step) jv_append(r, out, l->item[i]);
     if (v.kind != V_STRING) return out;
-    buf text = {0};
-    for (int i = 0; i < out.u.list->count; i++) buf_put_str(&text, out.u.list->item[i].u.text);
-    const jvalue made = jv_copy_text(r, buf_str(&text));
-    buf_free(&text);
-    return made;
+    buf *text = jinja_buf(r);
+    for (int i = 0; i < out.u.list->count; i++) buf_put_str(text, out.u.list->item[i].u.text);
+    return jv_of_buf(r, text);
 }
 
 static jvalue eval_items(run *r, frame *f, const jnode *n) {
@@ -353,12 +340,10 @@ static jvalue unary(run *r, str op, jvalue v) {
 }
 
 static jvalue joined(run *r, jvalue a, jvalue b) {
-    buf out = {0};
-    jv_str(r, &out, a);
-    jv_str(r, &out, b);
-    const jvalue v = jv_copy_text(r, buf_str(&out));
-    buf_free(&out);
-    return v;
+    buf *out = jinja_buf(r);
+    jv_str(r, out, a);
+    jv_str(r, out, b);
+    return jv_of_buf(r, out);
 }
 
 static jvalue eval_node(run *r, frame *f, const jnode *n) {
@@ -438,15 +423,13 @@ static flow loop_over(run *r, frame *f, const jnode *n, jvalue over, int depth);
 
 static jvalue call_loop(run *r, const jfunction *fn, const jargs *args) {
     const recursion *rec = (const recursion *)(const void *)fn->self;
-    buf out = {0}, *before = r->text;
-    r->text = &out;
+    buf *out = jinja_buf(r), *before = r->text;
+    r->text = out;
     r->mute++;
     loop_over(r, rec->f, rec->n, args->count ? args->item[0] : jv_undefined(STR("argument")), rec->depth + 1);
     r->mute--;
     r->text = before;
-    const jvalue v = jv_copy_text(r, buf_str(&out));
-    buf_free(&out);
-    return v;
+    return jv_of_buf(r, out);
 }
 
 static jvalue call_cycle(run *r, const jfunction *fn, const jargs *args) {

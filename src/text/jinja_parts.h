@@ -143,6 +143,7 @@ struct run {
 
 _Noreturn void jinja_fail(run *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void jinja_burn(run *r, int64_t steps);
+buf *jinja_buf(run *r); /* freed with the run at the latest: jinja_fail jumps past whoever holds it */
 
 jvalue jv_none(void);
 jvalue jv_bool(bool b);
@@ -150,6 +151,7 @@ jvalue jv_int(int64_t n);
 jvalue jv_real(double x);
 jvalue jv_text(str s); /* the view must live */
 jvalue jv_copy_text(run *r, str s);
+jvalue jv_of_buf(run *r, buf *b); /* takes what b holds */
 jvalue jv_undefined(str name);
 jvalue jv_list(run *r, bool tuple);
 jvalue jv_dict(run *r);

@@ -21,6 +21,20 @@ jvalue jv_copy_text(run *r, str s) {
     return jv_text((str){arena_copy(r->a, s.ptr ? s.ptr : "", s.len), s.len});
 }
 
+static void free_buf(void *b) { buf_free(b); }
+
+buf *jinja_buf(run *r) {
+    buf *b = arena_new_of(r->a, buf);
+    arena_defer(r->a, free_buf, b);
+    return b;
+}
+
+jvalue jv_of_buf(run *r, buf *b) {
+    const jvalue v = jv_copy_text(r, buf_str(b));
+    buf_free(b);
+    return v;
+}
+
 jvalue jv_list(run *r, bool tuple) {
     jlist *l = arena_new_of(r->a, jlist);
     l->tuple = tuple;
@@ -242,11 +256,9 @@ void jv_str(run *r, buf *out, jvalue v) {
 
 str jv_string(run *r, jvalue v) {
     if (v.kind == V_STRING) return v.u.text;
-    buf out = {0};
-    jv_str(r, &out, v);
-    const str s = jv_copy_text(r, buf_str(&out)).u.text;
-    buf_free(&out);
-    return s;
+    buf *out = jinja_buf(r);
+    jv_str(r, out, v);
+    return jv_of_buf(r, out).u.text;
 }
 
 /* ---- json.dumps ----------------------------------------------------------------------------------------------------------------------- */
@@ -292,13 +304,13 @@ static int by_key(const void *a, const void *b) {
 
 /* Keys that are no texts become one: true, null, 1. */
 static void put_json_key(run *r, buf *out, jvalue key, const json_style *s) {
-    buf text = {0};
+    buf *text = jinja_buf(r);
     if (key.kind == V_STRING) put_json_text(out, key.u.text, s->ascii);
     else {
-        jv_json(r, &text, key, s, 0);
-        put_json_text(out, buf_str(&text), s->ascii);
+        jv_json(r, text, key, s, 0);
+        put_json_text(out, buf_str(text), s->ascii);
     }
-    buf_free(&text);
+    buf_free(text);
 }
 
 static void put_json_dict(run *r, buf *out, const jdict *d, const json_style *s, int level) {
