@@ -22,8 +22,11 @@ bool take_text(arena *a, const json *body, const char *key, size_t max, json *ou
 bool take_flag(arena *a, const json *body, const char *key, bool fallback, bool null_is_missing, json *out, err *e);
 bool keys_not_null(const json *body, const char *const *keys, err *e); /* keys ended by NULL; those there must have a value */
 bool name_is_free(const json *others, str name, const char *what, err *e);
-json *copy_object(arena *a, const json *object); /* a new object with the same members */
-json *member_named(const json *list, str name);  /* the object of the list whose "name" is this; NULL: none */
+static inline json *to_share(const json *v) { return (json *)(uintptr_t)v; } /* for json_set and json_append: only counted */
+json *copy_object(arena *a, const json *object);                             /* a new object with the same members */
+json *with_changes(arena *a, const json *old, const json *in); /* members of both, those of `in` where both have one */
+json *member_named(const json *list, str name);                /* the object of the list whose "name" is this; NULL: none */
+json *value_of(const json *object, str key); /* json_get for a key that is a view; NULL too when it is too long to be a name */
 /* Checks that `in` is an object of the type `old` has (or names none). */
 bool same_type(const json *old, const json *in, err *e);
 
@@ -41,6 +44,13 @@ bool options_keep_values(const json *old, const json *new_options, err *e);
 bool take_visible_options(arena *a, const json *in, json *out, err *e);
 bool option_is(const json *settings, str value);
 const char *option_names(const json *settings); /* "'a', 'b', 'c' ..." cut short, in a static buffer of the thread */
+/* `same` of answers that are one text. */
+void same_text(const json *value, buf *out);
 bool check_label(const json *settings, const json *value, const char *what, err *e);
+
+/* ---- bounds of numbers ----------------------------------------------------------------------------------------------------------- */
+
+bool bounds_in_order(const json *settings, err *e); /* min < max where both are given */
+bool within_bounds(const json *settings, const json *value, err *e);
 
 #endif
