@@ -110,7 +110,7 @@ bool name_is_free(const json *others, str name, const char *what, err *e) {
 
 json *value_of(const json *object, str key) {
     char name[1024];
-    if (key.len >= sizeof name) return NULL;
+    if (key.len >= sizeof name || memchr(key.ptr, 0, key.len)) return NULL;
     memcpy(name, key.ptr, key.len);
     name[key.len] = 0;
     return json_get(object, name);
