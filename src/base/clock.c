@@ -28,8 +28,8 @@ void moment_put(int64_t moment, moment_text out) {
     struct tm t;
     gmtime_r(&seconds, &t);
     char text[64];
-    snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%06d", t.tm_year + 1900, t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min,
-             t.tm_sec, fraction);
+    snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%06d", t.tm_year + 1900, t.tm_mon + 1, t.tm_mday, t.tm_hour,
+             t.tm_min, t.tm_sec, fraction);
     text[sizeof(moment_text) - 1] = '\0';
     memcpy(out, text, sizeof(moment_text));
 }

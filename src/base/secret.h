@@ -8,9 +8,9 @@
 #include "base/str.h"
 
 typedef char uuid_text[37];
-void uuid_new(uuid_text out);                           /* random (version 4), lower case */
-bool uuid_parse(str text, uuid_text out);               /* 36 characters with hyphens, either case; out is lower case */
-void uuid_of_text(uuid_text out, str space, str text);  /* the same id for the same two texts (from SHA-256) */
+void uuid_new(uuid_text out);                          /* random (version 4), lower case */
+bool uuid_parse(str text, uuid_text out);              /* 36 characters with hyphens, either case; out is lower case */
+void uuid_of_text(uuid_text out, str space, str text); /* the same id for the same two texts (from SHA-256) */
 
 typedef char key_text[44]; /* 32 random bytes as url-safe base64 without padding */
 void key_new(key_text out);
@@ -22,7 +22,7 @@ typedef char password_hash[128];
 bool password_set(str password, password_hash out); /* false: no memory */
 bool password_check(str password, const char *hash);
 
-bool secret_equal(const void *a, const void *b, size_t size); /* in constant time */
+bool secret_equal(const void *a, const void *b, size_t size);                                             /* in constant time */
 void secret_hmac(const void *key, size_t key_size, const void *data, size_t size, unsigned char out[32]); /* HMAC-SHA-256 */
 
 #endif

@@ -37,7 +37,8 @@ bool server_run(server *s, err *e);
 bool server_call(server *s, const char *method, const char *path, str body, int *status, buf *out, err *e);
 
 /* The same through the Unix socket of a server that has the data folder open. ERR_NOT_FOUND: there is none. */
-bool server_call_socket(arena *a, const char *home, const char *method, const char *path, str body, int *status, str *out, err *e);
+bool server_call_socket(arena *a, const char *home, const char *method, const char *path, str body, int *status, str *out,
+                        err *e);
 
 /* For docs/api.md, openapi.json and the test of roles: every route in order. */
 typedef struct {

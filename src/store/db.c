@@ -230,7 +230,8 @@ static void fail_all(job *batch, const err *why) {
 static void run_batch(store *s, job *batch) {
     err e = {0};
     store_tx *t = s->writer;
-    bool ok = !s->broken || err_set(&e, ERR_IO, "the store stopped: an earlier write did not reach the disk. Start the program again");
+    bool ok =
+        !s->broken || err_set(&e, ERR_IO, "the store stopped: an earlier write did not reach the disk. Start the program again");
     ok = ok && db_run_values(t, "BEGIN IMMEDIATE", NULL, 0, &e);
     for (job *j = batch; j; j = j->next) {
         j->ok = ok && run_job(t, j);
@@ -309,7 +310,8 @@ static bool lock_folder(store *s, arena *a, err *e) {
         return err_set(e, ERR_CONFLICT, "%s belongs to another fettle (process %s)", s->folder, text[0] ? text : "?");
     }
     const int n = snprintf(text, sizeof text, "%ld", (long)getpid());
-    if (ftruncate(s->lock, 0) != 0 || pwrite(s->lock, text, (size_t)n, 0) != n) return err_errno(e, ERR_IO, "cannot write %s", path);
+    if (ftruncate(s->lock, 0) != 0 || pwrite(s->lock, text, (size_t)n, 0) != n)
+        return err_errno(e, ERR_IO, "cannot write %s", path);
     return true;
 }
 
@@ -326,14 +328,15 @@ static bool prepare_schema(store *s, arena *a, err *e) {
     int version = 0;
     if (!store_write(s, read_version, &version, e)) return false;
     if (version > schema_newest())
-        return err_set(e, ERR_UNSUPPORTED, "%s was written by a newer fettle (schema %d, this one knows %d): use that one", s->path, version,
-                       schema_newest());
+        return err_set(e, ERR_UNSUPPORTED, "%s was written by a newer fettle (schema %d, this one knows %d): use that one",
+                       s->path, version, schema_newest());
     if (version == schema_newest()) return true;
     if (version > 0) {
         char date[32];
         sys_date(date);
         const char *folder = path_join(a, s->folder, "backups");
-        if (!dir_make(folder, e) || !s->driver->backup(s->writer->conn, path_join(a, folder, arena_printf(a, "schema-%d-%s.db", version, date)), e))
+        if (!dir_make(folder, e) ||
+            !s->driver->backup(s->writer->conn, path_join(a, folder, arena_printf(a, "schema-%d-%s.db", version, date)), e))
             return err_prefix(e, "the copy before the migration to schema %d", schema_newest());
     }
     return store_write(s, migrate, NULL, e);

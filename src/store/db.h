@@ -37,7 +37,8 @@ typedef struct db_rows db_rows;
 /* A statement without rows. The variadic forms take db_values: db_run(t, e, "DELETE FROM x WHERE seq=$1", db_i(7)). */
 bool db_run_values(store_tx *t, const char *sql, const db_value *v, int count, err *e);
 #define db_run(t, e, sql, ...)                                                                                                   \
-    db_run_values((t), (sql), (const db_value[]){__VA_ARGS__}, (int)(sizeof((const db_value[]){__VA_ARGS__}) / sizeof(db_value)), (e))
+    db_run_values((t), (sql), (const db_value[]){__VA_ARGS__},                                                                   \
+                  (int)(sizeof((const db_value[]){__VA_ARGS__}) / sizeof(db_value)), (e))
 bool db_exec(store_tx *t, const char *sql, err *e); /* statements without parameters, several at once; not kept prepared */
 int64_t db_changes(store_tx *t);                    /* rows that the last db_run touched */
 int64_t db_last_seq(store_tx *t);                   /* seq of the last INSERT */
@@ -46,16 +47,16 @@ int64_t db_last_seq(store_tx *t);                   /* seq of the last INSERT */
  * query gives NULL, on which db_next is false. */
 db_rows *db_query_values(store_tx *t, const char *sql, const db_value *v, int count, err *e);
 #define db_query(t, e, sql, ...)                                                                                                 \
-    db_query_values((t), (sql), (const db_value[]){__VA_ARGS__}, (int)(sizeof((const db_value[]){__VA_ARGS__}) / sizeof(db_value)),  \
-                    (e))
+    db_query_values((t), (sql), (const db_value[]){__VA_ARGS__},                                                                 \
+                    (int)(sizeof((const db_value[]){__VA_ARGS__}) / sizeof(db_value)), (e))
 bool db_next(db_rows *r, err *e);
 void db_done(db_rows *r);
 bool db_is_null(db_rows *r, int column);
 int64_t db_int(db_rows *r, int column);
 double db_real(db_rows *r, int column);
-str db_view(db_rows *r, int column);              /* until the next row; null: the NULL view */
-str db_text(db_rows *r, arena *a, int column);    /* a copy; null: the NULL view */
-char *db_cstr(db_rows *r, arena *a, int column);  /* NULL for null */
+str db_view(db_rows *r, int column);             /* until the next row; null: the NULL view */
+str db_text(db_rows *r, arena *a, int column);   /* a copy; null: the NULL view */
+char *db_cstr(db_rows *r, arena *a, int column); /* NULL for null */
 
 /* One integer; fallback when there is no row or null. */
 int64_t db_int_of_values(store_tx *t, int64_t fallback, const char *sql, const db_value *v, int count, err *e);
@@ -104,7 +105,7 @@ typedef struct {
 } db_driver;
 
 #define DB_DRIVERS(X) X(sqlite)
-#define X(name) extern const db_driver db_##name;
+#define X(name)       extern const db_driver db_##name;
 DB_DRIVERS(X)
 #undef X
 

@@ -49,7 +49,8 @@ static db_conn *sqlite_connect(const char *where, bool writer, err *e) {
         sqlite3_db_config(c->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
         sqlite3_db_config(c->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 1, NULL); /* FTS5 tables are virtual */
         sqlite3_busy_timeout(c->handle, 10000);
-        ok = sqlite_exec(c, "PRAGMA cell_size_check=ON; PRAGMA foreign_keys=ON; PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY", e);
+        ok = sqlite_exec(
+            c, "PRAGMA cell_size_check=ON; PRAGMA foreign_keys=ON; PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY", e);
     }
     if (ok && writer) {
         ok = sqlite_exec(c, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON", e);

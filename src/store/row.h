@@ -5,7 +5,8 @@
 #include "store/db.h"
 
 #define RECORD_COLUMNS                                                                                                           \
-    "r.seq, r.id, r.dataset, (SELECT d.id FROM datasets d WHERE d.seq = r.dataset), r.completed, r.fields, r.metadata, r.external_id,"  \
+    "r.seq, r.id, r.dataset, (SELECT d.id FROM datasets d WHERE d.seq = r.dataset), r.completed, r.fields, r.metadata, "         \
+    "r.external_id,"                                                                                                             \
     " r.submitted, r.inserted_at, r.updated_at "
 #define RECORD_FROM "FROM records r "
 record record_read(db_rows *r, arena *a);

@@ -51,8 +51,8 @@ typedef struct {
     int count;
 } users;
 
-bool user_add(store_tx *t, user *u, err *e);    /* id may be ""; fills seq, id, times. ERR_CONFLICT: the name is taken */
-bool user_update(store_tx *t, user *u, err *e); /* all members; ERR_CONFLICT likewise */
+bool user_add(store_tx *t, user *u, err *e);  /* id may be ""; fills seq, id, times. ERR_CONFLICT: the name is taken */
+bool user_save(store_tx *t, user *u, err *e); /* all members; ERR_CONFLICT likewise */
 bool user_delete(store_tx *t, const user *u, err *e);
 bool user_get(store_tx *t, arena *a, const char *id, user *out, err *e);
 bool user_get_seq(store_tx *t, arena *a, int64_t seq, user *out, err *e);
@@ -67,7 +67,7 @@ typedef struct {
     uuid_text id;
     pass_kind kind;
     int64_t user;
-    const char *name; /* of a key, or the browser of a session */
+    const char *name;                         /* of a key, or the browser of a session */
     int64_t inserted_at, used_at, expires_at; /* expires_at 0: never */
 } pass;
 typedef struct {
@@ -122,13 +122,14 @@ typedef struct {
     int count;
 } datasets;
 bool dataset_add(store_tx *t, dataset *d, err *e);
-bool dataset_update(store_tx *t, dataset *d, err *e); /* its own members, not the counts; sets updated_at */
-bool dataset_touch(store_tx *t, int64_t seq, err *e); /* last_activity_at = now */
+bool dataset_save(store_tx *t, dataset *d, err *e);         /* its own members, not the counts; sets updated_at */
+bool dataset_touch(store_tx *t, int64_t seq, err *e);       /* last_activity_at = now */
 bool dataset_delete(store_tx *t, const dataset *d, err *e); /* with all that is in it */
 bool dataset_get(store_tx *t, arena *a, const char *id, dataset *out, err *e);
 bool dataset_get_seq(store_tx *t, arena *a, int64_t seq, dataset *out, err *e);
-bool dataset_named(store_tx *t, arena *a, int64_t workspace, str name, dataset *out, err *e); /* workspace 0: the only one of that name */
-bool dataset_list(store_tx *t, arena *a, int64_t member, datasets *out, err *e);                  /* member 0: all */
+bool dataset_named(store_tx *t, arena *a, int64_t workspace, str name, dataset *out,
+                   err *e);                                                      /* workspace 0: the only one of that name */
+bool dataset_list(store_tx *t, arena *a, int64_t member, datasets *out, err *e); /* member 0: all */
 
 /* Fields, questions, metadata properties and vector settings have one shape. */
 typedef enum { PART_FIELD, PART_QUESTION, PART_METADATA, PART_VECTOR } part_kind;
@@ -146,7 +147,7 @@ typedef struct {
     int count;
 } parts;
 bool part_add(store_tx *t, part *p, err *e); /* ERR_CONFLICT: the dataset has one of that name */
-bool part_update(store_tx *t, part *p, err *e);
+bool part_save(store_tx *t, part *p, err *e);
 bool part_delete(store_tx *t, const part *p, err *e); /* a vector setting takes its vectors along */
 bool part_get(store_tx *t, arena *a, part_kind kind, const char *id, part *out, err *e);
 bool part_list(store_tx *t, arena *a, int64_t dataset, part_kind kind, parts *out, err *e); /* in order of making */
@@ -168,7 +169,7 @@ typedef struct {
     int count;
 } records;
 bool record_add(store_tx *t, record *r, err *e); /* ERR_CONFLICT: the external id is taken */
-bool record_update(store_tx *t, record *r, err *e);
+bool record_save(store_tx *t, record *r, err *e);
 bool record_delete(store_tx *t, const record *r, err *e);
 bool record_get(store_tx *t, arena *a, const char *id, record *out, err *e);
 bool record_external(store_tx *t, arena *a, int64_t dataset, str external_id, record *out, err *e);
@@ -241,8 +242,10 @@ bool vector_get(store_tx *t, arena *a, int64_t setting, int64_t record, double *
 /* Facets: the values by which records are found and sorted. A text (a label, a term, a rating as text) and, of numbers, the number.
  * owner: the user of a response, else 0. */
 typedef enum { FACET_METADATA, FACET_SUGGESTION, FACET_RESPONSE } facet_kind;
-bool facet_clear(store_tx *t, facet_kind kind, int64_t part, int64_t record, int64_t owner, err *e); /* part 0: all of the record */
-bool facet_add(store_tx *t, facet_kind kind, int64_t part, int64_t record, int64_t owner, str text, double number, err *e); /* NAN: none */
+bool facet_clear(store_tx *t, facet_kind kind, int64_t part, int64_t record, int64_t owner,
+                 err *e); /* part 0: all of the record */
+bool facet_add(store_tx *t, facet_kind kind, int64_t part, int64_t record, int64_t owner, str text, double number,
+               err *e); /* NAN: none */
 typedef struct {
     str text;
     double number;
@@ -253,17 +256,26 @@ bool facet_range(store_tx *t, facet_kind kind, int64_t part, double *min, double
 
 /* ---- text search ------------------------------------------------------------------------------------------------------------------------- */
 
-bool search_create(store_tx *t, int64_t dataset, const parts *fields, err *e); /* an index over these fields; drops an older one */
+bool search_create(store_tx *t, int64_t dataset, const parts *fields,
+                   err *e); /* an index over these fields; drops an older one */
 /* The texts of a record's fields, in the order of `fields`, into the index; `before` (same shape) or NULL: what it held. */
 bool search_put(store_tx *t, int64_t dataset, int64_t record, const parts *fields, const str *before, const str *texts, err *e);
 
 /* A filter is a tree of AND, OR, NOT over conditions. */
 typedef enum { FILTER_AND, FILTER_OR, FILTER_NOT, FILTER_TERMS, FILTER_RANGE } filter_kind;
 typedef enum {
-    SCOPE_ID, SCOPE_EXTERNAL_ID, SCOPE_INSERTED_AT, SCOPE_UPDATED_AT, SCOPE_STATUS, /* of the record */
-    SCOPE_RESPONSE_STATUS,                                                          /* draft, submitted, discarded, pending */
-    SCOPE_RESPONSE, SCOPE_SUGGESTION, SCOPE_METADATA,                               /* facets of `part` */
-    SCOPE_SUGGESTION_SCORE, SCOPE_SUGGESTION_AGENT, SCOPE_SUGGESTION_TYPE
+    SCOPE_ID,
+    SCOPE_EXTERNAL_ID,
+    SCOPE_INSERTED_AT,
+    SCOPE_UPDATED_AT,
+    SCOPE_STATUS,          /* of the record */
+    SCOPE_RESPONSE_STATUS, /* draft, submitted, discarded, pending */
+    SCOPE_RESPONSE,
+    SCOPE_SUGGESTION,
+    SCOPE_METADATA, /* facets of `part` */
+    SCOPE_SUGGESTION_SCORE,
+    SCOPE_SUGGESTION_AGENT,
+    SCOPE_SUGGESTION_TYPE
 } filter_scope;
 typedef struct filter filter;
 struct filter {
@@ -305,8 +317,8 @@ typedef struct {
 bool record_search(store_tx *t, arena *a, const record_query *q, record_hits *out, err *e);
 
 /* Cosine similarity to v among the records of q (its text and filter), nearest first (or farthest); score (1 + cos) / 2. */
-bool record_similar(store_tx *t, arena *a, const record_query *q, int64_t setting, const double *v, int n, bool least, int64_t without,
-                    record_hits *out, err *e);
+bool record_similar(store_tx *t, arena *a, const record_query *q, int64_t setting, const double *v, int n, bool least,
+                    int64_t without, record_hits *out, err *e);
 
 /* ---- progress ------------------------------------------------------------------------------------------------------------------------------ */
 
@@ -332,7 +344,7 @@ typedef struct {
     int count;
 } webhooks;
 bool webhook_add(store_tx *t, webhook *w, err *e);
-bool webhook_update(store_tx *t, webhook *w, err *e);
+bool webhook_save(store_tx *t, webhook *w, err *e);
 bool webhook_delete(store_tx *t, const webhook *w, err *e);
 bool webhook_get(store_tx *t, arena *a, const char *id, webhook *out, err *e);
 bool webhook_list(store_tx *t, arena *a, webhooks *out, err *e);
@@ -386,7 +398,7 @@ typedef struct {
     int count;
 } notes;
 bool note_add(store_tx *t, note *n, err *e);
-bool note_resolve(store_tx *t, const char *id, bool resolved, err *e);
+bool note_resolve(store_tx *t, int64_t record, const char *id, bool resolved, err *e);
 bool note_list(store_tx *t, arena *a, int64_t record, notes *out, err *e);
 
 /* The settled answer of a record: {"question": {"value": ...}}. hidden: a check that annotators do not see. */

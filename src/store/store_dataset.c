@@ -30,8 +30,8 @@ bool workspace_add(store_tx *t, workspace *w, err *e) {
     if (!*w->id) uuid_new(w->id);
     if (db_int_of(t, e, 0, "SELECT count(*) FROM workspaces WHERE name = $1 OR id = $2", db_c(w->name), db_c(w->id)))
         return err_set(e, ERR_CONFLICT, "Workspace with name `%s` is not unique", w->name);
-    if (!db_run(t, e, "INSERT INTO workspaces(id, name, inserted_at, updated_at) VALUES($1, $2, $3, $3)", db_c(w->id), db_c(w->name),
-                db_i(w->inserted_at)))
+    if (!db_run(t, e, "INSERT INTO workspaces(id, name, inserted_at, updated_at) VALUES($1, $2, $3, $3)", db_c(w->id),
+                db_c(w->name), db_i(w->inserted_at)))
         return false;
     w->seq = db_last_seq(t);
     return true;
@@ -48,7 +48,8 @@ bool workspace_get(store_tx *t, arena *a, const char *id, workspace *out, err *e
 }
 
 bool workspace_get_seq(store_tx *t, arena *a, int64_t seq, workspace *out, err *e) {
-    return one_workspace(db_query(t, e, "SELECT " WORKSPACE_COLUMNS " FROM workspaces WHERE seq = $1", db_i(seq)), a, out, "?", e);
+    return one_workspace(db_query(t, e, "SELECT " WORKSPACE_COLUMNS " FROM workspaces WHERE seq = $1", db_i(seq)), a, out, "?",
+                         e);
 }
 
 bool workspace_named(store_tx *t, arena *a, str name, workspace *out, err *e) {
@@ -85,7 +86,8 @@ bool member_remove(store_tx *t, int64_t space, int64_t person, err *e) {
 /* ---- datasets ----------------------------------------------------------------------------------------------------------------------- */
 
 #define DATASET_COLUMNS                                                                                                          \
-    "d.seq, d.id, d.workspace, w.id, d.name, d.guidelines, d.metadata, d.allow_extra_metadata, d.ready, d.min_submitted, d.records,"  \
+    "d.seq, d.id, d.workspace, w.id, d.name, d.guidelines, d.metadata, d.allow_extra_metadata, d.ready, d.min_submitted, "       \
+    "d.records,"                                                                                                                 \
     " d.completed, d.last_activity_at, d.inserted_at, d.updated_at FROM datasets d JOIN workspaces w ON w.seq = d.workspace "
 
 static dataset read_dataset(db_rows *r, arena *a) {
@@ -118,24 +120,25 @@ bool dataset_add(store_tx *t, dataset *d, err *e) {
     d->inserted_at = d->updated_at = d->last_activity_at = clock_now();
     uuid_new(d->id);
     if (db_int_of(t, e, 0, "SELECT count(*) FROM datasets WHERE workspace = $1 AND name = $2", db_i(d->workspace), db_c(d->name)))
-        return err_set(e, ERR_CONFLICT, "Dataset with name `%s` already exists for workspace with id `%s`", d->name, d->workspace_id);
+        return err_set(e, ERR_CONFLICT, "Dataset with name `%s` already exists for workspace with id `%s`", d->name,
+                       d->workspace_id);
     if (!db_run(t, e,
                 "INSERT INTO datasets(id, workspace, name, guidelines, metadata, allow_extra_metadata, ready, min_submitted,"
                 " last_activity_at, inserted_at, updated_at) VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $9)",
-                db_c(d->id), db_i(d->workspace), db_c(d->name), db_s(d->guidelines), db_s(d->metadata), db_i(d->allow_extra_metadata),
-                db_i(d->ready), db_i(d->min_submitted), db_i(d->inserted_at)))
+                db_c(d->id), db_i(d->workspace), db_c(d->name), db_s(d->guidelines), db_s(d->metadata),
+                db_i(d->allow_extra_metadata), db_i(d->ready), db_i(d->min_submitted), db_i(d->inserted_at)))
         return false;
     d->seq = db_last_seq(t);
     return true;
 }
 
-bool dataset_update(store_tx *t, dataset *d, err *e) {
+bool dataset_save(store_tx *t, dataset *d, err *e) {
     d->updated_at = clock_now();
     return db_run(t, e,
                   "UPDATE datasets SET name = $2, guidelines = $3, metadata = $4, allow_extra_metadata = $5, ready = $6,"
                   " min_submitted = $7, updated_at = $8 WHERE seq = $1",
-                  db_i(d->seq), db_c(d->name), db_s(d->guidelines), db_s(d->metadata), db_i(d->allow_extra_metadata), db_i(d->ready),
-                  db_i(d->min_submitted), db_i(d->updated_at));
+                  db_i(d->seq), db_c(d->name), db_s(d->guidelines), db_s(d->metadata), db_i(d->allow_extra_metadata),
+                  db_i(d->ready), db_i(d->min_submitted), db_i(d->updated_at));
 }
 
 bool dataset_touch(store_tx *t, int64_t seq, err *e) {
@@ -155,8 +158,8 @@ bool dataset_get_seq(store_tx *t, arena *a, int64_t seq, dataset *out, err *e) {
 }
 
 bool dataset_named(store_tx *t, arena *a, int64_t space, str name, dataset *out, err *e) {
-    const int64_t n = db_int_of(t, e, 0, "SELECT count(*) FROM datasets WHERE name = $1 AND ($2 = 0 OR workspace = $2)", db_s(name),
-                                db_i(space));
+    const int64_t n = db_int_of(t, e, 0, "SELECT count(*) FROM datasets WHERE name = $1 AND ($2 = 0 OR workspace = $2)",
+                                db_s(name), db_i(space));
     if (n > 1) return err_set(e, ERR_CONFLICT, "%lld datasets are named '%.*s': say WORKSPACE/NAME", (long long)n, STR_ARG(name));
     return !e->code && one_dataset(db_query(t, e, "SELECT " DATASET_COLUMNS "WHERE d.name = $1 AND ($2 = 0 OR d.workspace = $2)",
                                             db_s(name), db_i(space)),
@@ -164,10 +167,11 @@ bool dataset_named(store_tx *t, arena *a, int64_t space, str name, dataset *out,
 }
 
 bool dataset_list(store_tx *t, arena *a, int64_t member, datasets *out, err *e) {
-    db_rows *r = db_query(t, e,
-                          "SELECT " DATASET_COLUMNS "WHERE $1 = 0 OR d.workspace IN (SELECT workspace FROM members WHERE user = $1)"
-                          " ORDER BY d.seq",
-                          db_i(member));
+    db_rows *r =
+        db_query(t, e,
+                 "SELECT " DATASET_COLUMNS "WHERE $1 = 0 OR d.workspace IN (SELECT workspace FROM members WHERE user = $1)"
+                 " ORDER BY d.seq",
+                 db_i(member));
     *out = (datasets){0};
     while (db_next(r, e)) STORE_APPEND(a, out, read_dataset(r, a));
     return e->code == ERR_NONE;
@@ -201,21 +205,22 @@ static part read_part(db_rows *r, arena *a) {
 bool part_add(store_tx *t, part *p, err *e) {
     p->inserted_at = p->updated_at = clock_now();
     uuid_new(p->id);
-    if (db_int_of(t, e, 0, "SELECT count(*) FROM parts WHERE dataset = $1 AND kind = $2 AND name = $3", db_i(p->dataset), db_i(p->kind),
-                  db_c(p->name)))
+    if (db_int_of(t, e, 0, "SELECT count(*) FROM parts WHERE dataset = $1 AND kind = $2 AND name = $3", db_i(p->dataset),
+                  db_i(p->kind), db_c(p->name)))
         return err_set(e, ERR_CONFLICT, "%s with name `%s` already exists for dataset with id `%s`", classes[p->kind], p->name,
                        p->dataset_id);
-    if (!db_run(t, e,
-                "INSERT INTO parts(id, dataset, kind, name, title, description, required, visible, settings, inserted_at, updated_at)"
-                " VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)",
-                db_c(p->id), db_i(p->dataset), db_i(p->kind), db_c(p->name), db_c(p->title), db_c(p->description), db_i(p->required),
-                db_i(p->visible), db_s(p->settings), db_i(p->inserted_at)))
+    if (!db_run(
+            t, e,
+            "INSERT INTO parts(id, dataset, kind, name, title, description, required, visible, settings, inserted_at, updated_at)"
+            " VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)",
+            db_c(p->id), db_i(p->dataset), db_i(p->kind), db_c(p->name), db_c(p->title), db_c(p->description), db_i(p->required),
+            db_i(p->visible), db_s(p->settings), db_i(p->inserted_at)))
         return false;
     p->seq = db_last_seq(t);
     return true;
 }
 
-bool part_update(store_tx *t, part *p, err *e) {
+bool part_save(store_tx *t, part *p, err *e) {
     p->updated_at = clock_now();
     return db_run(t, e,
                   "UPDATE parts SET name = $2, title = $3, description = $4, required = $5, visible = $6, settings = $7,"
@@ -238,7 +243,8 @@ bool part_get(store_tx *t, arena *a, part_kind kind, const char *id, part *out, 
 }
 
 bool part_list(store_tx *t, arena *a, int64_t set, part_kind kind, parts *out, err *e) {
-    db_rows *r = db_query(t, e, "SELECT " PART_COLUMNS "WHERE p.dataset = $1 AND p.kind = $2 ORDER BY p.seq", db_i(set), db_i(kind));
+    db_rows *r =
+        db_query(t, e, "SELECT " PART_COLUMNS "WHERE p.dataset = $1 AND p.kind = $2 ORDER BY p.seq", db_i(set), db_i(kind));
     *out = (parts){0};
     while (db_next(r, e)) STORE_APPEND(a, out, read_part(r, a));
     return e->code == ERR_NONE;

@@ -30,9 +30,10 @@ bool webhook_add(store_tx *t, webhook *w, err *e) {
     return true;
 }
 
-bool webhook_update(store_tx *t, webhook *w, err *e) {
+bool webhook_save(store_tx *t, webhook *w, err *e) {
     w->updated_at = clock_now();
-    return db_run(t, e, "UPDATE webhooks SET url = $2, description = $3, events = $4, enabled = $5, updated_at = $6 WHERE seq = $1",
+    return db_run(t, e,
+                  "UPDATE webhooks SET url = $2, description = $3, events = $4, enabled = $5, updated_at = $6 WHERE seq = $1",
                   db_i(w->seq), db_c(w->url), db_c(w->description), db_s(w->events), db_i(w->enabled), db_i(w->updated_at));
 }
 
@@ -67,12 +68,13 @@ bool event_after(store_tx *t, arena *a, int64_t seq, int64_t limit, events *out,
                           db_i(seq), db_i(limit));
     *out = (events){0};
     while (db_next(r, e))
-        STORE_APPEND(a, out, (event){.seq = db_int(r, 0),
-                                     .at = db_int(r, 1),
-                                     .workspace = db_int(r, 2),
-                                     .dataset = db_int(r, 3),
-                                     .kind = db_cstr(r, a, 4),
-                                     .data = db_text(r, a, 5)});
+        STORE_APPEND(a, out,
+                     (event){.seq = db_int(r, 0),
+                             .at = db_int(r, 1),
+                             .workspace = db_int(r, 2),
+                             .dataset = db_int(r, 3),
+                             .kind = db_cstr(r, a, 4),
+                             .data = db_text(r, a, 5)});
     return e->code == ERR_NONE;
 }
 
@@ -92,15 +94,15 @@ bool audit_list(store_tx *t, arena *a, int64_t limit, audit_entries *out, err *e
                           db_i(limit));
     *out = (audit_entries){0};
     while (db_next(r, e))
-        STORE_APPEND(a, out,
-                     (audit_entry){db_int(r, 0), db_cstr(r, a, 1), db_cstr(r, a, 2), db_cstr(r, a, 3), db_text(r, a, 4)});
+        STORE_APPEND(a, out, (audit_entry){db_int(r, 0), db_cstr(r, a, 1), db_cstr(r, a, 2), db_cstr(r, a, 3), db_text(r, a, 4)});
     return e->code == ERR_NONE;
 }
 
 /* ---- idempotency -------------------------------------------------------------------------------------------------------------------- */
 
 bool idempotency_find(store_tx *t, arena *a, int64_t person, str key, str request, int *status, str *body, err *e) {
-    db_rows *r = db_query(t, e, "SELECT request, status, body FROM idempotency WHERE user = $1 AND key = $2", db_i(person), db_s(key));
+    db_rows *r =
+        db_query(t, e, "SELECT request, status, body FROM idempotency WHERE user = $1 AND key = $2", db_i(person), db_s(key));
     if (!db_next(r, e)) return e->code ? false : err_set(e, ERR_NOT_FOUND, "no request with this key yet");
     const bool same = str_eq(db_view(r, 0), request);
     *status = (int)db_int(r, 1);
@@ -110,6 +112,6 @@ bool idempotency_find(store_tx *t, arena *a, int64_t person, str key, str reques
 }
 
 bool idempotency_keep(store_tx *t, int64_t person, str key, str request, int status, str body, err *e) {
-    return db_run(t, e, "INSERT INTO idempotency VALUES($1, $2, $3, $4, $5, $6)", db_i(person), db_s(key), db_s(request), db_i(status),
-                  db_s(body), db_i(clock_now()));
+    return db_run(t, e, "INSERT INTO idempotency VALUES($1, $2, $3, $4, $5, $6)", db_i(person), db_s(key), db_s(request),
+                  db_i(status), db_s(body), db_i(clock_now()));
 }

@@ -3,10 +3,11 @@
 #include "store/db.h"
 
 bool lease_take(store_tx *t, int64_t row, int64_t person, int64_t until, err *e) {
-    if (!db_run(t, e,
-                "INSERT INTO leases(record, user, until) VALUES($1, $2, $3) ON CONFLICT(record) DO UPDATE SET user = $2, until = $3"
-                " WHERE user = $2 OR until < $4",
-                db_i(row), db_i(person), db_i(until), db_i(clock_now())))
+    if (!db_run(
+            t, e,
+            "INSERT INTO leases(record, user, until) VALUES($1, $2, $3) ON CONFLICT(record) DO UPDATE SET user = $2, until = $3"
+            " WHERE user = $2 OR until < $4",
+            db_i(row), db_i(person), db_i(until), db_i(clock_now())))
         return false;
     return db_changes(t) > 0 || err_set(e, ERR_CONFLICT, "somebody else works on this record");
 }
@@ -25,8 +26,9 @@ bool note_add(store_tx *t, note *n, err *e) {
     return true;
 }
 
-bool note_resolve(store_tx *t, const char *id, bool resolved, err *e) {
-    if (!db_run(t, e, "UPDATE notes SET resolved = $2 WHERE id = $1", db_c(id), db_i(resolved))) return false;
+bool note_resolve(store_tx *t, int64_t row, const char *id, bool resolved, err *e) {
+    if (!db_run(t, e, "UPDATE notes SET resolved = $2 WHERE id = $1 AND record = $3", db_c(id), db_i(resolved), db_i(row)))
+        return false;
     return db_changes(t) > 0 || err_set(e, ERR_NOT_FOUND, "Note with id `%s` not found", id);
 }
 
@@ -52,10 +54,11 @@ bool note_list(store_tx *t, arena *a, int64_t row, notes *out, err *e) {
 }
 
 bool gold_put(store_tx *t, int64_t row, str values, int64_t by, bool hidden, err *e) {
-    return db_run(t, e,
-                  "INSERT INTO gold VALUES($1, $2, $3, $4, $5) ON CONFLICT(record) DO UPDATE SET \"values\" = $2, actor = $3, hidden = $4,"
-                  " at = $5",
-                  db_i(row), db_s(values), db_i(by), db_i(hidden), db_i(clock_now()));
+    return db_run(
+        t, e,
+        "INSERT INTO gold VALUES($1, $2, $3, $4, $5) ON CONFLICT(record) DO UPDATE SET \"values\" = $2, actor = $3, hidden = $4,"
+        " at = $5",
+        db_i(row), db_s(values), db_i(by), db_i(hidden), db_i(clock_now()));
 }
 
 bool gold_get(store_tx *t, arena *a, int64_t row, str *values, bool *hidden, err *e) {

@@ -41,7 +41,8 @@ static bool one_user(db_rows *r, arena *a, user *out, const char *what, str key,
 }
 
 static bool name_free(store_tx *t, const user *u, err *e) {
-    const int64_t other = db_int_of(t, e, 0, "SELECT seq FROM users WHERE username = $1 AND seq <> $2", db_c(u->username), db_i(u->seq));
+    const int64_t other =
+        db_int_of(t, e, 0, "SELECT seq FROM users WHERE username = $1 AND seq <> $2", db_c(u->username), db_i(u->seq));
     return e->code == ERR_NONE && (!other || err_set(e, ERR_CONFLICT, "User with username `%s` is not unique", u->username));
 }
 
@@ -61,13 +62,14 @@ bool user_add(store_tx *t, user *u, err *e) {
     return true;
 }
 
-bool user_update(store_tx *t, user *u, err *e) {
+bool user_save(store_tx *t, user *u, err *e) {
     u->updated_at = clock_now();
-    return name_free(t, u, e) && db_run(t, e,
-                                        "UPDATE users SET username = $2, first_name = $3, last_name = $4, password = $5, role = $6,"
-                                        " updated_at = $7 WHERE seq = $1",
-                                        db_i(u->seq), db_c(u->username), db_c(u->first_name), db_c(u->last_name), db_c(u->password),
-                                        db_i(u->role), db_i(u->updated_at));
+    return name_free(t, u, e) &&
+           db_run(t, e,
+                  "UPDATE users SET username = $2, first_name = $3, last_name = $4, password = $5, role = $6,"
+                  " updated_at = $7 WHERE seq = $1",
+                  db_i(u->seq), db_c(u->username), db_c(u->first_name), db_c(u->last_name), db_c(u->password), db_i(u->role),
+                  db_i(u->updated_at));
 }
 
 /* What a person answered goes with them: the records they completed are counted anew. */
@@ -153,16 +155,17 @@ bool pass_add(store_tx *t, pass *p, str secret, err *e) {
     bytes_sha256(secret.ptr, secret.len, hash);
     uuid_new(p->id);
     p->inserted_at = clock_now();
-    return db_run(t, e, "INSERT INTO passes(id, kind, user, hash, name, inserted_at, expires_at) VALUES($1, $2, $3, $4, $5, $6, $7)",
-                  db_c(p->id), db_i(p->kind), db_i(p->user), db_c(hash), db_c(p->name), db_i(p->inserted_at), db_i(p->expires_at));
+    return db_run(
+        t, e, "INSERT INTO passes(id, kind, user, hash, name, inserted_at, expires_at) VALUES($1, $2, $3, $4, $5, $6, $7)",
+        db_c(p->id), db_i(p->kind), db_i(p->user), db_c(hash), db_c(p->name), db_i(p->inserted_at), db_i(p->expires_at));
 }
 
 bool pass_find(store_tx *t, arena *a, pass_kind kind, str secret, pass *out, err *e) {
     sha256_text hash;
     bytes_sha256(secret.ptr, secret.len, hash);
-    db_rows *r = db_query(t, e,
-                          "SELECT " PASS_COLUMNS " FROM passes WHERE hash = $1 AND kind = $2 AND (expires_at = 0 OR expires_at > $3)",
-                          db_c(hash), db_i(kind), db_i(clock_now()));
+    db_rows *r = db_query(
+        t, e, "SELECT " PASS_COLUMNS " FROM passes WHERE hash = $1 AND kind = $2 AND (expires_at = 0 OR expires_at > $3)",
+        db_c(hash), db_i(kind), db_i(clock_now()));
     if (!db_next(r, e)) return e->code ? false : err_set(e, ERR_NOT_FOUND, "no such key, or it is over");
     *out = read_pass(r, a);
     db_done(r);

@@ -24,22 +24,23 @@ record record_read(db_rows *r, arena *a) {
 bool record_add(store_tx *t, record *x, err *e) {
     x->inserted_at = x->updated_at = clock_now();
     if (!*x->id) uuid_new(x->id);
-    if (x->external_id.ptr && db_int_of(t, e, 0, "SELECT 1 FROM records WHERE dataset = $1 AND external_id = $2", db_i(x->dataset),
-                                        db_s(x->external_id)))
+    if (x->external_id.ptr && db_int_of(t, e, 0, "SELECT 1 FROM records WHERE dataset = $1 AND external_id = $2",
+                                        db_i(x->dataset), db_s(x->external_id)))
         return err_set(e, ERR_CONFLICT, "a record with external_id `%.*s` is in the dataset already", STR_ARG(x->external_id));
-    if (!db_run(t, e,
-                "INSERT INTO records(id, dataset, external_id, fields, metadata, inserted_at, updated_at) VALUES($1, $2, $3, $4, $5,"
-                " $6, $6)",
-                db_c(x->id), db_i(x->dataset), db_s(x->external_id), db_s(x->fields), db_s(x->metadata), db_i(x->inserted_at)))
+    if (!db_run(
+            t, e,
+            "INSERT INTO records(id, dataset, external_id, fields, metadata, inserted_at, updated_at) VALUES($1, $2, $3, $4, $5,"
+            " $6, $6)",
+            db_c(x->id), db_i(x->dataset), db_s(x->external_id), db_s(x->fields), db_s(x->metadata), db_i(x->inserted_at)))
         return false;
     x->seq = db_last_seq(t);
     return db_run(t, e, "UPDATE datasets SET records = records + 1 WHERE seq = $1", db_i(x->dataset));
 }
 
-bool record_update(store_tx *t, record *x, err *e) {
+bool record_save(store_tx *t, record *x, err *e) {
     x->updated_at = clock_now();
-    return db_run(t, e, "UPDATE records SET fields = $2, metadata = $3, external_id = $4, updated_at = $5 WHERE seq = $1", db_i(x->seq),
-                  db_s(x->fields), db_s(x->metadata), db_s(x->external_id), db_i(x->updated_at));
+    return db_run(t, e, "UPDATE records SET fields = $2, metadata = $3, external_id = $4, updated_at = $5 WHERE seq = $1",
+                  db_i(x->seq), db_s(x->fields), db_s(x->metadata), db_s(x->external_id), db_i(x->updated_at));
 }
 
 bool record_delete(store_tx *t, const record *x, err *e) {
@@ -60,8 +61,8 @@ bool record_get(store_tx *t, arena *a, const char *id, record *out, err *e) {
 }
 
 bool record_external(store_tx *t, arena *a, int64_t set, str external_id, record *out, err *e) {
-    return one_record(db_query(t, e, "SELECT " RECORD_COLUMNS RECORD_FROM "WHERE r.dataset = $1 AND r.external_id = $2", db_i(set),
-                               db_s(external_id)),
+    return one_record(db_query(t, e, "SELECT " RECORD_COLUMNS RECORD_FROM "WHERE r.dataset = $1 AND r.external_id = $2",
+                               db_i(set), db_s(external_id)),
                       a, out, external_id, e);
 }
 
@@ -72,16 +73,17 @@ static bool read_records(db_rows *r, arena *a, records *out, err *e) {
 }
 
 bool record_page(store_tx *t, arena *a, int64_t set, int64_t offset, int64_t limit, records *out, err *e) {
-    return read_records(db_query(t, e, "SELECT " RECORD_COLUMNS RECORD_FROM "WHERE r.dataset = $1 ORDER BY r.seq LIMIT $2 OFFSET $3",
+    return read_records(db_query(t, e,
+                                 "SELECT " RECORD_COLUMNS RECORD_FROM "WHERE r.dataset = $1 ORDER BY r.seq LIMIT $2 OFFSET $3",
                                  db_i(set), db_i(limit), db_i(offset)),
                         a, out, e);
 }
 
 bool record_after(store_tx *t, arena *a, int64_t set, int64_t seq, int64_t limit, records *out, err *e) {
-    return read_records(db_query(t, e,
-                                 "SELECT " RECORD_COLUMNS RECORD_FROM "WHERE r.dataset = $1 AND r.seq > $2 ORDER BY r.seq LIMIT $3",
-                                 db_i(set), db_i(seq), db_i(limit)),
-                        a, out, e);
+    return read_records(
+        db_query(t, e, "SELECT " RECORD_COLUMNS RECORD_FROM "WHERE r.dataset = $1 AND r.seq > $2 ORDER BY r.seq LIMIT $3",
+                 db_i(set), db_i(seq), db_i(limit)),
+        a, out, e);
 }
 
 bool record_recount(store_tx *t, record *x, int64_t least, bool *changed, err *e) {
@@ -94,13 +96,15 @@ bool record_recount(store_tx *t, record *x, int64_t least, bool *changed, err *e
     x->updated_at = clock_now();
     return db_run(t, e, "UPDATE records SET submitted = $2, completed = $3, updated_at = $4 WHERE seq = $1", db_i(x->seq),
                   db_i(x->submitted), db_i(completed), db_i(x->updated_at)) &&
-           db_run(t, e, "UPDATE datasets SET completed = completed + $2 WHERE seq = $1", db_i(x->dataset), db_i(completed ? 1 : -1));
+           db_run(t, e, "UPDATE datasets SET completed = completed + $2 WHERE seq = $1", db_i(x->dataset),
+                  db_i(completed ? 1 : -1));
 }
 
 bool record_recount_all(store_tx *t, int64_t set, int64_t least, err *e) {
     return db_run(t, e, "UPDATE records SET completed = (submitted >= $2) WHERE dataset = $1", db_i(set), db_i(least)) &&
            db_run(t, e,
-                  "UPDATE datasets SET completed = (SELECT count(*) FROM records WHERE dataset = $1 AND completed = 1) WHERE seq = $1",
+                  "UPDATE datasets SET completed = (SELECT count(*) FROM records WHERE dataset = $1 AND completed = 1) WHERE seq "
+                  "= $1",
                   db_i(set));
 }
 
@@ -108,7 +112,8 @@ bool record_recount_all(store_tx *t, int64_t set, int64_t least, err *e) {
 
 bool vector_put(store_tx *t, int64_t setting, int64_t row, const double *v, int n, err *e) {
     similar_forget(setting);
-    return db_run(t, e, "INSERT INTO vectors VALUES($1, $2, $3) ON CONFLICT(setting, record) DO UPDATE SET value = excluded.value",
+    return db_run(t, e,
+                  "INSERT INTO vectors VALUES($1, $2, $3) ON CONFLICT(setting, record) DO UPDATE SET value = excluded.value",
                   db_i(setting), db_i(row), db_b((str){(const char *)v, sizeof *v * (size_t)n}));
 }
 
@@ -146,10 +151,11 @@ bool facet_terms(store_tx *t, arena *a, facet_kind kind, int64_t of, facet_count
         facet_count *item;
         int count;
     } list = {0};
-    db_rows *r = db_query(t, e,
-                          "SELECT text, min(number), count(*) FROM facets WHERE kind = $1 AND part = $2 AND text IS NOT NULL GROUP BY text"
-                          " ORDER BY count(*) DESC, text",
-                          db_i(kind), db_i(of));
+    db_rows *r =
+        db_query(t, e,
+                 "SELECT text, min(number), count(*) FROM facets WHERE kind = $1 AND part = $2 AND text IS NOT NULL GROUP BY text"
+                 " ORDER BY count(*) DESC, text",
+                 db_i(kind), db_i(of));
     while (db_next(r, e))
         STORE_APPEND(a, &list, (facet_count){db_text(r, a, 0), db_is_null(r, 1) ? NAN : db_real(r, 1), db_int(r, 2)});
     *out = list.item;
@@ -158,7 +164,8 @@ bool facet_terms(store_tx *t, arena *a, facet_kind kind, int64_t of, facet_count
 }
 
 bool facet_range(store_tx *t, facet_kind kind, int64_t of, double *min, double *max, bool *any, err *e) {
-    db_rows *r = db_query(t, e, "SELECT min(number), max(number) FROM facets WHERE kind = $1 AND part = $2", db_i(kind), db_i(of));
+    db_rows *r =
+        db_query(t, e, "SELECT min(number), max(number) FROM facets WHERE kind = $1 AND part = $2", db_i(kind), db_i(of));
     if (!db_next(r, e)) return false;
     *any = !db_is_null(r, 0);
     *min = db_real(r, 0);

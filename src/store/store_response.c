@@ -22,7 +22,8 @@ bool response_status_of(str name, response_status *out) {
 }
 
 #define RESPONSE_COLUMNS                                                                                                         \
-    "s.seq, s.id, s.record, (SELECT r.id FROM records r WHERE r.seq = s.record), s.user, u.id, s.status, s.\"values\", s.inserted_at,"  \
+    "s.seq, s.id, s.record, (SELECT r.id FROM records r WHERE r.seq = s.record), s.user, u.id, s.status, s.\"values\", "         \
+    "s.inserted_at,"                                                                                                             \
     " s.updated_at FROM responses s JOIN users u ON u.seq = s.user "
 
 static response read_response(db_rows *r, arena *a) {
@@ -51,8 +52,8 @@ bool response_get(store_tx *t, arena *a, const char *id, response *out, err *e) 
 }
 
 bool response_of(store_tx *t, arena *a, int64_t row, int64_t person, response *out, err *e) {
-    return one_response(db_query(t, e, "SELECT " RESPONSE_COLUMNS "WHERE s.record = $1 AND s.user = $2", db_i(row), db_i(person)), a,
-                        out, "?", e);
+    return one_response(db_query(t, e, "SELECT " RESPONSE_COLUMNS "WHERE s.record = $1 AND s.user = $2", db_i(row), db_i(person)),
+                        a, out, "?", e);
 }
 
 bool response_list(store_tx *t, arena *a, int64_t row, responses *out, err *e) {
@@ -94,17 +95,20 @@ static bool put(store_tx *t, response *x, err *e) {
     return true;
 }
 
-bool response_put(store_tx *t, response *x, int64_t actor, err *e) { return keep(t, x->record, x->user, actor, e) && put(t, x, e); }
+bool response_put(store_tx *t, response *x, int64_t actor, err *e) {
+    return keep(t, x->record, x->user, actor, e) && put(t, x, e);
+}
 
 bool response_delete(store_tx *t, const response *x, int64_t actor, err *e) {
     return keep(t, x->record, x->user, actor, e) && db_run(t, e, "DELETE FROM responses WHERE seq = $1", db_i(x->seq));
 }
 
 bool response_history(store_tx *t, arena *a, int64_t row, int64_t person, response_versions *out, err *e) {
-    db_rows *r = db_query(t, e,
-                          "SELECT h.seq, h.at, u.id, (SELECT id FROM users WHERE seq = h.actor), h.status, h.\"values\" FROM history h"
-                          " JOIN users u ON u.seq = h.user WHERE h.record = $1 AND ($2 = 0 OR h.user = $2) ORDER BY h.seq DESC",
-                          db_i(row), db_i(person));
+    db_rows *r =
+        db_query(t, e,
+                 "SELECT h.seq, h.at, u.id, (SELECT id FROM users WHERE seq = h.actor), h.status, h.\"values\" FROM history h"
+                 " JOIN users u ON u.seq = h.user WHERE h.record = $1 AND ($2 = 0 OR h.user = $2) ORDER BY h.seq DESC",
+                 db_i(row), db_i(person));
     *out = (response_versions){0};
     while (db_next(r, e)) {
         const int64_t status = db_int(r, 4);
@@ -120,9 +124,9 @@ bool response_history(store_tx *t, arena *a, int64_t row, int64_t person, respon
 }
 
 bool response_undo(store_tx *t, arena *a, int64_t row, int64_t person, int64_t actor, response *now, bool *exists, err *e) {
-    db_rows *r = db_query(t, e,
-                          "SELECT seq, status, \"values\" FROM history WHERE record = $1 AND user = $2 ORDER BY seq DESC LIMIT 1",
-                          db_i(row), db_i(person));
+    db_rows *r =
+        db_query(t, e, "SELECT seq, status, \"values\" FROM history WHERE record = $1 AND user = $2 ORDER BY seq DESC LIMIT 1",
+                 db_i(row), db_i(person));
     (void)actor;
     if (!db_next(r, e)) return e->code ? false : err_set(e, ERR_NOT_FOUND, "nothing to undo: this answer was never changed");
     const int64_t seq = db_int(r, 0), status = db_int(r, 1);
@@ -142,10 +146,11 @@ bool progress_users(store_tx *t, arena *a, int64_t set, user_progress **out, int
         user_progress *item;
         int count;
     } list = {0};
-    db_rows *r = db_query(t, e,
-                          "SELECT u.username, r.completed, s.status, count(*) FROM responses s JOIN users u ON u.seq = s.user"
-                          " JOIN records r ON r.seq = s.record WHERE s.dataset = $1 GROUP BY u.seq, r.completed, s.status ORDER BY u.seq",
-                          db_i(set));
+    db_rows *r =
+        db_query(t, e,
+                 "SELECT u.username, r.completed, s.status, count(*) FROM responses s JOIN users u ON u.seq = s.user"
+                 " JOIN records r ON r.seq = s.record WHERE s.dataset = $1 GROUP BY u.seq, r.completed, s.status ORDER BY u.seq",
+                 db_i(set));
     while (db_next(r, e)) {
         const str name = db_view(r, 0);
         if (!list.count || !str_is(name, list.item[list.count - 1].username))
@@ -159,8 +164,8 @@ bool progress_users(store_tx *t, arena *a, int64_t set, user_progress **out, int
 
 bool progress_of(store_tx *t, int64_t set, int64_t person, int64_t count[3], err *e) {
     memset(count, 0, sizeof *count * 3);
-    db_rows *r = db_query(t, e, "SELECT status, count(*) FROM responses WHERE dataset = $1 AND user = $2 GROUP BY status", db_i(set),
-                          db_i(person));
+    db_rows *r = db_query(t, e, "SELECT status, count(*) FROM responses WHERE dataset = $1 AND user = $2 GROUP BY status",
+                          db_i(set), db_i(person));
     while (db_next(r, e)) count[db_int(r, 0)] = db_int(r, 1);
     return e->code == ERR_NONE;
 }

@@ -53,7 +53,8 @@ static bool index_row(store_tx *t, int64_t set, int64_t row, const parts *fields
 
 bool search_put(store_tx *t, int64_t set, int64_t row, const parts *fields, const str *before, const str *texts, err *e) {
     if (!fields->count) return true;
-    return (!before || index_row(t, set, row, fields, before, true, e)) && (!texts || index_row(t, set, row, fields, texts, false, e));
+    return (!before || index_row(t, set, row, fields, before, true, e)) &&
+           (!texts || index_row(t, set, row, fields, texts, false, e));
 }
 
 /* ---- the language of text queries ------------------------------------------------------------------------------------------------------ */
@@ -119,7 +120,8 @@ static bool operand(reader *r, buf *out, bool *negated) {
         r->at++;
     }
     if (r->at >= r->s.len) return false;
-    if (r->s.ptr[r->at] != '(' || r->depth > 20) return r->s.ptr[r->at] == '(' || r->s.ptr[r->at] == ')' ? (r->at++, false) : term(r, out);
+    if (r->s.ptr[r->at] != '(' || r->depth > 20)
+        return r->s.ptr[r->at] == '(' || r->s.ptr[r->at] == ')' ? (r->at++, false) : term(r, out);
     buf inner = {0};
     bool all_but;
     r->at++;
@@ -259,7 +261,8 @@ static void put_response_status(builder *b, const filter *f) {
     for (int i = 0; i < f->count; i++) {
         response_status status;
         if (response_status_of(f->terms[i], &status))
-            buf_printf(&b->sql, " OR EXISTS (SELECT 1 FROM responses s WHERE s.record = r.seq%s AND s.status = %d)", mine, status);
+            buf_printf(&b->sql, " OR EXISTS (SELECT 1 FROM responses s WHERE s.record = r.seq%s AND s.status = %d)", mine,
+                       status);
         else if (str_is(f->terms[i], "pending"))
             buf_printf(&b->sql, " OR NOT EXISTS (SELECT 1 FROM responses s WHERE s.record = r.seq%s)", mine);
     }
@@ -321,11 +324,12 @@ static void put_sort(builder *b, const sort_key *k) {
     case SCOPE_RESPONSE:
     case SCOPE_SUGGESTION:
     case SCOPE_METADATA:
-        value = arena_printf(b->a, "(SELECT coalesce(avg(number), min(text)) FROM facets WHERE record = r.seq AND kind = %d AND part = %lld%s)",
-                             k->scope == SCOPE_RESPONSE     ? FACET_RESPONSE
-                             : k->scope == SCOPE_SUGGESTION ? FACET_SUGGESTION
-                                                            : FACET_METADATA,
-                             (long long)k->part, mine);
+        value = arena_printf(
+            b->a, "(SELECT coalesce(avg(number), min(text)) FROM facets WHERE record = r.seq AND kind = %d AND part = %lld%s)",
+            k->scope == SCOPE_RESPONSE     ? FACET_RESPONSE
+            : k->scope == SCOPE_SUGGESTION ? FACET_SUGGESTION
+                                           : FACET_METADATA,
+            (long long)k->part, mine);
         break;
     case SCOPE_SUGGESTION_SCORE:
     case SCOPE_SUGGESTION_AGENT:
@@ -396,7 +400,8 @@ bool record_search(store_tx *t, arena *a, const record_query *q, record_hits *ou
     put_value(&b, db_i(q->limit));
     buf_put_text(&b.sql, " OFFSET ");
     put_value(&b, db_i(q->offset));
-    bool ok = !(b.too_many || total.too_many) || err_set(e, ERR_LIMIT, "a query of at most %d conditions, this one has more", PARAMETERS_MOST / 2);
+    bool ok = !(b.too_many || total.too_many) ||
+              err_set(e, ERR_LIMIT, "a query of at most %d conditions, this one has more", PARAMETERS_MOST / 2);
     const bool plain = !q->where && !q->text.ptr;
     if (ok) {
         db_rows *r = db_query_values(t, b.sql.ptr, b.value, b.count, e);

@@ -77,7 +77,8 @@ static bool build(store_tx *t, cache *c, int n, err *e) {
 #if defined(__x86_64__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
 __attribute__((target_clones("default", "avx2", "avx512f")))
 #endif
-static float dot(const float *restrict a, const float *restrict b, int n) {
+static float
+dot(const float *restrict a, const float *restrict b, int n) {
     float lane[16] = {0};
     int i = 0;
     for (; i + 16 <= n; i += 16)
@@ -117,7 +118,8 @@ static void offer(near *heap, int *count, int k, near x) {
 static int by_score(const void *x, const void *y) { return better(*(const near *)x, *(const near *)y) ? -1 : 1; }
 
 /* only: sorted seqs that may be found, or NULL for all. */
-static int scan(const cache *c, const float *q, bool least, int64_t without, const int64_t *only, int64_t onlys, near *heap, int k) {
+static int scan(const cache *c, const float *q, bool least, int64_t without, const int64_t *only, int64_t onlys, near *heap,
+                int k) {
     int count = 0;
     float *score = memory_alloc(sizeof *score * (size_t)(c->count + 1));
 #pragma omp parallel for schedule(static)
@@ -155,8 +157,8 @@ static bool fetch(store_tx *t, arena *a, int64_t setting, near x, const double *
     return true;
 }
 
-bool record_similar(store_tx *t, arena *a, const record_query *q, int64_t setting, const double *v, int n, bool least, int64_t without,
-                    record_hits *out, err *e) {
+bool record_similar(store_tx *t, arena *a, const record_query *q, int64_t setting, const double *v, int n, bool least,
+                    int64_t without, record_hits *out, err *e) {
     const int64_t end = q->offset + q->limit;
     const int k = (int)(end < SIMILAR_MOST ? end : SIMILAR_MOST);
     int64_t *only = NULL, onlys = 0;

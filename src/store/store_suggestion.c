@@ -3,7 +3,7 @@
 #include "store/db.h"
 
 #define SUGGESTION_COLUMNS                                                                                                       \
-    "s.seq, s.id, s.record, s.question, q.id, s.type, s.agent, s.value, s.score, s.inserted_at, s.updated_at FROM suggestions s"     \
+    "s.seq, s.id, s.record, s.question, q.id, s.type, s.agent, s.value, s.score, s.inserted_at, s.updated_at FROM suggestions s" \
     " JOIN parts q ON q.seq = s.question "
 
 static suggestion read_suggestion(db_rows *r, arena *a) {
@@ -23,15 +23,16 @@ static suggestion read_suggestion(db_rows *r, arena *a) {
 
 bool suggestion_put(store_tx *t, suggestion *x, bool *created, err *e) {
     x->inserted_at = x->updated_at = clock_now();
-    x->seq = db_int_of(t, e, 0, "SELECT seq FROM suggestions WHERE record = $1 AND question = $2", db_i(x->record), db_i(x->question));
+    x->seq =
+        db_int_of(t, e, 0, "SELECT seq FROM suggestions WHERE record = $1 AND question = $2", db_i(x->record), db_i(x->question));
     *created = !x->seq;
     uuid_new(x->id);
     if (*created) {
         if (!db_run(t, e,
                     "INSERT INTO suggestions(id, record, question, type, agent, value, score, inserted_at, updated_at)"
                     " VALUES($1, $2, $3, $4, $5, $6, $7, $8, $8)",
-                    db_c(x->id), db_i(x->record), db_i(x->question), db_c(x->type), db_c(x->agent), db_s(x->value), db_s(x->score),
-                    db_i(x->inserted_at)))
+                    db_c(x->id), db_i(x->record), db_i(x->question), db_c(x->type), db_c(x->agent), db_s(x->value),
+                    db_s(x->score), db_i(x->inserted_at)))
             return false;
         x->seq = db_last_seq(t);
         return true;
