@@ -29,7 +29,7 @@ PKG_LIBS := $(shell pkg-config --libs $(LIBRARIES) 2>/dev/null)
 # that the same lines give the same bits everywhere.
 FLAGS = $(CFLAGS) -std=c11 -D_GNU_SOURCE -Isrc -fopenmp -fno-math-errno -ffp-contract=off -MMD -MP $(WARNINGS) $(SANITIZERS) \
   $(KERNEL) $(PKG_CFLAGS)
-LIBS = $(PKG_LIBS) -lm -lpthread
+LIBS = $(PKG_LIBS) -lm -lpthread -ldl
 
 sources = $(sort $(shell find src/$(1) -name '*.c' 2>/dev/null))
 objects = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(call sources,$(1)))

@@ -99,6 +99,13 @@ char *secret_base64(arena *a, const void *data, size_t size) {
     return sodium_bin2base64(arena_alloc(a, room), room, data, size, sodium_base64_VARIANT_ORIGINAL);
 }
 
+unsigned char *secret_unbase64(arena *a, str text, size_t *size) {
+    unsigned char *out = arena_alloc(a, text.len + 1);
+    if (sodium_base642bin(out, text.len + 1, text.ptr, text.len, NULL, size, NULL, sodium_base64_VARIANT_ORIGINAL) != 0)
+        *size = 0;
+    return out;
+}
+
 /* ---- passwords ------------------------------------------------------------------------------------------------------------------ */
 
 bool password_set(str password, password_hash out) {

@@ -15,7 +15,8 @@ void uuid_of_text(uuid_text out, str space, str text); /* the same id for the sa
 typedef char key_text[44]; /* 32 random bytes as url-safe base64 without padding */
 void key_new(key_text out);
 void secret_random(void *out, size_t size);
-char *secret_base64(arena *a, const void *data, size_t size); /* padded, RFC 4648 */
+unsigned char *secret_unbase64(arena *a, str text, size_t *size); /* what is no base64 ends it */
+char *secret_base64(arena *a, const void *data, size_t size);     /* padded, RFC 4648 */
 
 /* Argon2id, libsodium's interactive limits (64 MiB): about 0.1 s. The text holds salt and limits. */
 typedef char password_hash[128];

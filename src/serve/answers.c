@@ -130,16 +130,90 @@ bool suggestion_write(call *c, const record *r, const schema *s, const json *ite
 
 /* ---- events -------------------------------------------------------------------------------------------------------------------------------- */
 
-/* Ids suffice: who is told reads the object, with the rights they have. Webhooks get the whole from it (webhook.c). */
+static bool put_parts(call *c, json_writer *w, const char *key, int64_t set, part_kind kind, err *e) {
+    parts list;
+    if (!part_list(c->tx, c->a, set, kind, &list, e)) return false;
+    json_key(w, key), json_open(w, '[');
+    for (int i = 0; i < list.count; i++) put_part(w, &list.item[i]);
+    json_close(w);
+    return true;
+}
+
+/* A dataset with all its settings, as webhooks get it. */
+static bool put_whole_dataset(call *c, json_writer *w, const dataset *d, err *e) {
+    workspace space;
+    if (!workspace_get_seq(c->tx, c->a, d->workspace, &space, e)) return false;
+    json_open(w, '{');
+    json_key(w, "id"), json_put_cstr(w, d->id);
+    json_key(w, "name"), json_put_cstr(w, d->name);
+    json_key(w, "guidelines");
+    if (d->guidelines.ptr) json_put_text(w, d->guidelines);
+    else json_put_null(w);
+    json_key(w, "allow_extra_metadata"), json_put_bool(w, d->allow_extra_metadata);
+    json_key(w, "status"), json_put_cstr(w, d->ready ? "ready" : "draft");
+    json_key(w, "distribution"), json_open(w, '{');
+    json_key(w, "strategy"), json_put_cstr(w, "overlap");
+    json_key(w, "min_submitted"), json_put_int(w, d->min_submitted);
+    json_close(w);
+    json_key(w, "workspace"), put_workspace(w, &space);
+    if (!put_parts(c, w, "questions", d->seq, PART_QUESTION, e) || !put_parts(c, w, "fields", d->seq, PART_FIELD, e) ||
+        !put_parts(c, w, "metadata_properties", d->seq, PART_METADATA, e) ||
+        !put_parts(c, w, "vectors_settings", d->seq, PART_VECTOR, e))
+        return false;
+    put_moment(w, "last_activity_at", d->last_activity_at);
+    put_moment(w, "inserted_at", d->inserted_at);
+    put_moment(w, "updated_at", d->updated_at);
+    json_close(w);
+    return true;
+}
+
+static bool put_whole_record(call *c, json_writer *w, const dataset *d, const record *r, err *e) {
+    json_open(w, '{');
+    json_key(w, "id"), json_put_cstr(w, r->id);
+    json_key(w, "status"), json_put_cstr(w, r->completed ? "completed" : "pending");
+    json_key(w, "fields"), json_put_raw(w, r->fields);
+    json_key(w, "metadata"), json_put_raw(w, r->metadata);
+    json_key(w, "external_id");
+    if (r->external_id.ptr) json_put_text(w, r->external_id);
+    else json_put_null(w);
+    json_key(w, "dataset");
+    if (!put_whole_dataset(c, w, d, e)) return false;
+    put_moment(w, "inserted_at", r->inserted_at);
+    put_moment(w, "updated_at", r->updated_at);
+    json_close(w);
+    return true;
+}
+
+static bool put_whole_response(call *c, json_writer *w, const dataset *d, const record *r, const response *x, err *e) {
+    user person;
+    if (!user_get_seq(c->tx, c->a, x->user, &person, e)) return false;
+    json_open(w, '{');
+    json_key(w, "id"), json_put_cstr(w, x->id);
+    json_key(w, "values"), json_put_raw(w, x->values);
+    json_key(w, "status"), json_put_cstr(w, response_status_name(x->status));
+    json_key(w, "record");
+    if (!put_whole_record(c, w, d, r, e)) return false;
+    json_key(w, "user"), put_user(w, &person, NULL);
+    put_moment(w, "inserted_at", x->inserted_at);
+    put_moment(w, "updated_at", x->updated_at);
+    json_close(w);
+    return true;
+}
+
+/* Everybody who may see the dataset is told the ids; the whole is built only when a webhook is there to get it. */
 bool note_event(call *c, const char *kind, const dataset *d, const record *r, const response *x, err *e) {
-    buf text = {0};
-    json_writer w = json_writer_on(&text, false);
+    buf text = {0}, whole = {0};
+    json_writer w = json_writer_on(&text, false), p = json_writer_on(&whole, false);
     json_open(&w, '{');
     json_key(&w, "dataset_id"), json_put_cstr(&w, d->id);
     if (r) json_key(&w, "record_id"), json_put_cstr(&w, r->id);
     if (x) json_key(&w, "response_id"), json_put_cstr(&w, x->id), json_key(&w, "user_id"), json_put_cstr(&w, x->user_id);
     json_close(&w);
-    const bool ok = event_add(c->tx, kind, d->workspace, d->seq, buf_str(&text), e);
+    bool ok = true;
+    if (server_has_webhooks(c->server))
+        ok = x ? put_whole_response(c, &p, d, r, x, e) : r ? put_whole_record(c, &p, d, r, e) : put_whole_dataset(c, &p, d, e);
+    ok = ok && event_add(c->tx, kind, d->workspace, d->seq, buf_str(&text), whole.len ? buf_str(&whole) : (str){NULL, 0}, e);
     buf_free(&text);
+    buf_free(&whole);
     return ok;
 }

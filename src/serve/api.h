@@ -167,6 +167,8 @@ void server_leave(server *s);
 void server_tell(server *s);                                       /* something was written: streams look again */
 int64_t server_wait_news(server *s, int64_t seen, double seconds); /* until told after `seen`, or the time is over */
 char *url_decoded(arena *a, str text);
+bool server_has_webhooks(server *s);
+void server_note_webhooks(server *s); /* there may be one from now on */
 int64_t server_requests(server *s);
 const char *server_link(server *s); /* for a new owner; NULL */
 bool serve_is_open(const server *s);

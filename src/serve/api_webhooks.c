@@ -62,6 +62,7 @@ static bool post_one(call *c, err *e) {
     secret_random(secret, sizeof secret);
     w.secret = secret_base64(c->a, secret, sizeof secret);
     if (!webhook_add(c->tx, &w, e)) return false;
+    server_note_webhooks(c->server);
     c->status = 201;
     put_webhook(&c->w, &w);
     return true;
@@ -91,7 +92,7 @@ static bool delete_one(call *c, err *e) {
 static bool post_ping(call *c, err *e) {
     buf data = {0};
     buf_printf(&data, "{\"webhook_id\":\"%s\"}", c->webhook.id);
-    const bool ok = event_add(c->tx, "ping", 0, 0, buf_str(&data), e);
+    const bool ok = event_add(c->tx, "ping", 0, 0, buf_str(&data), buf_str(&data), e);
     buf_free(&data);
     c->status = 204;
     c->no_body = true;

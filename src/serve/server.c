@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/sys.h"
+#include "serve/courier.h"
 #include "serve/http.h"
 
 struct server {
@@ -22,6 +23,8 @@ struct server {
     http *web, *local;
     const char *link; /* of a new owner: as long as there is nobody */
     _Atomic int64_t running, served;
+    _Atomic bool webhooks;
+    courier *courier;
     double begun;
     pthread_mutex_t mutex;
     pthread_cond_t news;
@@ -31,6 +34,8 @@ struct server {
 store *server_store(server *s) { return s->store; }
 int64_t server_requests(server *s) { return s->running; }
 const char *server_link(server *s) { return s->link; }
+bool server_has_webhooks(server *s) { return s->webhooks; }
+void server_note_webhooks(server *s) { s->webhooks = true; }
 bool serve_is_open(const server *s) { return s->o.open; }
 
 server *server_open(const serve_options *o, err *e) {
@@ -243,6 +248,22 @@ static bool make_link(server *s, err *e) {
     return true;
 }
 
+static bool count_webhooks(store_tx *t, void *context, err *e) {
+    arena *a = arena_new();
+    webhooks list;
+    const bool ok = webhook_list(t, a, &list, e);
+    *(bool *)context = ok && list.count > 0;
+    arena_free(a);
+    return ok;
+}
+
+static bool find_webhooks(server *s, err *e) {
+    bool some = false;
+    if (!store_read(s->store, count_webhooks, &some, e)) return false;
+    if (some) s->webhooks = true;
+    return true;
+}
+
 static bool write_port(const server *s, err *e) {
     if (!s->o.port_file) return true;
     char text[16];
@@ -253,7 +274,8 @@ static bool write_port(const server *s, err *e) {
 bool server_run(server *s, err *e) {
     const int fd = listen_local(s->o.home, e);
     bool ok = fd >= 0 && (s->local = http_open(s, "the data folder's socket", 0, fd, s->o.body_max, e)) != NULL &&
-              (s->web = http_open(s, s->o.host, s->o.port, -1, s->o.body_max, e)) != NULL && make_link(s, e) && write_port(s, e);
+              (s->web = http_open(s, s->o.host, s->o.port, -1, s->o.body_max, e)) != NULL && make_link(s, e) &&
+              find_webhooks(s, e) && (s->courier = courier_start(s, e)) != NULL && write_port(s, e);
     if (ok) {
         log_note("listening on http://%s:%d  (data in %s)", s->o.host, http_port(s->web), s->o.home);
         if (s->link)
@@ -263,6 +285,7 @@ bool server_run(server *s, err *e) {
         log_note("ending: waiting for requests that run");
         server_tell(s);
     }
+    courier_stop(s->courier);
     http_close(s->web);
     http_close(s->local);
     struct sockaddr_un address;

@@ -69,7 +69,7 @@ static const char *const migrations[] = {
     "NULL) STRICT;"
     "CREATE TABLE events(seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, kind TEXT NOT NULL, workspace INTEGER NOT "
     "NULL,"
-    " dataset INTEGER NOT NULL, data TEXT) STRICT;"
+    " dataset INTEGER NOT NULL, data TEXT, payload TEXT) STRICT;"
     "CREATE TABLE audit(seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, actor INTEGER NOT NULL, action TEXT NOT NULL,"
     " target TEXT, detail TEXT) STRICT;"
     "CREATE TABLE idempotency(user INTEGER NOT NULL REFERENCES users(seq) ON DELETE CASCADE, key TEXT NOT NULL, request TEXT NOT "

@@ -352,14 +352,14 @@ bool webhook_list(store_tx *t, arena *a, webhooks *out, err *e);
 /* What happened, in order; /api/v1/events and webhooks read on from a seq. */
 typedef struct {
     int64_t seq, at, dataset, workspace;
-    const char *kind; /* record.created ... */
-    str data;         /* JSON */
+    const char *kind;  /* record.created ... */
+    str data, payload; /* JSON: ids for anybody who may see the dataset; the whole for webhooks (NULL view: none wanted) */
 } event;
 typedef struct {
     event *item;
     int count;
 } events;
-bool event_add(store_tx *t, const char *kind, int64_t workspace, int64_t dataset, str data, err *e);
+bool event_add(store_tx *t, const char *kind, int64_t workspace, int64_t dataset, str data, str payload, err *e);
 bool event_after(store_tx *t, arena *a, int64_t seq, int64_t limit, events *out, err *e);
 int64_t event_last(store_tx *t, err *e);
 

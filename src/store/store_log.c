@@ -58,14 +58,15 @@ bool webhook_list(store_tx *t, arena *a, webhooks *out, err *e) {
 
 /* ---- events ------------------------------------------------------------------------------------------------------------------------- */
 
-bool event_add(store_tx *t, const char *kind, int64_t space, int64_t set, str data, err *e) {
-    return db_run(t, e, "INSERT INTO events(at, kind, workspace, dataset, data) VALUES($1, $2, $3, $4, $5)", db_i(clock_now()),
-                  db_c(kind), db_i(space), db_i(set), db_s(data));
+bool event_add(store_tx *t, const char *kind, int64_t space, int64_t set, str data, str payload, err *e) {
+    return db_run(t, e, "INSERT INTO events(at, kind, workspace, dataset, data, payload) VALUES($1, $2, $3, $4, $5, $6)",
+                  db_i(clock_now()), db_c(kind), db_i(space), db_i(set), db_s(data), db_s(payload));
 }
 
 bool event_after(store_tx *t, arena *a, int64_t seq, int64_t limit, events *out, err *e) {
-    db_rows *r = db_query(t, e, "SELECT seq, at, workspace, dataset, kind, data FROM events WHERE seq > $1 ORDER BY seq LIMIT $2",
-                          db_i(seq), db_i(limit));
+    db_rows *r =
+        db_query(t, e, "SELECT seq, at, workspace, dataset, kind, data, payload FROM events WHERE seq > $1 ORDER BY seq LIMIT $2",
+                 db_i(seq), db_i(limit));
     *out = (events){0};
     while (db_next(r, e))
         STORE_APPEND(a, out,
@@ -74,7 +75,8 @@ bool event_after(store_tx *t, arena *a, int64_t seq, int64_t limit, events *out,
                              .workspace = db_int(r, 2),
                              .dataset = db_int(r, 3),
                              .kind = db_cstr(r, a, 4),
-                             .data = db_text(r, a, 5)});
+                             .data = db_text(r, a, 5),
+                             .payload = db_text(r, a, 6)});
     return e->code == ERR_NONE;
 }
 
