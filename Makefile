@@ -18,7 +18,7 @@ PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 20
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 FOLDERS := cli train run data model text tensor base
-LIBRARIES := json-c libsodium oniguruma libutf8proc
+LIBRARIES := json-c libsodium oniguruma libutf8proc zlib libzstd snappy
 
 CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion
