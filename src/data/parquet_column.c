@@ -284,19 +284,25 @@ static bool check_chunk(const parquet_column *c, const chunk *x, err *e) {
     return x->values >= 0 || damaged(c, "a negative number of values", e);
 }
 
+static void begin_empty(parquet_column *c) {
+    c->at = c->end = NULL;
+    c->left = c->page_left = 0;
+    c->peeked = c->has_dictionary = false;
+    c->values = (value_decoder){0};
+}
+
 bool parquet_column_begin(parquet_column *c, thrift_in *t, str file, err *e) {
     const chunk x = read_chunk(t);
     if (t->wrong) return err_set(e, ERR_INPUT, "damaged metadata: %s", t->wrong);
     if (!check_chunk(c, &x, e)) return false;
+    if (!x.values) return begin_empty(c), true;
     const int64_t begin = x.dictionary_at > 0 && x.dictionary_at < x.data_at ? x.dictionary_at : x.data_at;
     if (begin < 4 || (uint64_t)begin > file.len || x.packed < 0 || (uint64_t)x.packed > file.len - (size_t)begin)
         return damaged(c, "the column lies outside the file", e);
+    begin_empty(c);
     c->at = (const uint8_t *)file.ptr + begin;
     c->end = c->at + x.packed;
     c->codec = (compression)codec_of(x.codec);
     c->left = x.values;
-    c->page_left = 0;
-    c->peeked = c->has_dictionary = false;
-    c->values = (value_decoder){0};
     return true;
 }

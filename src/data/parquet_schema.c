@@ -60,7 +60,7 @@ static void read_logical(thrift_in *t, element *x, thrift_field f) {
 }
 
 static element read_element(thrift_in *t, thrift_field of) {
-    element x = {.physical = -1, .converted = -1, .is_signed = true, .utc = true};
+    element x = {.physical = -1, .converted = -1, .is_signed = true, .utc = true, .name = STR("")};
     if (!thrift_enter(t, of)) return x;
     for (thrift_field f = {0}; thrift_next(t, &f);) switch (f.id) {
         case 1: x.physical = (int)thrift_int(t, f); break;

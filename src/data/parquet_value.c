@@ -74,7 +74,7 @@ static bool real16_put(buf *out, const parquet_node *n, parquet_value v, const c
     const double size = exponent == 31 ? (fraction ? NAN : INFINITY)
                         : exponent     ? ldexp(1024 + fraction, exponent - 25)
                                        : ldexp(fraction, -24);
-    json_put_float(&w, (float)(bits >> 15 ? -size : size));
+    json_put_real(&w, bits >> 15 ? -size : size);
     return true;
 }
 
