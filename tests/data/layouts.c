@@ -31,10 +31,9 @@ static void columns_of_a_table_have_types(void **state) {
     table_gives(
         "x.csv", "prompt,completion,label\np,c,1\nq,d,0\n",
         "{\"prompt\":\"p\",\"completion\":\"c\",\"label\":true}\n{\"prompt\":\"q\",\"completion\":\"d\",\"label\":false}\n");
-    table_gives(
-        "x.csv", "prompt,completion,label\n1,2,True\n007,,False\n",
-        "{\"prompt\":\"1\",\"completion\":\"2\",\"label\":true}\nERROR x.csv line 3: field 'completion' should be a text or a "
-        "list of messages, but is null\n");
+    table_gives("x.csv", "prompt,completion,label\n1,2,True\n007,,False\n",
+                "{\"prompt\":\"1\",\"completion\":\"2\",\"label\":true}\n"
+                "{\"prompt\":\"007\",\"completion\":\"\",\"label\":false}\n");
     table_gives("x.csv", "messages\n\"[{\"\"role\"\":\"\"user\"\",\"\"content\"\":\"\"a\"\"}]\"\n",
                 "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}\n");
     table_gives("x.csv", "prompt,chosen,rejected,margin\np,c,r,0.5\nq,d,s,\n",
