@@ -18,7 +18,7 @@ PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 20
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 FOLDERS := cli serve train run data store model text tensor base
-LIBRARIES := json-c libsodium oniguruma libutf8proc sqlite3 libmicrohttpd
+LIBRARIES := json-c libsodium oniguruma libutf8proc sqlite3 libmicrohttpd zlib libzstd snappy
 
 CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion

@@ -45,21 +45,20 @@ static void look_at_row(looking *l, const json *row) {
     }
 }
 
-static bool look_at_rows(looking *l, const char *path, rows_layout layout, err *e) {
-    row_reader r;
+static bool look_at_rows(looking *l, const row_files *files, bool members, err *e) {
+    row_stream s;
     str text;
-    int64_t line, column;
     size_t bytes = 0;
-    if (!row_reader_open(&r, path, layout, e)) return false;
-    while (l->rows < ROWS_MAX && bytes < BYTES_MAX && row_reader_next(&r, &text, &line, &column, e)) {
+    if (!row_stream_open(&s, files, members, e)) return false;
+    while (l->rows < ROWS_MAX && bytes < BYTES_MAX && row_stream_next(&s, &text, e)) {
         arena *scratch = arena_new();
-        json *row = json_parse(scratch, text, &l->bad);
+        json *row = s.rows.bad.code ? NULL : json_parse(scratch, text, &l->bad);
         if (row) look_at_row(l, row);
-        else if (!l->bad_line) l->bad_line = line;
+        else if (!l->bad_line) l->bad_line = s.line;
         bytes += text.len + 1;
         arena_free(scratch);
     }
-    row_reader_close(&r);
+    row_stream_close(&s);
     return !e->code || l->rows > 0; /* what comes after good rows is reported when it is read */
 }
 
@@ -140,10 +139,11 @@ static void sort_columns(looking *l, finding *out) {
     out->reason = used ? arena_printf(l->a, "columns %s", joined(l->a, out->used)) : "rows that are texts";
 }
 
-static bool look(arena *a, const char *path, rows_layout layout, const format *named, unsigned kinds, finding *out, err *e) {
+static bool look(arena *a, const row_files *files, bool members, const format *named, unsigned kinds, finding *out, err *e) {
     looking l = {.a = a};
-    *out = (finding){.format = named, .layout = layout};
-    if (!look_at_rows(&l, path, layout, e)) return false;
+    const char *path = files->name;
+    *out = (finding){.format = named, .members = members};
+    if (!look_at_rows(&l, files, members, e)) return false;
     *e = (err){0};
     if (!named && !choose(&l, path, kinds, out, e)) return false;
     if (named && !l.rows) return nothing_fits(&l, path, e);
@@ -158,9 +158,10 @@ static bool has_own_column(const finding *f) {
 }
 
 /* A file of one line that is an object with an array in it is one row if that is a row of a format, else the array's rows. */
-bool detect(arena *a, const char *path, const file_shape *shape, const format *named, unsigned kinds, finding *out, err *e) {
-    if (shape->layout != ROWS_LINES || !shape->member) return look(a, path, shape->layout, named, kinds, out, e);
+bool detect(arena *a, const row_files *files, const format *named, unsigned kinds, finding *out, err *e) {
+    const file_shape *shape = &files->shape;
+    if (shape->layout != ROWS_LINES || !shape->member) return look(a, files, true, named, kinds, out, e);
     err not_a_row = {0};
-    if (look(a, path, ROWS_LINES, named, kinds, out, &not_a_row) && has_own_column(out)) return true;
-    return look(a, path, ROWS_MEMBER, named, kinds, out, e);
+    if (look(a, files, false, named, kinds, out, &not_a_row) && has_own_column(out)) return true;
+    return look(a, files, true, named, kinds, out, e);
 }

@@ -1,41 +1,22 @@
-/* rows.c - the next row, whichever way the file lays them out. */
+/* rows.c - the next row, whichever way the file lays them out: a row of functions per layout. */
 #include "data/rows.h"
 
 #include <string.h>
+#include <unistd.h>
 
-static bool enter_array(row_reader *r, err *e) {
-    arena *scratch = arena_new();
-    char *key = NULL;
-    bool ok = scanner_open(&r->bytes, r->path, e);
-    if (ok && r->layout == ROWS_MEMBER) {
-        ok = scanner_find_member(&r->bytes, scratch, &key, e) &&
-             (key || err_set(e, ERR_INPUT, "%s: expected an object with an array of rows", r->path));
-    } else if (ok) {
-        const int first = scanner_peek_solid(&r->bytes, e);
-        ok = first == '[' || err_set(e, ERR_INPUT, "%s: expected an array of rows", r->path);
-        if (ok) scanner_pass(&r->bytes);
-    }
-    arena_free(scratch);
-    return ok;
+static int64_t position_of(int fd) {
+    const off_t at = lseek(fd, 0, SEEK_CUR);
+    return at < 0 ? 0 : (int64_t)at;
 }
 
-bool row_reader_open(row_reader *r, const char *path, rows_layout layout, err *e) {
-    *r = (row_reader){.layout = layout, .path = path, .open = true};
-    const bool ok = layout == ROWS_LINES ? file_lines_open(&r->lines, path, ROW_BYTES_MAX, e) : enter_array(r, e);
-    if (!ok) row_reader_close(r);
-    return ok;
-}
+/* ---- lines ------------------------------------------------------------------------------------------------------------------------- */
 
-void row_reader_close(row_reader *r) {
-    if (!r->open) return;
-    if (r->layout == ROWS_LINES) file_lines_close(&r->lines);
-    else scanner_close(&r->bytes);
-    buf_free(&r->element);
-    r->open = false;
-}
+static bool rows_lines_open(row_reader *r, err *e) { return file_lines_open(&r->lines, r->path, ROW_BYTES_MAX, e); }
+static void rows_lines_close(row_reader *r) { file_lines_close(&r->lines); }
+static int64_t rows_lines_position(const row_reader *r) { return position_of(r->lines.fd); }
 
 /* Blank lines are no rows. */
-static bool next_line(row_reader *r, str *text, int64_t *line, int64_t *column, err *e) {
+static bool rows_lines_next(row_reader *r, str *text, int64_t *line, int64_t *column, err *e) {
     while (file_lines_next(&r->lines, text, e)) {
         if (r->lines.line == 1 && str_starts(*text, STR("\xef\xbb\xbf"))) *text = str_slice(*text, 3, text->len);
         if (!str_trim(*text).len) continue;
@@ -45,6 +26,30 @@ static bool next_line(row_reader *r, str *text, int64_t *line, int64_t *column, 
     }
     return false;
 }
+
+/* ---- an array, of its own or inside an object ------------------------------------------------------------------------------------------ */
+
+static bool rows_array_open(row_reader *r, err *e) {
+    if (!scanner_open(&r->bytes, r->path, e)) return false;
+    const int first = scanner_peek_solid(&r->bytes, e);
+    if (first != '[') return err_set(e, ERR_INPUT, "%s: expected an array of rows", r->path);
+    scanner_pass(&r->bytes);
+    return true;
+}
+
+static bool rows_member_open(row_reader *r, err *e) {
+    arena *scratch = arena_new();
+    char *key = NULL;
+    const bool ok = scanner_open(&r->bytes, r->path, e) && scanner_find_member(&r->bytes, scratch, &key, e) &&
+                    (key || err_set(e, ERR_INPUT, "%s: expected an object with an array of rows", r->path));
+    arena_free(scratch);
+    return ok;
+}
+
+static void rows_array_close(row_reader *r) { scanner_close(&r->bytes); }
+static void rows_member_close(row_reader *r) { scanner_close(&r->bytes); }
+static int64_t rows_array_position(const row_reader *r) { return position_of(r->bytes.fd); }
+static int64_t rows_member_position(const row_reader *r) { return position_of(r->bytes.fd); }
 
 static bool wrong_byte(const row_reader *r, int c, const char *expected, err *e) {
     if (c == SCANNER_FAILED) return false;
@@ -74,7 +79,7 @@ static bool end_array(row_reader *r, err *e) {
     return false;
 }
 
-static bool next_element(row_reader *r, str *text, int64_t *line, int64_t *column, err *e) {
+static bool rows_array_next(row_reader *r, str *text, int64_t *line, int64_t *column, err *e) {
     if (r->ended) return false;
     int c = scanner_peek_solid(&r->bytes, e);
     if (c == ']' && !r->begun) return end_array(r, e);
@@ -95,6 +100,81 @@ static bool next_element(row_reader *r, str *text, int64_t *line, int64_t *colum
     return true;
 }
 
-bool row_reader_next(row_reader *r, str *text, int64_t *line, int64_t *column, err *e) {
-    return r->layout == ROWS_LINES ? next_line(r, text, line, column, e) : next_element(r, text, line, column, e);
+static bool rows_member_next(row_reader *r, str *text, int64_t *line, int64_t *column, err *e) {
+    return rows_array_next(r, text, line, column, e);
 }
+
+/* ---- cells ------------------------------------------------------------------------------------------------------------------------------ */
+
+static bool rows_csv_open(row_reader *r, err *e) {
+    r->own = arena_new();
+    return csv_reader_open(&r->cells, r->own, r->path, e);
+}
+static void rows_csv_close(row_reader *r) { csv_reader_close(&r->cells); }
+static int64_t rows_csv_position(const row_reader *r) { return position_of(r->cells.bytes.fd); }
+
+static bool rows_csv_next(row_reader *r, str *text, int64_t *line, int64_t *column, err *e) {
+    *column = 1;
+    if (!csv_reader_next(&r->cells, &r->element, line, &r->bad, e)) return false;
+    *text = buf_str(&r->element);
+    return true;
+}
+
+/* ---- columns ------------------------------------------------------------------------------------------------------------------------------ */
+
+static bool rows_parquet_open(row_reader *r, err *e) {
+    r->own = arena_new();
+    r->columns = parquet_open(r->own, r->path, e);
+    return r->columns != NULL;
+}
+static void rows_parquet_close(row_reader *r) { (void)r; /* its arena does it */ }
+static int64_t rows_parquet_position(const row_reader *r) { return parquet_position(r->columns); }
+
+static bool rows_parquet_next(row_reader *r, str *text, int64_t *line, int64_t *column, err *e) {
+    if (!parquet_next(r->columns, &r->element, e)) return false;
+    *text = buf_str(&r->element);
+    *line = ++r->row;
+    *column = 1;
+    return true;
+}
+
+/* ---- the table ------------------------------------------------------------------------------------------------------------------------ */
+
+static const struct {
+    const char *unit, *words;
+    bool (*open)(row_reader *r, err *e);
+    bool (*next)(row_reader *r, str *text, int64_t *line, int64_t *column, err *e);
+    int64_t (*position)(const row_reader *r);
+    void (*close)(row_reader *r);
+} layouts[ROW_LAYOUT_COUNT] = {
+#define X(token, name, unit, words)                                                                                              \
+    [token] = {unit, words, rows_##name##_open, rows_##name##_next, rows_##name##_position, rows_##name##_close},
+    ROW_LAYOUTS(X)
+#undef X
+};
+
+const char *rows_layout_words(rows_layout layout) { return layouts[layout].words; }
+const char *row_reader_unit(const row_reader *r) { return layouts[r->layout].unit; }
+
+bool row_reader_open(row_reader *r, const char *path, rows_layout layout, err *e) {
+    *r = (row_reader){.layout = layout, .path = path, .open = true};
+    const bool ok = layouts[layout].open(r, e);
+    if (!ok) row_reader_close(r);
+    return ok;
+}
+
+void row_reader_close(row_reader *r) {
+    if (!r->open) return;
+    layouts[r->layout].close(r);
+    buf_free(&r->element);
+    arena_free(r->own);
+    r->own = NULL;
+    r->open = false;
+}
+
+bool row_reader_next(row_reader *r, str *text, int64_t *line, int64_t *column, err *e) {
+    r->bad.code = ERR_NONE;
+    return layouts[r->layout].next(r, text, line, column, e);
+}
+
+int64_t row_reader_position(const row_reader *r) { return r->open ? layouts[r->layout].position(r) : 0; }

@@ -2,7 +2,9 @@
  *
  *     [                      one array
  *     a whole value a line   JSON Lines; a single line may also be an object around an array, which the caller decides
- *     anything else          an object around an array if there is one, else lines, whose first will tell what is wrong */
+ *     anything else          an object around an array if there is one, else lines, whose first will tell what is wrong
+ *     PAR1                   Parquet
+ *     a name ending in .csv or .tsv     a table of text */
 #include <string.h>
 
 #include "base/json.h"
@@ -16,8 +18,8 @@
     X("\xfd" "7zXZ",           "compressed with xz",           "unpack it first: unxz -k ")                       \
     X("BZh",                   "compressed with bzip2",        "unpack it first: bunzip2 -k ")                    \
     X("PK\x03\x04",            "a ZIP archive",                "unpack it first: unzip ")                         \
-    X("PAR1",                  "Parquet, which is not read",   "write as JSON Lines what is in ")                 \
-    X("ARROW1",                "Arrow, which is not read",     "write as JSON Lines what is in ")                 \
+    X("ARROW1",                "Arrow, which is not read",     "write as Parquet (datasets: to_parquet) what is in ") \
+    X("\xff\xff\xff\xff",      "an Arrow stream, which is not read", "write as Parquet (datasets: to_parquet) what is in ") \
     X("\xff\xfe",              "text in UTF-16",               "write it in UTF-8: iconv -f UTF-16 -t UTF-8 ")    \
     X("\xfe\xff",              "text in UTF-16",               "write it in UTF-8: iconv -f UTF-16 -t UTF-8 ")
 // clang-format on
@@ -39,17 +41,24 @@ static bool check_magic(const byte_scanner *s, err *e) {
     return true;
 }
 
-/* The first byte that says something: '[', '{' or '"'. */
+/* The first byte that says something: '[', '{' or '"'; 'P' of Parquet, ',' of a table. */
 static bool first_byte(const char *path, int *first, err *e) {
     byte_scanner s;
     if (!scanner_open(&s, path, e)) return false;
     bool ok = check_magic(&s, e);
+    const bool columns = str_starts((str){s.data, s.end}, STR("PAR1")), cells = csv_has_name(path);
+    if (ok && (columns || cells)) {
+        scanner_close(&s);
+        return *first = columns ? 'P' : ',', true;
+    }
     if (ok) *first = scanner_peek_solid(&s, e);
     if (ok && *first == SCANNER_END) ok = err_set(e, ERR_INPUT, "%s is empty: expected rows of examples", path);
     if (ok && *first >= 0 && *first != '[' && *first != '{' && *first != '"')
-        ok = err_set(e, ERR_INPUT,
-                     "%s line %lld: expected JSON Lines (an object in each line) or JSON (an array of objects), found '%c'", path,
-                     (long long)s.line, *first > ' ' && *first < 0x7f ? *first : '?');
+        ok = err_set(
+            e, ERR_INPUT,
+            "%s line %lld: expected JSON Lines (an object in each line) or JSON (an array of objects), found '%c'; tables "
+            "of text should be called .csv or .tsv",
+            path, (long long)s.line, *first > ' ' && *first < 0x7f ? *first : '?');
     scanner_close(&s);
     return ok && *first != SCANNER_FAILED;
 }
@@ -89,6 +98,7 @@ bool file_shape_find(arena *a, const char *path, file_shape *out, err *e) {
     *out = (file_shape){0};
     if (file_is_dir(path)) return err_set(e, ERR_INPUT, "%s is a folder: name one file in it", path);
     if (!first_byte(path, &first, e)) return false;
+    if (first == 'P' || first == ',') return out->layout = first == 'P' ? ROWS_PARQUET : ROWS_CSV, true;
     if (first == '[') return out->layout = ROWS_ARRAY, true;
     if (!try_lines(path, &whole, &single, e)) return false;
     if (whole && !single) return true;

@@ -1,27 +1,24 @@
 /* source.c - an open file of examples: finds its format, reads row after row, says where it hurts.
  *
- *   open ── shape (shape.c) ── format (detect.c) ── first examples for the preview ──► next, next, ... ──► end
+ *   open ── files (stream.c) ── format (detect.c) ── first examples for the preview ──► next, next, ... ──► end
  *
  * A row may hold several examples (format.count): it is then parsed once into the source's own arena and shared with the arenas of
  * its examples. All examples of a file are of one kind: a file that changes its mind is an error that names the line. */
-#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "data/detect.h"
 
 struct source {
-    char *path;
+    row_files files;
     source_options options;
-    file_shape shape;
     finding found;
     bool kind_known; /* of a format the user named: after the first example */
     source_info info;
-    row_reader rows;
-    int64_t row, line; /* of the row last read */
-    json *several;     /* the row last read, when it holds several examples; in several_arena */
+    row_stream rows;
+    int64_t row;   /* number of the row last read */
+    json *several; /* the row last read, when it holds several examples; in several_arena */
     arena *several_arena;
     int64_t nth, count;
     int64_t skipped;
@@ -30,24 +27,33 @@ struct source {
 
 /* ---- one row to one example ------------------------------------------------------------------------------------------------------ */
 
+/* "FILE line N" of the row last read, in front of an error's words. */
+static bool at_row(const source *s, err *e) {
+    return err_prefix(e, "%s %s %lld", s->rows.path, s->rows.unit, (long long)s->rows.line);
+}
+
 /* "not valid JSON: line 2, column 7: ..." speaks of the row; the reader wants the file's line. */
-static bool bad_json(source *s, int64_t column, const err *why, err *e) {
+static bool bad_json(const source *s, const err *why, err *e) {
     long long line = 1, at = 1;
     int length = 0;
     const bool placed = sscanf(why->text, "not valid JSON: line %lld, column %lld%n", &line, &at, &length) == 2 && length;
-    if (!placed) return err_set(e, why->code, "%s line %lld: %s", s->path, (long long)s->line, why->text);
-    return err_set(e, why->code, "%s line %lld, column %lld: not valid JSON%s", s->path, (long long)s->line + line - 1,
-                   line == 1 ? at + (long long)column - 1 : at, why->text + length);
+    if (!placed) {
+        err_set(e, why->code, "%s", why->text);
+        return at_row(s, e);
+    }
+    return err_set(e, why->code, "%s line %lld, column %lld: not valid JSON%s", s->rows.path, (long long)s->rows.line + line - 1,
+                   line == 1 ? at + (long long)s->rows.column - 1 : at, why->text + length);
 }
 
-static bool parse_row(source *s, arena *a, str text, int64_t column, json **row, err *e) {
+static bool parse_row(source *s, arena *a, str text, json **row, err *e) {
     err why = {0};
     *row = NULL;
-    if (!json_parse_any(a, text, row, &why)) return bad_json(s, column, &why, e);
+    if (s->rows.rows.bad.code) return err_set(e, s->rows.rows.bad.code, "%s", s->rows.rows.bad.text);
+    if (!json_parse_any(a, text, row, &why)) return bad_json(s, &why, e);
     const json_kind kind = json_kind_of(*row);
-    return kind == JSON_OBJECT || kind == JSON_STRING ||
-           err_set(e, ERR_INPUT, "%s line %lld: a row should be an object, but is %s", s->path, (long long)s->line,
-                   json_kind_name(kind));
+    if (kind == JSON_OBJECT || kind == JSON_STRING) return true;
+    err_set(e, ERR_INPUT, "a row should be an object, but is %s", json_kind_name(kind));
+    return at_row(s, e);
 }
 
 /* Texts of any type that name where the example came from. */
@@ -92,9 +98,9 @@ static bool same_kind(source *s, example_kind kind, err *e) {
 }
 
 static bool convert(source *s, arena *a, json *row, int64_t nth, example *out, err *e) {
-    *out = (example){.margin = NAN, .raw = row, .row = s->row, .line = s->line, .source = s->path};
+    *out = (example){.margin = NAN, .raw = row, .row = s->row, .line = s->rows.line, .source = s->rows.path};
     return (s->found.format->convert(a, row, nth, out, e) && common_fields(a, row, out, e) && same_kind(s, out->kind, e)) ||
-           err_prefix(e, "%s line %lld", s->path, (long long)s->line);
+           at_row(s, e);
 }
 
 static bool next_of_several(source *s, arena *a, example *out, err *e) {
@@ -107,10 +113,10 @@ static bool next_of_several(source *s, arena *a, example *out, err *e) {
     return convert(s, a, row, nth, out, e);
 }
 
-static bool begin_several(source *s, str text, int64_t column, err *e) {
+static bool begin_several(source *s, str text, err *e) {
     s->several_arena = arena_new();
     s->nth = s->count = 0;
-    const bool ok = parse_row(s, s->several_arena, text, column, &s->several, e);
+    const bool ok = parse_row(s, s->several_arena, text, &s->several, e);
     if (ok) s->count = s->found.format->count(s->several);
     if (s->count) return true;
     arena_free(s->several_arena);
@@ -120,9 +126,9 @@ static bool begin_several(source *s, str text, int64_t column, err *e) {
 
 /* ---- rows ------------------------------------------------------------------------------------------------------------------------- */
 
-static bool next_row(source *s, str *text, int64_t *column, bool *at_end, err *e) {
+static bool next_row(source *s, str *text, bool *at_end, err *e) {
     err reading = {0};
-    if (row_reader_next(&s->rows, text, &s->line, column, &reading)) return s->row++, true;
+    if (row_stream_next(&s->rows, text, &reading)) return s->row++, true;
     *at_end = true;
     if (!reading.code) s->info.rows = s->row + 1;
     return reading.code && err_set(e, reading.code, "%s", reading.text);
@@ -131,12 +137,11 @@ static bool next_row(source *s, str *text, int64_t *column, bool *at_end, err *e
 /* False with *at_end: the end, or an error behind which nothing can be read. */
 static bool next_example(source *s, arena *a, example *out, bool *at_end, err *e) {
     str text;
-    int64_t column;
     json *row;
     while (!s->several_arena) {
-        if (!next_row(s, &text, &column, at_end, e)) return false;
-        if (!s->found.format->count) return parse_row(s, a, text, column, &row, e) && convert(s, a, row, 0, out, e);
-        if (!begin_several(s, text, column, e)) return false;
+        if (!next_row(s, &text, at_end, e)) return false;
+        if (!s->found.format->count) return parse_row(s, a, text, &row, e) && convert(s, a, row, 0, out, e);
+        if (!begin_several(s, text, e)) return false;
     }
     return next_of_several(s, a, out, e);
 }
@@ -153,7 +158,7 @@ bool source_next(source *s, arena *row, example *out, err *e) {
 }
 
 static void let_go(source *s) {
-    row_reader_close(&s->rows);
+    row_stream_close(&s->rows);
     arena_free(s->several_arena);
     s->several_arena = NULL;
 }
@@ -161,20 +166,16 @@ static void let_go(source *s) {
 bool source_rewind(source *s, err *e) {
     let_go(s);
     s->row = -1;
-    s->line = 0;
     s->skipped = 0;
     s->first_bad[0] = 0;
-    return row_reader_open(&s->rows, s->path, s->found.layout, e);
+    return row_stream_open(&s->rows, &s->files, s->found.members, e);
 }
 
 void source_close(source *s) {
     if (s) let_go(s);
 }
 
-int64_t source_position(const source *s) {
-    const off_t at = lseek(s->found.layout == ROWS_LINES ? s->rows.lines.fd : s->rows.bytes.fd, 0, SEEK_CUR);
-    return at < 0 ? 0 : (int64_t)at;
-}
+int64_t source_position(const source *s) { return row_stream_position(&s->rows); }
 
 int64_t source_skipped(const source *s) { return s->skipped; }
 const char *source_first_bad(const source *s) { return s->skipped ? s->first_bad : NULL; }
@@ -188,16 +189,18 @@ static void close_deferred(void *s) { source_close(s); }
 static bool read_spec(arena *a, source *s, const char *spec, const format **named, err *e) {
     const char *colon = strchr(spec, ':');
     *named = colon && !file_exists(spec) ? format_find((str){spec, (size_t)(colon - spec)}) : NULL;
-    s->path = arena_text(a, *named ? colon + 1 : spec);
-    if (file_exists(s->path)) return true;
-    if (!colon || *named) return err_set(e, ERR_NOT_FOUND, "there is no file %s", s->path);
+    err why = {0};
+    if (row_files_find(a, *named ? colon + 1 : spec, &s->files, &why)) return true;
+    if (why.code != ERR_NOT_FOUND || !colon || *named || file_exists(spec)) return err_set(e, why.code, "%s", why.text);
     return err_set(e, ERR_NOT_FOUND, "there is no file %s, and no format %.*s; formats are %s", spec, (int)(colon - spec), spec,
                    format_names(a));
 }
 
-static const char *layout_words(arena *a, rows_layout layout, const char *member) {
-    if (layout == ROWS_LINES) return "JSON Lines";
-    return layout == ROWS_ARRAY ? "a JSON array" : arena_printf(a, "the JSON array '%s'", member);
+static const char *layout_words(arena *a, const source *s) {
+    const file_shape *shape = &s->files.shape;
+    const bool member = shape->layout == ROWS_MEMBER || (shape->layout == ROWS_LINES && shape->member && s->found.members);
+    const char *words = member ? arena_printf(a, "the JSON array '%s'", shape->member) : rows_layout_words(shape->layout);
+    return s->files.words ? arena_printf(a, "%s, %s", words, s->files.words) : words;
 }
 
 /* The first examples, written as TRL's rows. What is wrong with them is said when they are read. */
@@ -220,14 +223,14 @@ static bool preview(arena *a, source *s, err *e) {
 
 static bool describe(arena *a, source *s, err *e) {
     s->info = (source_info){
-        .path = s->path,
+        .path = s->files.name,
         .format = s->found.format->name,
-        .layout = layout_words(a, s->found.layout, s->shape.member),
+        .layout = layout_words(a, s),
         .reason = s->found.reason,
         .kind = s->found.kind,
         .used = s->found.used,
         .ignored = s->found.ignored,
-        .bytes = file_size(s->path),
+        .bytes = s->files.bytes,
         .rows = -1,
     };
     return source_rewind(s, e) && preview(a, s, e);
@@ -238,8 +241,7 @@ source *source_open_with(arena *a, const char *spec, const source_options *o, er
     const format *named;
     err why = {0};
     if (o) s->options = *o;
-    const bool ok = read_spec(a, s, spec, &named, &why) && file_shape_find(a, s->path, &s->shape, &why) &&
-                    detect(a, s->path, &s->shape, named, s->options.kinds, &s->found, &why);
+    const bool ok = read_spec(a, s, spec, &named, &why) && detect(a, &s->files, named, s->options.kinds, &s->found, &why);
     if (ok) {
         s->kind_known = !named;
         arena_defer(a, close_deferred, s);

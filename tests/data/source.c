@@ -45,10 +45,10 @@ static void what_holds_no_rows_is_refused_with_words(void **state) {
     gives("", "ERROR rows.jsonl is empty: expected rows of examples\n");
     gives(" \n ", "ERROR rows.jsonl is empty: expected rows of examples\n");
     gives("\x1f\x8b\x08zzz", "ERROR rows.jsonl is compressed with gzip; unpack it first: gunzip -k rows.jsonl\n");
-    gives("PAR1zzz", "ERROR rows.jsonl is Parquet, which is not read; write as JSON Lines what is in rows.jsonl\n");
+    gives("PAR1zzz", "ERROR rows.jsonl is no Parquet file\n");
     gives("prompt,completion\na,b\n",
           "ERROR rows.jsonl line 1: expected JSON Lines (an object in each line) or JSON (an array of "
-          "objects), found 'p'\n");
+          "objects), found 'p'; tables of text should be called .csv or .tsv\n");
     gives("{\n\"text\": 5\n}",
           "ERROR rows.jsonl holds neither rows in lines nor an array of rows; as lines, line 1 is not valid JSON: "
           "line 1, column 2: expected a key in double quotes, but the text ends\n");
@@ -64,7 +64,8 @@ static void what_holds_no_rows_is_refused_with_words(void **state) {
 static void folders_missing_files_and_unknown_formats_are_named(void **state) {
     (void)state;
     room r = room_new();
-    assert_non_null(strstr(read_with(&r, path_join(r.a, r.folder, "."), NULL), "is a folder: name one file in it"));
+    assert_non_null(strstr(read_with(&r, path_join(r.a, r.folder, "."), NULL),
+                           "holds no data: expected .parquet, .jsonl, .json, .csv or .tsv files in it"));
     assert_string_equal(read_with(&r, path_join(r.a, r.folder, "no.jsonl"), NULL), "ERROR there is no file no.jsonl\n");
     assert_string_equal(read_with(&r, arena_printf(r.a, "text:%s/no.jsonl", r.folder), NULL),
                         "ERROR there is no file no.jsonl\n");

@@ -1,0 +1,91 @@
+/* stream.c - rows of several files as if they were of one. */
+#include "data/stream.h"
+
+#include <string.h>
+
+#include "data/folder.h"
+
+/* ---- finding ------------------------------------------------------------------------------------------------------------------------ */
+
+static bool one_file(arena *a, const char *path, row_files *out, err *e) {
+    if (!file_exists(path)) return err_set(e, ERR_NOT_FOUND, "there is no file %s", path);
+    out->file = arena_new_of(a, row_file);
+    *out->file = (row_file){path, file_size(path)};
+    out->count = 1;
+    out->bytes = out->file->bytes;
+    return true;
+}
+
+static bool whole_folder(arena *a, const char *path, str wish, row_files *out, err *e) {
+    folder_files found;
+    if (!folder_files_find(a, path, wish, &found, e)) return false;
+    out->file = arena_array(a, row_file, found.count);
+    for (int i = 0; i < found.count; i++) {
+        out->file[i] = (row_file){found.path[i], file_size(found.path[i])};
+        out->bytes += out->file[i].bytes > 0 ? out->file[i].bytes : 0;
+    }
+    out->count = found.count;
+    out->words = found.words;
+    return true;
+}
+
+bool row_files_find(arena *a, const char *name, row_files *out, err *e) {
+    const char *mark = strrchr(name, '#');
+    const bool wished = mark && !file_exists(name);
+    char *path = wished ? arena_copy(a, name, (size_t)(mark - name)) : arena_text(a, name);
+    *out = (row_files){.name = arena_text(a, name)};
+    if (wished && file_exists(path) && !file_is_dir(path))
+        return err_set(e, ERR_USAGE, "%s is one file: it has no splits to choose with #%s", path, mark + 1);
+    const bool found =
+        file_is_dir(path) ? whole_folder(a, path, str_of(wished ? mark + 1 : ""), out, e) : one_file(a, path, out, e);
+    return found && file_shape_find(a, out->file[0].path, &out->shape, e);
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------------------------------ */
+
+static bool shape_of(arena *a, const row_stream *s, file_shape *shape, err *e) {
+    if (s->at) return file_shape_find(a, s->files->file[s->at].path, shape, e);
+    *shape = s->files->shape;
+    return true;
+}
+
+static bool open_file(row_stream *s, err *e) {
+    arena *scratch = arena_new();
+    file_shape shape;
+    const bool ok = shape_of(scratch, s, &shape, e);
+    if (ok && shape.layout == ROWS_LINES && shape.member && s->members) shape.layout = ROWS_MEMBER;
+    arena_free(scratch);
+    s->path = s->files->file[s->at].path;
+    s->open = ok && row_reader_open(&s->rows, s->path, shape.layout, e);
+    if (s->open) s->unit = row_reader_unit(&s->rows);
+    return s->open;
+}
+
+bool row_stream_open(row_stream *s, const row_files *files, bool members, err *e) {
+    *s = (row_stream){.files = files, .members = members};
+    return open_file(s, e);
+}
+
+bool row_stream_next(row_stream *s, str *text, err *e) {
+    while (s->open) {
+        err why = {0};
+        if (row_reader_next(&s->rows, text, &s->line, &s->column, &why)) return true;
+        if (why.code) return err_set(e, why.code, "%s", why.text);
+        row_stream_close(s);
+        if (s->at + 1 == s->files->count) return false;
+        s->at++;
+        if (!open_file(s, e)) return false;
+    }
+    return false;
+}
+
+int64_t row_stream_position(const row_stream *s) {
+    int64_t before = 0;
+    for (int i = 0; i < s->at; i++) before += s->files->file[i].bytes;
+    return before + (s->open ? row_reader_position(&s->rows) : s->files->file[s->at].bytes);
+}
+
+void row_stream_close(row_stream *s) {
+    if (s->open) row_reader_close(&s->rows);
+    s->open = false;
+}

@@ -1,0 +1,44 @@
+/* stream.h - what a user names as data: one file, or the files of a data set's folder one after the other. Used inside data alone.
+ *
+ *     data.jsonl                     a file
+ *     DIR                            a folder as `datasets` and the Hugging Face hub lay them out (folder.h)
+ *     DIR#split=validation,subset=en one of its splits and subsets */
+#ifndef FETTLE_DATA_STREAM_H
+#define FETTLE_DATA_STREAM_H
+
+#include "data/rows.h"
+
+typedef struct {
+    const char *path;
+    int64_t bytes;
+} row_file;
+
+typedef struct {
+    const char *name; /* as the user named it */
+    row_file *file;
+    int count;
+    int64_t bytes;
+    const char *words; /* "3 files, split train"; NULL of a single file */
+    file_shape shape;  /* of the first */
+} row_files;
+
+bool row_files_find(arena *a, const char *name, row_files *out, err *e);
+
+/* Their rows, in the order of the files. */
+typedef struct {
+    const row_files *files;
+    bool members; /* of files that may be one row or an object around rows: the latter is meant */
+    int at;       /* file being read */
+    row_reader rows;
+    bool open;
+    const char *path, *unit; /* of the row last returned: its file, "line" or "row", and which */
+    int64_t line, column;
+} row_stream;
+
+bool row_stream_open(row_stream *s, const row_files *files, bool members, err *e);
+bool row_stream_next(row_stream *s, str *text,
+                     err *e); /* as row_reader_next; s->rows.bad says what is wrong with this row alone */
+int64_t row_stream_position(const row_stream *s);
+void row_stream_close(row_stream *s);
+
+#endif
