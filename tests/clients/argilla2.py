@@ -1,5 +1,6 @@
 """Argilla's own SDK, 2.8, unmodified: everything it can write is written, read back and compared (usage: common.py)."""
 import base64, datetime, os, random, tempfile, uuid, warnings
+import httpx
 import argilla as rg
 from argilla._exceptions import (ArgillaCredentialsError, ConflictError, ForbiddenError, NotFoundError, SettingsError,
                                  UnprocessableEntityError)
@@ -708,8 +709,23 @@ def exports_hold_what_was_logged(c):
          (sent[0].fields["text"], "odd", ["good", "bad"], [u.id for u in users], ["submitted", "draft"], ["web", "book"]))
     same("to_dict by names", dataset.records.to_dict()["id"], [r.id for r in sent])
     same("to_dict by index", list(dataset.records.to_dict(orient="index")), [r.id for r in sent])
-    hf = dataset.records(with_vectors=True).to_datasets()
-    same("to_datasets", (hf.num_rows, hf[0]["text"], hf[0]["small"]), (4, sent[0].fields["text"], [0.1, 1 / 3, -2e-17]))
+
+
+@check
+def records_become_a_table(c):
+    dataset = c.dataset(rg.Settings(fields=[rg.TextField("text"), rg.ImageField("image", required=False), rg.ChatField("chat", required=False)],
+                                    questions=[rg.LabelQuestion("label", labels=LABELS)], metadata=[rg.IntegerMetadataProperty("words")],
+                                    vectors=[rg.VectorField("small", dimensions=3)]))
+    chat, vector = [{"role": "user", "content": "Hi"}], [0.1, 1 / 3, -2e-17]
+    dataset.records.log([rg.Record(id="a", fields={"text": "x", "image": DATA_URL, "chat": chat}, metadata={"words": 3}, vectors={"small": vector},
+                                   suggestions=[rg.Suggestion("label", "odd", score=0.5)],
+                                   responses=[rg.Response("label", "good", c.client.me.id, "submitted")])])
+    table = dataset.records(with_vectors=True).to_datasets()
+    row = table[0]
+    row["label.suggestion"] = table.features["label.suggestion"].int2str(row["label.suggestion"])
+    same("row", [row[k] for k in ("id", "text", "chat", "words", "small", "label.suggestion", "label.suggestion.score", "label.responses", "label.responses.status")],
+         ["a", "x", chat, 3, vector, "odd", 0.5, ["good"], ["submitted"]])
+    same("size of the image", row["image"].size, (1, 1))
 
 
 @check
@@ -796,9 +812,9 @@ def missing_things_are_missing(c):
     for ask in (c.client.api.datasets.get, c.client.api.datasets.delete, c.client.api.datasets.publish, c.client.api.datasets.get_progress,
                 c.client.api.workspaces.get, c.client.api.workspaces.delete, c.client.api.users.get, c.client.api.users.delete,
                 c.client.api.records.get, c.client.api.records.delete, c.client.api.fields.list, c.client.api.questions.list,
-                c.client.api.fields.delete, c.client.api.questions.delete, c.client.api.vectors.delete, c.client.api.metadata.delete,
-                c.client.api.webhooks.delete):
+                c.client.api.fields.delete, c.client.api.questions.delete, c.client.api.vectors.delete, c.client.api.webhooks.delete):
         raises(NotFoundError, ask, nobody)
+    same("status for missing metadata", raises(httpx.HTTPStatusError, c.client.api.metadata.delete, nobody).response.status_code, 404)
     raises(UnprocessableEntityError, c.client.api.datasets.get, "not-an-id")
 
 

@@ -156,7 +156,9 @@ def report(number, f, argument):
         words = str(e) if isinstance(e, AssertionError) and str(e) else traceback.format_exc()
         at = traceback.extract_tb(e.__traceback__)
         line = next((t.lineno for t in reversed(at) if "tests/clients" in t.filename and not t.filename.endswith("common.py")), 0)
-        print(f"not ok {number} - {f.__name__}\n# line {line}: " + words.strip().replace("\n", "\n# "), flush=True)
+        lines = words.strip().split("\n")
+        lines = lines if len(lines) <= 40 else lines[:20] + [f"... {len(lines) - 30} lines ..."] + lines[-10:]
+        print(f"not ok {number} - {f.__name__}\n# line {line}: " + "\n# ".join(l[:1000] for l in lines), flush=True)
         return False
 
 
