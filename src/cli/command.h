@@ -26,6 +26,9 @@ typedef struct {
     X(compare)                                                                                                                   \
     X(model)                                                                                                                     \
     X(data)                                                                                                                      \
+    X(serve)                                                                                                                     \
+    X(ui)                                                                                                                        \
+    X(user)                                                                                                                      \
     X(probe)                                                                                                                     \
     X(verify)                                                                                                                    \
     X(bench)                                                                                                                     \

@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "data/kinds.h"
 
 /* ---- examples ----------------------------------------------------------------------------------------------------------------- */
 
