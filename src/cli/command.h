@@ -28,6 +28,8 @@ typedef struct {
     X(data)                                                                                                                      \
     X(serve)                                                                                                                     \
     X(ui)                                                                                                                        \
+    X(dataset)                                                                                                                   \
+    X(export)                                                                                                                    \
     X(user)                                                                                                                      \
     X(probe)                                                                                                                     \
     X(verify)                                                                                                                    \

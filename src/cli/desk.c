@@ -32,6 +32,11 @@ bool desk_ask(arena *a, desk *d, const char *method, const char *path, str body,
     return desk_ask_raw(a, d, method, path, body, &text, e) && (!text.len || json_parse_any(a, text, out, e));
 }
 
+bool desk_ask_to(desk *d, const char *method, const char *path, str body, answer_sink sink, void *context, err *e) {
+    return d->own ? server_call_to(d->own, method, path, body, sink, context, e)
+                  : server_call_socket_to(d->home, method, path, body, sink, context, e);
+}
+
 void desk_close(desk *d) { server_close(d->own); }
 
 str desk_body(arena *a, const char *const *pairs) {

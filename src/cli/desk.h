@@ -15,6 +15,8 @@ bool desk_open(arena *a, const char *home, desk *out, err *e); /* home NULL: the
 /* The body as JSON text or empty; *out is the answer (NULL where there is none). */
 bool desk_ask(arena *a, desk *d, const char *method, const char *path, str body, json **out, err *e);
 bool desk_ask_raw(arena *a, desk *d, const char *method, const char *path, str body, str *out, err *e);
+/* For answers of any size. */
+bool desk_ask_to(desk *d, const char *method, const char *path, str body, answer_sink sink, void *context, err *e);
 void desk_close(desk *d);
 
 /* {"a": "x", ...} of pairs of texts ended by NULL; values that are NULL are left out. */

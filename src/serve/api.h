@@ -47,7 +47,8 @@ typedef struct {
 #define ROUTE_TABLES(X)                                                                                                          \
     X(session)                                                                                                                   \
     X(users)                                                                                                                     \
-    X(workspaces) X(datasets) X(settings) X(records) X(search) X(responses) X(suggestions) X(webhooks) X(more) X(v0) X(system)
+    X(workspaces)                                                                                                                \
+    X(datasets) X(settings) X(records) X(search) X(responses) X(suggestions) X(webhooks) X(more) X(recipes) X(v0) X(system)
 #define X(name) extern const route routes_##name[];
 ROUTE_TABLES(X)
 #undef X
@@ -58,6 +59,13 @@ typedef struct {
 } parameter;
 
 enum { PARAMETERS_MOST = 64 };
+
+/* An answer made while it goes out: next() appends some text; false ends it. end() is called once in any case. */
+typedef struct {
+    bool (*next)(void *context, buf *out);
+    void (*end)(void *context);
+    void *context;
+} answer_stream;
 
 struct call {
     server *server;
@@ -90,7 +98,8 @@ struct call {
     int status; /* 0: 200, or of the error */
     buf out;
     json_writer w;
-    const char *type; /* content type; NULL: JSON */
+    answer_stream stream; /* next set: follows what is in out */
+    const char *type;     /* content type; NULL: JSON */
     const char *set_cookie, *location;
     const char *where; /* "body.name": the part of the request an error is about */
     bool no_body;

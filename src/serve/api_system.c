@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/version.h"
-#include "serve/http.h"
+#include "serve/api.h"
 
 static bool get_version(call *c, err *e) {
     (void)e;
@@ -155,7 +155,7 @@ static bool get_events(call *c, err *e) {
                     .seq = from,
                     .news = query_of(c, "after", (str){NULL, 0}).ptr ? -1 : server_wait_news(c->server, -1, 0)};
     c->type = "text/event-stream";
-    http_answer_stream(c, (http_stream){next_events, end_events, l});
+    c->stream = (answer_stream){next_events, end_events, l};
     return true;
 }
 

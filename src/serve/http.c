@@ -28,7 +28,6 @@ typedef struct {
     call c;
     buf body;
     bool too_large, begun;
-    http_stream stream;
     buf pending;
     size_t sent;
 } request;
@@ -125,7 +124,7 @@ static ssize_t read_stream(void *context, uint64_t at, char *out, size_t room) {
     if (r->sent == r->pending.len) {
         buf_clear(&r->pending);
         r->sent = 0;
-        if (sys_stop_requested() || !r->stream.next(r->stream.context, &r->pending)) return MHD_CONTENT_READER_END_OF_STREAM;
+        if (sys_stop_requested() || !r->c.stream.next(r->c.stream.context, &r->pending)) return MHD_CONTENT_READER_END_OF_STREAM;
     }
     const size_t left = r->pending.len - r->sent, n = left < room ? left : room;
     memcpy(out, r->pending.ptr + r->sent, n);
@@ -134,17 +133,12 @@ static ssize_t read_stream(void *context, uint64_t at, char *out, size_t room) {
 }
 
 static enum MHD_Result queue_stream(struct MHD_Connection *connection, request *r) {
-    struct MHD_Response *m = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096, read_stream, r, NULL);
+    struct MHD_Response *m = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 64 << 10, read_stream, r, NULL);
     if (!m) return MHD_NO;
     add_headers(m, &r->c, false);
     const enum MHD_Result ok = MHD_queue_response(connection, 200, m);
     MHD_destroy_response(m);
     return ok;
-}
-
-void http_answer_stream(call *c, http_stream s) {
-    request *r = (request *)(void *)c; /* a call that came over HTTP is the first member of its request */
-    r->stream = s;
 }
 
 /* ---- requests ------------------------------------------------------------------------------------------------------------------------------ */
@@ -164,7 +158,7 @@ static void end(void *context, struct MHD_Connection *connection, void **slot, e
     request *r = *slot;
     (void)context, (void)connection, (void)why;
     if (!r) return;
-    if (r->stream.end) r->stream.end(r->stream.context);
+    if (r->c.stream.end) r->c.stream.end(r->c.stream.context);
     buf_free(&r->pending);
     buf_free(&r->body);
     buf_free(&r->c.out);
@@ -207,7 +201,8 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
     if (r->too_large) return refuse(connection, r, 413, "the body is too large", true);
     r->c.raw = buf_str(&r->body);
     route_run(&r->c);
-    return r->stream.next ? queue_stream(connection, r) : queue(connection, r, r->c.status, false);
+    if (r->c.stream.next) buf_put_str(&r->pending, buf_str(&r->c.out));
+    return r->c.stream.next ? queue_stream(connection, r) : queue(connection, r, r->c.status, false);
 }
 
 /* ---- opening ---------------------------------------------------------------------------------------------------------------------------------- */

@@ -12,12 +12,4 @@ http *http_open(server *s, const char *host, int64_t port, int listen_fd, int64_
 int http_port(const http *h);
 void http_close(http *h); /* lets requests that run end */
 
-/* A stream of text made while it goes out (events): next() appends what there is, waiting at most `seconds` for more; false ends it. */
-typedef struct {
-    bool (*next)(void *context, buf *out);
-    void (*end)(void *context);
-    void *context;
-} http_stream;
-void http_answer_stream(call *c, http_stream s);
-
 #endif

@@ -40,6 +40,12 @@ bool server_call(server *s, const char *method, const char *path, str body, int 
 bool server_call_socket(arena *a, const char *home, const char *method, const char *path, str body, int *status, str *out,
                         err *e);
 
+/* Both for answers of any size: pieces go to the sink as they come, in bounded memory. */
+typedef bool (*answer_sink)(void *context, str piece, err *e);
+bool server_call_to(server *s, const char *method, const char *path, str body, answer_sink sink, void *context, err *e);
+bool server_call_socket_to(const char *home, const char *method, const char *path, str body, answer_sink sink, void *context,
+                           err *e);
+
 /* For docs/api.md, openapi.json and the test of roles: every route in order. */
 typedef struct {
     const char *method, *path, *who, *words;

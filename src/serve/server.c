@@ -97,7 +97,7 @@ static void split_query(call *c, const char *path) {
     }
 }
 
-static bool refused(int status, str body, const char *method, const char *path, err *e) {
+static bool refused(int status, str body, err *e) {
     const err_code code = status == 404   ? ERR_NOT_FOUND
                           : status == 409 ? ERR_CONFLICT
                           : status == 403 ? ERR_FORBIDDEN
@@ -110,23 +110,44 @@ static bool refused(int status, str body, const char *method, const char *path, 
     str words =
         json_text(detail, json_get_text(params, "detail", json_get_text(params, "message", json_get_text(first, "msg", body))));
     err_set(e, code, "%.*s", STR_ARG(words));
-    (void)method, (void)path;
     arena_free(a);
     return false;
 }
 
-bool server_call(server *s, const char *method, const char *path, str body, int *status, buf *out, err *e) {
+static bool call_to(server *s, const char *method, const char *path, str body, int *status, answer_sink sink, void *context,
+                    err *e) {
     arena *a = arena_new();
     call *c = arena_new_of(a, call);
     *c = (call){.server = s, .a = a, .method = method, .raw = body, .trusted = true};
     split_query(c, path);
     route_run(c);
     *status = c->status;
-    if (!c->no_body) buf_put_str(out, buf_str(&c->out));
-    const bool ok = c->status < 400 || refused(c->status, buf_str(&c->out), method, path, e);
+    bool ok = c->status < 400 || refused(c->status, buf_str(&c->out), e);
+    if (ok && !c->no_body && c->out.len) ok = sink(context, buf_str(&c->out), e);
+    while (ok && c->stream.next) {
+        buf_clear(&c->out);
+        if (!c->stream.next(c->stream.context, &c->out)) break;
+        ok = sink(context, buf_str(&c->out), e);
+    }
+    if (c->stream.end) c->stream.end(c->stream.context);
     buf_free(&c->out);
     arena_free(a);
     return ok;
+}
+
+bool server_call_to(server *s, const char *method, const char *path, str body, answer_sink sink, void *context, err *e) {
+    int status;
+    return call_to(s, method, path, body, &status, sink, context, e);
+}
+
+static bool into_buf(void *context, str piece, err *e) {
+    (void)e;
+    buf_put_str(context, piece);
+    return true;
+}
+
+bool server_call(server *s, const char *method, const char *path, str body, int *status, buf *out, err *e) {
+    return call_to(s, method, path, body, status, into_buf, out, e);
 }
 
 /* ---- the data folder's socket ---------------------------------------------------------------------------------------------------------------- */
@@ -160,22 +181,33 @@ static bool send_all(int fd, str data) {
     return true;
 }
 
-static bool read_answer(arena *a, int fd, int *status, str *out, err *e) {
-    buf all = {0};
-    char chunk[8192];
-    ssize_t n;
-    while ((n = recv(fd, chunk, sizeof chunk, 0)) > 0) buf_put(&all, chunk, (size_t)n);
-    const ptrdiff_t gap = str_find(buf_str(&all), STR("\r\n\r\n"), 0);
-    bool ok = gap > 0 && sscanf(all.ptr, "HTTP/1.%*d %d", status) == 1;
-    if (!ok) err_set(e, ERR_IO, "the server of this data folder gave no answer");
-    else *out = (str){arena_copy(a, all.ptr + gap + 4, all.len - (size_t)gap - 4), all.len - (size_t)gap - 4};
-    buf_free(&all);
-    return ok;
+/* The answer of HTTP/1.0: head, then the body until the end. A refusal is kept for its words. */
+typedef struct {
+    buf head, refusal;
+    int status;
+    bool begun;
+    answer_sink sink;
+    void *context;
+} receiver;
+
+static bool receive(receiver *r, str piece, err *e) {
+    if (!r->begun) {
+        buf_put_str(&r->head, piece);
+        const ptrdiff_t gap = str_find(buf_str(&r->head), STR("\r\n\r\n"), 0);
+        if (gap < 0) return r->head.len < 1 << 16 || err_set(e, ERR_IO, "the server of this data folder gave no answer");
+        if (sscanf(r->head.ptr, "HTTP/1.%*d %d", &r->status) != 1)
+            return err_set(e, ERR_IO, "the server of this data folder gave no answer");
+        r->begun = true;
+        piece = str_slice(buf_str(&r->head), (size_t)gap + 4, r->head.len);
+    }
+    if (r->status >= 400) buf_put_str(&r->refusal, piece);
+    return r->status >= 400 || !piece.len || r->sink(r->context, piece, e);
 }
 
-bool server_call_socket(arena *a, const char *home, const char *method, const char *path, str body, int *status, str *out,
-                        err *e) {
+static bool exchange(const char *home, const char *method, const char *path, str body, receiver *r, err *e) {
     struct sockaddr_un address;
+    char chunk[1 << 16];
+    ssize_t n = 0;
     if (!socket_address(home, &address, e)) return false;
     const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
@@ -183,16 +215,39 @@ bool server_call_socket(arena *a, const char *home, const char *method, const ch
         return err_set(e, ERR_NOT_FOUND, "no server has %s open", home);
     }
     buf head = {0};
-    buf_printf(
-        &head,
-        "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
-        method, path, body.len);
+    buf_printf(&head, "%s %s HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
+               method, path, body.len);
     bool ok =
         (send_all(fd, buf_str(&head)) && send_all(fd, body)) || err_errno(e, ERR_IO, "cannot write to %s", address.sun_path);
-    ok = ok && read_answer(a, fd, status, out, e);
+    while (ok && (n = recv(fd, chunk, sizeof chunk, 0)) > 0) ok = receive(r, (str){chunk, (size_t)n}, e);
+    if (ok && n < 0) ok = err_errno(e, ERR_IO, "cannot read from %s", address.sun_path);
     buf_free(&head);
     close(fd);
-    return ok && (*status < 400 || refused(*status, *out, method, path, e));
+    return ok && (r->begun || err_set(e, ERR_IO, "the server of this data folder gave no answer"));
+}
+
+bool server_call_socket_to(const char *home, const char *method, const char *path, str body, answer_sink sink, void *context,
+                           err *e) {
+    receiver r = {.sink = sink, .context = context};
+    bool ok = exchange(home, method, path, body, &r, e);
+    ok = ok && (r.status < 400 || refused(r.status, buf_str(&r.refusal), e));
+    buf_free(&r.head);
+    buf_free(&r.refusal);
+    return ok;
+}
+
+bool server_call_socket(arena *a, const char *home, const char *method, const char *path, str body, int *status, str *out,
+                        err *e) {
+    buf all = {0};
+    receiver r = {.sink = into_buf, .context = &all};
+    bool ok = exchange(home, method, path, body, &r, e);
+    *status = r.status;
+    ok = ok && (r.status < 400 || refused(r.status, buf_str(&r.refusal), e));
+    *out = (str){arena_copy(a, all.ptr ? all.ptr : "", all.len), all.len};
+    buf_free(&r.head);
+    buf_free(&r.refusal);
+    buf_free(&all);
+    return ok;
 }
 
 /* ---- running -------------------------------------------------------------------------------------------------------------------------------- */

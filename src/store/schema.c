@@ -84,6 +84,9 @@ static const char *const migrations[] = {
     " resolved INTEGER NOT NULL DEFAULT 0, inserted_at INTEGER NOT NULL) STRICT;"
     "CREATE INDEX notes_of ON notes(record);"
     "CREATE INDEX notes_by_user ON notes(user);"
+    "CREATE TABLE facts(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE recipes(dataset INTEGER PRIMARY KEY REFERENCES datasets(seq) ON DELETE CASCADE, mapping TEXT NOT NULL,"
+    " options TEXT, at INTEGER NOT NULL) STRICT;"
     "CREATE TABLE gold(record INTEGER PRIMARY KEY REFERENCES records(seq) ON DELETE CASCADE, \"values\" TEXT NOT NULL,"
     " actor INTEGER NOT NULL, hidden INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;",
 };
@@ -99,5 +102,10 @@ bool schema_version(store_tx *t, int *version, err *e) {
 bool schema_migrate(store_tx *t, int from, err *e) {
     for (int v = from; v < schema_newest(); v++)
         if (!db_exec(t, migrations[v], e)) return err_prefix(e, "the migration to schema %d", v + 1);
+    if (from == 0) { /* a secret of this store: pseudonyms of people are made with it */
+        key_text salt;
+        key_new(salt);
+        if (!db_run(t, e, "INSERT INTO facts VALUES('salt', $1)", db_c(salt))) return false;
+    }
     return db_exec(t, "DELETE FROM schema", e) && db_run(t, e, "INSERT INTO schema VALUES($1)", db_i(schema_newest()));
 }

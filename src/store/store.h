@@ -406,4 +406,11 @@ bool gold_put(store_tx *t, int64_t record, str values, int64_t by, bool hidden, 
 bool gold_get(store_tx *t, arena *a, int64_t record, str *values, bool *hidden, err *e); /* NULL view: none */
 bool gold_delete(store_tx *t, int64_t record, err *e);
 
+/* What the store knows of itself; "salt" is a secret that pseudonyms are made with. NULL: not there. */
+const char *store_fact(store_tx *t, arena *a, const char *key, err *e);
+
+/* The mapping a dataset's answers become examples by, and its options: JSON objects; mapping NULL view: none kept. */
+bool recipe_keep(store_tx *t, int64_t dataset, str mapping, str options, err *e);
+bool recipe_kept(store_tx *t, arena *a, int64_t dataset, str *mapping, str *options, err *e);
+
 #endif

@@ -73,3 +73,27 @@ bool gold_get(store_tx *t, arena *a, int64_t row, str *values, bool *hidden, err
 }
 
 bool gold_delete(store_tx *t, int64_t row, err *e) { return db_run(t, e, "DELETE FROM gold WHERE record = $1", db_i(row)); }
+
+const char *store_fact(store_tx *t, arena *a, const char *key, err *e) {
+    db_rows *r = db_query(t, e, "SELECT value FROM facts WHERE key = $1", db_c(key));
+    if (!db_next(r, e)) return NULL;
+    const char *value = db_cstr(r, a, 0);
+    db_done(r);
+    return value;
+}
+
+bool recipe_keep(store_tx *t, int64_t set, str mapping, str options, err *e) {
+    return db_run(
+        t, e, "INSERT INTO recipes VALUES($1, $2, $3, $4) ON CONFLICT(dataset) DO UPDATE SET mapping = $2, options = $3, at = $4",
+        db_i(set), db_s(mapping), db_s(options), db_i(clock_now()));
+}
+
+bool recipe_kept(store_tx *t, arena *a, int64_t set, str *mapping, str *options, err *e) {
+    db_rows *r = db_query(t, e, "SELECT mapping, options FROM recipes WHERE dataset = $1", db_i(set));
+    *mapping = *options = (str){NULL, 0};
+    if (!db_next(r, e)) return e->code == ERR_NONE;
+    *mapping = db_text(r, a, 0);
+    *options = db_text(r, a, 1);
+    db_done(r);
+    return true;
+}
