@@ -1,6 +1,8 @@
 /* question_ranking.c - options in the order of their worth; ties are allowed. */
 #include "data/kind.h"
 
+#include <stdlib.h>
+
 static const option_limits limits = {2, 50};
 
 static bool create(arena *a, const json *in, const kind_context *c, json **out, err *e) {
@@ -60,22 +62,26 @@ static size_t place(const json *value, size_t i) {
     return before;
 }
 
-static bool comes_first(const json *value, size_t x, size_t y) {
-    const size_t px = place(value, x), py = place(value, y);
-    const str vx = json_get_text(json_at(value, x), "value", STR("")), vy = json_get_text(json_at(value, y), "value", STR(""));
-    return px != py ? px < py : str_compare(vx, vy) < 0;
+typedef struct {
+    size_t place;
+    str value;
+} placed;
+
+static int by_place(const void *x, const void *y) {
+    const placed *a = x, *b = y;
+    return a->place != b->place ? (a->place < b->place ? -1 : 1) : str_compare(a->value, b->value);
 }
 
 static void same(const json *value, buf *out) {
     const size_t n = json_count(value);
-    for (size_t turn = 0; turn < n; turn++)
-        for (size_t i = 0; i < n; i++) {
-            size_t before = 0;
-            for (size_t k = 0; k < n; k++) before += k != i && comes_first(value, k, i);
-            if (before != turn) continue;
-            buf_printf(out, "%zu", place(value, i));
-            json_quote(out, json_get_text(json_at(value, i), "value", STR("")));
-        }
+    placed *list = memory_alloc((n + 1) * sizeof *list);
+    for (size_t i = 0; i < n; i++) list[i] = (placed){place(value, i), json_get_text(json_at(value, i), "value", STR(""))};
+    qsort(list, n, sizeof *list, by_place);
+    for (size_t i = 0; i < n; i++) {
+        buf_printf(out, "%zu", list[i].place);
+        json_quote(out, list[i].value);
+    }
+    memory_release(list);
 }
 
 const question_type question_type_ranking = {

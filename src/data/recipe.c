@@ -333,3 +333,32 @@ json *recipe_report(arena *a, const recipe *r, const json *records) {
     json_set(out, "people", json_new_int(a, people_of(a, records)));
     return out;
 }
+
+/* The caller's options, but the recipe's own way where it knows no mean. */
+static recipe_options fitting(arena *a, const recipe_options *o, const recipe_kind *kind) {
+    recipe_options own;
+    opt_defaults(recipe_option_table, &own, a);
+    if (o) own = *o;
+    if (!strcmp(own.unify, "mean") && !kind->mean) own.unify = "auto";
+    return own;
+}
+
+static json *overview_row(arena *a, const json *fields, const json *questions, json *mapping, const json *records,
+                          const recipe_options *o) {
+    err e = {0};
+    json *row = json_new_object(a);
+    const recipe_options own = fitting(a, o, recipe_kind_find(json_get_text(mapping, "recipe", STR(""))));
+    const bool clear = !json_count(json_get(mapping, "ask"));
+    const recipe *r = clear ? recipe_open(a, fields, questions, mapping, &own, &e) : NULL;
+    json_set(row, "mapping", mapping);
+    json_set(row, "report", r ? recipe_report(a, r, records) : NULL);
+    json_set(row, "problem", clear && !r ? json_new_text(a, str_of(e.text)) : NULL);
+    return row;
+}
+
+json *recipe_overview(arena *a, const json *fields, const json *questions, const json *records, const recipe_options *o) {
+    json *guesses = recipe_guess(a, fields, questions), *out = json_new_array(a);
+    for (size_t i = 0; i < json_count(guesses); i++)
+        json_append(out, overview_row(a, fields, questions, json_at(guesses, i), records, o));
+    return out;
+}

@@ -81,6 +81,10 @@ bool recipe_convert_all(arena *a, const recipe *r, const json *records, recipe_t
  *  "licences": [{"licence", "records", "commercial": bool or null when unknown, "competing": ...}], "people": number} */
 json *recipe_report(arena *a, const recipe *r, const json *records);
 
+/* What the dataset can train: for every mapping of recipe_guess {"mapping", "report": as above, or null while something is asked or does not
+ * fit, "problem": words or null}. */
+json *recipe_overview(arena *a, const json *fields, const json *questions, const json *records, const recipe_options *o);
+
 /* ---- licences ------------------------------------------------------------------------------------------------------------------------ */
 
 /* What a licence (or the terms of a source) says about training on a text. A record tells its licence and source in its metadata. */

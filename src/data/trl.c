@@ -13,7 +13,9 @@ static const char head[] = "# Trains on rows that fettle wrote. Needs: pip insta
                            "# Usage: python this.py [--model NAME] [--rows FILE] [--output FOLDER]\n"
                            "import argparse\n"
                            "\n"
+                           "import torch\n"
                            "from datasets import load_dataset\n"
+                           "from transformers import AutoTokenizer\n"
                            "from trl import %s, %s\n"
                            "\n"
                            "parser = argparse.ArgumentParser()\n"
@@ -22,6 +24,7 @@ static const char head[] = "# Trains on rows that fettle wrote. Needs: pip insta
 static const char middle[] = "parser.add_argument(\"--output\", default=\"trained\")\n"
                              "%s"
                              "args = parser.parse_args()\n"
+                             "gpu = torch.cuda.is_available()\n"
                              "\n"
                              "rows = load_dataset(\"json\", data_files=args.rows, split=\"train\")\n"
                              "rows = rows.select_columns([c for c in %s if c in rows.column_names])\n"
@@ -29,7 +32,7 @@ static const char middle[] = "parser.add_argument(\"--output\", default=\"traine
                              "trainer = %s(\n"
                              "    model=args.model,\n"
                              "%s"
-                             "    args=%s(output_dir=args.output),\n"
+                             "    args=%s(output_dir=args.output, bf16=gpu, use_cpu=not gpu),\n"
                              "    train_dataset=rows,\n"
                              ")\n"
                              "trainer.train()\n"
@@ -49,7 +52,7 @@ static const struct {
 /* JSON's quotes and escapes are Python's too. */
 static void put_quoted(buf *out, const char *text) { json_quote(out, str_of(text)); }
 
-/* Trainers take the tokenizer from the name of the model. */
+/* Older trainers do not find the tokenizer by the name of the model: it is given to all. */
 void recipe_put_trl(buf *out, recipe_target as, const char *rows, const char *model) {
     buf_printf(out, head, scripts[as].config, scripts[as].trainer);
     put_quoted(out, model);

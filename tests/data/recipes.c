@@ -480,6 +480,22 @@ static void a_report_says_how_many_and_why_none(void **state) {
     assert_string_equal(text_of(json_get(empty, "reason")), "'there are no records yet'");
 }
 
+static void an_overview_has_a_report_for_what_is_clear(void **state) {
+    (void)state;
+    const json *fields = J("[{'name':'prompt','settings':{'type':'text'}},{'name':'response_1','settings':{'type':'text'}},"
+                           "{'name':'response_2','settings':{'type':'text'}}]");
+    const json *questions = J("[{'name':'stars','settings':{'type':'rating','options':[{'value':1},{'value':2}]}},"
+                              "{'name':'edit','settings':{'type':'text'}}]");
+    const json *records = J("[{'id':'1','fields':{'prompt':'P'},'responses':[" SAYS("u", "edit", "'E'") "]}]");
+    recipe_options o = options("mean", "text");
+    const json *all = recipe_overview(memory_of_test, fields, questions, records, &o);
+    assert_int_equal(json_count(all), 2);
+    assert_true(json_count(json_get(json_get(json_at(all, 0), "mapping"), "ask")) == 1 && !json_get(json_at(all, 0), "report"));
+    const json *edit = json_get(json_get(json_at(all, 1), "report"), "targets");
+    assert_int_equal(json_get_int(json_get(edit, "sft"), "count", 0), 1);
+    assert_string_equal(text_of(json_get(json_get(edit, "pairs"), "reason")), "'the answer's field is empty (1 of 1 records)'");
+}
+
 /* ---- split and files ------------------------------------------------------------------------------------------------------------------ */
 
 static void near_copies_across_the_split_are_named(void **state) {
@@ -581,6 +597,7 @@ int main(void) {
         TEST(licences_are_found_however_they_are_spelled),
         TEST(a_commercial_purpose_refuses_by_name),
         TEST(a_report_says_how_many_and_why_none),
+        TEST(an_overview_has_a_report_for_what_is_clear),
         TEST(near_copies_across_the_split_are_named),
         TEST(short_prompts_are_near_only_to_themselves),
         TEST(rows_come_back_with_their_lineage),
