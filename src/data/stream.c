@@ -1,6 +1,7 @@
 /* stream.c - rows of several files as if they were of one. */
 #include "data/stream.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "data/folder.h"
@@ -88,4 +89,20 @@ int64_t row_stream_position(const row_stream *s) {
 void row_stream_close(row_stream *s) {
     if (s->open) row_reader_close(&s->rows);
     s->open = false;
+}
+
+/* ---- words ----------------------------------------------------------------------------------------------------------------------------- */
+
+bool row_stream_at(const row_stream *s, err *e) { return err_prefix(e, "%s %s %lld", s->path, s->unit, (long long)s->line); }
+
+bool row_stream_bad_json(const row_stream *s, const err *why, err *e) {
+    long long line = 1, at = 1;
+    int length = 0;
+    const bool placed = sscanf(why->text, "not valid JSON: line %lld, column %lld%n", &line, &at, &length) == 2 && length;
+    if (!placed) {
+        err_set(e, why->code, "%s", why->text);
+        return row_stream_at(s, e);
+    }
+    return err_set(e, why->code, "%s line %lld, column %lld: not valid JSON%s", s->path, (long long)s->line + line - 1,
+                   line == 1 ? at + (long long)s->column - 1 : at, why->text + length);
 }
