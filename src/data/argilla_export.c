@@ -89,8 +89,9 @@ static void add_suggestion(arena *a, const json *settings, json *list, const cha
     json_append(list, s);
 }
 
-/* The response of this person, made where there is none yet. */
+/* The response of this person, made where there is none yet. "None" is what Python writes for nobody. */
 static json *response_of(arena *a, json *list, json *user) {
+    if (str_is(json_text(user, STR("")), "None")) user = NULL;
     for (size_t i = 0; i < json_count(list); i++)
         if (json_equal(json_get(json_at(list, i), "user_id"), user)) return json_at(list, i);
     json *r = json_new_object(a);
@@ -104,13 +105,15 @@ static json *response_of(arena *a, json *list, json *user) {
 static void add_response(arena *a, const json *settings, json *list, const char *question, json *value, json *user,
                          json *status) {
     json *r = response_of(a, list, user);
+    const bool first = !json_count(json_get(r, "values"));
     if (value) {
         json *wrapped = json_new_object(a);
         json_set(wrapped, "value", value_in(a, settings, question, value));
         json_set(json_get(r, "values"), question, wrapped);
-        json_set(r, "status", json_new_text(a, STR("submitted")));
     }
-    if (status) json_set(r, "status", status);
+    if (!status) status = value ? json_new_text(a, STR("submitted")) : json_get(r, "status");
+    if (!first && !json_equal(status, json_get(r, "status"))) status = json_new_text(a, STR("draft")); /* as the SDK decides */
+    json_set(r, "status", status);
 }
 
 static json *new_item(arena *a, const json *row) {
