@@ -11,7 +11,7 @@
 static bool one_file(arena *a, const char *path, row_files *out, err *e) {
     if (!file_exists(path)) return err_set(e, ERR_NOT_FOUND, "there is no file %s", path);
     out->file = arena_new_of(a, row_file);
-    *out->file = (row_file){path, file_size(path)};
+    *out->file = (row_file){path, file_size(path), {.a = a}};
     out->count = 1;
     out->bytes = out->file->bytes;
     return true;
@@ -22,7 +22,7 @@ static bool whole_folder(arena *a, const char *path, str wish, row_files *out, e
     if (!folder_files_find(a, path, wish, &found, e)) return false;
     out->file = arena_array(a, row_file, found.count);
     for (int i = 0; i < found.count; i++) {
-        out->file[i] = (row_file){found.path[i], file_size(found.path[i])};
+        out->file[i] = (row_file){found.path[i], file_size(found.path[i]), {.a = a}};
         out->bytes += out->file[i].bytes > 0 ? out->file[i].bytes : 0;
     }
     out->count = found.count;
@@ -57,7 +57,7 @@ static bool open_file(row_stream *s, err *e) {
     if (ok && shape.layout == ROWS_LINES && shape.member && s->members) shape.layout = ROWS_MEMBER;
     arena_free(scratch);
     s->path = s->files->file[s->at].path;
-    s->open = ok && row_reader_open(&s->rows, s->path, shape.layout, e);
+    s->open = ok && row_reader_open(&s->rows, s->path, shape.layout, &s->files->file[s->at].known, e);
     if (s->open) s->unit = row_reader_unit(&s->rows);
     return s->open;
 }

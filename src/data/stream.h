@@ -11,6 +11,7 @@
 typedef struct {
     const char *path;
     int64_t bytes;
+    csv_memory known;
 } row_file;
 
 typedef struct {
