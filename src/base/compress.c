@@ -129,10 +129,10 @@ const char *compression_name(compression c) { return table[c].name; }
 
 bool compression_can(compression c, size_t packed, size_t size) { return packed && size / packed <= table[c].ratio; }
 
-bool unpack(compression c, str packed, void *out, size_t size, err *e) {
+bool bytes_unpack(compression c, str packed, void *out, size_t size, err *e) {
     if (size && !compression_can(c, packed.len, size))
         return err_set(e, ERR_INPUT, "%zu bytes of %s cannot become %zu", packed.len, table[c].name, size);
     return table[c].unpack(packed, out, size, e);
 }
 
-bool pack(compression c, str plain, buf *out, err *e) { return table[c].pack(plain, out, e); }
+bool bytes_pack(compression c, str plain, buf *out, err *e) { return table[c].pack(plain, out, e); }

@@ -32,9 +32,9 @@ const char *compression_name(compression c);
 bool compression_can(compression c, size_t packed, size_t size);
 
 /* Exactly `size` bytes into out[size]; anything else is an error. */
-bool unpack(compression c, str packed, void *out, size_t size, err *e);
+bool bytes_unpack(compression c, str packed, void *out, size_t size, err *e);
 
 /* Appends the packed bytes. */
-bool pack(compression c, str plain, buf *out, err *e);
+bool bytes_pack(compression c, str plain, buf *out, err *e);
 
 #endif

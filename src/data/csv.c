@@ -270,11 +270,25 @@ bool csv_reader_next(csv_reader *r, buf *row, int64_t *line, err *bad, err *e) {
     return true;
 }
 
-bool csv_reader_open(csv_reader *r, arena *a, const char *path, err *e) {
+static bool know_types(csv_reader *r, csv_memory *known, err *e) {
+    const size_t size = sizeof *r->may_be * (size_t)r->columns;
+    if (known && known->may_be && known->columns == r->columns) {
+        memcpy(r->may_be, known->may_be, size);
+        return true;
+    }
+    if (!find_types(r, e)) return false;
+    if (!known) return true;
+    known->may_be = arena_alloc(known->a, size);
+    known->columns = r->columns;
+    memcpy(known->may_be, r->may_be, size);
+    return true;
+}
+
+bool csv_reader_open(csv_reader *r, arena *a, const char *path, csv_memory *known, err *e) {
     *r = (csv_reader){.path = path};
     if (!scanner_open(&r->bytes, path, e)) return false;
     r->delimiter = find_delimiter(&r->bytes);
-    if (!read_names(r, a, e) || !find_types(r, e)) return false;
+    if (!read_names(r, a, e) || !know_types(r, known, e)) return false;
     scanner_close(&r->bytes);
     return scanner_open(&r->bytes, path, e) && (take_row(r, e) || err_set(e, ERR_INPUT, "%s changes while it is read", path));
 }

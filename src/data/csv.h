@@ -25,8 +25,15 @@ typedef struct {
     int64_t line;    /* where the row began */
 } csv_reader;
 
-/* Behind the first row. Names and types are the arena's. */
-bool csv_reader_open(csv_reader *r, arena *a, const char *path, err *e);
+/* What was found out about a file's columns, so that it is found out once however often the file is opened. */
+typedef struct {
+    arena *a;
+    unsigned *may_be; /* NULL: not yet */
+    int columns;
+} csv_memory;
+
+/* Behind the first row. Names and types are the arena's; `known` may be NULL. */
+bool csv_reader_open(csv_reader *r, arena *a, const char *path, csv_memory *known, err *e);
 /* The next row as a JSON object in place of what is in `row`, and the line it begins in. True with bad->code set: this row is damaged (too
  * many cells, not UTF-8, not what its column holds), the next may be read. False: the end, or an error that names the line. */
 bool csv_reader_next(csv_reader *r, buf *row, int64_t *line, err *bad, err *e);

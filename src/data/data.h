@@ -1,6 +1,6 @@
 /* data.h - files of feedback in anybody's format, read as neutral examples.
  *
- *   file ── rows (JSON Lines, an array, or an object around one) ──► format (a row of FORMATS, found by looking) ──► example ──► sink
+ *   file ── rows (JSON Lines, JSON, a table of text, Parquet) ──► format (a row of FORMATS, found by looking) ──► example ──► sink
  *
  * An example says what TRL's data set types say, whatever the file's format was; which words become tokens is train's business.
  * Files are streamed: what is in memory is one row of at most 64 MB, never the file. */
@@ -16,6 +16,9 @@
 #include "base/str.h"
 #include "data/agreement.h"
 #include "data/kinds.h"
+#include "data/argilla_export.h"
+#include "data/mapping.h"
+#include "data/parquet_write.h"
 
 /* ---- examples ----------------------------------------------------------------------------------------------------------------- */
 
@@ -141,7 +144,8 @@ typedef struct {
     int64_t bytes, rows;                 /* rows: -1 until the file was read to its end */
 } source_info;
 
-/* `spec` is a path, or FORMAT:PATH to say the format ("sharegpt:chats.json"). Looks at the first rows and decides; fails with
+/* `spec` is a path, or FORMAT:PATH to say the format ("sharegpt:chats.json"). A path is a file, a folder that holds a data set, or one of
+ * its splits: DIR#split=validation, DIR#subset=en,split=test (docs/formats.md). Looks at the first rows and decides; fails with
  * words when nothing fits, or when two formats fit as well (and says how to choose). */
 source *source_open(arena *a, const char *spec, err *e);
 source *source_open_with(arena *a, const char *spec, const source_options *o, err *e);
@@ -158,5 +162,32 @@ void source_close(source *s);                  /* the arena does it too; NULL is
 void format_put_help(buf *out); /* one line per format: name, columns, what it becomes */
 
 #include "data/recipe.h" /* answers become examples */
+/* ---- rows as they stand, whatever they mean: for import ------------------------------------------------------------------------- */
+
+/* Objects of JSON Lines, JSON, tables of text, Parquet, or a data set's folder; `path` as in source_open, without a format. */
+typedef struct row_source row_source;
+
+typedef struct {
+    const char *name;
+    const char *type; /* "text", "integer", "number", "flag", "list", "object", "null" (nothing but that), "mixed" */
+} row_column;
+typedef struct {
+    const char *path, *layout;
+    row_column *columns; /* of the first 200 rows, in the order met */
+    int column_count;
+    int64_t bytes;
+} row_source_info;
+
+row_source *row_source_open(arena *a, const char *path, err *e);
+const row_source_info *row_source_describe(const row_source *s);
+/* The next row, an object in memory of a. False: the end (e->code == 0), or an error that names file and line. Behind a row that is damaged
+ * by itself the next call goes on; where that cannot be, row_source_ended is true. */
+bool row_source_next(row_source *s, arena *a, json **row, err *e);
+bool row_source_ended(const row_source *s);
+bool row_source_rewind(row_source *s, err *e);
+int64_t row_source_row(const row_source *s);                 /* number of the row last read, from 0 */
+const char *row_source_place(const row_source *s, arena *a); /* "data.jsonl line 17", of the row last read */
+int64_t row_source_position(const row_source *s);            /* bytes read so far */
+void row_source_close(row_source *s);                        /* the arena does it too */
 
 #endif

@@ -99,7 +99,7 @@ static bool page_bytes(parquet_column *c, str packed, size_t size, bool dictiona
     const bool held = hold(c, &place, room, size, e);
     *owner = place;
     *out = (str){place, size};
-    return held && unpack(c->codec, packed, place, size, e);
+    return held && bytes_unpack(c->codec, packed, place, size, e);
 }
 
 /* ---- dictionary -------------------------------------------------------------------------------------------------------------------------- */

@@ -181,7 +181,7 @@ static bool end_page(parquet_out *w, column *c, err *e) {
     put_runs(&w->body, &c->defs, c->max_def);
     if (c->shape->kind == COLUMN_FLAG) put_flags(&w->body, &c->values);
     else buf_put_str(&w->body, buf_str(&c->values));
-    if (!pack(w->codec, buf_str(&w->body), &w->scratch, e)) return false;
+    if (!bytes_pack(w->codec, buf_str(&w->body), &w->scratch, e)) return false;
     const size_t before = c->pages.len;
     put_page_header(&c->pages, w->body.len, w->scratch.len, c->page_entries);
     c->unpacked += (int64_t)(c->pages.len - before + w->body.len);

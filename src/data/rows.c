@@ -108,7 +108,7 @@ static bool rows_member_next(row_reader *r, str *text, int64_t *line, int64_t *c
 
 static bool rows_csv_open(row_reader *r, err *e) {
     r->own = arena_new();
-    return csv_reader_open(&r->cells, r->own, r->path, e);
+    return csv_reader_open(&r->cells, r->own, r->path, r->known, e);
 }
 static void rows_csv_close(row_reader *r) { csv_reader_close(&r->cells); }
 static int64_t rows_csv_position(const row_reader *r) { return position_of(r->cells.bytes.fd); }
@@ -156,8 +156,8 @@ static const struct {
 const char *rows_layout_words(rows_layout layout) { return layouts[layout].words; }
 const char *row_reader_unit(const row_reader *r) { return layouts[r->layout].unit; }
 
-bool row_reader_open(row_reader *r, const char *path, rows_layout layout, err *e) {
-    *r = (row_reader){.layout = layout, .path = path, .open = true};
+bool row_reader_open(row_reader *r, const char *path, rows_layout layout, csv_memory *known, err *e) {
+    *r = (row_reader){.layout = layout, .path = path, .known = known, .open = true};
     const bool ok = layouts[layout].open(r, e);
     if (!ok) row_reader_close(r);
     return ok;

@@ -50,6 +50,7 @@ typedef struct {
     file_lines lines;
     byte_scanner bytes;
     csv_reader cells;
+    csv_memory *known;
     parquet *columns;
     arena *own; /* what csv and parquet were opened in */
     buf element;
@@ -58,7 +59,8 @@ typedef struct {
     err bad; /* of the row last returned, when it is no row but others follow it */
 } row_reader;
 
-bool row_reader_open(row_reader *r, const char *path, rows_layout layout, err *e);
+/* `known` keeps the types of a table's columns from one opening to the next; NULL is fine. */
+bool row_reader_open(row_reader *r, const char *path, rows_layout layout, csv_memory *known, err *e);
 /* The text of the next row (until the next call), line and column of its first byte (of Parquet: number of the row, 1). True with
  * r->bad set: this row is damaged, the next one may be read. False: the end (e->code == 0), or an error that names the line and after
  * which nothing can be read. */

@@ -5,7 +5,6 @@
  * A row may hold several examples (format.count): it is then parsed once into the source's own arena and shared with the arenas of
  * its examples. All examples of a file are of one kind: a file that changes its mind is an error that names the line. */
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "data/detect.h"
@@ -27,33 +26,15 @@ struct source {
 
 /* ---- one row to one example ------------------------------------------------------------------------------------------------------ */
 
-/* "FILE line N" of the row last read, in front of an error's words. */
-static bool at_row(const source *s, err *e) {
-    return err_prefix(e, "%s %s %lld", s->rows.path, s->rows.unit, (long long)s->rows.line);
-}
-
-/* "not valid JSON: line 2, column 7: ..." speaks of the row; the reader wants the file's line. */
-static bool bad_json(const source *s, const err *why, err *e) {
-    long long line = 1, at = 1;
-    int length = 0;
-    const bool placed = sscanf(why->text, "not valid JSON: line %lld, column %lld%n", &line, &at, &length) == 2 && length;
-    if (!placed) {
-        err_set(e, why->code, "%s", why->text);
-        return at_row(s, e);
-    }
-    return err_set(e, why->code, "%s line %lld, column %lld: not valid JSON%s", s->rows.path, (long long)s->rows.line + line - 1,
-                   line == 1 ? at + (long long)s->rows.column - 1 : at, why->text + length);
-}
-
 static bool parse_row(source *s, arena *a, str text, json **row, err *e) {
     err why = {0};
     *row = NULL;
     if (s->rows.rows.bad.code) return err_set(e, s->rows.rows.bad.code, "%s", s->rows.rows.bad.text);
-    if (!json_parse_any(a, text, row, &why)) return bad_json(s, &why, e);
+    if (!json_parse_any(a, text, row, &why)) return row_stream_bad_json(&s->rows, &why, e);
     const json_kind kind = json_kind_of(*row);
     if (kind == JSON_OBJECT || kind == JSON_STRING) return true;
     err_set(e, ERR_INPUT, "a row should be an object, but is %s", json_kind_name(kind));
-    return at_row(s, e);
+    return row_stream_at(&s->rows, e);
 }
 
 /* Texts of any type that name where the example came from. */
@@ -100,7 +81,7 @@ static bool same_kind(source *s, example_kind kind, err *e) {
 static bool convert(source *s, arena *a, json *row, int64_t nth, example *out, err *e) {
     *out = (example){.margin = NAN, .raw = row, .row = s->row, .line = s->rows.line, .source = s->rows.path};
     return (s->found.format->convert(a, row, nth, out, e) && common_fields(a, row, out, e) && same_kind(s, out->kind, e)) ||
-           at_row(s, e);
+           row_stream_at(&s->rows, e);
 }
 
 static bool next_of_several(source *s, arena *a, example *out, err *e) {

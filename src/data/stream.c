@@ -1,6 +1,7 @@
 /* stream.c - rows of several files as if they were of one. */
 #include "data/stream.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "data/folder.h"
@@ -10,7 +11,7 @@
 static bool one_file(arena *a, const char *path, row_files *out, err *e) {
     if (!file_exists(path)) return err_set(e, ERR_NOT_FOUND, "there is no file %s", path);
     out->file = arena_new_of(a, row_file);
-    *out->file = (row_file){path, file_size(path)};
+    *out->file = (row_file){path, file_size(path), {.a = a}};
     out->count = 1;
     out->bytes = out->file->bytes;
     return true;
@@ -21,7 +22,7 @@ static bool whole_folder(arena *a, const char *path, str wish, row_files *out, e
     if (!folder_files_find(a, path, wish, &found, e)) return false;
     out->file = arena_array(a, row_file, found.count);
     for (int i = 0; i < found.count; i++) {
-        out->file[i] = (row_file){found.path[i], file_size(found.path[i])};
+        out->file[i] = (row_file){found.path[i], file_size(found.path[i]), {.a = a}};
         out->bytes += out->file[i].bytes > 0 ? out->file[i].bytes : 0;
     }
     out->count = found.count;
@@ -56,7 +57,7 @@ static bool open_file(row_stream *s, err *e) {
     if (ok && shape.layout == ROWS_LINES && shape.member && s->members) shape.layout = ROWS_MEMBER;
     arena_free(scratch);
     s->path = s->files->file[s->at].path;
-    s->open = ok && row_reader_open(&s->rows, s->path, shape.layout, e);
+    s->open = ok && row_reader_open(&s->rows, s->path, shape.layout, &s->files->file[s->at].known, e);
     if (s->open) s->unit = row_reader_unit(&s->rows);
     return s->open;
 }
@@ -88,4 +89,20 @@ int64_t row_stream_position(const row_stream *s) {
 void row_stream_close(row_stream *s) {
     if (s->open) row_reader_close(&s->rows);
     s->open = false;
+}
+
+/* ---- words ----------------------------------------------------------------------------------------------------------------------------- */
+
+bool row_stream_at(const row_stream *s, err *e) { return err_prefix(e, "%s %s %lld", s->path, s->unit, (long long)s->line); }
+
+bool row_stream_bad_json(const row_stream *s, const err *why, err *e) {
+    long long line = 1, at = 1;
+    int length = 0;
+    const bool placed = sscanf(why->text, "not valid JSON: line %lld, column %lld%n", &line, &at, &length) == 2 && length;
+    if (!placed) {
+        err_set(e, why->code, "%s", why->text);
+        return row_stream_at(s, e);
+    }
+    return err_set(e, why->code, "%s line %lld, column %lld: not valid JSON%s", s->path, (long long)s->line + line - 1,
+                   line == 1 ? at + (long long)s->column - 1 : at, why->text + length);
 }

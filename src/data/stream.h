@@ -11,6 +11,7 @@
 typedef struct {
     const char *path;
     int64_t bytes;
+    csv_memory known;
 } row_file;
 
 typedef struct {
@@ -40,5 +41,10 @@ bool row_stream_next(row_stream *s, str *text,
                      err *e); /* as row_reader_next; s->rows.bad says what is wrong with this row alone */
 int64_t row_stream_position(const row_stream *s);
 void row_stream_close(row_stream *s);
+
+/* "FILE line N" of the row last returned, in front of an error's words; false. */
+bool row_stream_at(const row_stream *s, err *e);
+/* json_parse's words speak of the row ("not valid JSON: line 2, column 7: ..."), the reader wants the file's line; false. */
+bool row_stream_bad_json(const row_stream *s, const err *why, err *e);
 
 #endif

@@ -20,9 +20,9 @@ static void what_was_packed_comes_back(void **state) {
             err e = {0};
             char *out = memory_alloc(plain[i].len + 1);
             buf_put_text(&packed, "before");
-            assert_ok(pack((compression)c, plain[i], &packed, &e), e);
+            assert_ok(bytes_pack((compression)c, plain[i], &packed, &e), e);
             const str rest = str_slice(buf_str(&packed), 6, packed.len);
-            assert_ok(unpack((compression)c, rest, out, plain[i].len, &e), e);
+            assert_ok(bytes_unpack((compression)c, rest, out, plain[i].len, &e), e);
             assert_memory_equal(out, plain[i].ptr, plain[i].len);
             if (i == 2 && c) assert_true(rest.len * 5 < plain[i].len);
             memory_release(out);
@@ -40,8 +40,8 @@ static void another_size_than_promised_is_refused(void **state) {
         for (int more = -1; more <= 1; more += 2) {
             buf packed = {0};
             err e = {0}, why = {0};
-            assert_ok(pack((compression)c, plain, &packed, &e), e);
-            assert_false(unpack((compression)c, buf_str(&packed), out, plain.len + (size_t)more, &why));
+            assert_ok(bytes_pack((compression)c, plain, &packed, &e), e);
+            assert_false(bytes_unpack((compression)c, buf_str(&packed), out, plain.len + (size_t)more, &why));
             assert_int_equal(why.code, ERR_INPUT);
             buf_free(&packed);
         }
@@ -57,10 +57,10 @@ static void every_cut_is_refused(void **state) {
     for (int c = 1; c < COMPRESSION_COUNT; c++) {
         buf packed = {0};
         err e = {0};
-        assert_ok(pack((compression)c, plain, &packed, &e), e);
+        assert_ok(bytes_pack((compression)c, plain, &packed, &e), e);
         for (size_t cut = 0; cut + 1 < packed.len; cut += 1 + packed.len / 50) {
             err why = {0};
-            assert_false(unpack((compression)c, (str){packed.ptr, cut}, out, plain.len, &why));
+            assert_false(bytes_unpack((compression)c, (str){packed.ptr, cut}, out, plain.len, &why));
         }
         buf_free(&packed);
     }
@@ -71,7 +71,7 @@ static void every_cut_is_refused(void **state) {
 static void a_promise_no_packing_keeps_takes_no_memory(void **state) {
     (void)state;
     err e = {0};
-    assert_false(unpack(COMPRESS_SNAPPY, STR("abc"), NULL, (size_t)1 << 40, &e));
+    assert_false(bytes_unpack(COMPRESS_SNAPPY, STR("abc"), NULL, (size_t)1 << 40, &e));
     assert_string_equal(e.text, "3 bytes of snappy cannot become 1099511627776");
     assert_false(compression_can(COMPRESS_ZSTD, 0, 1));
     assert_true(compression_can(COMPRESS_ZSTD, 100, 1 << 20));

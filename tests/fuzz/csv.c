@@ -16,7 +16,7 @@ static void read_rows(const char *path) {
     err e = {0};
     buf row = {0};
     int64_t line, before = 0;
-    if (csv_reader_open(&r, a, path, &e))
+    if (csv_reader_open(&r, a, path, NULL, &e))
         for (err bad = {0}; csv_reader_next(&r, &row, &line, &bad, &e); bad.code = ERR_NONE) {
             const json *v = bad.code ? NULL : json_parse(a, buf_str(&row), &e);
             if (line < before || (!bad.code && json_count(v) != (size_t)r.columns)) abort();
