@@ -2,10 +2,10 @@
 import datetime, os, warnings
 warnings.simplefilter("ignore")
 os.environ["ARGILLA_ENABLE_TELEMETRY"] = "0"
+from common import check, raises, run, same, unique
 import argilla as rg
 from argilla.client.feedback.schemas.records import SortBy
 from argilla.client.sdk.commons.errors import UnauthorizedApiError
-from common import check, raises, run, same, unique
 
 LABELS = ["good", "bad", "odd"]
 TEXT = "Zoë met 😀 Bob in Rome"

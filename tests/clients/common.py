@@ -9,6 +9,7 @@ import json, os, shutil, signal, subprocess, sys, tempfile, time, traceback, uui
 import urllib.error, urllib.request
 
 CHECKS = []
+TAP, sys.stdout = sys.stdout, sys.stderr  # what clients print (progress bars, logs) is no TAP
 
 
 def check(f):
@@ -150,7 +151,7 @@ def raises(kind, f, *arguments, **named):
 def report(number, f, argument):
     try:
         f(argument)
-        print(f"ok {number} - {f.__name__}", flush=True)
+        print(f"ok {number} - {f.__name__}", file=TAP, flush=True)
         return True
     except Exception as e:
         words = str(e) if isinstance(e, AssertionError) and str(e) else traceback.format_exc()
@@ -158,7 +159,7 @@ def report(number, f, argument):
         line = next((t.lineno for t in reversed(at) if "tests/clients" in t.filename and not t.filename.endswith("common.py")), 0)
         lines = words.strip().split("\n")
         lines = lines if len(lines) <= 40 else lines[:20] + [f"... {len(lines) - 30} lines ..."] + lines[-10:]
-        print(f"not ok {number} - {f.__name__}\n# line {line}: " + "\n# ".join(l[:1000] for l in lines), flush=True)
+        print(f"not ok {number} - {f.__name__}\n# line {line}: " + "\n# ".join(l[:1000] for l in lines), file=TAP, flush=True)
         return False
 
 
@@ -168,7 +169,7 @@ def run(prepare):
     words = sys.argv[3 if url else 2:]
     chosen = [f for f in CHECKS if not words or any(w in f.__name__ for w in words)]
     server = Server(*sys.argv[1:3 if url else 2])
-    print(f"1..{len(chosen) + (server.process is not None)}", flush=True)
+    print(f"1..{len(chosen) + (server.process is not None)}", file=TAP, flush=True)
     try:
         argument = prepare(server)
         bad = sum([not report(n + 1, f, argument) for n, f in enumerate(chosen)])
