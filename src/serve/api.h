@@ -48,7 +48,8 @@ typedef struct {
     X(session)                                                                                                                   \
     X(users)                                                                                                                     \
     X(workspaces)                                                                                                                \
-    X(datasets) X(settings) X(records) X(search) X(responses) X(suggestions) X(webhooks) X(more) X(recipes) X(v0) X(system)
+    X(datasets)                                                                                                                  \
+    X(settings) X(records) X(search) X(responses) X(suggestions) X(webhooks) X(imports) X(more) X(recipes) X(v0) X(system)
 #define X(name) extern const route routes_##name[];
 ROUTE_TABLES(X)
 #undef X
@@ -190,6 +191,10 @@ bool new_key(call *c, int64_t user, const char *name, key_text out, err *e);
 bool new_session(call *c, int64_t user, const char *name, key_text out, err *e);
 bool password_rule(call *c, const char **out, err *e); /* body.password, 8 to 100 characters */
 part part_of_json(arena *a, const json *definition, part_kind kind);
+
+/* Takes a record out of the text index. */
+bool unindex_record(call *c, const record *r, const schema *s, err *e);
+bool undo_unfinished_imports(server *s, err *e);
 
 /* Runs a request whose members up to `trusted` are filled; never fails: errors become answers. */
 void route_run(call *c);

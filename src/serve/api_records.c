@@ -44,7 +44,22 @@ static bool get_record(call *c, err *e) {
 typedef struct {
     call *c;
     const schema *s;
+    int64_t import; /* new records come with it */
 } rules;
+
+/* ?import=ID: of an import that runs. */
+static bool import_of(call *c, int64_t *out, err *e) {
+    const str text = query_of(c, "import", (str){NULL, 0});
+    uuid_text id;
+    import_row i;
+    *out = 0;
+    if (!text.ptr) return true;
+    if (!uuid_parse(text, id)) return invalid(c, "query.import", e, "import should be a UUID");
+    if (!import_get(c->tx, c->a, c->set.seq, id, &i, e)) return false;
+    if (i.finished_at) return err_set(e, ERR_CONFLICT, "this import is finished");
+    *out = i.seq;
+    return true;
+}
 
 static bool write_fields(const rules *x, record *r, json *values, err *e) {
     if (!fields_check(x->s->fields, values, e)) return false;
@@ -122,7 +137,7 @@ static bool external_id_of(call *c, const json *item, str *out, err *e) {
 
 static bool create(const rules *x, const json *item, record *r, err *e) {
     call *c = x->c;
-    *r = (record){.dataset = c->set.seq};
+    *r = (record){.dataset = c->set.seq, .import = x->import};
     memcpy(r->dataset_id, c->set.id, sizeof r->dataset_id);
     err taken = {0};
     if (!external_id_of(c, item, &r->external_id, e) || !write_fields(x, r, json_get(item, "fields"), e) ||
@@ -192,7 +207,8 @@ static bool put_written(call *c, const schema *s, const record *list, size_t n, 
 static bool write_bulk(call *c, bool upsert, size_t most, record **out, bool **updated, schema *s, err *e) {
     const json *items;
     if (!bulk_items(c, most, &items, e) || !schema_rules(c, c->set.seq, s, e)) return false;
-    const rules x = {c, s};
+    rules x = {.c = c, .s = s};
+    if (!import_of(c, &x.import, e)) return false;
     const size_t n = json_count(items);
     *out = arena_array(c->a, record, n + 1);
     *updated = arena_array(c->a, bool, n + 1);
@@ -244,7 +260,7 @@ static bool patch_records(call *c, err *e) {
     const json *items;
     schema s;
     if (!bulk_items(c, 1000, &items, e) || !schema_rules(c, c->set.seq, &s, e)) return false;
-    const rules x = {c, &s};
+    const rules x = {.c = c, .s = &s};
     for (size_t i = 0; i < json_count(items); i++) {
         record r;
         bool found;
@@ -260,25 +276,15 @@ static bool patch_records(call *c, err *e) {
 static bool patch_record(call *c, err *e) {
     schema s;
     if (!body_object(c, e) || !schema_rules(c, c->set.seq, &s, e)) return false;
-    const rules x = {c, &s};
+    const rules x = {.c = c, .s = &s};
     return patch_one(&x, c->body, &c->record, e) && put_record(c, &c->record, &s, &everything, e);
 }
 
 /* ---- removing ------------------------------------------------------------------------------------------------------------------------ */
 
 static bool remove_record(call *c, const schema *s, const record *r, err *e) {
-    str *texts = arena_array(c->a, str, s->field.count + 1);
-    const json *values = json_parse(c->a, r->fields, e);
-    if (!values) return false;
-    for (int i = 0; i < s->field.count; i++) {
-        buf text = {0};
-        const json *v = json_get(values, s->field.item[i].name);
-        if (v) field_search_text(json_at(s->fields, (size_t)i), v, &text);
-        texts[i] = (str){arena_copy(c->a, text.ptr ? text.ptr : "", text.len), text.len};
-        buf_free(&text);
-    }
-    return (!c->set.ready || search_put(c->tx, r->dataset, r->seq, &s->field, texts, NULL, e)) &&
-           note_event(c, "record.deleted", &c->set, r, NULL, e) && record_delete(c->tx, r, e);
+    return (!c->set.ready || unindex_record(c, r, s, e)) && note_event(c, "record.deleted", &c->set, r, NULL, e) &&
+           record_delete(c->tx, r, e);
 }
 
 static bool delete_record(call *c, err *e) {

@@ -7,7 +7,7 @@
 #define RECORD_COLUMNS                                                                                                           \
     "r.seq, r.id, r.dataset, (SELECT d.id FROM datasets d WHERE d.seq = r.dataset), r.completed, r.fields, r.metadata, "         \
     "r.external_id,"                                                                                                             \
-    " r.submitted, r.inserted_at, r.updated_at "
+    " r.submitted, r.inserted_at, r.updated_at, r.import "
 #define RECORD_FROM "FROM records r "
 record record_read(db_rows *r, arena *a);
 

@@ -15,7 +15,8 @@ record record_read(db_rows *r, arena *a) {
                 .external_id = db_text(r, a, 7),
                 .submitted = db_int(r, 8),
                 .inserted_at = db_int(r, 9),
-                .updated_at = db_int(r, 10)};
+                .updated_at = db_int(r, 10),
+                .import = db_int(r, 11)};
     store_id(db_view(r, 1), x.id);
     store_id(db_view(r, 3), x.dataset_id);
     return x;
@@ -27,11 +28,12 @@ bool record_add(store_tx *t, record *x, err *e) {
     if (x->external_id.ptr && db_int_of(t, e, 0, "SELECT 1 FROM records WHERE dataset = $1 AND external_id = $2",
                                         db_i(x->dataset), db_s(x->external_id)))
         return err_set(e, ERR_CONFLICT, "a record with external_id `%.*s` is in the dataset already", STR_ARG(x->external_id));
-    if (!db_run(
-            t, e,
-            "INSERT INTO records(id, dataset, external_id, fields, metadata, inserted_at, updated_at) VALUES($1, $2, $3, $4, $5,"
-            " $6, $6)",
-            db_c(x->id), db_i(x->dataset), db_s(x->external_id), db_s(x->fields), db_s(x->metadata), db_i(x->inserted_at)))
+    if (!db_run(t, e,
+                "INSERT INTO records(id, dataset, external_id, fields, metadata, inserted_at, updated_at, import) VALUES($1, $2, "
+                "$3, $4, $5,"
+                " $6, $6, $7)",
+                db_c(x->id), db_i(x->dataset), db_s(x->external_id), db_s(x->fields), db_s(x->metadata), db_i(x->inserted_at),
+                db_i(x->import)))
         return false;
     x->seq = db_last_seq(t);
     return db_run(t, e, "UPDATE datasets SET records = records + 1 WHERE seq = $1", db_i(x->dataset));

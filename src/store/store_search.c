@@ -405,7 +405,7 @@ bool record_search(store_tx *t, arena *a, const record_query *q, record_hits *ou
     const bool plain = !q->where && !q->text.ptr;
     if (ok) {
         db_rows *r = db_query_values(t, b.sql.ptr, b.value, b.count, e);
-        while (db_next(r, e)) STORE_APPEND(a, out, (record_hit){record_read(r, a), db_real(r, 11)});
+        while (db_next(r, e)) STORE_APPEND(a, out, (record_hit){record_read(r, a), db_real(r, 12)});
         out->total = plain ? db_int_of(t, e, 0, "SELECT records FROM datasets WHERE seq = $1", db_i(q->dataset))
                      : out->count < q->limit && (out->count || !q->offset)
                          ? q->offset + out->count
