@@ -53,7 +53,8 @@ static db_conn *sqlite_connect(const char *where, bool writer, err *e) {
             c, "PRAGMA cell_size_check=ON; PRAGMA foreign_keys=ON; PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY", e);
     }
     if (ok && writer) {
-        ok = sqlite_exec(c, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON", e);
+        ok = sqlite_exec(
+            c, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA cache_size=-131072", e);
         sqlite3_wal_hook(c->handle, count_pages, c); /* replaces the automatic checkpoint */
     }
     if (ok) return c;

@@ -36,7 +36,11 @@ bool record_add(store_tx *t, record *x, err *e) {
                 db_i(x->import)))
         return false;
     x->seq = db_last_seq(t);
-    return db_run(t, e, "UPDATE datasets SET records = records + 1 WHERE seq = $1", db_i(x->dataset));
+    return true;
+}
+
+bool record_count(store_tx *t, int64_t set, int64_t more, err *e) {
+    return db_run(t, e, "UPDATE datasets SET records = records + $2 WHERE seq = $1", db_i(set), db_i(more));
 }
 
 bool record_save(store_tx *t, record *x, err *e) {
