@@ -158,7 +158,8 @@ void format_put_help(buf *out); /* one line per format: name, columns, what it b
 
 /* ---- rows as they stand, whatever they mean: for import ------------------------------------------------------------------------- */
 
-/* Objects of JSON Lines, JSON, tables of text, Parquet, or a data set's folder; `path` as in source_open, without a format. */
+/* Objects of JSON Lines, JSON, tables of text, Parquet, or a data set's folder; `path` as in source_open, without a format. Numbers of classes
+ * become their names where a Parquet file of `datasets` tells them (ClassLabel). */
 typedef struct row_source row_source;
 
 typedef struct {

@@ -101,3 +101,7 @@ t=pa.table({'u':pa.array([x.bytes for x in u],pa.uuid()),'j':pa.array(['{"a": [1
 pq.write_table(t,out+'uuid-json.parquet',store_schema=False)
 open(out+'uuid-json.jsonl','w').write(''.join(json.dumps({'u':str(x),'j':json.loads(y)})+'\n' for x,y in zip(u,['{"a": [1, null]}','"t"'])))
 save('chats', pa.table({'messages':pa.array([[{'role':'user','content':f'Question {i}?'},{'role':'assistant','content':f'Answer {i}.'}] for i in range(6)],msg),'id':list(range(6))}),row_group_size=4)
+info = {'info': {'features': {'label': {'names': ['neg', 'pos'], '_type': 'ClassLabel'},
+                              'tags': {'feature': {'names': ['a', 'b'], '_type': 'ClassLabel'}, '_type': 'List'}}}}
+save('classes', pa.table({'label': [0, 1, -1, None], 'tags': [[0, 1], [], None, [1]]}).replace_schema_metadata(
+    {'huggingface': json.dumps(info)}), store_schema=True)
