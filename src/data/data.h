@@ -17,6 +17,7 @@
 #include "data/argilla_export.h"
 #include "data/mapping.h"
 #include "data/parquet_write.h"
+#include "data/row_out.h"
 
 /* ---- examples ----------------------------------------------------------------------------------------------------------------- */
 
