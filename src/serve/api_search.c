@@ -339,6 +339,25 @@ static bool old_query(reader *r, record_query *q) {
     return true;
 }
 
+bool old_query_given(const call *c) {
+    return query_of(c, "response_status", (str){NULL, 0}).ptr || query_of(c, "metadata", (str){NULL, 0}).ptr ||
+           query_of(c, "sort_by", (str){NULL, 0}).ptr;
+}
+
+bool put_old_page(call *c, const schema *s, const include *i, int64_t offset, int64_t limit, err *e) {
+    record_query q = {.dataset = c->set.seq, .offset = offset, .limit = limit};
+    reader r = {.c = c, .s = s, .e = e};
+    record_hits hits;
+    if (!old_query(&r, &q) || !record_search(c->tx, c->a, &q, &hits, e)) return false;
+    items_begin(c);
+    for (int k = 0; k < hits.count; k++)
+        if (!put_record(c, &hits.item[k].record, s, i, e)) return false;
+    items_end(c);
+    json_key(&c->w, "total"), json_put_int(&c->w, hits.total);
+    object_end(c);
+    return true;
+}
+
 static bool search(call *c, bool mine, err *e) {
     schema s;
     include i;
