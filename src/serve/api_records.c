@@ -22,9 +22,10 @@ static bool get_records(call *c, err *e) {
     records page;
     int64_t offset, limit;
     if (!include_of(c, &i, e) || !query_int(c, "offset", 0, INT64_MAX, 0, &offset, e) ||
-        !query_int(c, "limit", 1, PAGE_MOST, PAGE, &limit, e) || !schema_of(c, c->set.seq, &s, e) ||
-        !record_page(c->tx, c->a, c->set.seq, offset, limit, &page, e))
+        !query_int(c, "limit", 1, PAGE_MOST, PAGE, &limit, e) || !schema_of(c, c->set.seq, &s, e))
         return false;
+    if (old_query_given(c)) return put_old_page(c, &s, &i, offset, limit, e);
+    if (!record_page(c->tx, c->a, c->set.seq, offset, limit, &page, e)) return false;
     items_begin(c);
     for (int k = 0; k < page.count; k++)
         if (!put_record(c, &page.item[k], &s, &i, e)) return false;
