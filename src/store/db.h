@@ -7,7 +7,7 @@
  * while a commit is on its way to the disk share the next one (group commit). A failed commit is final: nothing more is
  * acknowledged until the program has read the file anew (docs/decisions/0013).
  *
- * SQL is one dialect with parameters $1 ... $9; text search and backup are functions of the driver. */
+ * SQL is one dialect with parameters $1, $2 ...; text search and backup are functions of the driver. */
 #ifndef FETTLE_STORE_DB_H
 #define FETTLE_STORE_DB_H
 
