@@ -27,7 +27,7 @@ struct store_tx {
     store *s;
     db_conn *conn;
     db_rows *slot[STATEMENTS]; /* open addressing by the hash of the SQL text */
-    int prepared;
+    int prepared, reading;     /* statements; those with rows not read to the end */
     bool writes;
     store_tx *next; /* in the pool */
 };
@@ -98,6 +98,7 @@ db_rows *db_query_values(store_tx *t, const char *sql, const db_value *v, int co
     if (!r) return NULL;
     for (int i = 0; i < count; i++) t->s->driver->bind(r->stmt, i + 1, v[i]);
     r->busy = true;
+    t->reading++;
     return r;
 }
 
@@ -105,6 +106,12 @@ void db_done(db_rows *r) {
     if (!r || !r->busy) return;
     r->owner->s->driver->reset(r->stmt);
     r->busy = false;
+    r->owner->reading--;
+}
+
+/* Rows that a job left unread would keep the connection at this moment for whoever gets it next. */
+static void end_reading(store_tx *t) {
+    for (int i = 0; i < STATEMENTS && t->reading; i++) db_done(t->slot[i]);
 }
 
 bool db_next(db_rows *r, err *e) {
@@ -168,8 +175,7 @@ static store_tx *open_connection(store *s, bool writes, err *e) {
 
 static void close_connection(store_tx *t) {
     if (!t) return;
-    for (int i = 0; i < STATEMENTS; i++)
-        if (t->slot[i]) db_done(t->slot[i]);
+    end_reading(t);
     forget_statements(t);
     t->s->driver->disconnect(t->conn);
     memory_release(t);
@@ -203,6 +209,7 @@ bool store_read(store *s, store_job run, void *context, err *e) {
     if (!t) return false;
     err end = {0};
     bool ok = db_run_values(t, "BEGIN", NULL, 0, e) && run(t, context, e);
+    end_reading(t);
     db_run_values(t, "COMMIT", NULL, 0, &end);
     give_reader(s, t);
     return ok;
@@ -213,7 +220,9 @@ bool store_read(store *s, store_job run, void *context, err *e) {
 static bool run_job(store_tx *t, job *j) {
     err undo = {0};
     if (!db_run_values(t, "SAVEPOINT job", NULL, 0, j->e)) return false;
-    if (j->run(t, j->context, j->e)) return db_run_values(t, "RELEASE job", NULL, 0, j->e);
+    const bool ok = j->run(t, j->context, j->e);
+    end_reading(t);
+    if (ok) return db_run_values(t, "RELEASE job", NULL, 0, j->e);
     db_run_values(t, "ROLLBACK TO job", NULL, 0, &undo);
     db_run_values(t, "RELEASE job", NULL, 0, &undo);
     return false;
