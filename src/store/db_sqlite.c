@@ -23,7 +23,7 @@ enum { CHECKPOINT_PAGES = 1000 };
 
 static bool failed(sqlite3 *handle, const char *doing, err *e) {
     const int code = handle ? sqlite3_extended_errcode(handle) : SQLITE_NOMEM;
-    const err_code kind = (code & 0xff) == SQLITE_CONSTRAINT ? ERR_CONFLICT : (code & 0xff) == SQLITE_FULL ? ERR_LIMIT : ERR_IO;
+    const err_code kind = (code & 0xff) == SQLITE_CONSTRAINT ? ERR_CONFLICT : (code & 0xff) == SQLITE_FULL ? ERR_FULL : ERR_IO;
     return err_set(e, kind, "the database failed (%s): %.200s", handle ? sqlite3_errmsg(handle) : "no memory", doing);
 }
 
@@ -134,6 +134,7 @@ static str sqlite_text(db_stmt *s, int column) {
     return data || size ? (str){data, size} : blob ? STR("") : (str){NULL, 0};
 }
 
+static bool sqlite_inside(db_conn *c) { return !sqlite3_get_autocommit(c->handle); }
 static int64_t sqlite_changes(db_conn *c) { return sqlite3_changes(c->handle); }
 static int64_t sqlite_last_seq(db_conn *c) { return sqlite3_last_insert_rowid(c->handle); }
 
@@ -175,6 +176,7 @@ const db_driver db_sqlite = {.name = "sqlite",
                              .integer = sqlite_integer,
                              .real = sqlite_real,
                              .text = sqlite_text,
+                             .inside = sqlite_inside,
                              .changes = sqlite_changes,
                              .last_seq = sqlite_last_seq,
                              .idle = sqlite_idle,
