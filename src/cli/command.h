@@ -31,6 +31,8 @@ typedef struct {
     X(dataset)                                                                                                                   \
     X(export)                                                                                                                    \
     X(user)                                                                                                                      \
+    X(backup)                                                                                                                    \
+    X(restore)                                                                                                                   \
     X(probe)                                                                                                                     \
     X(verify)                                                                                                                    \
     X(bench)                                                                                                                     \

@@ -1,6 +1,8 @@
 /* api_system.c - the server about itself: version, health, measures, events, its own description. */
 #include <string.h>
 
+#include "base/file.h"
+#include "base/sys.h"
 #include "base/version.h"
 #include "serve/api.h"
 
@@ -90,6 +92,44 @@ static bool get_audit(call *c, err *e) {
     }
     items_end(c);
     object_end(c);
+    return true;
+}
+
+/* ---- backup --------------------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    int64_t actor;
+    const char *path;
+} copying;
+
+static bool note_backup(store_tx *t, void *context, err *e) {
+    const copying *x = context;
+    return audit_add(t, x->actor, "backup", x->path, (str){NULL, 0}, e);
+}
+
+/* Who sits at this machine may say where; over the network a copy lands in the data folder, whatever is asked. */
+static bool backup_path(call *c, const char **out, err *e) {
+    char date[32];
+    const char *folder = path_join(c->a, store_folder(server_store(c->server)), "backups");
+    sys_date(date);
+    *out = path_join(c->a, folder, arena_printf(c->a, "fettle-%s.db", date));
+    if (!c->body) return dir_make(folder, e);
+    const char *asked = NULL;
+    if (!body_object(c, e) || !body_text_or(c, "file", 1, 4000, &asked, e)) return false;
+    if (asked && !c->trusted) return forbidden(e, "a file can be named on the server's own machine only: fettle backup FILE");
+    if (asked) *out = asked;
+    return asked || dir_make(folder, e);
+}
+
+static bool post_backup(call *c, err *e) {
+    store *s = server_store(c->server);
+    copying x = {.actor = c->me.seq};
+    if (!backup_path(c, &x.path, e) || !store_backup(s, x.path, e) || !store_write(s, note_backup, &x, e)) return false;
+    c->status = 201;
+    json_open(&c->w, '{');
+    json_key(&c->w, "file"), json_put_cstr(&c->w, x.path);
+    json_key(&c->w, "bytes"), json_put_int(&c->w, file_size(x.path));
+    json_close(&c->w);
     return true;
 }
 
@@ -280,6 +320,7 @@ const route routes_system[] = {
     {"GET", "/api/v1/openapi.json", WHO_ANYONE, OF_NOTHING, RUN_READ, get_openapi, "this table"},
     {"GET", "/api/v1/events", WHO_USER, OF_NOTHING, RUN_SELF, get_events, "what happens, as server-sent events (?after=SEQ)"},
     {"GET", "/api/v1/audit", WHO_OWNER, OF_NOTHING, RUN_READ, get_audit, "who did what, newest first"},
+    {"POST", "/api/v1/backup", WHO_OWNER, OF_NOTHING, RUN_SELF, post_backup, "a copy of the store, taken while others write"},
     {"GET", "/health", WHO_ANYONE, OF_NOTHING, RUN_READ, get_health, "200 while writes reach the disk"},
     {"GET", "/metrics", WHO_ANYONE, OF_NOTHING, RUN_READ, get_metrics, "measures for Prometheus"},
     {0},
