@@ -17,8 +17,8 @@ BUILD ?= build
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 20
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
-FOLDERS := cli train run data model text tensor base
-LIBRARIES := json-c libsodium oniguruma libutf8proc zlib libzstd snappy
+FOLDERS := cli serve train run data store model text tensor base
+LIBRARIES := json-c libsodium oniguruma libutf8proc sqlite3 libmicrohttpd zlib libzstd snappy
 
 CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion
@@ -29,7 +29,7 @@ PKG_LIBS := $(shell pkg-config --libs $(LIBRARIES) 2>/dev/null)
 # that the same lines give the same bits everywhere.
 FLAGS = $(CFLAGS) -std=c11 -D_GNU_SOURCE -Isrc -fopenmp -fno-math-errno -ffp-contract=off -MMD -MP $(WARNINGS) $(SANITIZERS) \
   $(KERNEL) $(PKG_CFLAGS)
-LIBS = $(PKG_LIBS) -lm -lpthread
+LIBS = $(PKG_LIBS) -lm -lpthread -ldl
 
 sources = $(sort $(shell find src/$(1) -name '*.c' 2>/dev/null))
 objects = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(call sources,$(1)))
@@ -38,11 +38,13 @@ archive = $(BUILD)/lib/$(1).a
 below_base  := base
 below_text  := text base
 below_tensor := tensor base
-below_data  := data base
+below_store := store base
+below_data  := data store base
 below_run   := run base
 below_model := model tensor text base
-below_train := train model tensor text data run base
-below_cli   := cli train run data model text tensor base
+below_train := train model tensor text data store run base
+below_serve := serve run store data text model tensor base
+below_cli   := cli serve train run data store model text tensor base
 
 # ---- building ---------------------------------------------------------------------------------------------------------------
 
@@ -69,6 +71,7 @@ $(foreach f,$(FOLDERS),$(eval $(call folder_rules,$(f))))
 
 # Kernels are compiled for their instruction set; src/tensor/cpu/cpu.c chooses at run time.
 $(BUILD)/obj/tensor/%.o: KERNEL += -O3
+$(BUILD)/obj/store/store_similar.o: KERNEL += -O3
 $(BUILD)/obj/tensor/cpu/%_avx2.o: KERNEL += -mavx2 -mfma -mf16c -ffp-contract=fast
 $(BUILD)/obj/tensor/cpu/%_avx512.o: KERNEL += -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mfma -mf16c -ffp-contract=fast
 $(BUILD)/obj/tensor/cpu/%_avx512bf16.o: KERNEL += -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx512bf16 -mfma -mf16c -ffp-contract=fast
@@ -90,7 +93,7 @@ install: all
 # ---- tests ------------------------------------------------------------------------------------------------------------------
 
 # Tests mirror the source: tests/FOLDER/NAME.c becomes build/tests/FOLDER/NAME and may use FOLDER and what lies below it.
-TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard $(foreach f,base text tensor data run model train cli,tests/$(f)/*.c))))
+TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard $(foreach f,base store text tensor data run model train serve cli,tests/$(f)/*.c))))
 define test_rules
 $(BUILD)/tests/$(1)/%: tests/$(1)/%.c $(foreach f,$(below_$(1)),$(call archive,$(f)))
 	@mkdir -p $$(@D)

@@ -32,6 +32,9 @@
  *     SCHEDULES    train/schedule.h      learning rates by step
  *     PACKINGS     train/packing.h       documents that share a row
  *     FORMATS      data/data.h           files of examples
+ *     QUESTION_TYPES  data/kinds.h       what people are asked: text, rating, label, ranking, span, comparison
+ *     FIELD_TYPES, METADATA_TYPES  data/kinds.h   what a record holds
+ *     RECIPES      data/recipe.h         answers become examples
  *     FAMILIES     model/model.h         model architectures
  *     OPS          tensor/tensor.h       operations with their gradients
  *     TYPES        tensor/tensor.h       storage of weights

@@ -20,6 +20,9 @@
     X(ERR_LIMIT,              7, 413, "over a limit")          \
     X(ERR_CONFLICT,           8, 409, "in conflict")           \
     X(ERR_REFUSED,            9, 422, "refused before start")  \
+    X(ERR_UNAUTHORIZED,      11, 401, "not logged in")         \
+    X(ERR_FORBIDDEN,         12, 403, "not allowed")           \
+    X(ERR_BUSY,              13, 429, "too often")             \
     X(ERR_DIVERGED,          10, 500, "training went wrong")   \
     X(ERR_STOPPED,          130, 503, "stopped on request")
 // clang-format on

@@ -95,6 +95,7 @@ void json_put_float(json_writer *w, float v); /* shortest form that reads back a
 void json_put_bool(json_writer *w, bool v);
 void json_put_null(json_writer *w);
 void json_put_value(json_writer *w, const json *v);
-void json_quote(buf *out, str text); /* "text" with escapes; invalid UTF-8 becomes U+FFFD */
+void json_put_raw(json_writer *w, str text); /* text that is JSON already; empty: null */
+void json_quote(buf *out, str text);         /* "text" with escapes; invalid UTF-8 becomes U+FFFD */
 
 #endif

@@ -180,3 +180,8 @@ void json_put(buf *out, const json *v) {
     json_writer w = json_writer_on(out, false);
     json_put_value(&w, v);
 }
+
+void json_put_raw(json_writer *w, str text) {
+    before_value(w);
+    buf_put_str(w->out, text.len ? text : STR("null"));
+}

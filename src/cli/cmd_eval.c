@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/sys.h"
+#include "data/data.h"
 #include "cli/comparison.h"
 #include "train/train.h"
 
@@ -86,7 +87,7 @@ static bool eval(arena *a, int argc, char **argv, err *e) {
         }
     }
     double low, high;
-    wilson_interval((int)wins, (int)n, &low, &high);
+    wilson_interval(wins, n, 0.95, &low, &high);
     const double mean = tokens > 0 ? loss / tokens : 0;
     if (o.json) {
         printf("{\"loss\": %.9g, \"perplexity\": %.9g, \"tokens\": %.0f", mean, exp(mean), tokens);

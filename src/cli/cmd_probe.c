@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "cli/probe.h"
 #include "cli/subject.h"
+#include "data/data.h"
 #include "train/train.h"
 
 static const opt options[] = {
@@ -158,6 +159,12 @@ static bool line_template(arena *a, const probe *p, const json *v, json_writer *
     return true;
 }
 
+static bool line_statistic(arena *a, const probe *p, const json *v, json_writer *w, err *e) {
+    (void)a;
+    return statistic_put(str_of(p->rest ? p->words[0] : ""), v, w, e);
+}
+
+static bool run_agreement(arena *a, const probe *p, err *e) { return probe_lines(a, p, line_statistic, e); }
 static bool run_templates(arena *a, const probe *p, err *e) { return probe_lines(a, p, line_template, e); }
 static bool run_tokens(arena *a, const probe *p, err *e) { return probe_lines(a, p, line_tokens, e); }
 static bool run_chat(arena *a, const probe *p, err *e) { return probe_lines(a, p, line_chat, e); }
@@ -201,6 +208,7 @@ static const struct {
     {"objective", "NAME: one case of columns -> loss and gradients", false, false, probe_objectives},
     {"schedule", "one case -> learning rates", false, false, probe_schedules},
     {"optimizer", "one case -> parameters after every step", false, false, probe_optimizers},
+    {"agreement", "NAME: one case -> kappa, alpha, intervals, strengths", false, false, run_agreement},
     {"quant", "TYPE: blocks <-> float32", false, false, run_quant},
 };
 
@@ -218,7 +226,7 @@ static bool probe_run(arena *a, int argc, char **argv, err *e);
 
 const command command_probe = {
     "probe", "put one case through the real code and read what comes out",
-    "tokens|chat|template|rows|logits|objective|schedule|optimizer|quant ... < lines\n\nOne JSON object a line "
+    "tokens|chat|template|rows|logits|objective|schedule|optimizer|agreement|quant ... < lines\n\nOne JSON object a line "
     "on standard input, one answer a line on standard output.",
     options, probe_run};
 

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/sys.h"
+#include "cli/shelf.h"
 #include "cli/subject.h"
 #include "train/train.h"
 
@@ -147,6 +148,9 @@ static bool find_models(arena *a, train_settings *s, err *e) {
 static bool find_data(arena *a, train_settings *s, err *e) {
     for (int i = 0; i < s->o.data.count; i++) {
         const char *spec = s->o.data.item[i];
+        if (str_starts(str_of(spec), STR("store:")) &&
+            !shelf_source(a, spec, s->objective->rows == WANTS_PAIRS ? "pairs" : "sft", &spec, e))
+            return false;
         const source_options o = {.kinds = s->objective->rows == WANTS_PAIRS ? KIND(EXAMPLE_PREFERENCE) : 0};
         source *file = source_open_with(a, spec, &o, e);
         if (!file) return false;

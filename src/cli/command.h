@@ -26,6 +26,12 @@ typedef struct {
     X(compare)                                                                                                                   \
     X(model)                                                                                                                     \
     X(data)                                                                                                                      \
+    X(serve)                                                                                                                     \
+    X(ui)                                                                                                                        \
+    X(dataset)                                                                                                                   \
+    X(import)                                                                                                                    \
+    X(export)                                                                                                                    \
+    X(user)                                                                                                                      \
     X(probe)                                                                                                                     \
     X(verify)                                                                                                                    \
     X(bench)                                                                                                                     \

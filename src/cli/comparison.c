@@ -5,18 +5,7 @@
 #include <string.h>
 
 #include "base/sys.h"
-
-void wilson_interval(int wins, int n, double *low, double *high) {
-    if (n == 0) {
-        *low = 0;
-        *high = 1;
-        return;
-    }
-    const double z = 1.959963984540054, p = (double)wins / n, zz = z * z / n;
-    const double middle = (p + zz / 2) / (1 + zz), half = z / (1 + zz) * sqrt(p * (1 - p) / n + zz / (4.0 * n));
-    *low = middle - half < 0 ? 0 : middle - half;
-    *high = middle + half > 1 ? 1 : middle + half;
-}
+#include "data/data.h"
 
 static answer judged(const given_answer *g, const answering_options *o) {
     return (answer){g->text, g->finish == FINISH_LENGTH || g->finish == FINISH_FULL, (int)o->max_new_tokens};
@@ -69,7 +58,7 @@ static void count_verdicts(comparison *c, const answering_options *o, const tast
     }
     const int decided = c->wins + c->losses;
     c->rate = decided ? (double)c->wins / decided : 0.5;
-    wilson_interval(c->wins, decided, &c->low, &c->high);
+    wilson_interval(c->wins, decided, 0.95, &c->low, &c->high);
 }
 
 bool comparison_run(arena *a, const subject *before, const subject *after, const subject *start, compute_type compute,

@@ -28,9 +28,6 @@ bool comparison_run(arena *a, const subject *before, const subject *after, const
                     const char **prompts, int count, const answering_options *o, const taste *judge, bool quiet, comparison *out,
                     err *e);
 
-/* Wilson's score interval for `wins` of `n` at 95 % (E. B. Wilson, JASA 22, 1927). n = 0 gives 0 to 1. */
-void wilson_interval(int wins, int n, double *low, double *high);
-
 void comparison_print(FILE *out, const comparison *c, const taste *judge, int shown);
 void comparison_put_json(json_writer *w, const comparison *c, const taste *judge);
 

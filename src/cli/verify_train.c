@@ -211,7 +211,6 @@ const verify_kind verify_curve = {"curve", "a training run, step by step", is_cu
 
 /* ---- vectors: columns, schedules, optimisers ------------------------------------------------------------------------------------------------ */
 
-/* Statistics belong to the agreement probe. */
 static bool is_vectors_file(arena *a, const char *path) {
     if (!str_ends(str_of(path), STR(".json"))) return false;
     str head;
@@ -246,9 +245,10 @@ static void run_vector(arena *a, const char *name, const json *file, const json 
     buf_put_char(&line, '\n');
     const char *objective[] = {"probe", "objective", name, NULL}, *schedule[] = {"probe", "schedule", NULL},
                *optimizer[] = {"probe", "optimizer", NULL};
-    const char *agreement[] = {"probe", "agreement", name, NULL};
+    const str statistic = json_get_text(one, "statistic", json_get_text(file, "statistic", STR("")));
+    const char *agreement[] = {"probe", "agreement", str_copy(a, statistic), NULL};
     const char *const *words = strcmp(name, "schedule") == 0 ? schedule : strcmp(name, "optimizer") == 0 ? optimizer : objective;
-    if (json_has(file, "statistic")) words = agreement;
+    if (statistic.len) words = agreement; /* said by the file or by the case */
     if (!program_run(a, words, buf_str(&line), &r, &e)) verdict_fail(&v, "%s", e.text);
     else if (program_succeeded(&r, &v)) {
         const json *tolerance = json_get(file, "tolerance"), *got = json_parse(a, str_trim(r.out), &e);

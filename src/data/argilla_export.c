@@ -25,7 +25,7 @@ static const json *named(const json *settings, const char *list, const char *key
     return NULL;
 }
 
-static str question_type(const json *settings, const char *question) {
+static str type_of_question(const json *settings, const char *question) {
     return json_get_text(json_get(named(settings, "questions", "name", str_of(question)), "settings"), "type", STR(""));
 }
 
@@ -57,7 +57,7 @@ static json *class_value(const json *settings, const char *question, json *value
 }
 
 static json *value_in(arena *a, const json *settings, const char *question, json *value) {
-    const str type = question_type(settings, question);
+    const str type = type_of_question(settings, question);
     if (str_is(type, "ranking") && json_kind_of(value) == JSON_ARRAY) return ranking_value(a, value);
     if (str_is(type, "label_selection")) return class_value(settings, question, value);
     if (!str_is(type, "multi_label_selection") || json_kind_of(value) != JSON_ARRAY) return value;
@@ -67,7 +67,7 @@ static json *value_in(arena *a, const json *settings, const char *question, json
 }
 
 static json *value_out(arena *a, const json *settings, const char *question, json *value) {
-    if (!str_is(question_type(settings, question), "ranking") || json_kind_of(value) != JSON_ARRAY) return value;
+    if (!str_is(type_of_question(settings, question), "ranking") || json_kind_of(value) != JSON_ARRAY) return value;
     json *out = json_new_array(a);
     for (size_t i = 0; i < json_count(value); i++) {
         json *option = json_at(value, i);

@@ -14,6 +14,8 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "data/agreement.h"
+#include "data/kinds.h"
 #include "data/argilla_export.h"
 #include "data/mapping.h"
 #include "data/parquet_write.h"
@@ -71,6 +73,9 @@ typedef struct {
     json *template_kwargs; /* an object for the chat template (chat_template_kwargs), or NULL */
     str record, licence;   /* lineage: kept from keys record and licence (or license); empty: not given */
     json *responses;       /* lineage: ids of the answers it was made from, as in the file; or NULL */
+    json *people;          /* lineage: pseudonyms of who gave these answers; or NULL */
+    str origin, by;        /* lineage: where the record's texts come from; who answered when it was not people ("gold",
+                              "suggestion:AGENT"); empty: not given */
     str group;             /* examples of one group stand on one side of a split; empty: grouped by prompt */
     json *raw;             /* the row as it stands in the file (an object or a string); extra columns are here */
     int64_t row, line;     /* row of the file from 0, line from 1 (where the row begins) */
@@ -157,6 +162,7 @@ void source_close(source *s);                  /* the arena does it too; NULL is
 
 void format_put_help(buf *out); /* one line per format: name, columns, what it becomes */
 
+#include "data/recipe.h" /* answers become examples */
 /* ---- rows as they stand, whatever they mean: for import ------------------------------------------------------------------------- */
 
 /* Objects of JSON Lines, JSON, tables of text, Parquet, or a data set's folder; `path` as in source_open, without a format. Numbers of classes

@@ -36,6 +36,9 @@ static void put_text(json_writer *w, const char *key, str text) {
 static void put_lineage(json_writer *w, const example *x) {
     put_text(w, "record", x->record);
     put_value(w, "responses", x->responses);
+    put_value(w, "people", x->people);
+    put_text(w, "by", x->by);
+    put_text(w, "origin", x->origin);
     put_text(w, "licence", x->licence);
     put_text(w, "group", x->group);
 }

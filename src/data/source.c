@@ -63,6 +63,9 @@ static bool common_fields(arena *a, json *row, example *out, err *e) {
     if (!out->record.len) out->record = lineage_text(a, row, "record");
     if (!out->responses) out->responses = json_get(row, "responses");
     out->licence = lineage_text(a, row, json_has(row, "licence") ? "licence" : "license");
+    out->people = json_get(row, "people");
+    out->origin = lineage_text(a, row, "origin");
+    out->by = lineage_text(a, row, "by");
     out->group = json_text(json_get(row, "group"), (str){0});
     return no_pictures(row, e) && (out->tools || field_tools(a, row, "tools", &out->tools, e));
 }

@@ -70,3 +70,17 @@ example_side example_split(const example *x, double validation_percent, double t
     if (place < test_percent) return SPLIT_TEST;
     return place >= 100 - validation_percent ? SPLIT_VALIDATION : SPLIT_TRAIN;
 }
+
+const char *example_side_name(example_side s) {
+    static const char *const names[] = {[SPLIT_TRAIN] = "train", [SPLIT_VALIDATION] = "validation", [SPLIT_TEST] = "test"};
+    return names[s];
+}
+
+str example_prompt_words(arena *a, const example *x) {
+    buf words = {0};
+    put_prompt(&words, x);
+    const str all = str_slice(buf_str(&words), words.len > 0, words.len);
+    const str out = {str_copy(a, all), all.len};
+    buf_free(&words);
+    return out;
+}

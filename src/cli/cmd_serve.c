@@ -1,0 +1,49 @@
+/* cmd_serve.c - fettle serve: the feedback server; fettle ui: the same for one person on this machine, without a login. */
+#include <stdio.h>
+
+#include "base/sys.h"
+#include "cli/command.h"
+#include "serve/serve.h"
+
+typedef struct {
+    const char *home, *host, *port_file;
+    int64_t port, body_mb;
+} options;
+
+#define AT(member) offsetof(options, member)
+static const opt table[] = {
+    {"home", OPT_TEXT, AT(home), NULL, 0, 0, NULL, "data folder (unset: FETTLE_HOME, else ~/.local/share/fettle)"},
+    {"host", OPT_TEXT, AT(host), "127.0.0.1", 0, 0, NULL, "address to listen on"},
+    {"port", OPT_INT, AT(port), "6900", 0, 65535, NULL, "port; 0: any free one"},
+    {"port_file", OPT_TEXT, AT(port_file), NULL, 0, 0, NULL, "write the port there when ready"},
+    {"body_mb", OPT_INT, AT(body_mb), "512", 1, 4096, NULL, "largest request"},
+    OPT_END,
+};
+
+static bool serve(arena *a, const command *c, bool open, int argc, char **argv, err *e) {
+    options o;
+    int rest;
+    bool help;
+    if (!arguments_read(a, c, &o, argc, argv, &rest, &help, e) || help) return help;
+    if (rest) return err_set(e, ERR_USAGE, "fettle %s takes no words, got '%s'", c->name, argv[0]);
+    const serve_options s = {.home = o.home ? o.home : sys_home(a),
+                             .host = o.host,
+                             .port = o.port,
+                             .port_file = o.port_file,
+                             .open = open,
+                             .body_max = o.body_mb << 20};
+    server *made = server_open(&s, e);
+    const bool ok = made && server_run(made, e);
+    server_close(made);
+    return ok;
+}
+
+static bool run_serve(arena *a, int argc, char **argv, err *e);
+static bool run_ui(arena *a, int argc, char **argv, err *e);
+
+const command command_serve = {"serve", "collect feedback: a server that Argilla's clients take for Argilla",
+                               "[options]\n\nEnds on Ctrl-C or SIGTERM, after the requests that run.", table, run_serve};
+const command command_ui = {"ui", "the same on this machine alone, without a login", "[options]", table, run_ui};
+
+static bool run_serve(arena *a, int argc, char **argv, err *e) { return serve(a, &command_serve, false, argc, argv, e); }
+static bool run_ui(arena *a, int argc, char **argv, err *e) { return serve(a, &command_ui, true, argc, argv, e); }

@@ -1,0 +1,152 @@
+/* cmd_user.c - fettle user add|list|password|key|rm: people, from a terminal. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/secret.h"
+#include "base/sys.h"
+#include "cli/command.h"
+#include "cli/desk.h"
+
+typedef struct {
+    const char *home, *role, *first_name, *last_name, *password, *workspace;
+    bool print_key, json;
+} options;
+
+#define AT(member) offsetof(options, member)
+static const opt table[] = {
+    {"home", OPT_TEXT, AT(home), NULL, 0, 0, NULL, "data folder"},
+    {"role", OPT_CHOICE, AT(role), "annotator", 0, 0, "owner|admin|annotator", "what the person may do"},
+    {"first_name", OPT_TEXT, AT(first_name), NULL, 0, 0, NULL, "unset: the user name"},
+    {"last_name", OPT_TEXT, AT(last_name), NULL, 0, 0, NULL, "may stay unset"},
+    {"password", OPT_TEXT, AT(password), NULL, 0, 0, NULL, "unset: a random one; '-' reads a line of standard input"},
+    {"workspace", OPT_TEXT, AT(workspace), NULL, 0, 0, NULL,
+     "make the person a member; the workspace is made when it is not there"},
+    {"print_key", OPT_BOOL, AT(print_key), "false", 0, 0, NULL, "print the API key alone"},
+    {"json", OPT_BOOL, AT(json), "false", 0, 0, NULL, "list: as JSON"},
+    OPT_END,
+};
+
+static bool user_run(arena *a, int argc, char **argv, err *e);
+
+const command command_user = {
+    "user", "people: add, list, password, key, rm",
+    "add NAME [options]\nuser list\nuser password NAME [--password -]\nuser key NAME [--print-key]\nuser rm NAME", table,
+    user_run};
+
+static bool read_password(arena *a, const options *o, const char **out, err *e) {
+    key_text made;
+    char line[256];
+    if (o->password && strcmp(o->password, "-") == 0) {
+        if (!fgets(line, sizeof line, stdin)) return err_set(e, ERR_INPUT, "no password on standard input");
+        line[strcspn(line, "\r\n")] = '\0';
+        *out = arena_text(a, line);
+    } else if (o->password) *out = o->password;
+    else {
+        key_new(made);
+        *out = arena_text(a, made);
+    }
+    return true;
+}
+
+static bool join(arena *a, desk *d, const json *person, const char *name, err *e) {
+    const json *space;
+    json *answer;
+    err none = {0};
+    if (!desk_find(a, d, "/api/v1/me/workspaces", "name", name, &space, &none)) {
+        if (!desk_ask(a, d, "POST", "/api/v1/workspaces", desk_body(a, (const char *const[]){"name", name, NULL}), &answer, e))
+            return false;
+        space = answer;
+    }
+    const char *path = arena_printf(a, "/api/v1/workspaces/%.*s/users", STR_ARG(json_get_text(space, "id", STR(""))));
+    const char *id = str_copy(a, json_get_text(person, "id", STR("")));
+    return desk_ask(a, d, "POST", path, desk_body(a, (const char *const[]){"user_id", id, NULL}), &answer, e);
+}
+
+static bool add(arena *a, desk *d, const options *o, const char *name, err *e) {
+    const char *password;
+    json *made;
+    if (!read_password(a, o, &password, e)) return false;
+    const char *const body[] = {"username",  name,         "first_name", o->first_name ? o->first_name : name,
+                                "last_name", o->last_name, "role",       o->role,
+                                "password",  password,     NULL};
+    if (!desk_ask(a, d, "POST", "/api/v1/users", desk_body(a, body), &made, e)) return false;
+    if (o->workspace && !join(a, d, made, o->workspace, e)) return false;
+    const str key = json_get_text(made, "api_key", STR(""));
+    if (o->print_key) printf("%.*s\n", STR_ARG(key));
+    else {
+        printf("%s is here as %s\n  API key   %.*s\n", name, o->role, STR_ARG(key));
+        if (!o->password) printf("  password  %s\n", password);
+        printf("Neither is shown again.\n");
+    }
+    return true;
+}
+
+static bool list(arena *a, desk *d, const options *o, err *e) {
+    json *all;
+    if (!desk_ask(a, d, "GET", "/api/v1/users", STR(""), &all, e)) return false;
+    const json *items = json_get(all, "items");
+    if (o->json) {
+        buf text = {0};
+        json_put(&text, items);
+        printf("%s\n", text.ptr);
+        buf_free(&text);
+        return true;
+    }
+    for (size_t i = 0; i < json_count(items); i++)
+        printf("%-24.*s %-10.*s %.*s\n", STR_ARG(json_get_text(json_at(items, i), "username", STR(""))),
+               STR_ARG(json_get_text(json_at(items, i), "role", STR(""))),
+               STR_ARG(json_get_text(json_at(items, i), "id", STR(""))));
+    return true;
+}
+
+static bool person_path(arena *a, desk *d, const char *name, const char *more, const char **out, err *e) {
+    const json *person;
+    if (!desk_find(a, d, "/api/v1/users", "username", name, &person, e)) return false;
+    *out = arena_printf(a, "/api/v1/users/%.*s%s", STR_ARG(json_get_text(person, "id", STR(""))), more);
+    return true;
+}
+
+static bool set_password(arena *a, desk *d, const options *o, const char *name, err *e) {
+    const char *path, *password;
+    json *answer;
+    if (!person_path(a, d, name, "", &path, e) || !read_password(a, o, &password, e) ||
+        !desk_ask(a, d, "PATCH", path, desk_body(a, (const char *const[]){"password", password, NULL}), &answer, e))
+        return false;
+    if (!o->password) printf("%s\n", password);
+    return true;
+}
+
+static bool new_key(arena *a, desk *d, const char *name, err *e) {
+    const char *path;
+    json *answer;
+    if (!person_path(a, d, name, "/keys", &path, e) || !desk_ask(a, d, "POST", path, STR(""), &answer, e)) return false;
+    printf("%.*s\n", STR_ARG(json_get_text(answer, "api_key", STR(""))));
+    return true;
+}
+
+static bool user_rm(arena *a, desk *d, const char *name, err *e) {
+    const char *path;
+    json *answer;
+    return person_path(a, d, name, "", &path, e) && desk_ask(a, d, "DELETE", path, STR(""), &answer, e);
+}
+
+static bool user_run(arena *a, int argc, char **argv, err *e) {
+    options o;
+    int rest;
+    bool help;
+    desk d;
+    if (!arguments_read(a, &command_user, &o, argc, argv, &rest, &help, e) || help) return help;
+    const char *what = rest ? argv[0] : "", *name = rest > 1 ? argv[1] : NULL;
+    const bool lists = strcmp(what, "list") == 0;
+    if (!lists && !name) return err_set(e, ERR_USAGE, "fettle user add|list|password|key|rm NAME");
+    if (!desk_open(a, o.home, &d, e)) return false;
+    bool ok;
+    if (lists) ok = list(a, &d, &o, e);
+    else if (strcmp(what, "add") == 0) ok = add(a, &d, &o, name, e);
+    else if (strcmp(what, "password") == 0) ok = set_password(a, &d, &o, name, e);
+    else if (strcmp(what, "key") == 0) ok = new_key(a, &d, name, e);
+    else if (strcmp(what, "rm") == 0) ok = user_rm(a, &d, name, e);
+    else ok = err_set(e, ERR_USAGE, "fettle user knows add, list, password, key and rm, not '%s'", what);
+    desk_close(&d);
+    return ok;
+}

@@ -1,0 +1,202 @@
+/* api.h - what a route is and what its handler may use. Used inside serve alone.
+ *
+ * A route is a row: method, path, who may, which object {id} names, and whether it reads or writes. route.c judges a request in
+ * this order: who is it (401), is the object there and in a workspace of theirs (404), may they (403); then the handler runs inside
+ * a transaction and answers. A handler that fails leaves nothing behind. Handlers may run on the store's writing thread. */
+#ifndef FETTLE_SERVE_API_H
+#define FETTLE_SERVE_API_H
+
+#include "data/data.h"
+#include "serve/serve.h"
+
+typedef struct call call;
+
+typedef enum { WHO_ANYONE, WHO_USER, WHO_MEMBER, WHO_ADMIN, WHO_OWNER } who; /* admin: of the object's workspace */
+
+/* What the first {id} of a path is: found before the handler, with its dataset and workspace. */
+typedef enum {
+    OF_NOTHING,
+    OF_USER,
+    OF_WORKSPACE,
+    OF_DATASET,
+    OF_FIELD,
+    OF_QUESTION,
+    OF_METADATA,
+    OF_VECTOR,
+    OF_RECORD,
+    OF_RESPONSE,
+    OF_SUGGESTION,
+    OF_WEBHOOK
+} object;
+
+typedef enum {
+    RUN_READ,  /* inside a reading transaction */
+    RUN_WRITE, /* inside the writing one */
+    RUN_SELF   /* slow work beside it (a password, a stream): opens its own */
+} running;
+
+typedef struct {
+    const char *method, *path; /* "/api/v1/datasets/{id}/fields" */
+    who who;
+    object of;
+    running running;
+    bool (*handle)(call *c, err *e);
+    const char *words;
+} route;
+
+#define ROUTE_TABLES(X)                                                                                                          \
+    X(session)                                                                                                                   \
+    X(users)                                                                                                                     \
+    X(workspaces)                                                                                                                \
+    X(datasets)                                                                                                                  \
+    X(settings) X(records) X(search) X(responses) X(suggestions) X(webhooks) X(imports) X(more) X(recipes) X(v0) X(system)
+#define X(name) extern const route routes_##name[];
+ROUTE_TABLES(X)
+#undef X
+
+typedef struct {
+    const char *key;
+    str value;
+} parameter;
+
+enum { PARAMETERS_MOST = 64 };
+
+/* An answer made while it goes out: next() appends some text; false ends it. end() is called once in any case. */
+typedef struct {
+    bool (*next)(void *context, buf *out);
+    void (*end)(void *context);
+    void *context;
+} answer_stream;
+
+struct call {
+    server *server;
+    arena *a;
+    store_tx *tx;
+    const route *route;
+    const char *method, *path;
+    str arg[3]; /* what stood for the braces of the path */
+    parameter query[PARAMETERS_MOST];
+    int queries;
+    str raw;                                               /* the body as it came */
+    bool form;                                             /* it is application/x-www-form-urlencoded */
+    json *body;                                            /* NULL: none */
+    str api_key, bearer, cookie, idempotency, socket_peer; /* of the headers */
+    bool trusted;                                          /* from this process or the data folder's socket: the owner */
+    user me;                                               /* seq 0: nobody */
+    int64_t session;                                       /* pass through which they came, or 0 */
+
+    /* What {id} named. */
+    user person;
+    workspace space;
+    dataset set;
+    part part;
+    record record;
+    response response;
+    suggestion suggestion;
+    webhook webhook;
+
+    /* The answer. */
+    int status; /* 0: 200, or of the error */
+    buf out;
+    json_writer w;
+    answer_stream stream; /* next set: follows what is in out */
+    const char *type;     /* content type; NULL: JSON */
+    const char *set_cookie, *location;
+    const char *where; /* "body.name": the part of the request an error is about */
+    bool no_body;
+    void (*after)(struct call *c); /* runs when the write is on the disk, before the answer goes out */
+};
+
+/* ---- reading a request ------------------------------------------------------------------------------------------------------------- */
+
+str query_of(const call *c, const char *key, str fallback); /* the first of that name */
+bool query_int(call *c, const char *key, int64_t min, int64_t max, int64_t fallback, int64_t *out, err *e);
+/* Members of the body. Each fails with 422 and the place of the member. */
+bool body_object(call *c, err *e);
+bool body_text(call *c, const char *key, size_t min, size_t max, const char **out, err *e); /* required */
+bool body_text_or(call *c, const char *key, size_t min, size_t max, const char **out,
+                  err *e); /* missing or null: *out as it was */
+bool body_text_null(call *c, const char *key, size_t min, size_t max, str *out, bool *given, err *e); /* null: the NULL view */
+bool body_bool_or(call *c, const char *key, bool *out, err *e);
+bool body_not_null(call *c, const char *const *keys, err *e); /* keys that may be absent but not null; ended by NULL */
+bool invalid(call *c, const char *where, err *e, const char *format, ...) __attribute__((format(printf, 4, 5)));
+bool forbidden(err *e, const char *words);
+
+/* ---- shapes of answers -------------------------------------------------------------------------------------------------------------- */
+
+void put_moment(json_writer *w, const char *key, int64_t moment);
+void put_user(json_writer *w, const user *u, const char *api_key); /* NULL: "" */
+void put_workspace(json_writer *w, const workspace *x);
+void put_dataset(json_writer *w, const dataset *d);
+void put_part(json_writer *w, const part *p);
+void put_response(json_writer *w, const response *r);
+void put_suggestion(json_writer *w, const suggestion *s);
+void put_webhook(json_writer *w, const webhook *x);
+void items_begin(call *c); /* {"items":[ ... */
+void items_end(call *c);   /* ... ]; the object stays open for "total" */
+void object_end(call *c);
+
+/* What a record answers with beside itself. */
+typedef struct {
+    bool responses, suggestions, vectors;
+    const str *vector_names; /* with vectors: only these; count 0: all */
+    int vector_count;
+    int64_t only_user; /* responses of this person alone; 0: everybody's */
+} include;
+bool include_of(call *c, include *out, err *e); /* from the query */
+/* Settings of a dataset, read once per request. */
+typedef struct {
+    parts field, question, metadata, vector;
+    const json *fields, *questions, *properties, *vectors; /* the same as data's rules want them; after schema_rules */
+} schema;
+bool schema_of(call *c, int64_t dataset, schema *out, err *e);
+bool schema_rules(call *c, int64_t dataset, schema *out, err *e); /* for writing */
+json *parts_json(arena *a, const parts *list); /* as the kinds of data want them: [{name, required, settings ...}] */
+bool put_record(call *c, const record *r, const schema *s, const include *i, err *e);
+
+/* ---- use cases that several routes share ---------------------------------------------------------------------------------------------- */
+
+bool is_member(call *c, int64_t workspace);
+/* Facets and the text index of a record after its fields, metadata or answers changed. */
+bool index_record(call *c, const record *r, const schema *s, const record *before, err *e);
+bool index_metadata(call *c, const record *r, const schema *s, err *e);
+bool index_response(call *c, const response *r, const schema *s, bool gone, err *e);
+bool index_suggestion(call *c, const suggestion *x, const part *question, const json *definition, err *e);
+/* Checks and stores an answer, its facets, the record's status, the event. */
+bool answer_put(call *c, record *r, const dataset *d, const schema *s, int64_t user, const json *values, str status, bool bulk,
+                response *out, err *e);
+bool answer_changed(call *c, record *r, const dataset *d, err *e);
+bool suggestion_write(call *c, const record *r, const schema *s, const json *item, suggestion *out, bool *created, err *e);
+bool note_event(call *c, const char *kind, const dataset *d, const record *r, const response *x, err *e);
+
+/* The rest of the server. */
+bool session_find(call *c, err *e); /* who is it: fills me */
+void server_stats(server *s, json_writer *w);
+void server_enter(server *s); /* around each request */
+void server_leave(server *s);
+void server_tell(server *s);                                       /* something was written: streams look again */
+int64_t server_wait_news(server *s, int64_t seen, double seconds); /* until told after `seen`, or the time is over */
+char *url_decoded(arena *a, str text);
+bool server_has_webhooks(server *s);
+void server_note_webhooks(server *s); /* there may be one from now on */
+int64_t server_requests(server *s);
+const char *server_link(server *s); /* for a new owner; NULL */
+bool serve_is_open(const server *s);
+bool throttle_wait(call *c, str username, err *e); /* login delays after failures */
+void throttle_note(call *c, str username, bool failed);
+
+/* A RUN_SELF handler's own writing transaction; c->tx is set inside. */
+bool write_inside(call *c, bool (*inside)(call *c, err *e), err *e);
+bool new_key(call *c, int64_t user, const char *name, key_text out, err *e);
+bool new_session(call *c, int64_t user, const char *name, key_text out, err *e);
+bool password_rule(call *c, const char **out, err *e); /* body.password, 8 to 100 characters */
+part part_of_json(arena *a, const json *definition, part_kind kind);
+
+/* Takes a record out of the text index. */
+bool unindex_record(call *c, const record *r, const schema *s, err *e);
+bool undo_unfinished_imports(server *s, err *e);
+
+/* Runs a request whose members up to `trusted` are filled; never fails: errors become answers. */
+void route_run(call *c);
+
+#endif

@@ -1,0 +1,227 @@
+/* api_system.c - the server about itself: version, health, measures, events, its own description. */
+#include <string.h>
+
+#include "base/version.h"
+#include "serve/api.h"
+
+static bool get_version(call *c, err *e) {
+    (void)e;
+    json_open(&c->w, '{');
+    json_key(&c->w, "version"), json_put_cstr(&c->w, "2.8.0"); /* of the contract */
+    json_key(&c->w, "fettle"), json_put_cstr(&c->w, FETTLE_VERSION);
+    json_close(&c->w);
+    return true;
+}
+
+static bool get_status(call *c, err *e) {
+    (void)e;
+    json_open(&c->w, '{');
+    json_key(&c->w, "version"), json_put_cstr(&c->w, "2.8.0");
+    json_key(&c->w, "search_engine"), json_open(&c->w, '{');
+    json_key(&c->w, "name"), json_put_cstr(&c->w, "fts5");
+    json_close(&c->w);
+    json_key(&c->w, "memory"), json_open(&c->w, '{'), json_close(&c->w);
+    json_close(&c->w);
+    return true;
+}
+
+static bool get_settings(call *c, err *e) {
+    (void)e;
+    json_open(&c->w, '{');
+    json_key(&c->w, "argilla"), json_open(&c->w, '{');
+    json_key(&c->w, "share_your_progress_enabled"), json_put_bool(&c->w, false);
+    json_close(&c->w), json_close(&c->w);
+    return true;
+}
+
+static bool get_providers(call *c, err *e) {
+    (void)e;
+    items_begin(c);
+    items_end(c);
+    object_end(c);
+    return true;
+}
+
+static bool get_health(call *c, err *e) {
+    (void)e;
+    const bool well = store_healthy(server_store(c->server));
+    c->status = well ? 200 : 503;
+    json_open(&c->w, '{');
+    json_key(&c->w, "status"), json_put_cstr(&c->w, well ? "ok" : "a write did not reach the disk");
+    json_close(&c->w);
+    return true;
+}
+
+/* Prometheus' text format: each number of the server's own statistics is a line. */
+static bool get_metrics(call *c, err *e) {
+    buf text = {0};
+    json_writer w = json_writer_on(&text, false);
+    json_open(&w, '{');
+    server_stats(c->server, &w);
+    json_close(&w);
+    const json *all = json_parse(c->a, buf_str(&text), e);
+    buf_free(&text);
+    json_member m = {0};
+    while (all && json_next(all, &m)) {
+        const bool gauge = strcmp(m.key, "running") == 0 || strstr(m.key, "bytes") || strstr(m.key, "seconds");
+        buf_printf(&c->out, "# TYPE fettle_%s %s\nfettle_%s %.17g\n", m.key, gauge ? "gauge" : "counter", m.key,
+                   json_real(m.value, 0));
+    }
+    c->type = "text/plain; version=0.0.4";
+    return all != NULL;
+}
+
+static bool get_audit(call *c, err *e) {
+    audit_entries list;
+    int64_t limit;
+    if (!query_int(c, "limit", 1, 1000, 100, &limit, e) || !audit_list(c->tx, c->a, limit, &list, e)) return false;
+    items_begin(c);
+    for (int i = 0; i < list.count; i++) {
+        const audit_entry *x = &list.item[i];
+        json_open(&c->w, '{');
+        put_moment(&c->w, "at", x->at);
+        json_key(&c->w, "actor"), json_put_cstr(&c->w, x->actor);
+        json_key(&c->w, "action"), json_put_cstr(&c->w, x->action);
+        json_key(&c->w, "target"), json_put_cstr(&c->w, x->target);
+        json_key(&c->w, "detail");
+        if (x->detail.ptr) json_put_text(&c->w, x->detail);
+        else json_put_null(&c->w);
+        json_close(&c->w);
+    }
+    items_end(c);
+    object_end(c);
+    return true;
+}
+
+/* ---- events as a stream ---------------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    server *server;
+    user me;
+    int64_t seq, news;
+    buf *out;
+    bool greeted;
+} listener;
+
+static bool append_events(store_tx *t, void *context, err *e) {
+    listener *l = context;
+    arena *a = arena_new();
+    events list;
+    bool ok = event_after(t, a, l->seq, 100, &list, e);
+    for (int i = 0; i < list.count && ok; i++) {
+        const event *x = &list.item[i];
+        l->seq = x->seq;
+        if (!x->workspace || (l->me.role != ROLE_OWNER && !member_is(t, x->workspace, l->me.seq))) continue;
+        buf_printf(l->out, "id: %lld\nevent: %s\ndata: %.*s\n\n", (long long)x->seq, x->kind,
+                   STR_ARG(x->data.ptr ? x->data : STR("{}")));
+    }
+    arena_free(a);
+    return ok;
+}
+
+/* A line of comment every 15 s tells both ends that the other is there. */
+static bool next_events(void *context, buf *out) {
+    enum { HEARTBEAT = 15 };
+    listener *l = context;
+    err e = {0};
+    l->out = out;
+    if (!l->greeted) {
+        l->greeted = true;
+        buf_put_text(out, ": fettle\n\n");
+        return true;
+    }
+    const int64_t now = server_wait_news(l->server, l->news, HEARTBEAT);
+    const bool news = now != l->news;
+    l->news = now;
+    if (news && !store_read(server_store(l->server), append_events, l, &e)) return false;
+    if (!out->len) buf_put_text(out, ": \n\n");
+    return true;
+}
+
+static void end_events(void *context) { memory_release(context); }
+
+static bool read_last(store_tx *t, void *context, err *e) {
+    *(int64_t *)context = event_last(t, e);
+    return e->code == ERR_NONE;
+}
+
+static bool get_events(call *c, err *e) {
+    int64_t from;
+    if (!query_int(c, "after", -1, INT64_MAX, -1, &from, e)) return false;
+    if (from < 0 && !store_read(server_store(c->server), read_last, &from, e)) return false;
+    listener *l = memory_alloc(sizeof *l);
+    *l = (listener){.server = c->server,
+                    .me = c->me,
+                    .seq = from,
+                    .news = query_of(c, "after", (str){NULL, 0}).ptr ? -1 : server_wait_news(c->server, -1, 0)};
+    c->type = "text/event-stream";
+    c->stream = (answer_stream){next_events, end_events, l};
+    return true;
+}
+
+/* ---- its own description ------------------------------------------------------------------------------------------------------------------ */
+
+static void put_operation(json_writer *w, const route_info *r) {
+    static const char *const methods[][2] = {
+        {"GET", "get"}, {"POST", "post"}, {"PUT", "put"}, {"PATCH", "patch"}, {"DELETE", "delete"}};
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+        if (strcmp(methods[i][0], r->method) == 0) json_key(w, methods[i][1]);
+    json_open(w, '{');
+    json_key(w, "summary"), json_put_cstr(w, r->words);
+    json_key(w, "x-who"), json_put_cstr(w, r->who);
+    json_key(w, "parameters"), json_open(w, '[');
+    for (const char *at = r->path; (at = strchr(at, '{')) != NULL; at++) {
+        json_open(w, '{');
+        json_key(w, "name"), json_put_text(w, (str){at + 1, strcspn(at, "}") - 1});
+        json_key(w, "in"), json_put_cstr(w, "path");
+        json_key(w, "required"), json_put_bool(w, true);
+        json_key(w, "schema"), json_open(w, '{'), json_key(w, "type"), json_put_cstr(w, "string"), json_close(w);
+        json_close(w);
+    }
+    json_close(w);
+    json_key(w, "responses"), json_open(w, '{');
+    json_key(w, "default"), json_open(w, '{'), json_key(w, "description"), json_put_cstr(w, "see docs/api.md"), json_close(w);
+    json_close(w), json_close(w);
+}
+
+void server_put_openapi(json_writer *w) {
+    enum { ROOM = 256 };
+    static route_info list[ROOM];
+    const int n = server_routes(list, ROOM);
+    json_open(w, '{');
+    json_key(w, "openapi"), json_put_cstr(w, "3.1.0");
+    json_key(w, "info"), json_open(w, '{');
+    json_key(w, "title"), json_put_cstr(w, "fettle");
+    json_key(w, "version"), json_put_cstr(w, FETTLE_VERSION);
+    json_close(w);
+    json_key(w, "paths"), json_open(w, '{');
+    for (int i = 0; i < n; i++) {
+        bool seen = false;
+        for (int k = 0; k < i; k++) seen |= strcmp(list[i].path, list[k].path) == 0;
+        if (seen) continue;
+        json_key(w, list[i].path), json_open(w, '{');
+        for (int k = i; k < n; k++)
+            if (strcmp(list[i].path, list[k].path) == 0) put_operation(w, &list[k]);
+        json_close(w);
+    }
+    json_close(w), json_close(w);
+}
+
+static bool get_openapi(call *c, err *e) {
+    (void)e;
+    server_put_openapi(&c->w);
+    return true;
+}
+
+const route routes_system[] = {
+    {"GET", "/api/v1/version", WHO_ANYONE, OF_NOTHING, RUN_READ, get_version, "version of the contract and of fettle"},
+    {"GET", "/api/v1/status", WHO_ANYONE, OF_NOTHING, RUN_READ, get_status, "version and search engine"},
+    {"GET", "/api/v1/settings", WHO_ANYONE, OF_NOTHING, RUN_READ, get_settings, "what a web page should show"},
+    {"GET", "/api/v1/oauth2/providers", WHO_ANYONE, OF_NOTHING, RUN_READ, get_providers, "ways to log in elsewhere: none"},
+    {"GET", "/api/v1/openapi.json", WHO_ANYONE, OF_NOTHING, RUN_READ, get_openapi, "this table"},
+    {"GET", "/api/v1/events", WHO_USER, OF_NOTHING, RUN_SELF, get_events, "what happens, as server-sent events (?after=SEQ)"},
+    {"GET", "/api/v1/audit", WHO_OWNER, OF_NOTHING, RUN_READ, get_audit, "who did what, newest first"},
+    {"GET", "/health", WHO_ANYONE, OF_NOTHING, RUN_READ, get_health, "200 while writes reach the disk"},
+    {"GET", "/metrics", WHO_ANYONE, OF_NOTHING, RUN_READ, get_metrics, "measures for Prometheus"},
+    {0},
+};

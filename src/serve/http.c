@@ -1,0 +1,251 @@
+/* http.c - HTTP by libmicrohttpd. The only file that includes microhttpd.h.
+ *
+ * The library reads requests leniently where two readers could disagree about where one ends (reference: RFC 9112, 6.3 and 11.2);
+ * those are refused here with 400 and the connection is closed: two lengths, a length beside a coding, a coding other than
+ * chunked, a length that is no number. */
+#include <arpa/inet.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/sys.h"
+#include "serve/http.h"
+
+struct http {
+    server *server;
+    struct MHD_Daemon *daemon;
+    int64_t body_max;
+    bool trusted;
+};
+
+/* A request on its way in. */
+typedef struct {
+    call c;
+    buf body;
+    bool too_large, begun;
+    buf pending;
+    size_t sent;
+} request;
+
+/* ---- headers --------------------------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    request *r;
+    int lengths, codings;
+    bool bad;
+    str host, origin;
+} headers;
+
+static bool is_number(const char *text) { return *text && strspn(text, "0123456789") == strlen(text); }
+
+static enum MHD_Result take_header(void *context, enum MHD_ValueKind kind, const char *key, const char *value) {
+    headers *h = context;
+    call *c = &h->r->c;
+    (void)kind;
+    if (!value) value = "";
+    if (strcasecmp(key, "Content-Length") == 0) h->lengths++, h->bad |= !is_number(value);
+    else if (strcasecmp(key, "Transfer-Encoding") == 0) h->codings++, h->bad |= strcasecmp(value, "chunked") != 0;
+    else if (strcasecmp(key, "X-Argilla-Api-Key") == 0) c->api_key = str_of(arena_text(c->a, value));
+    else if (strcasecmp(key, "Authorization") == 0 && strncasecmp(value, "Bearer ", 7) == 0)
+        c->bearer = str_of(arena_text(c->a, value + 7));
+    else if (strcasecmp(key, "Idempotency-Key") == 0) c->idempotency = str_of(arena_text(c->a, value));
+    else if (strcasecmp(key, "Content-Type") == 0) c->form = strncasecmp(value, "application/x-www-form-urlencoded", 33) == 0;
+    else if (strcasecmp(key, "Host") == 0) h->host = str_of(arena_text(c->a, value));
+    else if (strcasecmp(key, "Origin") == 0) h->origin = str_of(arena_text(c->a, value));
+    else if (strcasecmp(key, "Cookie") == 0) {
+        const char *mine = strstr(value, "fettle_session=");
+        if (mine) c->cookie = (str){arena_text(c->a, mine + 15), strcspn(mine + 15, "; ")};
+    }
+    return MHD_YES;
+}
+
+static enum MHD_Result take_query(void *context, enum MHD_ValueKind kind, const char *key, const char *value) {
+    call *c = context;
+    (void)kind;
+    if (c->queries < PARAMETERS_MOST)
+        c->query[c->queries++] = (parameter){arena_text(c->a, key), str_of(arena_text(c->a, value ? value : ""))};
+    return MHD_YES;
+}
+
+/* Without a login a page of another site must not be able to speak for whoever sits here: the names must be this machine's. */
+static bool is_local(str host) {
+    static const char *const names[] = {"127.0.0.1", "localhost", "[::1]"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const str name = str_of(names[i]);
+        if (str_starts(host, name) && (host.len == name.len || host.ptr[name.len] == ':')) return true;
+    }
+    return false;
+}
+
+static bool foreign_origin(const headers *h) {
+    if (!h->origin.len) return false;
+    const ptrdiff_t at = str_find(h->origin, STR("://"), 0);
+    return at < 0 || !str_eq(str_slice(h->origin, (size_t)at + 3, h->origin.len), h->host);
+}
+
+/* ---- answers ----------------------------------------------------------------------------------------------------------------------------- */
+
+static void add_headers(struct MHD_Response *m, const call *c, bool close) {
+    MHD_add_response_header(m, "Content-Type", c->type ? c->type : "application/json");
+    MHD_add_response_header(m, "X-Content-Type-Options", "nosniff");
+    MHD_add_response_header(m, "Referrer-Policy", "no-referrer");
+    MHD_add_response_header(m, "Cache-Control", "no-store");
+    MHD_add_response_header(m, "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+    if (c->set_cookie) MHD_add_response_header(m, "Set-Cookie", c->set_cookie);
+    if (c->location) MHD_add_response_header(m, "Location", c->location);
+    if (close) MHD_add_response_header(m, "Connection", "close");
+}
+
+static enum MHD_Result queue(struct MHD_Connection *connection, request *r, int status, bool close) {
+    struct MHD_Response *m =
+        r->c.no_body ? MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT)
+                     : MHD_create_response_from_buffer(r->c.out.len, r->c.out.ptr ? r->c.out.ptr : "", MHD_RESPMEM_MUST_COPY);
+    if (!m) return MHD_NO;
+    add_headers(m, &r->c, close);
+    const enum MHD_Result ok = MHD_queue_response(connection, (unsigned)status, m);
+    MHD_destroy_response(m);
+    return ok;
+}
+
+static enum MHD_Result refuse(struct MHD_Connection *connection, request *r, int status, const char *words, bool close) {
+    buf_clear(&r->c.out);
+    buf_printf(&r->c.out, "{\"detail\":\"%s\"}", words);
+    return queue(connection, r, status, close);
+}
+
+static ssize_t read_stream(void *context, uint64_t at, char *out, size_t room) {
+    request *r = context;
+    (void)at;
+    if (r->sent == r->pending.len) {
+        buf_clear(&r->pending);
+        r->sent = 0;
+        if (sys_stop_requested() || !r->c.stream.next(r->c.stream.context, &r->pending)) return MHD_CONTENT_READER_END_OF_STREAM;
+    }
+    const size_t left = r->pending.len - r->sent, n = left < room ? left : room;
+    memcpy(out, r->pending.ptr + r->sent, n);
+    r->sent += n;
+    return (ssize_t)n;
+}
+
+static enum MHD_Result queue_stream(struct MHD_Connection *connection, request *r) {
+    struct MHD_Response *m = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 64 << 10, read_stream, r, NULL);
+    if (!m) return MHD_NO;
+    add_headers(m, &r->c, false);
+    const enum MHD_Result ok = MHD_queue_response(connection, 200, m);
+    MHD_destroy_response(m);
+    return ok;
+}
+
+/* ---- requests ------------------------------------------------------------------------------------------------------------------------------ */
+
+static request *begin(http *h, const char *url, const char *method) {
+    arena *a = arena_new();
+    request *r = arena_new_of(a, request);
+    r->c.a = a;
+    r->c.server = h->server;
+    r->c.method = arena_text(a, method);
+    r->c.path = arena_text(a, url);
+    r->c.trusted = h->trusted;
+    return r;
+}
+
+static void end(void *context, struct MHD_Connection *connection, void **slot, enum MHD_RequestTerminationCode why) {
+    request *r = *slot;
+    (void)context, (void)connection, (void)why;
+    if (!r) return;
+    if (r->c.stream.end) r->c.stream.end(r->c.stream.context);
+    buf_free(&r->pending);
+    buf_free(&r->body);
+    buf_free(&r->c.out);
+    arena_free(r->c.a);
+    *slot = NULL;
+}
+
+/* The headers are all there, the body is not: what is wrong with the frame is refused before a byte of it is read. */
+static enum MHD_Result first(http *h, request *r, struct MHD_Connection *connection) {
+    headers seen = {.r = r};
+    MHD_get_connection_values(connection, MHD_HEADER_KIND, take_header, &seen);
+    MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, take_query, &r->c);
+    if (seen.bad || seen.lengths > 1 || seen.codings > 1 || (seen.lengths && seen.codings))
+        return refuse(connection, r, 400, "the length of the request is not clear", true);
+    if (serve_is_open(h->server) && !h->trusted && (!is_local(seen.host) || foreign_origin(&seen)))
+        return refuse(connection, r, 403, "without a login only this machine may ask, under its own name", true);
+    if (r->c.cookie.len && foreign_origin(&seen)) return refuse(connection, r, 403, "a page of another site asked", true);
+    const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
+    long size = 0;
+    if (length && (!str_to_long(str_of(length), &size) || size > h->body_max))
+        return refuse(connection, r, 413, "the body is too large", true);
+    return MHD_YES;
+}
+
+static enum MHD_Result handle(void *context, struct MHD_Connection *connection, const char *url, const char *method,
+                              const char *version, const char *data, size_t *size, void **slot) {
+    http *h = context;
+    request *r = *slot;
+    (void)version;
+    if (!r) {
+        *slot = r = begin(h, url, method);
+        return first(h, r, connection);
+    }
+    if (*size) {
+        if (r->body.len + *size > (size_t)h->body_max) r->too_large = true;
+        else buf_put(&r->body, data, *size);
+        *size = 0;
+        return MHD_YES;
+    }
+    if (r->too_large) return refuse(connection, r, 413, "the body is too large", true);
+    r->c.raw = buf_str(&r->body);
+    route_run(&r->c);
+    if (r->c.stream.next) buf_put_str(&r->pending, buf_str(&r->c.out));
+    return r->c.stream.next ? queue_stream(connection, r) : queue(connection, r, r->c.status, false);
+}
+
+/* ---- opening ---------------------------------------------------------------------------------------------------------------------------------- */
+
+static bool address_of(const char *host, int64_t port, struct sockaddr_in *out, err *e) {
+    *out = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    if (strcmp(host, "localhost") == 0) host = "127.0.0.1";
+    return inet_pton(AF_INET, host, &out->sin_addr) == 1 || err_set(e, ERR_USAGE, "host: '%s' is no IPv4 address", host);
+}
+
+http *http_open(server *s, const char *host, int64_t port, int listen_fd, int64_t body_max, err *e) {
+    struct sockaddr_in address;
+    if (listen_fd < 0 && !address_of(host, port, &address, e)) return NULL;
+    http *h = memory_alloc(sizeof *h);
+    *h = (http){.server = s, .body_max = body_max, .trusted = listen_fd >= 0};
+    const unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC;
+    struct MHD_OptionItem where[] = {listen_fd >= 0 ? (struct MHD_OptionItem){MHD_OPTION_LISTEN_SOCKET, listen_fd, NULL}
+                                                    : (struct MHD_OptionItem){MHD_OPTION_SOCK_ADDR, 0, &address},
+                                     {MHD_OPTION_END, 0, NULL}};
+    h->daemon =
+        MHD_start_daemon(flags, (uint16_t)port, NULL, NULL, handle, h, MHD_OPTION_ARRAY, where, MHD_OPTION_NOTIFY_COMPLETED, end,
+                         NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_TIMEOUT, 120u, MHD_OPTION_THREAD_STACK_SIZE,
+                         (size_t)512 << 10, MHD_OPTION_CONNECTION_LIMIT, 4096u, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                         (size_t)64 << 10, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
+    if (h->daemon) return h;
+    memory_release(h);
+    return err_null(e, ERR_CONFLICT, "cannot listen on %s:%lld: is another server there?", host, (long long)port);
+}
+
+int http_port(const http *h) {
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_BIND_PORT);
+    return info ? info->port : 0;
+}
+
+void http_close(http *h) {
+    if (!h) return;
+    const MHD_socket fd = MHD_quiesce_daemon(h->daemon);
+    for (int i = 0; i < 500; i++) { /* five seconds for requests that run */
+        const union MHD_DaemonInfo *info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+        if (!info || !server_requests(h->server)) break;
+        poll(NULL, 0, 10);
+    }
+    MHD_stop_daemon(h->daemon);
+    if (fd != MHD_INVALID_SOCKET) close(fd);
+    memory_release(h);
+}

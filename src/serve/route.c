@@ -1,0 +1,286 @@
+/* route.c - from a method and a path to a handler: who, which object, may they, in which transaction. */
+#include <string.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "serve/api.h"
+
+static const route *const tables[] = {
+#define X(name) routes_##name,
+    ROUTE_TABLES(X)
+#undef X
+};
+enum { TABLES = sizeof tables / sizeof *tables };
+
+/* ---- which route --------------------------------------------------------------------------------------------------------------------- */
+
+/* A pattern's {braces} stand for one part of a path each. */
+static bool matches(const char *pattern, const char *path, str arg[3]) {
+    int args = 0;
+    while (*pattern && *path) {
+        if (*pattern != '{') {
+            if (*pattern++ != *path++) return false;
+            continue;
+        }
+        const size_t n = strcspn(path, "/");
+        if (!n || args == 3) return false;
+        arg[args++] = (str){path, n};
+        path += n;
+        pattern = strchr(pattern, '}') + 1;
+    }
+    return !*pattern && !*path;
+}
+
+static const route *find(call *c, bool *other_method) {
+    *other_method = false;
+    for (int t = 0; t < TABLES; t++)
+        for (const route *r = tables[t]; r->method; r++) {
+            str arg[3] = {{0}};
+            if (!matches(r->path, c->path, arg)) continue;
+            *other_method = true;
+            if (strcmp(r->method, c->method) != 0) continue;
+            memcpy(c->arg, arg, sizeof arg);
+            return r;
+        }
+    return NULL;
+}
+
+/* ---- which object -------------------------------------------------------------------------------------------------------------------- */
+
+static bool find_part(call *c, part_kind kind, const char *id, err *e) {
+    return part_get(c->tx, c->a, kind, id, &c->part, e) && dataset_get_seq(c->tx, c->a, c->part.dataset, &c->set, e);
+}
+
+static bool find_record_of(call *c, int64_t seq, const char *id, err *e) {
+    return record_get(c->tx, c->a, id, &c->record, e) && (!seq || c->record.seq == seq) &&
+           dataset_get_seq(c->tx, c->a, c->record.dataset, &c->set, e);
+}
+
+static bool find_suggestion(call *c, const char *id, err *e) {
+    int64_t row;
+    if (!suggestion_get(c->tx, c->a, id, &c->suggestion, &row, e)) return false;
+    records one;
+    part question;
+    if (!part_get(c->tx, c->a, PART_QUESTION, c->suggestion.question_id, &question, e)) return false;
+    if (!record_after(c->tx, c->a, question.dataset, row - 1, 1, &one, e) || !one.count) return false;
+    c->record = one.item[0];
+    return dataset_get_seq(c->tx, c->a, question.dataset, &c->set, e);
+}
+
+static const char *class_of(object of) {
+    static const char *const names[] = {
+        [OF_NOTHING] = "",      [OF_USER] = "User",         [OF_WORKSPACE] = "Workspace",       [OF_DATASET] = "Dataset",
+        [OF_FIELD] = "Field",   [OF_QUESTION] = "Question", [OF_METADATA] = "MetadataProperty", [OF_VECTOR] = "VectorSettings",
+        [OF_RECORD] = "Record", [OF_RESPONSE] = "Response", [OF_SUGGESTION] = "Suggestion",     [OF_WEBHOOK] = "Webhook"};
+    return names[of];
+}
+
+static bool find_object(call *c, const char *id, err *e) {
+    switch (c->route->of) {
+    case OF_NOTHING: return true;
+    case OF_USER: return user_get(c->tx, c->a, id, &c->person, e);
+    case OF_WORKSPACE: return workspace_get(c->tx, c->a, id, &c->space, e);
+    case OF_DATASET: return dataset_get(c->tx, c->a, id, &c->set, e);
+    case OF_FIELD: return find_part(c, PART_FIELD, id, e);
+    case OF_QUESTION: return find_part(c, PART_QUESTION, id, e);
+    case OF_METADATA: return find_part(c, PART_METADATA, id, e);
+    case OF_VECTOR: return find_part(c, PART_VECTOR, id, e);
+    case OF_RECORD: return find_record_of(c, 0, id, e);
+    case OF_RESPONSE:
+        return response_get(c->tx, c->a, id, &c->response, e) && find_record_of(c, c->response.record, c->response.record_id, e);
+    case OF_SUGGESTION: return find_suggestion(c, id, e);
+    case OF_WEBHOOK: return webhook_get(c->tx, c->a, id, &c->webhook, e);
+    }
+    return false;
+}
+
+bool is_member(call *c, int64_t space) { return c->me.role == ROLE_OWNER || member_is(c->tx, space, c->me.seq); }
+
+/* Foreign and missing objects are one answer, so that nobody learns what is there. */
+static bool judge_object(call *c, err *e) {
+    uuid_text id;
+    if (c->route->of == OF_NOTHING) return true;
+    if (!uuid_parse(c->arg[0], id)) return invalid(c, "path.id", e, "the id should be a UUID, it is '%.*s'", STR_ARG(c->arg[0]));
+    if (!find_object(c, id, e)) return false;
+    const int64_t space = c->route->of == OF_WORKSPACE ? c->space.seq : c->set.workspace;
+    if (!space || is_member(c, space)) return true;
+    return err_set(e, ERR_NOT_FOUND, "%s with id `%s` not found", class_of(c->route->of), id);
+}
+
+static bool judge_role(call *c, err *e) {
+    const role r = c->me.role;
+    const who w = c->route->who;
+    if (w <= WHO_MEMBER || r == ROLE_OWNER || (w == WHO_ADMIN && r == ROLE_ADMIN)) return true;
+    return forbidden(e, "Operation not allowed");
+}
+
+/* ---- running ------------------------------------------------------------------------------------------------------------------------- */
+
+static bool judge(call *c, err *e) {
+    if (c->route->who == WHO_ANYONE) return session_find(c, e) || (*e = (err){0}, true);
+    /* Where an object decides nothing, the role does, and before the object is looked for: no id can be probed. */
+    if (!session_find(c, e)) return false;
+    if (c->route->who == WHO_OWNER && !judge_role(c, e)) return false;
+    return judge_object(c, e) && judge_role(c, e);
+}
+
+static bool judge_alone(store_tx *t, void *context, err *e) {
+    call *c = context;
+    c->tx = t;
+    const bool ok = judge(c, e);
+    c->tx = NULL;
+    return ok;
+}
+
+static bool handle_inside(store_tx *t, void *context, err *e) {
+    call *c = context;
+    c->tx = t;
+    const bool ok = judge(c, e) && c->route->handle(c, e);
+    c->tx = NULL;
+    return ok;
+}
+
+static const char *fingerprint(call *c) {
+    sha256_text hash;
+    bytes_sha256(c->raw.ptr ? c->raw.ptr : "", c->raw.len, hash);
+    return arena_printf(c->a, "%s %s %s", c->method, c->path, hash);
+}
+
+/* The same request again under the same key gets the answer of the first time; the key is kept with the write it stands for. */
+static bool handle_once(store_tx *t, void *context, err *e) {
+    call *c = context;
+    str body;
+    err none = {0};
+    c->tx = t;
+    if (!judge(c, e)) return false;
+    if (!c->idempotency.len) return c->route->handle(c, e);
+    const str request = str_of(fingerprint(c));
+    if (idempotency_find(t, c->a, c->me.seq, c->idempotency, request, &c->status, &body, &none)) {
+        buf_put_str(&c->out, body);
+        c->no_body = !body.len;
+        return true;
+    }
+    if (none.code != ERR_NOT_FOUND) return err_set(e, none.code, "%s", none.text);
+    return c->route->handle(c, e) && idempotency_keep(t, c->me.seq, c->idempotency, request, c->status ? c->status : 200,
+                                                      c->no_body ? STR("") : buf_str(&c->out), e);
+}
+
+static bool parse_body(call *c, err *e) {
+    if (!c->raw.len || (c->form && c->raw.ptr[0] != '{')) return true; /* some tools call every body a form */
+    if (json_parse_any(c->a, c->raw, &c->body, e)) return true;
+    if (e->code == ERR_INPUT) c->where = "body";
+    return false;
+}
+
+static bool run(call *c, err *e) {
+    store *s = server_store(c->server);
+    switch (c->route->running) {
+    case RUN_READ: return parse_body(c, e) && store_read(s, handle_inside, c, e);
+    case RUN_WRITE:
+        return (c->route->who == WHO_ANYONE || store_read(s, judge_alone, c, e)) && parse_body(c, e) &&
+               store_write(s, handle_once, c, e);
+    case RUN_SELF: return store_read(s, judge_alone, c, e) && parse_body(c, e) && c->route->handle(c, e);
+    }
+    return false;
+}
+
+/* ---- errors as answers ------------------------------------------------------------------------------------------------------------------- */
+
+static void put_detail(json_writer *w, const char *code, const char *text) {
+    json_key(w, "detail"), json_open(w, '{');
+    json_key(w, "code"), json_put_cstr(w, code);
+    json_key(w, "params"), json_open(w, '{');
+    json_key(w, "detail"), json_put_cstr(w, text);
+    json_close(w), json_close(w);
+}
+
+static void put_place(json_writer *w, const char *where) {
+    json_open(w, '[');
+    for (const char *at = where; *at;) {
+        const size_t n = strcspn(at, ".");
+        json_put_text(w, (str){at, n});
+        at += n + (at[n] != '\0');
+    }
+    json_close(w);
+}
+
+static void put_invalid(json_writer *w, const char *where, const char *text) {
+    json_key(w, "detail"), json_open(w, '{');
+    json_key(w, "code"), json_put_cstr(w, "argilla.api.errors::ValidationError");
+    json_key(w, "params"), json_open(w, '{');
+    json_key(w, "errors"), json_open(w, '[');
+    json_open(w, '{');
+    json_key(w, "type"), json_put_cstr(w, "value_error");
+    json_key(w, "loc"), put_place(w, where);
+    json_key(w, "msg"), json_put_cstr(w, text);
+    json_close(w), json_close(w), json_close(w), json_close(w);
+}
+
+static void answer_error(call *c, const err *e) {
+    const int status = err_http_status(e->code);
+    const bool missing_vector = c->where && strcmp(c->where, "missing_vector") == 0;
+    buf_clear(&c->out);
+    c->w = json_writer_on(&c->out, false);
+    c->type = NULL;
+    c->no_body = false;
+    c->location = NULL;
+    c->status = status;
+    json_open(&c->w, '{');
+    if (status == 401) put_detail(&c->w, "argilla.api.errors::UnauthorizedError", e->text);
+    else if (status == 403) put_detail(&c->w, "argilla.api.errors::ForbiddenOperationError", e->text);
+    else if (missing_vector) {
+        json_key(&c->w, "code"), json_put_cstr(&c->w, "missing_vector");
+        json_key(&c->w, "message"), json_put_cstr(&c->w, e->text);
+    } else if (status == 422 && c->where) put_invalid(&c->w, c->where, e->text);
+    else if (status >= 500) {
+        json_key(&c->w, "detail"), json_open(&c->w, '{');
+        json_key(&c->w, "code"), json_put_cstr(&c->w, "argilla.api.errors::GenericServerError");
+        json_key(&c->w, "params"), json_open(&c->w, '{');
+        json_key(&c->w, "type"), json_put_cstr(&c->w, err_words(e->code));
+        json_key(&c->w, "message"), json_put_cstr(&c->w, e->text);
+        json_close(&c->w), json_close(&c->w);
+    } else json_key(&c->w, "detail"), json_put_cstr(&c->w, e->text);
+    json_close(&c->w);
+}
+
+static void run_and_answer(call *c) {
+    err e = {0};
+    bool other_method;
+    c->w = json_writer_on(&c->out, false);
+    c->route = find(c, &other_method);
+    bool ok = c->route != NULL;
+    if (!ok && other_method) {
+        answer_error(c, &(err){.code = ERR_USAGE, .text = "Method Not Allowed"});
+        c->status = 405;
+        return;
+    }
+    if (!ok) err_set(&e, ERR_NOT_FOUND, "Not Found");
+    ok = ok && run(c, &e);
+    if (!ok) {
+        if (e.code == ERR_NONE) err_set(&e, ERR_IO, "the request failed without saying why");
+        if (err_http_status(e.code) >= 500) log_error("%s %s: %s", c->method, c->path, e.text);
+        answer_error(c, &e);
+        return;
+    }
+    if (!c->status) c->status = 200;
+    if (c->route->running == RUN_WRITE) server_tell(c->server);
+    if (c->after) c->after(c);
+}
+
+void route_run(call *c) {
+    server_enter(c->server);
+    run_and_answer(c);
+    server_leave(c->server);
+}
+
+/* ---- the table, for documents and tests ---------------------------------------------------------------------------------------------------- */
+
+static const char *const who_names[] = {"anyone", "user", "member", "admin", "owner"};
+
+int server_routes(route_info *out, int room) {
+    int n = 0;
+    for (int t = 0; t < TABLES; t++)
+        for (const route *r = tables[t]; r->method; r++, n++)
+            if (n < room) out[n] = (route_info){r->method, r->path, who_names[r->who], r->words};
+    return n;
+}

@@ -1,0 +1,415 @@
+/* db.c - the pool of readers, the one writer with its queue, and statements that stay prepared (db.h has the drawing). */
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "store/db.h"
+
+enum { READERS_MOST = 16, STATEMENTS = 512, JOBS_MOST = 256 };
+
+struct db_rows {
+    store_tx *owner;
+    db_stmt *stmt;
+    const char *sql;
+    char *own_sql; /* a copy when the text was made at run time */
+    uint64_t hash;
+    bool busy;
+};
+
+/* A connection with what it has prepared; a transaction is its use for a while. */
+struct store_tx {
+    store *s;
+    db_conn *conn;
+    db_rows *slot[STATEMENTS]; /* open addressing by the hash of the SQL text */
+    int prepared;
+    bool writes;
+    store_tx *next; /* in the pool */
+};
+
+typedef struct job {
+    store_job run;
+    void *context;
+    err *e;
+    bool ok, done;
+    struct job *next;
+} job;
+
+struct store {
+    const db_driver *driver;
+    char *folder, *path;
+    int lock;
+    store_tx *writer;
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t work, finished, reader_free;
+    job *first, *last;
+    bool ending, broken;
+    store_tx *idle;
+    int readers;
+    store_counters counters;
+};
+
+/* ---- statements ------------------------------------------------------------------------------------------------------------------- */
+
+static uint64_t hash_of(const char *sql) {
+    uint64_t h = 1469598103934665603u;
+    for (; *sql; sql++) h = (h ^ (unsigned char)*sql) * 1099511628211u;
+    return h ? h : 1;
+}
+
+static void forget_statements(store_tx *t) {
+    for (int i = 0; i < STATEMENTS; i++) {
+        db_rows *r = t->slot[i];
+        if (!r || r->busy) continue;
+        t->s->driver->finalize(r->stmt);
+        memory_release(r->own_sql);
+        memory_release(r);
+        t->slot[i] = NULL;
+        t->prepared--;
+    }
+}
+
+/* A statement that is not being read; a busy one of the same text is passed by. */
+static db_rows *statement(store_tx *t, const char *sql, err *e) {
+    const uint64_t hash = hash_of(sql);
+    if (t->prepared > STATEMENTS / 2) forget_statements(t);
+    size_t at = hash % STATEMENTS;
+    for (db_rows *r; (r = t->slot[at]) != NULL; at = (at + 1) % STATEMENTS)
+        if (r->hash == hash && !r->busy && strcmp(r->own_sql, sql) == 0) return r;
+    db_stmt *stmt = t->s->driver->prepare(t->conn, sql, e);
+    if (!stmt) return NULL;
+    db_rows *r = memory_alloc(sizeof *r);
+    const size_t size = strlen(sql) + 1;
+    *r = (db_rows){.owner = t, .stmt = stmt, .hash = hash, .own_sql = memory_alloc(size)};
+    memcpy(r->own_sql, sql, size);
+    t->slot[at] = r;
+    t->prepared++;
+    return r;
+}
+
+db_rows *db_query_values(store_tx *t, const char *sql, const db_value *v, int count, err *e) {
+    db_rows *r = statement(t, sql, e);
+    if (!r) return NULL;
+    for (int i = 0; i < count; i++) t->s->driver->bind(r->stmt, i + 1, v[i]);
+    r->busy = true;
+    return r;
+}
+
+void db_done(db_rows *r) {
+    if (!r || !r->busy) return;
+    r->owner->s->driver->reset(r->stmt);
+    r->busy = false;
+}
+
+bool db_next(db_rows *r, err *e) {
+    if (!r) return false;
+    if (r->owner->s->driver->step(r->stmt, e) == 1) return true;
+    db_done(r);
+    return false;
+}
+
+bool db_run_values(store_tx *t, const char *sql, const db_value *v, int count, err *e) {
+    db_rows *r = db_query_values(t, sql, v, count, e);
+    if (!r) return false;
+    const bool ok = t->s->driver->step(r->stmt, e) >= 0;
+    db_done(r);
+    return ok;
+}
+
+int64_t db_int_of_values(store_tx *t, int64_t fallback, const char *sql, const db_value *v, int count, err *e) {
+    db_rows *r = db_query_values(t, sql, v, count, e);
+    if (!db_next(r, e)) return fallback;
+    const int64_t value = db_is_null(r, 0) ? fallback : db_int(r, 0);
+    db_done(r);
+    return value;
+}
+
+bool db_exec(store_tx *t, const char *sql, err *e) { return t->s->driver->exec(t->conn, sql, e); }
+int64_t db_changes(store_tx *t) { return t->s->driver->changes(t->conn); }
+int64_t db_last_seq(store_tx *t) { return t->s->driver->last_seq(t->conn); }
+bool db_is_null(db_rows *r, int column) { return r->owner->s->driver->kind(r->stmt, column) == DB_NULL; }
+int64_t db_int(db_rows *r, int column) { return r->owner->s->driver->integer(r->stmt, column); }
+double db_real(db_rows *r, int column) { return r->owner->s->driver->real(r->stmt, column); }
+str db_view(db_rows *r, int column) { return r->owner->s->driver->text(r->stmt, column); }
+
+str db_text(db_rows *r, arena *a, int column) {
+    const str v = db_view(r, column);
+    return v.ptr ? (str){arena_copy(a, v.ptr, v.len), v.len} : v;
+}
+
+char *db_cstr(db_rows *r, arena *a, int column) {
+    const str v = db_view(r, column);
+    return v.ptr ? arena_copy(a, v.ptr, v.len) : NULL;
+}
+
+void *store_grow(arena *a, void *old, size_t used, size_t room) {
+    void *grown = arena_alloc(a, room);
+    if (used) memcpy(grown, old, used);
+    return grown;
+}
+
+/* ---- connections ------------------------------------------------------------------------------------------------------------------ */
+
+static store_tx *open_connection(store *s, bool writes, err *e) {
+    db_conn *conn = s->driver->connect(s->path, writes, e);
+    if (!conn) return NULL;
+    store_tx *t = memory_alloc(sizeof *t);
+    t->s = s;
+    t->conn = conn;
+    t->writes = writes;
+    return t;
+}
+
+static void close_connection(store_tx *t) {
+    if (!t) return;
+    for (int i = 0; i < STATEMENTS; i++)
+        if (t->slot[i]) db_done(t->slot[i]);
+    forget_statements(t);
+    t->s->driver->disconnect(t->conn);
+    memory_release(t);
+}
+
+static store_tx *take_reader(store *s, err *e) {
+    pthread_mutex_lock(&s->mutex);
+    while (!s->idle && s->readers >= READERS_MOST) pthread_cond_wait(&s->reader_free, &s->mutex);
+    store_tx *t = s->idle;
+    if (t) s->idle = t->next;
+    else s->readers++;
+    pthread_mutex_unlock(&s->mutex);
+    if (t || (t = open_connection(s, false, e)) != NULL) return t;
+    pthread_mutex_lock(&s->mutex);
+    s->readers--;
+    pthread_cond_signal(&s->reader_free);
+    pthread_mutex_unlock(&s->mutex);
+    return NULL;
+}
+
+static void give_reader(store *s, store_tx *t) {
+    pthread_mutex_lock(&s->mutex);
+    t->next = s->idle;
+    s->idle = t;
+    pthread_cond_signal(&s->reader_free);
+    pthread_mutex_unlock(&s->mutex);
+}
+
+bool store_read(store *s, store_job run, void *context, err *e) {
+    store_tx *t = take_reader(s, e);
+    if (!t) return false;
+    err end = {0};
+    bool ok = db_run_values(t, "BEGIN", NULL, 0, e) && run(t, context, e);
+    db_run_values(t, "COMMIT", NULL, 0, &end);
+    give_reader(s, t);
+    return ok;
+}
+
+/* ---- the writer ------------------------------------------------------------------------------------------------------------------- */
+
+static bool run_job(store_tx *t, job *j) {
+    err undo = {0};
+    if (!db_run_values(t, "SAVEPOINT job", NULL, 0, j->e)) return false;
+    if (j->run(t, j->context, j->e)) return db_run_values(t, "RELEASE job", NULL, 0, j->e);
+    db_run_values(t, "ROLLBACK TO job", NULL, 0, &undo);
+    db_run_values(t, "RELEASE job", NULL, 0, &undo);
+    return false;
+}
+
+static void fail_all(job *batch, const err *why) {
+    for (job *j = batch; j; j = j->next)
+        if (j->ok) {
+            j->ok = false;
+            err_set(j->e, why->code, "%s", why->text);
+        }
+}
+
+static void run_batch(store *s, job *batch) {
+    err e = {0};
+    store_tx *t = s->writer;
+    bool ok =
+        !s->broken || err_set(&e, ERR_IO, "the store stopped: an earlier write did not reach the disk. Start the program again");
+    ok = ok && db_run_values(t, "BEGIN IMMEDIATE", NULL, 0, &e);
+    for (job *j = batch; j; j = j->next) {
+        j->ok = ok && run_job(t, j);
+        if (!ok) err_set(j->e, e.code, "%s", e.text);
+    }
+    if (!ok) return;
+    if (db_run_values(t, "COMMIT", NULL, 0, &e)) {
+        s->counters.commits++;
+        return;
+    }
+    err undo = {0};
+    db_run_values(t, "ROLLBACK", NULL, 0, &undo);
+    s->broken = e.code != ERR_CONFLICT;
+    log_error("%s", e.text);
+    fail_all(batch, &e);
+}
+
+static job *take_batch(store *s) {
+    job *batch = s->first, *j = batch;
+    for (int n = 1; j && j->next && n < JOBS_MOST; n++) j = j->next;
+    s->first = j ? j->next : NULL;
+    if (!s->first) s->last = NULL;
+    if (j) j->next = NULL;
+    return batch;
+}
+
+static void *writer_main(void *context) {
+    store *s = context;
+    pthread_mutex_lock(&s->mutex);
+    while (true) {
+        while (!s->first && !s->ending) pthread_cond_wait(&s->work, &s->mutex);
+        if (!s->first) break;
+        job *batch = take_batch(s);
+        pthread_mutex_unlock(&s->mutex);
+        run_batch(s, batch);
+        pthread_mutex_lock(&s->mutex);
+        for (job *j = batch, *next; j; j = next) {
+            next = j->next;
+            s->counters.writes += j->ok;
+            j->done = true; /* from here on j may be gone */
+        }
+        pthread_cond_broadcast(&s->finished);
+        pthread_mutex_unlock(&s->mutex);
+        s->driver->idle(s->writer->conn);
+        pthread_mutex_lock(&s->mutex);
+    }
+    pthread_mutex_unlock(&s->mutex);
+    return NULL;
+}
+
+bool store_write(store *s, store_job run, void *context, err *e) {
+    job j = {.run = run, .context = context, .e = e};
+    pthread_mutex_lock(&s->mutex);
+    if (s->last) s->last->next = &j;
+    else s->first = &j;
+    s->last = &j;
+    pthread_cond_signal(&s->work);
+    while (!j.done) pthread_cond_wait(&s->finished, &s->mutex);
+    pthread_mutex_unlock(&s->mutex);
+    return j.ok;
+}
+
+bool store_healthy(const store *s) { return !s->broken; }
+store_counters store_count(const store *s) { return s->counters; }
+const char *store_folder(const store *s) { return s->folder; }
+
+/* ---- opening ---------------------------------------------------------------------------------------------------------------------- */
+
+static bool lock_folder(store *s, arena *a, err *e) {
+    const char *path = path_join(a, s->folder, "fettle.lock");
+    char text[32] = "";
+    s->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (s->lock < 0) return err_errno(e, ERR_IO, "cannot open %s", path);
+    if (flock(s->lock, LOCK_EX | LOCK_NB) != 0) {
+        if (read(s->lock, text, sizeof text - 1) < 0) text[0] = '\0';
+        return err_set(e, ERR_CONFLICT, "%s belongs to another fettle (process %s)", s->folder, text[0] ? text : "?");
+    }
+    const int n = snprintf(text, sizeof text, "%ld", (long)getpid());
+    if (ftruncate(s->lock, 0) != 0 || pwrite(s->lock, text, (size_t)n, 0) != n)
+        return err_errno(e, ERR_IO, "cannot write %s", path);
+    return true;
+}
+
+static bool migrate(store_tx *t, void *context, err *e) {
+    (void)context;
+    int version;
+    return schema_version(t, &version, e) && schema_migrate(t, version, e);
+}
+
+static bool read_version(store_tx *t, void *context, err *e) { return schema_version(t, context, e); }
+
+/* An older store is copied before it is changed. */
+static bool prepare_schema(store *s, arena *a, err *e) {
+    int version = 0;
+    if (!store_write(s, read_version, &version, e)) return false;
+    if (version > schema_newest())
+        return err_set(e, ERR_UNSUPPORTED, "%s was written by a newer fettle (schema %d, this one knows %d): use that one",
+                       s->path, version, schema_newest());
+    if (version == schema_newest()) return true;
+    if (version > 0) {
+        char date[32];
+        sys_date(date);
+        const char *folder = path_join(a, s->folder, "backups");
+        if (!dir_make(folder, e) ||
+            !s->driver->backup(s->writer->conn, path_join(a, folder, arena_printf(a, "schema-%d-%s.db", version, date)), e))
+            return err_prefix(e, "the copy before the migration to schema %d", schema_newest());
+    }
+    return store_write(s, migrate, NULL, e);
+}
+
+static bool begin(store *s, arena *a, err *e) {
+    if (!dir_make(s->folder, e) || !lock_folder(s, a, e)) return false;
+    if (!(s->writer = open_connection(s, true, e))) return false;
+    if (pthread_create(&s->thread, NULL, writer_main, s) != 0) {
+        close_connection(s->writer);
+        s->writer = NULL;
+        return err_set(e, ERR_LIMIT, "no thread for the store");
+    }
+    return prepare_schema(s, a, e);
+}
+
+store *store_open(const char *folder, err *e) {
+    arena *a = arena_new();
+    store *s = memory_alloc(sizeof *s);
+    s->driver = &db_sqlite;
+    s->lock = -1;
+    const char *path = path_join(a, folder, "fettle.db");
+    s->folder = memory_alloc(strlen(folder) + 1);
+    s->path = memory_alloc(strlen(path) + 1);
+    strcpy(s->folder, folder);
+    strcpy(s->path, path);
+    pthread_mutex_init(&s->mutex, NULL);
+    pthread_cond_init(&s->work, NULL);
+    pthread_cond_init(&s->finished, NULL);
+    pthread_cond_init(&s->reader_free, NULL);
+    const bool ok = begin(s, a, e);
+    arena_free(a);
+    if (ok) return s;
+    store_close(s);
+    return NULL;
+}
+
+void store_close(store *s) {
+    if (!s) return;
+    if (s->writer) {
+        pthread_mutex_lock(&s->mutex);
+        s->ending = true;
+        pthread_cond_signal(&s->work);
+        pthread_mutex_unlock(&s->mutex);
+        pthread_join(s->thread, NULL);
+    }
+    for (store_tx *t; (t = s->idle) != NULL;) {
+        s->idle = t->next;
+        close_connection(t);
+    }
+    close_connection(s->writer);
+    if (s->lock >= 0) close(s->lock);
+    pthread_cond_destroy(&s->work);
+    pthread_cond_destroy(&s->finished);
+    pthread_cond_destroy(&s->reader_free);
+    pthread_mutex_destroy(&s->mutex);
+    memory_release(s->folder);
+    memory_release(s->path);
+    memory_release(s);
+}
+
+bool store_backup(store *s, const char *to, err *e) {
+    store_tx *t = take_reader(s, e);
+    if (!t) return false;
+    const bool ok = s->driver->backup(t->conn, to, e);
+    give_reader(s, t);
+    return ok;
+}
+
+bool store_check(store *s, err *e) {
+    store_tx *t = take_reader(s, e);
+    if (!t) return false;
+    const bool ok = s->driver->check(t->conn, e);
+    give_reader(s, t);
+    return ok;
+}

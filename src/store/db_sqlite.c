@@ -1,0 +1,174 @@
+/* db_sqlite.c - SQLite 3 behind db.h. The only file that includes sqlite3.h.
+ *
+ * WAL with synchronous=FULL: a commit that was acknowledged is on the disk. Checkpoints are made by the writing connection alone,
+ * between commits (SQLite before 3.51.3 can lose a commit when two connections write and checkpoint at once). */
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "store/db.h"
+
+struct db_conn {
+    sqlite3 *handle;
+    int wal_pages; /* of the last commit */
+};
+
+struct db_stmt {
+    sqlite3_stmt *handle;
+    int parameter[16]; /* SQLite's index of $1 ...; 0: not in the statement */
+};
+
+enum { CHECKPOINT_PAGES = 1000 };
+
+static bool failed(sqlite3 *handle, const char *doing, err *e) {
+    const int code = handle ? sqlite3_extended_errcode(handle) : SQLITE_NOMEM;
+    const err_code kind = (code & 0xff) == SQLITE_CONSTRAINT ? ERR_CONFLICT : (code & 0xff) == SQLITE_FULL ? ERR_LIMIT : ERR_IO;
+    return err_set(e, kind, "the database failed (%s): %.200s", handle ? sqlite3_errmsg(handle) : "no memory", doing);
+}
+
+static bool sqlite_exec(db_conn *c, const char *sql, err *e) {
+    return sqlite3_exec(c->handle, sql, NULL, NULL, NULL) == SQLITE_OK || failed(c->handle, sql, e);
+}
+
+static int count_pages(void *context, sqlite3 *handle, const char *name, int pages) {
+    (void)handle, (void)name;
+    ((db_conn *)context)->wal_pages = pages;
+    return SQLITE_OK;
+}
+
+static void sqlite_disconnect(db_conn *c) {
+    sqlite3_close(c->handle);
+    memory_release(c);
+}
+
+static db_conn *sqlite_connect(const char *where, bool writer, err *e) {
+    db_conn *c = memory_alloc(sizeof *c);
+    const int flags = SQLITE_OPEN_NOMUTEX | (writer ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
+    bool ok = sqlite3_open_v2(where, &c->handle, flags, NULL) == SQLITE_OK || failed(c->handle, where, e);
+    if (ok) {
+        sqlite3_db_config(c->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+        sqlite3_db_config(c->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 1, NULL); /* FTS5 tables are virtual */
+        sqlite3_busy_timeout(c->handle, 10000);
+        ok = sqlite_exec(
+            c, "PRAGMA cell_size_check=ON; PRAGMA foreign_keys=ON; PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY", e);
+    }
+    if (ok && writer) {
+        ok = sqlite_exec(c, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON", e);
+        sqlite3_wal_hook(c->handle, count_pages, c); /* replaces the automatic checkpoint */
+    }
+    if (ok) return c;
+    sqlite_disconnect(c);
+    return NULL;
+}
+
+static db_stmt *sqlite_prepare(db_conn *c, const char *sql, err *e) {
+    sqlite3_stmt *handle;
+    if (sqlite3_prepare_v3(c->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &handle, NULL) != SQLITE_OK) {
+        failed(c->handle, sql, e);
+        return NULL;
+    }
+    db_stmt *s = memory_alloc(sizeof *s);
+    s->handle = handle;
+    for (int i = 0; i < (int)(sizeof s->parameter / sizeof *s->parameter); i++) {
+        char name[16];
+        snprintf(name, sizeof name, "$%d", i + 1);
+        s->parameter[i] = sqlite3_bind_parameter_index(handle, name);
+    }
+    return s;
+}
+
+static void sqlite_finalize(db_stmt *s) {
+    sqlite3_finalize(s->handle);
+    memory_release(s);
+}
+
+static void sqlite_bind(db_stmt *s, int parameter, db_value v) {
+    if (parameter < 1 || parameter > (int)(sizeof s->parameter / sizeof *s->parameter)) bug("no parameter $%d", parameter);
+    const int at = s->parameter[parameter - 1];
+    if (!at) return;
+    const char *text = v.text.ptr ? v.text.ptr : "";
+    switch (v.kind) {
+    case DB_NULL: sqlite3_bind_null(s->handle, at); break;
+    case DB_INT: sqlite3_bind_int64(s->handle, at, v.integer); break;
+    case DB_REAL: sqlite3_bind_double(s->handle, at, v.real); break;
+    case DB_TEXT: sqlite3_bind_text64(s->handle, at, text, v.text.len, SQLITE_STATIC, SQLITE_UTF8); break;
+    case DB_BLOB: sqlite3_bind_blob64(s->handle, at, text, v.text.len, SQLITE_STATIC); break;
+    }
+}
+
+static int sqlite_step(db_stmt *s, err *e) {
+    const int code = sqlite3_step(s->handle);
+    if (code == SQLITE_ROW) return 1;
+    if (code == SQLITE_DONE) return 0;
+    failed(sqlite3_db_handle(s->handle), sqlite3_sql(s->handle), e);
+    return -1;
+}
+
+static void sqlite_reset(db_stmt *s) { sqlite3_reset(s->handle); }
+
+static db_kind sqlite_kind(db_stmt *s, int column) {
+    switch (sqlite3_column_type(s->handle, column)) {
+    case SQLITE_INTEGER: return DB_INT;
+    case SQLITE_FLOAT: return DB_REAL;
+    case SQLITE_TEXT: return DB_TEXT;
+    case SQLITE_BLOB: return DB_BLOB;
+    default: return DB_NULL;
+    }
+}
+
+static int64_t sqlite_integer(db_stmt *s, int column) { return sqlite3_column_int64(s->handle, column); }
+static double sqlite_real(db_stmt *s, int column) { return sqlite3_column_double(s->handle, column); }
+
+static str sqlite_text(db_stmt *s, int column) {
+    const bool blob = sqlite3_column_type(s->handle, column) == SQLITE_BLOB;
+    const void *data = blob ? sqlite3_column_blob(s->handle, column) : (const void *)sqlite3_column_text(s->handle, column);
+    const size_t size = (size_t)sqlite3_column_bytes(s->handle, column);
+    return data || size ? (str){data, size} : blob ? STR("") : (str){NULL, 0};
+}
+
+static int64_t sqlite_changes(db_conn *c) { return sqlite3_changes(c->handle); }
+static int64_t sqlite_last_seq(db_conn *c) { return sqlite3_last_insert_rowid(c->handle); }
+
+static void sqlite_idle(db_conn *c) {
+    if (c->wal_pages < CHECKPOINT_PAGES) return;
+    sqlite3_wal_checkpoint_v2(c->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    c->wal_pages = 0;
+}
+
+static bool sqlite_backup(db_conn *c, const char *to, err *e) {
+    db_stmt *s = sqlite_prepare(c, "VACUUM INTO $1", e);
+    if (!s) return false;
+    sqlite_bind(s, 1, db_c(to));
+    const bool ok = sqlite_step(s, e) == 0;
+    sqlite_finalize(s);
+    return ok;
+}
+
+static bool sqlite_check(db_conn *c, err *e) {
+    db_stmt *s = sqlite_prepare(c, "PRAGMA integrity_check(1)", e);
+    if (!s) return false;
+    bool ok = sqlite_step(s, e) == 1;
+    if (ok && !str_is(sqlite_text(s, 0), "ok"))
+        ok = err_set(e, ERR_INPUT, "the database is damaged: %.*s", STR_ARG(sqlite_text(s, 0)));
+    sqlite_finalize(s);
+    return ok;
+}
+
+const db_driver db_sqlite = {.name = "sqlite",
+                             .connect = sqlite_connect,
+                             .disconnect = sqlite_disconnect,
+                             .exec = sqlite_exec,
+                             .prepare = sqlite_prepare,
+                             .finalize = sqlite_finalize,
+                             .bind = sqlite_bind,
+                             .step = sqlite_step,
+                             .reset = sqlite_reset,
+                             .kind = sqlite_kind,
+                             .integer = sqlite_integer,
+                             .real = sqlite_real,
+                             .text = sqlite_text,
+                             .changes = sqlite_changes,
+                             .last_seq = sqlite_last_seq,
+                             .idle = sqlite_idle,
+                             .backup = sqlite_backup,
+                             .check = sqlite_check};

@@ -1,0 +1,116 @@
+/* schema.c - the tables, as numbered migrations. A migration that was released is never changed: a new one follows it. */
+#include "store/db.h"
+
+/* Each string is one migration, from the version of its index to the next. */
+static const char *const migrations[] = {
+    /* 1 */
+    "CREATE TABLE users(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, username TEXT NOT NULL UNIQUE,"
+    " first_name TEXT NOT NULL, last_name TEXT, password TEXT, role INTEGER NOT NULL, inserted_at INTEGER NOT NULL,"
+    " updated_at INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE passes(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, kind INTEGER NOT NULL,"
+    " user INTEGER NOT NULL REFERENCES users(seq) ON DELETE CASCADE, hash TEXT NOT NULL UNIQUE, name TEXT,"
+    " inserted_at INTEGER NOT NULL, used_at INTEGER NOT NULL DEFAULT 0, expires_at INTEGER NOT NULL DEFAULT 0) STRICT;"
+    "CREATE INDEX passes_of ON passes(user);"
+    "CREATE TABLE workspaces(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE,"
+    " inserted_at INTEGER NOT NULL, updated_at INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE members(workspace INTEGER NOT NULL REFERENCES workspaces(seq) ON DELETE CASCADE,"
+    " user INTEGER NOT NULL REFERENCES users(seq) ON DELETE CASCADE, inserted_at INTEGER NOT NULL,"
+    " PRIMARY KEY(workspace, user)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX members_of ON members(user);"
+    "CREATE TABLE datasets(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
+    " workspace INTEGER NOT NULL REFERENCES workspaces(seq), name TEXT NOT NULL, guidelines TEXT, metadata TEXT,"
+    " allow_extra_metadata INTEGER NOT NULL, ready INTEGER NOT NULL, min_submitted INTEGER NOT NULL,"
+    " records INTEGER NOT NULL DEFAULT 0, completed INTEGER NOT NULL DEFAULT 0, last_activity_at INTEGER NOT NULL,"
+    " inserted_at INTEGER NOT NULL, updated_at INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX datasets_of ON datasets(workspace, name);"
+    "CREATE TABLE parts(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
+    " dataset INTEGER NOT NULL REFERENCES datasets(seq) ON DELETE CASCADE, kind INTEGER NOT NULL, name TEXT NOT NULL,"
+    " title TEXT NOT NULL, description TEXT, required INTEGER NOT NULL, visible INTEGER NOT NULL, settings TEXT NOT NULL,"
+    " inserted_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, UNIQUE(dataset, kind, name)) STRICT;"
+    "CREATE TABLE records(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
+    " dataset INTEGER NOT NULL REFERENCES datasets(seq) ON DELETE CASCADE, external_id TEXT, completed INTEGER NOT NULL DEFAULT "
+    "0,"
+    " submitted INTEGER NOT NULL DEFAULT 0, import INTEGER NOT NULL DEFAULT 0, fields TEXT NOT NULL, metadata TEXT,"
+    " inserted_at INTEGER NOT NULL,"
+    " updated_at INTEGER NOT NULL, UNIQUE(dataset, external_id)) STRICT;"
+    "CREATE INDEX records_of ON records(dataset);"
+    "CREATE INDEX records_by_status ON records(dataset, completed);"
+    "CREATE INDEX records_by_import ON records(import) WHERE import > 0;"
+    "CREATE TABLE imports(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
+    " dataset INTEGER NOT NULL REFERENCES datasets(seq) ON DELETE CASCADE, source TEXT NOT NULL, actor INTEGER NOT NULL,"
+    " started_at INTEGER NOT NULL, finished_at INTEGER) STRICT;"
+    "CREATE TABLE responses(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
+    " record INTEGER NOT NULL REFERENCES records(seq) ON DELETE CASCADE,"
+    " user INTEGER NOT NULL REFERENCES users(seq) ON DELETE CASCADE, dataset INTEGER NOT NULL, status INTEGER NOT NULL, "
+    "\"values\" TEXT,"
+    " inserted_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, UNIQUE(record, user)) STRICT;"
+    "CREATE INDEX responses_of ON responses(dataset, user, status);"
+    "CREATE INDEX responses_by_user ON responses(user);"
+    "CREATE TABLE history(seq INTEGER PRIMARY KEY AUTOINCREMENT, record INTEGER NOT NULL REFERENCES records(seq) ON DELETE "
+    "CASCADE,"
+    " user INTEGER NOT NULL REFERENCES users(seq) ON DELETE CASCADE, actor INTEGER NOT NULL, status INTEGER NOT NULL, \"values\" "
+    "TEXT,"
+    " at INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX history_of ON history(record, user);"
+    "CREATE INDEX history_by_user ON history(user);"
+    "CREATE TABLE suggestions(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
+    " record INTEGER NOT NULL REFERENCES records(seq) ON DELETE CASCADE,"
+    " question INTEGER NOT NULL REFERENCES parts(seq) ON DELETE CASCADE, type TEXT, agent TEXT, value TEXT NOT NULL, score TEXT,"
+    " inserted_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, UNIQUE(record, question)) STRICT;"
+    "CREATE INDEX suggestions_of ON suggestions(question, agent);"
+    "CREATE TABLE vectors(setting INTEGER NOT NULL REFERENCES parts(seq) ON DELETE CASCADE,"
+    " record INTEGER NOT NULL REFERENCES records(seq) ON DELETE CASCADE, value BLOB NOT NULL, PRIMARY KEY(setting, record)) "
+    "STRICT,"
+    " WITHOUT ROWID;"
+    "CREATE INDEX vectors_of ON vectors(record);"
+    "CREATE TABLE facets(seq INTEGER PRIMARY KEY, kind INTEGER NOT NULL, part INTEGER NOT NULL,"
+    " record INTEGER NOT NULL REFERENCES records(seq) ON DELETE CASCADE, owner INTEGER NOT NULL, text TEXT, number REAL) STRICT;"
+    "CREATE INDEX facets_by_text ON facets(kind, part, text, record);"
+    "CREATE INDEX facets_by_number ON facets(kind, part, number, record);"
+    "CREATE INDEX facets_of ON facets(record, kind, part);"
+    "CREATE TABLE webhooks(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, url TEXT NOT NULL, secret TEXT NOT "
+    "NULL,"
+    " description TEXT, events TEXT NOT NULL, enabled INTEGER NOT NULL, inserted_at INTEGER NOT NULL, updated_at INTEGER NOT "
+    "NULL) STRICT;"
+    "CREATE TABLE events(seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, kind TEXT NOT NULL, workspace INTEGER NOT "
+    "NULL,"
+    " dataset INTEGER NOT NULL, data TEXT, payload TEXT) STRICT;"
+    "CREATE TABLE audit(seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, actor INTEGER NOT NULL, action TEXT NOT NULL,"
+    " target TEXT, detail TEXT) STRICT;"
+    "CREATE TABLE idempotency(user INTEGER NOT NULL REFERENCES users(seq) ON DELETE CASCADE, key TEXT NOT NULL, request TEXT NOT "
+    "NULL,"
+    " status INTEGER NOT NULL, body TEXT, at INTEGER NOT NULL, PRIMARY KEY(user, key)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE leases(record INTEGER PRIMARY KEY REFERENCES records(seq) ON DELETE CASCADE,"
+    " user INTEGER NOT NULL REFERENCES users(seq) ON DELETE CASCADE, until INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX leases_by_user ON leases(user);"
+    "CREATE TABLE notes(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
+    " record INTEGER NOT NULL REFERENCES records(seq) ON DELETE CASCADE,"
+    " user INTEGER NOT NULL REFERENCES users(seq) ON DELETE CASCADE, text TEXT NOT NULL, flag INTEGER NOT NULL,"
+    " resolved INTEGER NOT NULL DEFAULT 0, inserted_at INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX notes_of ON notes(record);"
+    "CREATE INDEX notes_by_user ON notes(user);"
+    "CREATE TABLE facts(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE recipes(dataset INTEGER PRIMARY KEY REFERENCES datasets(seq) ON DELETE CASCADE, mapping TEXT NOT NULL,"
+    " options TEXT, at INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE gold(record INTEGER PRIMARY KEY REFERENCES records(seq) ON DELETE CASCADE, \"values\" TEXT NOT NULL,"
+    " actor INTEGER NOT NULL, hidden INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;",
+};
+
+int schema_newest(void) { return (int)(sizeof migrations / sizeof *migrations); }
+
+bool schema_version(store_tx *t, int *version, err *e) {
+    if (!db_exec(t, "CREATE TABLE IF NOT EXISTS schema(version INTEGER NOT NULL) STRICT", e)) return false;
+    *version = (int)db_int_of_values(t, 0, "SELECT version FROM schema", NULL, 0, e);
+    return e->code == ERR_NONE;
+}
+
+bool schema_migrate(store_tx *t, int from, err *e) {
+    for (int v = from; v < schema_newest(); v++)
+        if (!db_exec(t, migrations[v], e)) return err_prefix(e, "the migration to schema %d", v + 1);
+    if (from == 0) { /* a secret of this store: pseudonyms of people are made with it */
+        key_text salt;
+        key_new(salt);
+        if (!db_run(t, e, "INSERT INTO facts VALUES('salt', $1)", db_c(salt))) return false;
+    }
+    return db_exec(t, "DELETE FROM schema", e) && db_run(t, e, "INSERT INTO schema VALUES($1)", db_i(schema_newest()));
+}

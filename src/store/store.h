@@ -1,0 +1,436 @@
+/* store.h - rows in, rows out: people, workspaces, datasets with their settings, records, answers, and what happened to them.
+ *
+ * Everything here happens inside a transaction (store_tx), which a job gets from store_read or store_write. A job that fails leaves
+ * nothing; one that succeeds in store_write is on the disk when store_write returns. A job may run on another thread than its
+ * caller (all writes run on one), while the caller waits.
+ *
+ * Rows have a `seq` (inside the store: an integer that grows) and an `id` (outside: a UUID). Moments are microseconds (base/clock.h).
+ * JSON columns are texts that are JSON already. Functions that find one row answer ERR_NOT_FOUND when there is none. */
+#ifndef FETTLE_STORE_STORE_H
+#define FETTLE_STORE_STORE_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/secret.h"
+#include "base/str.h"
+
+typedef struct store store;
+typedef struct store_tx store_tx;
+typedef bool (*store_job)(store_tx *t, void *context, err *e);
+
+store *store_open(const char *folder, err *e); /* makes it; one process at a time (ERR_CONFLICT names the other) */
+void store_close(store *s);                    /* waits for what is queued; NULL is fine */
+bool store_read(store *s, store_job run, void *context, err *e);
+bool store_write(store *s, store_job run, void *context, err *e);
+bool store_backup(store *s, const char *to, err *e); /* a whole copy, taken while others read and write */
+bool store_check(store *s, err *e);                  /* integrity of the file */
+bool store_healthy(const store *s);                  /* false after a commit failed */
+const char *store_folder(const store *s);
+typedef struct {
+    int64_t commits, writes;
+} store_counters;
+store_counters store_count(const store *s);
+
+/* ---- people ----------------------------------------------------------------------------------------------------------------------- */
+
+typedef enum { ROLE_ANNOTATOR, ROLE_ADMIN, ROLE_OWNER } role;
+const char *role_name(role r);
+bool role_of(str name, role *out);
+
+typedef struct {
+    int64_t seq;
+    uuid_text id;
+    const char *username, *first_name, *last_name, *password; /* last_name and password (a hash) may be NULL */
+    role role;
+    int64_t inserted_at, updated_at;
+} user;
+
+typedef struct {
+    user *item;
+    int count;
+} users;
+
+bool user_add(store_tx *t, user *u, err *e);  /* id may be ""; fills seq, id, times. ERR_CONFLICT: the name is taken */
+bool user_save(store_tx *t, user *u, err *e); /* all members; ERR_CONFLICT likewise */
+bool user_delete(store_tx *t, const user *u, err *e);
+bool user_get(store_tx *t, arena *a, const char *id, user *out, err *e);
+bool user_get_seq(store_tx *t, arena *a, int64_t seq, user *out, err *e);
+bool user_named(store_tx *t, arena *a, str username, user *out, err *e);
+bool user_list(store_tx *t, arena *a, users *out, err *e);
+int64_t user_count(store_tx *t, err *e);
+
+/* What lets somebody in: an API key, a session of a browser, a link that works once. Only a SHA-256 of it is kept. */
+typedef enum { PASS_KEY, PASS_SESSION, PASS_LINK } pass_kind;
+typedef struct {
+    int64_t seq;
+    uuid_text id;
+    pass_kind kind;
+    int64_t user;
+    const char *name;                         /* of a key, or the browser of a session */
+    int64_t inserted_at, used_at, expires_at; /* expires_at 0: never */
+} pass;
+typedef struct {
+    pass *item;
+    int count;
+} passes;
+bool pass_add(store_tx *t, pass *p, str secret, err *e);
+bool pass_find(store_tx *t, arena *a, pass_kind kind, str secret, pass *out, err *e); /* expired ones are not found */
+bool pass_list(store_tx *t, arena *a, int64_t user, passes *out, err *e);
+bool pass_delete(store_tx *t, int64_t user, const char *id, err *e);
+bool pass_delete_kind(store_tx *t, int64_t user, pass_kind kind, err *e); /* all of a person */
+bool pass_touch(store_tx *t, int64_t seq, int64_t now, err *e);
+
+/* ---- workspaces ---------------------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    int64_t seq;
+    uuid_text id;
+    const char *name;
+    int64_t inserted_at, updated_at;
+} workspace;
+typedef struct {
+    workspace *item;
+    int count;
+} workspaces;
+bool workspace_add(store_tx *t, workspace *w, err *e);
+bool workspace_delete(store_tx *t, const workspace *w, err *e); /* ERR_CONFLICT while it has datasets */
+bool workspace_get(store_tx *t, arena *a, const char *id, workspace *out, err *e);
+bool workspace_get_seq(store_tx *t, arena *a, int64_t seq, workspace *out, err *e);
+bool workspace_named(store_tx *t, arena *a, str name, workspace *out, err *e);
+bool workspace_list(store_tx *t, arena *a, int64_t member, workspaces *out, err *e); /* member 0: all */
+bool member_add(store_tx *t, int64_t workspace, int64_t user, err *e);               /* ERR_CONFLICT: is one already */
+bool member_remove(store_tx *t, int64_t workspace, int64_t user, err *e);
+bool member_is(store_tx *t, int64_t workspace, int64_t user);
+bool member_list(store_tx *t, arena *a, int64_t workspace, users *out, err *e);
+
+/* ---- datasets and their settings ---------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    int64_t seq;
+    uuid_text id, workspace_id;
+    int64_t workspace;
+    const char *name;
+    str guidelines, metadata; /* NULL view: null */
+    bool allow_extra_metadata, ready;
+    int64_t min_submitted;
+    int64_t records, completed; /* counted as records come, change and go */
+    int64_t last_activity_at, inserted_at, updated_at;
+} dataset;
+typedef struct {
+    dataset *item;
+    int count;
+} datasets;
+bool dataset_add(store_tx *t, dataset *d, err *e);
+bool dataset_save(store_tx *t, dataset *d, err *e);         /* its own members, not the counts; sets updated_at */
+bool dataset_touch(store_tx *t, int64_t seq, err *e);       /* last_activity_at = now */
+bool dataset_delete(store_tx *t, const dataset *d, err *e); /* with all that is in it */
+bool dataset_get(store_tx *t, arena *a, const char *id, dataset *out, err *e);
+bool dataset_get_seq(store_tx *t, arena *a, int64_t seq, dataset *out, err *e);
+bool dataset_named(store_tx *t, arena *a, int64_t workspace, str name, dataset *out,
+                   err *e);                                                      /* workspace 0: the only one of that name */
+bool dataset_list(store_tx *t, arena *a, int64_t member, datasets *out, err *e); /* member 0: all */
+
+/* Fields, questions, metadata properties and vector settings have one shape. */
+typedef enum { PART_FIELD, PART_QUESTION, PART_METADATA, PART_VECTOR } part_kind;
+typedef struct {
+    int64_t seq, dataset;
+    uuid_text id, dataset_id;
+    part_kind kind;
+    const char *name, *title, *description; /* description may be NULL */
+    bool required, visible;                 /* visible: a metadata property, for annotators */
+    str settings;                           /* JSON object; of a vector: {"dimensions": n} */
+    int64_t inserted_at, updated_at;
+} part;
+typedef struct {
+    part *item;
+    int count;
+} parts;
+bool part_add(store_tx *t, part *p, err *e); /* ERR_CONFLICT: the dataset has one of that name */
+bool part_save(store_tx *t, part *p, err *e);
+bool part_delete(store_tx *t, const part *p, err *e); /* a vector setting takes its vectors along */
+bool part_get(store_tx *t, arena *a, part_kind kind, const char *id, part *out, err *e);
+bool part_list(store_tx *t, arena *a, int64_t dataset, part_kind kind, parts *out, err *e); /* in order of making */
+const part *part_named(const parts *list, str name);
+const part *part_of_id(const parts *list, const char *id);
+
+/* ---- records ----------------------------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    int64_t seq, dataset;
+    uuid_text id, dataset_id;
+    bool completed;
+    str fields, metadata, external_id; /* JSON object; JSON object or NULL view; text or NULL view */
+    int64_t submitted;                 /* answers that count */
+    int64_t import;                    /* with which import it came; 0: with none */
+    int64_t inserted_at, updated_at;
+} record;
+typedef struct {
+    record *item;
+    int count;
+} records;
+bool record_add(store_tx *t, record *r, err *e); /* ERR_CONFLICT: the external id is taken */
+bool record_save(store_tx *t, record *r, err *e);
+bool record_delete(store_tx *t, const record *r, err *e);
+bool record_get(store_tx *t, arena *a, const char *id, record *out, err *e);
+bool record_external(store_tx *t, arena *a, int64_t dataset, str external_id, record *out, err *e);
+bool record_page(store_tx *t, arena *a, int64_t dataset, int64_t offset, int64_t limit, records *out, err *e);
+/* The next records behind a seq: for walks over all of them. */
+bool record_after(store_tx *t, arena *a, int64_t dataset, int64_t seq, int64_t limit, records *out, err *e);
+/* Counts submitted answers anew; *changed: whether the status did. */
+bool record_recount(store_tx *t, record *r, int64_t min_submitted, bool *changed, err *e);
+bool record_recount_all(store_tx *t, int64_t dataset, int64_t min_submitted, err *e);
+
+/* Imports: records that came together go together. One that was not finished is undone when the store is opened again. */
+typedef struct {
+    int64_t seq, dataset;
+    uuid_text id;
+    const char *source;
+    int64_t records, started_at, finished_at; /* finished_at 0: not yet */
+} import_row;
+typedef struct {
+    import_row *item;
+    int count;
+} imports;
+bool import_begin(store_tx *t, import_row *i, int64_t actor, err *e);
+bool import_end(store_tx *t, const import_row *i, err *e);
+bool import_get(store_tx *t, arena *a, int64_t dataset, const char *id, import_row *out, err *e);
+bool import_list(store_tx *t, arena *a, int64_t dataset, imports *out, err *e); /* newest first */
+bool import_undo(store_tx *t, const import_row *i, err *e);                     /* the index must have forgotten its records */
+bool import_records(store_tx *t, arena *a, int64_t import, int64_t seq, int64_t limit, records *out, err *e);
+bool import_unfinished(store_tx *t, arena *a, imports *out, err *e);
+
+/* Answers. */
+typedef enum { RESPONSE_DRAFT, RESPONSE_SUBMITTED, RESPONSE_DISCARDED } response_status;
+const char *response_status_name(response_status s);
+bool response_status_of(str name, response_status *out);
+typedef struct {
+    int64_t seq, record, user;
+    uuid_text id, record_id, user_id;
+    response_status status;
+    str values; /* JSON object or NULL view */
+    int64_t inserted_at, updated_at;
+} response;
+typedef struct {
+    response *item;
+    int count;
+} responses;
+/* Inserts or replaces (record, user); what was there goes to the history with who changed it. */
+bool response_put(store_tx *t, response *r, int64_t actor, err *e);
+bool response_delete(store_tx *t, const response *r, int64_t actor, err *e);
+bool response_get(store_tx *t, arena *a, const char *id, response *out, err *e);
+bool response_of(store_tx *t, arena *a, int64_t record, int64_t user, response *out, err *e);
+bool response_list(store_tx *t, arena *a, int64_t record, responses *out, err *e);
+
+typedef struct {
+    int64_t seq, at;
+    uuid_text user_id, actor_id; /* whose answer; who changed it */
+    const char *status;          /* a status, or "none": there was no answer before */
+    str values;
+} response_version;
+typedef struct {
+    response_version *item;
+    int count;
+} response_versions;
+bool response_history(store_tx *t, arena *a, int64_t record, int64_t user, response_versions *out, err *e); /* newest first */
+bool response_undo(store_tx *t, arena *a, int64_t record, int64_t user, int64_t actor, response *now, bool *exists, err *e);
+
+/* Suggestions. */
+typedef struct {
+    int64_t seq, record, question;
+    uuid_text id, question_id;
+    const char *type, *agent; /* NULL: null */
+    str value, score;         /* JSON; score NULL view: null */
+    int64_t inserted_at, updated_at;
+} suggestion;
+typedef struct {
+    suggestion *item;
+    int count;
+} suggestions;
+bool suggestion_put(store_tx *t, suggestion *s, bool *created, err *e); /* one per record and question */
+bool suggestion_delete(store_tx *t, const suggestion *s, err *e);
+bool suggestion_get(store_tx *t, arena *a, const char *id, suggestion *out, int64_t *record, err *e);
+bool suggestion_list(store_tx *t, arena *a, int64_t record, suggestions *out, err *e);
+bool suggestion_clear(store_tx *t, int64_t record, err *e);
+bool suggestion_agents(store_tx *t, arena *a, int64_t question, const char ***out, int *count, err *e); /* distinct */
+
+/* Vectors: IEEE doubles, as they came. */
+bool vector_put(store_tx *t, int64_t setting, int64_t record, const double *v, int n, err *e);
+bool vector_delete(store_tx *t, int64_t setting, int64_t record, err *e);
+bool vector_get(store_tx *t, arena *a, int64_t setting, int64_t record, double **v, int *n, err *e); /* n 0: none */
+
+/* Facets: the values by which records are found and sorted. A text (a label, a term, a rating as text) and, of numbers, the number.
+ * owner: the user of a response, else 0. */
+typedef enum { FACET_METADATA, FACET_SUGGESTION, FACET_RESPONSE } facet_kind;
+bool facet_clear(store_tx *t, facet_kind kind, int64_t part, int64_t record, int64_t owner,
+                 err *e); /* part 0: all of the record */
+bool facet_add(store_tx *t, facet_kind kind, int64_t part, int64_t record, int64_t owner, str text, double number,
+               err *e); /* NAN: none */
+typedef struct {
+    str text;
+    double number;
+    int64_t count;
+} facet_count;
+bool facet_terms(store_tx *t, arena *a, facet_kind kind, int64_t part, facet_count **out, int *count, err *e);
+bool facet_range(store_tx *t, facet_kind kind, int64_t part, double *min, double *max, bool *any, err *e);
+
+/* ---- text search ------------------------------------------------------------------------------------------------------------------------- */
+
+bool search_create(store_tx *t, int64_t dataset, const parts *fields,
+                   err *e); /* an index over these fields; drops an older one */
+/* The texts of a record's fields, in the order of `fields`, into the index; `before` (same shape) or NULL: what it held. */
+bool search_put(store_tx *t, int64_t dataset, int64_t record, const parts *fields, const str *before, const str *texts, err *e);
+
+/* A filter is a tree of AND, OR, NOT over conditions. */
+typedef enum { FILTER_AND, FILTER_OR, FILTER_NOT, FILTER_TERMS, FILTER_RANGE } filter_kind;
+typedef enum {
+    SCOPE_ID,
+    SCOPE_EXTERNAL_ID,
+    SCOPE_INSERTED_AT,
+    SCOPE_UPDATED_AT,
+    SCOPE_STATUS,          /* of the record */
+    SCOPE_RESPONSE_STATUS, /* draft, submitted, discarded, pending */
+    SCOPE_RESPONSE,
+    SCOPE_SUGGESTION,
+    SCOPE_METADATA, /* facets of `part` */
+    SCOPE_SUGGESTION_SCORE,
+    SCOPE_SUGGESTION_AGENT,
+    SCOPE_SUGGESTION_TYPE
+} filter_scope;
+typedef struct filter filter;
+struct filter {
+    filter_kind kind;
+    const filter **child; /* AND, OR: `children` of them; NOT: one */
+    int children;
+    filter_scope scope;
+    int64_t part;
+    str *terms;
+    int count;
+    double ge, le; /* NAN: open. Moments as microseconds */
+};
+typedef struct {
+    filter_scope scope;
+    int64_t part;
+    bool descending;
+} sort_key;
+
+typedef struct {
+    int64_t dataset;
+    str text;            /* in Elasticsearch's simple query syntax; NULL view: none */
+    int64_t text_field;  /* 0: all */
+    const filter *where; /* NULL: all */
+    int64_t user;        /* scopes of responses mean this person's; 0: anybody's */
+    const sort_key *sort;
+    int sorts;
+    bool shuffled; /* no sort and no text: an order of its own for each user */
+    int64_t offset, limit;
+} record_query;
+typedef struct {
+    record record;
+    double score;
+} record_hit;
+typedef struct {
+    record_hit *item;
+    int count;
+    int64_t total;
+} record_hits;
+bool record_search(store_tx *t, arena *a, const record_query *q, record_hits *out, err *e);
+
+/* Cosine similarity to v among the records of q (its text and filter), nearest first (or farthest); score (1 + cos) / 2. */
+bool record_similar(store_tx *t, arena *a, const record_query *q, int64_t setting, const double *v, int n, bool least,
+                    int64_t without, record_hits *out, err *e);
+
+/* ---- progress ------------------------------------------------------------------------------------------------------------------------------ */
+
+typedef struct {
+    const char *username;
+    int64_t count[2][3]; /* [record completed][status] */
+} user_progress;
+bool progress_users(store_tx *t, arena *a, int64_t dataset, user_progress **out, int *count, err *e);
+bool progress_of(store_tx *t, int64_t dataset, int64_t user, int64_t count[3], err *e); /* by status */
+
+/* ---- webhooks, events, audit, idempotency ---------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    int64_t seq;
+    uuid_text id;
+    const char *url, *secret, *description;
+    str events; /* JSON array */
+    bool enabled;
+    int64_t inserted_at, updated_at;
+} webhook;
+typedef struct {
+    webhook *item;
+    int count;
+} webhooks;
+bool webhook_add(store_tx *t, webhook *w, err *e);
+bool webhook_save(store_tx *t, webhook *w, err *e);
+bool webhook_delete(store_tx *t, const webhook *w, err *e);
+bool webhook_get(store_tx *t, arena *a, const char *id, webhook *out, err *e);
+bool webhook_list(store_tx *t, arena *a, webhooks *out, err *e);
+
+/* What happened, in order; /api/v1/events and webhooks read on from a seq. */
+typedef struct {
+    int64_t seq, at, dataset, workspace;
+    const char *kind;  /* record.created ... */
+    str data, payload; /* JSON: ids for anybody who may see the dataset; the whole for webhooks (NULL view: none wanted) */
+} event;
+typedef struct {
+    event *item;
+    int count;
+} events;
+bool event_add(store_tx *t, const char *kind, int64_t workspace, int64_t dataset, str data, str payload, err *e);
+bool event_after(store_tx *t, arena *a, int64_t seq, int64_t limit, events *out, err *e);
+int64_t event_last(store_tx *t, err *e);
+
+bool audit_add(store_tx *t, int64_t actor, const char *action, const char *target, str detail, err *e);
+typedef struct {
+    int64_t at;
+    const char *actor, *action, *target;
+    str detail;
+} audit_entry;
+typedef struct {
+    audit_entry *item;
+    int count;
+} audit_entries;
+bool audit_list(store_tx *t, arena *a, int64_t limit, audit_entries *out, err *e); /* newest first */
+
+/* The answer that a request with this key got: status and body. ERR_NOT_FOUND: none yet. */
+bool idempotency_find(store_tx *t, arena *a, int64_t user, str key, str request, int *status, str *body, err *e);
+bool idempotency_keep(store_tx *t, int64_t user, str key, str request, int status, str body, err *e);
+
+/* ---- beyond the answer: leases, comments, flags, gold ------------------------------------------------------------------------------------- */
+
+/* The record belongs to the person until then; false with ERR_CONFLICT when somebody else holds it. */
+bool lease_take(store_tx *t, int64_t record, int64_t user, int64_t until, err *e);
+bool lease_drop(store_tx *t, int64_t record, int64_t user, err *e);
+
+typedef struct {
+    int64_t seq, record, user;
+    uuid_text id, user_id;
+    const char *text;
+    bool flag; /* a flag with words: "look at this"; else a comment */
+    bool resolved;
+    int64_t inserted_at;
+} note;
+typedef struct {
+    note *item;
+    int count;
+} notes;
+bool note_add(store_tx *t, note *n, err *e);
+bool note_resolve(store_tx *t, int64_t record, const char *id, bool resolved, err *e);
+bool note_list(store_tx *t, arena *a, int64_t record, notes *out, err *e);
+
+/* The settled answer of a record: {"question": {"value": ...}}. hidden: a check that annotators do not see. */
+bool gold_put(store_tx *t, int64_t record, str values, int64_t by, bool hidden, err *e);
+bool gold_get(store_tx *t, arena *a, int64_t record, str *values, bool *hidden, err *e); /* NULL view: none */
+bool gold_delete(store_tx *t, int64_t record, err *e);
+
+/* What the store knows of itself; "salt" is a secret that pseudonyms are made with. NULL: not there. */
+const char *store_fact(store_tx *t, arena *a, const char *key, err *e);
+
+/* The mapping a dataset's answers become examples by, and its options: JSON objects; mapping NULL view: none kept. */
+bool recipe_keep(store_tx *t, int64_t dataset, str mapping, str options, err *e);
+bool recipe_kept(store_tx *t, arena *a, int64_t dataset, str *mapping, str *options, err *e);
+
+#endif

@@ -1,0 +1,25 @@
+#!/bin/sh
+# The feedback server, asked by those who will ask it: Argilla's SDK 2.8 and its 1.29, each unmodified and in a venv of its own; and
+# by Python's standard library, where a client hides what is on the wire (tests/clients). One line per script; skipped, loudly,
+# where a venv cannot be made (no network).
+cd "$(dirname "$0")/../.." || exit 2
+tools/deps build || { echo "SKIPPED: the program cannot be built"; exit 77; }
+make -s program || exit 1
+clients=
+for n in 2 1; do
+  if tools/deps "argilla$n"; then
+    clients="$clients
+HF_HUB_OFFLINE=1 TQDM_DISABLE=1 build/venv-argilla$n/bin/python -W ignore tests/clients/argilla$n.py build/fettle 2>/dev/null"
+  else
+    clients="$clients
+echo 'SKIPPED: the SDK could not be installed into build/venv-argilla$n'; exit 77"
+  fi
+done
+set --
+while IFS= read -r line; do [ -z "$line" ] || set -- "$@" "$line"; done <<END
+$clients
+python3 tests/clients/wire.py build/fettle
+python3 tests/clients/roles.py build/fettle
+python3 tests/clients/framing.py build/fettle
+END
+exec tools/run-tests "$@"
