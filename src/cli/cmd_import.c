@@ -14,7 +14,7 @@
 #include "cli/shelf.h"
 #include "data/data.h"
 
-enum { BATCH = 500, FACTS = 1000, PREVIEW = 3 };
+enum { BATCH = 1000, FACTS = 1000, PREVIEW = 3 };
 
 typedef struct {
     const char *home, *dataset, *workspace;

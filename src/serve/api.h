@@ -153,6 +153,9 @@ bool schema_of(call *c, int64_t dataset, schema *out, err *e);
 bool schema_rules(call *c, int64_t dataset, schema *out, err *e); /* for writing */
 json *parts_json(arena *a, const parts *list); /* as the kinds of data want them: [{name, required, settings ...}] */
 bool put_record(call *c, const record *r, const schema *s, const include *i, err *e);
+/* A page of records found and ordered by what older clients put into the query: response_status=, metadata=, sort_by=. */
+bool old_query_given(const call *c);
+bool put_old_page(call *c, const schema *s, const include *i, int64_t offset, int64_t limit, err *e);
 
 /* ---- use cases that several routes share ---------------------------------------------------------------------------------------------- */
 

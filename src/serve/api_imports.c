@@ -46,7 +46,8 @@ static bool finish(call *c, err *e) {
     import_row i;
     if (!named(c, &i, e) || !import_end(c->tx, &i, e) || !named(c, &i, e)) return false;
     put_import(&c->w, &i);
-    return audit_add(c->tx, c->me.seq, "import", c->set.id, str_of(i.source), e);
+    return note_event(c, "dataset.imported", &c->set, NULL, NULL, e) &&
+           audit_add(c->tx, c->me.seq, "import", c->set.id, str_of(i.source), e);
 }
 
 static bool undo(call *c, const import_row *i, err *e) {

@@ -22,9 +22,10 @@ static bool get_records(call *c, err *e) {
     records page;
     int64_t offset, limit;
     if (!include_of(c, &i, e) || !query_int(c, "offset", 0, INT64_MAX, 0, &offset, e) ||
-        !query_int(c, "limit", 1, PAGE_MOST, PAGE, &limit, e) || !schema_of(c, c->set.seq, &s, e) ||
-        !record_page(c->tx, c->a, c->set.seq, offset, limit, &page, e))
+        !query_int(c, "limit", 1, PAGE_MOST, PAGE, &limit, e) || !schema_of(c, c->set.seq, &s, e))
         return false;
+    if (old_query_given(c)) return put_old_page(c, &s, &i, offset, limit, e);
+    if (!record_page(c->tx, c->a, c->set.seq, offset, limit, &page, e)) return false;
     items_begin(c);
     for (int k = 0; k < page.count; k++)
         if (!put_record(c, &page.item[k], &s, &i, e)) return false;
@@ -146,7 +147,8 @@ static bool create(const rules *x, const json *item, record *r, err *e) {
     if (!record_add(c->tx, r, &taken)) return err_set(e, taken.code == ERR_CONFLICT ? ERR_INPUT : taken.code, "%s", taken.text);
     return index_record(c, r, x->s, NULL, e) && index_metadata(c, r, x->s, e) &&
            write_vectors(x, r, json_get(item, "vectors"), e) && write_suggestions(x, r, json_get(item, "suggestions"), e) &&
-           write_responses(x, r, json_get(item, "responses"), e) && note_event(c, "record.created", &c->set, r, NULL, e);
+           write_responses(x, r, json_get(item, "responses"), e) &&
+           (x->import || note_event(c, "record.created", &c->set, r, NULL, e));
 }
 
 /* What is mentioned changes; what is not stays. */
@@ -210,6 +212,7 @@ static bool write_bulk(call *c, bool upsert, size_t most, record **out, bool **u
     rules x = {.c = c, .s = s};
     if (!import_of(c, &x.import, e)) return false;
     const size_t n = json_count(items);
+    int64_t added = 0;
     *out = arena_array(c->a, record, n + 1);
     *updated = arena_array(c->a, bool, n + 1);
     for (size_t i = 0; i < n; i++) {
@@ -219,7 +222,8 @@ static bool write_bulk(call *c, bool upsert, size_t most, record **out, bool **u
         if (!((*updated)[i] ? update(&x, item, &(*out)[i], e) : create(&x, item, &(*out)[i], e)))
             return err_prefix(e, "record at position %zu is not valid", i);
     }
-    return true;
+    for (size_t i = 0; i < n; i++) added += !(*updated)[i];
+    return !added || record_count(c->tx, c->set.seq, added, e);
 }
 
 static bool post_bulk(call *c, err *e) {

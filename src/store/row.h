@@ -14,7 +14,7 @@ record record_read(db_rows *r, arena *a);
 /* The records of a query, by seq alone. */
 bool search_seqs(store_tx *t, arena *a, const record_query *q, int64_t **out, int64_t *count, err *e);
 
-/* The vectors of a setting that are held in memory are old. */
-void similar_forget(int64_t setting);
+/* Before a record goes: the settings whose vectors it takes along have another state (store_similar.c). */
+bool vector_states_change(store_tx *t, int64_t record, err *e);
 
 #endif

@@ -94,6 +94,10 @@ static const char *const migrations[] = {
     " options TEXT, at INTEGER NOT NULL) STRICT;"
     "CREATE TABLE gold(record INTEGER PRIMARY KEY REFERENCES records(seq) ON DELETE CASCADE, \"values\" TEXT NOT NULL,"
     " actor INTEGER NOT NULL, hidden INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;",
+    /* 2: which state of a setting's vectors this is, so that a copy in memory can be known to be old (store_similar.c) */
+    "CREATE TABLE vector_states(setting INTEGER PRIMARY KEY REFERENCES parts(seq) ON DELETE CASCADE, state INTEGER NOT NULL) "
+    "STRICT;"
+    "INSERT INTO vector_states SELECT DISTINCT setting, -setting FROM vectors;",
 };
 
 int schema_newest(void) { return (int)(sizeof migrations / sizeof *migrations); }

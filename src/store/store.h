@@ -169,7 +169,9 @@ typedef struct {
     record *item;
     int count;
 } records;
-bool record_add(store_tx *t, record *r, err *e); /* ERR_CONFLICT: the external id is taken */
+bool record_add(store_tx *t, record *r, err *e); /* record_count follows. ERR_CONFLICT: the external id is taken */
+/* The dataset has so many more records: told once for all that were added. */
+bool record_count(store_tx *t, int64_t dataset, int64_t more, err *e);
 bool record_save(store_tx *t, record *r, err *e);
 bool record_delete(store_tx *t, const record *r, err *e);
 bool record_get(store_tx *t, arena *a, const char *id, record *out, err *e);
