@@ -281,6 +281,6 @@ int server_routes(route_info *out, int room) {
     int n = 0;
     for (int t = 0; t < TABLES; t++)
         for (const route *r = tables[t]; r->method; r++, n++)
-            if (n < room) out[n] = (route_info){r->method, r->path, who_names[r->who], r->words};
+            if (n < room) out[n] = (route_info){r->method, r->path, who_names[r->who], r->words, class_of(r->of)};
     return n;
 }
