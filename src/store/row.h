@@ -7,14 +7,14 @@
 #define RECORD_COLUMNS                                                                                                           \
     "r.seq, r.id, r.dataset, (SELECT d.id FROM datasets d WHERE d.seq = r.dataset), r.completed, r.fields, r.metadata, "         \
     "r.external_id,"                                                                                                             \
-    " r.submitted, r.inserted_at, r.updated_at "
+    " r.submitted, r.inserted_at, r.updated_at, r.import "
 #define RECORD_FROM "FROM records r "
 record record_read(db_rows *r, arena *a);
 
 /* The records of a query, by seq alone. */
 bool search_seqs(store_tx *t, arena *a, const record_query *q, int64_t **out, int64_t *count, err *e);
 
-/* The vectors of a setting that are held in memory are old. */
-void similar_forget(int64_t setting);
+/* Before a record goes: the settings whose vectors it takes along have another state (store_similar.c). */
+bool vector_states_change(store_tx *t, int64_t record, err *e);
 
 #endif

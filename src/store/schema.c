@@ -30,10 +30,15 @@ static const char *const migrations[] = {
     "CREATE TABLE records(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
     " dataset INTEGER NOT NULL REFERENCES datasets(seq) ON DELETE CASCADE, external_id TEXT, completed INTEGER NOT NULL DEFAULT "
     "0,"
-    " submitted INTEGER NOT NULL DEFAULT 0, fields TEXT NOT NULL, metadata TEXT, inserted_at INTEGER NOT NULL,"
+    " submitted INTEGER NOT NULL DEFAULT 0, import INTEGER NOT NULL DEFAULT 0, fields TEXT NOT NULL, metadata TEXT,"
+    " inserted_at INTEGER NOT NULL,"
     " updated_at INTEGER NOT NULL, UNIQUE(dataset, external_id)) STRICT;"
     "CREATE INDEX records_of ON records(dataset);"
     "CREATE INDEX records_by_status ON records(dataset, completed);"
+    "CREATE INDEX records_by_import ON records(import) WHERE import > 0;"
+    "CREATE TABLE imports(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
+    " dataset INTEGER NOT NULL REFERENCES datasets(seq) ON DELETE CASCADE, source TEXT NOT NULL, actor INTEGER NOT NULL,"
+    " started_at INTEGER NOT NULL, finished_at INTEGER) STRICT;"
     "CREATE TABLE responses(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
     " record INTEGER NOT NULL REFERENCES records(seq) ON DELETE CASCADE,"
     " user INTEGER NOT NULL REFERENCES users(seq) ON DELETE CASCADE, dataset INTEGER NOT NULL, status INTEGER NOT NULL, "
@@ -89,6 +94,10 @@ static const char *const migrations[] = {
     " options TEXT, at INTEGER NOT NULL) STRICT;"
     "CREATE TABLE gold(record INTEGER PRIMARY KEY REFERENCES records(seq) ON DELETE CASCADE, \"values\" TEXT NOT NULL,"
     " actor INTEGER NOT NULL, hidden INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;",
+    /* 2: which state of a setting's vectors this is, so that a copy in memory can be known to be old (store_similar.c) */
+    "CREATE TABLE vector_states(setting INTEGER PRIMARY KEY REFERENCES parts(seq) ON DELETE CASCADE, state INTEGER NOT NULL) "
+    "STRICT;"
+    "INSERT INTO vector_states SELECT DISTINCT setting, -setting FROM vectors;",
 };
 
 int schema_newest(void) { return (int)(sizeof migrations / sizeof *migrations); }
