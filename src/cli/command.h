@@ -32,6 +32,8 @@ typedef struct {
     X(import)                                                                                                                    \
     X(export)                                                                                                                    \
     X(user)                                                                                                                      \
+    X(backup)                                                                                                                    \
+    X(restore)                                                                                                                   \
     X(probe)                                                                                                                     \
     X(verify)                                                                                                                    \
     X(bench)                                                                                                                     \
