@@ -48,7 +48,8 @@ typedef struct {
     X(session)                                                                                                                   \
     X(users)                                                                                                                     \
     X(workspaces)                                                                                                                \
-    X(datasets) X(settings) X(records) X(search) X(responses) X(suggestions) X(webhooks) X(more) X(recipes) X(v0) X(system)
+    X(datasets)                                                                                                                  \
+    X(settings) X(records) X(search) X(responses) X(suggestions) X(webhooks) X(more) X(recipes) X(erase) X(v0) X(system)
 #define X(name) extern const route routes_##name[];
 ROUTE_TABLES(X)
 #undef X
@@ -93,6 +94,7 @@ struct call {
     response response;
     suggestion suggestion;
     webhook webhook;
+    erasure_entry erased; /* how much a handler erased */
 
     /* The answer. */
     int status; /* 0: 200, or of the error */
@@ -158,6 +160,7 @@ bool put_record(call *c, const record *r, const schema *s, const include *i, err
 bool is_member(call *c, int64_t workspace);
 /* Facets and the text index of a record after its fields, metadata or answers changed. */
 bool index_record(call *c, const record *r, const schema *s, const record *before, err *e);
+bool record_unindex(call *c, const schema *s, const record *r, err *e); /* its texts leave the index; s: schema_rules */
 bool index_metadata(call *c, const record *r, const schema *s, err *e);
 bool index_response(call *c, const response *r, const schema *s, bool gone, err *e);
 bool index_suggestion(call *c, const suggestion *x, const part *question, const json *definition, err *e);

@@ -266,7 +266,7 @@ static bool patch_record(call *c, err *e) {
 
 /* ---- removing ------------------------------------------------------------------------------------------------------------------------ */
 
-static bool remove_record(call *c, const schema *s, const record *r, err *e) {
+bool record_unindex(call *c, const schema *s, const record *r, err *e) {
     str *texts = arena_array(c->a, str, s->field.count + 1);
     const json *values = json_parse(c->a, r->fields, e);
     if (!values) return false;
@@ -277,8 +277,11 @@ static bool remove_record(call *c, const schema *s, const record *r, err *e) {
         texts[i] = (str){arena_copy(c->a, text.ptr ? text.ptr : "", text.len), text.len};
         buf_free(&text);
     }
-    return (!c->set.ready || search_put(c->tx, r->dataset, r->seq, &s->field, texts, NULL, e)) &&
-           note_event(c, "record.deleted", &c->set, r, NULL, e) && record_delete(c->tx, r, e);
+    return !c->set.ready || search_put(c->tx, r->dataset, r->seq, &s->field, texts, NULL, e);
+}
+
+static bool remove_record(call *c, const schema *s, const record *r, err *e) {
+    return record_unindex(c, s, r, e) && note_event(c, "record.deleted", &c->set, r, NULL, e) && record_delete(c->tx, r, e);
 }
 
 static bool delete_record(call *c, err *e) {
