@@ -1,11 +1,15 @@
 /* compress.c - a row per compression: one function that unpacks, one that packs. */
 #include "base/compress.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <snappy-c.h>
 #include <stdint.h>
 #include <string.h>
 #include <zlib.h>
 #include <zstd.h>
+
+#include "base/file.h"
 
 enum { ZSTD_LEVEL = 3 };
 
@@ -136,3 +140,129 @@ bool bytes_unpack(compression c, str packed, void *out, size_t size, err *e) {
 }
 
 bool bytes_pack(compression c, str plain, buf *out, err *e) { return table[c].pack(plain, out, e); }
+
+/* ---- files -------------------------------------------------------------------------------------------------------------------------- */
+
+enum { FILE_PIECE = 1 << 18 };
+
+typedef struct {
+    const char *path;
+    int fd;
+    file_out out;
+    uint64_t most;
+    char *in, *plain; /* [FILE_PIECE] each */
+    size_t have;      /* bytes in `in` */
+    bool at_end;
+} unpacking;
+
+static bool refill(unpacking *u, err *e) {
+    ssize_t n;
+    do n = file_io.read(u->fd, u->in, FILE_PIECE);
+    while (n < 0 && errno == EINTR);
+    if (n < 0) return err_errno(e, ERR_IO, "cannot read %s", u->path);
+    u->have = (size_t)n;
+    u->at_end = n == 0;
+    return true;
+}
+
+static bool hand_out(unpacking *u, size_t size, err *e) {
+    if (size > u->most - u->out.written)
+        return err_set(e, ERR_LIMIT, "%s unpacks to more than %llu MB; unpack it by hand", u->path,
+                       (unsigned long long)u->most >> 20);
+    return file_out_put(&u->out, u->plain, size, e);
+}
+
+/* Several members behind each other are one file. */
+static bool gzip_stream(unpacking *u, err *e) {
+    z_stream z = {0};
+    int state = Z_OK;
+    bool ok = inflateInit2(&z, GZIP_OR_ZLIB) == Z_OK || err_set(e, ERR_LIMIT, "no memory to unpack gzip");
+    while (ok) {
+        if (!z.avail_in && !u->at_end) {
+            ok = refill(u, e);
+            z.next_in = (Bytef *)u->in;
+            z.avail_in = (uInt)u->have;
+        }
+        if (ok && u->at_end && !z.avail_in) break;
+        if (ok && state == Z_STREAM_END) ok = inflateReset(&z) == Z_OK;
+        z.next_out = (Bytef *)u->plain;
+        z.avail_out = FILE_PIECE;
+        if (ok) state = inflate(&z, Z_NO_FLUSH);
+        if (ok && state != Z_OK && state != Z_STREAM_END && state != Z_BUF_ERROR)
+            ok = err_set(e, ERR_INPUT, "%s: damaged gzip", u->path);
+        ok = ok && hand_out(u, FILE_PIECE - z.avail_out, e);
+    }
+    inflateEnd(&z);
+    return ok && (state == Z_STREAM_END || err_set(e, ERR_INPUT, "%s: the gzip file ends too early", u->path));
+}
+
+static bool zstd_stream(unpacking *u, err *e) {
+    ZSTD_DCtx *z = ZSTD_createDCtx();
+    size_t left = 1;
+    bool ok = z || err_set(e, ERR_LIMIT, "no memory to unpack zstd");
+    while (ok && (ok = refill(u, e)) && !u->at_end) {
+        ZSTD_inBuffer in = {u->in, u->have, 0};
+        bool full = true;
+        while (ok && (in.pos < in.size || full)) {
+            ZSTD_outBuffer out = {u->plain, FILE_PIECE, 0};
+            left = ZSTD_decompressStream(z, &out, &in);
+            if (ZSTD_isError(left)) ok = err_set(e, ERR_INPUT, "%s: damaged zstd: %s", u->path, ZSTD_getErrorName(left));
+            ok = ok && hand_out(u, out.pos, e);
+            full = out.pos == out.size;
+        }
+    }
+    ZSTD_freeDCtx(z);
+    return ok && (!left || err_set(e, ERR_INPUT, "%s: the zstd file ends too early", u->path));
+}
+
+// clang-format off
+/*    compression     first bytes           how it is unpacked */
+#define PACKED_FILES(X)                                            \
+    X(COMPRESS_GZIP, "\x1f\x8b",            gzip_stream)           \
+    X(COMPRESS_ZSTD, "\x28\xb5\x2f\xfd",    zstd_stream)
+// clang-format on
+
+static const struct {
+    compression kind;
+    str magic;
+    bool (*stream)(unpacking *u, err *e);
+} packed_files[] = {
+#define X(kind, magic, stream) {kind, {magic, sizeof(magic) - 1}, stream},
+    PACKED_FILES(X)
+#undef X
+};
+enum { PACKED_KINDS = sizeof packed_files / sizeof *packed_files };
+
+compression file_compression(const char *path) {
+    char head[8];
+    const int fd = file_io.open(path, O_RDONLY, 0);
+    const ssize_t n = fd < 0 ? -1 : file_io.read(fd, head, sizeof head);
+    if (fd >= 0) file_io.close(fd);
+    for (size_t i = 0; i < PACKED_KINDS; i++)
+        if (n > 0 && str_starts((str){head, (size_t)n}, packed_files[i].magic)) return packed_files[i].kind;
+    return COMPRESS_NONE;
+}
+
+static bool unpack_open(unpacking *u, err *e) {
+    const compression kind = file_compression(u->path);
+    for (size_t i = 0; i < PACKED_KINDS; i++)
+        if (packed_files[i].kind == kind) return packed_files[i].stream(u, e);
+    return err_set(e, ERR_INPUT, "%s is packed with neither gzip nor zstd", u->path);
+}
+
+bool file_unpack(const char *path, const char *to, uint64_t most, err *e) {
+    unpacking u = {.path = path, .most = most, .fd = file_io.open(path, O_RDONLY, 0)};
+    if (u.fd < 0) return err_errno(e, ERR_IO, "cannot read %s", path);
+    bool ok = file_out_open(&u.out, to, e);
+    if (ok) {
+        u.in = memory_alloc(FILE_PIECE);
+        u.plain = memory_alloc(FILE_PIECE);
+        ok = unpack_open(&u, e);
+        if (ok) ok = file_out_commit(&u.out, e);
+        else file_out_abandon(&u.out);
+    }
+    memory_release(u.in);
+    memory_release(u.plain);
+    file_io.close(u.fd);
+    return ok;
+}

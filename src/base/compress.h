@@ -1,11 +1,13 @@
 /* compress.h - bytes packed and unpacked whole: gzip, zstd, snappy. The one file that includes the headers of those libraries.
  *
- * Whoever unpacks says how many bytes must come out; a promise that the packed bytes cannot keep is refused before memory is taken. */
+ * Whoever unpacks bytes says how many must come out; a promise that the packed bytes cannot keep is refused before memory is taken. Files are
+ * unpacked in pieces into another file, up to a number of bytes. */
 #ifndef FETTLE_BASE_COMPRESS_H
 #define FETTLE_BASE_COMPRESS_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "base/str.h"
@@ -36,5 +38,11 @@ bool bytes_unpack(compression c, str packed, void *out, size_t size, err *e);
 
 /* Appends the packed bytes. */
 bool bytes_pack(compression c, str plain, buf *out, err *e);
+
+/* Which compression the file's first bytes show: gzip, zstd, or none (also when it cannot be read). */
+compression file_compression(const char *path);
+
+/* Writes what is in a gzip or zstd file as `to`. More than `most` bytes are ERR_LIMIT; after a failure nothing is left. */
+bool file_unpack(const char *path, const char *to, uint64_t most, err *e);
 
 #endif

@@ -23,6 +23,7 @@
     X(ERR_UNAUTHORIZED,      11, 401, "not logged in")         \
     X(ERR_FORBIDDEN,         12, 403, "not allowed")           \
     X(ERR_BUSY,              13, 429, "too often")             \
+    X(ERR_FULL,              14, 507, "no room on the disk")   \
     X(ERR_DIVERGED,          10, 500, "training went wrong")   \
     X(ERR_STOPPED,          130, 503, "stopped on request")
 // clang-format on

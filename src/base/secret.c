@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/secret.h"
 
@@ -61,8 +62,10 @@ static void put_uuid(uuid_text out, unsigned char b[16], int version) {
 
 void uuid_new(uuid_text out) {
     unsigned char b[16];
+    uint64_t milliseconds = (uint64_t)(clock_now() / 1000);
     secret_random(b, sizeof b);
-    put_uuid(out, b, 4);
+    for (int i = 5; i >= 0; i--, milliseconds >>= 8) b[i] = (unsigned char)milliseconds;
+    put_uuid(out, b, 7);
 }
 
 void uuid_of_text(uuid_text out, str space, str text) {

@@ -8,7 +8,7 @@
 #include "base/str.h"
 
 typedef char uuid_text[37];
-void uuid_new(uuid_text out);                          /* random (version 4), lower case */
+void uuid_new(uuid_text out); /* version 7: the time and 74 random bits, so that new ids stand behind older ones in an index */
 bool uuid_parse(str text, uuid_text out);              /* 36 characters with hyphens, either case; out is lower case */
 void uuid_of_text(uuid_text out, str space, str text); /* the same id for the same two texts (from SHA-256) */
 

@@ -29,6 +29,7 @@ typedef struct {
     X(serve)                                                                                                                     \
     X(ui)                                                                                                                        \
     X(dataset)                                                                                                                   \
+    X(import)                                                                                                                    \
     X(export)                                                                                                                    \
     X(user)                                                                                                                      \
     X(probe)                                                                                                                     \

@@ -75,17 +75,25 @@ static bool put_fleiss(arena *m, const json *in, json_writer *w, err *e) {
     return true;
 }
 
+/* Answers of any type; where one is no number, only whether they are the same counts. */
 static bool put_krippendorff(arena *m, const json *in, json_writer *w, err *e) {
     static const char *const names[] = {"nominal", "ordinal", "interval", "ratio"};
     const json *rows = json_get(in, "observers");
     const size_t people = json_count(rows), records = json_count(json_at(rows, 0));
-    double *values = arena_array(m, double, people *records + 1);
+    double *values = arena_array(m, double, people *records + 1), *kinds = arena_array(m, double, people *records + 1);
+    const json **seen = arena_array(m, const json *, people *records + 1);
+    bool numbers = true;
+    int count = 0;
     for (size_t i = 0; i < people * records; i++) {
         const json *row = json_at(rows, i / records), *v = json_at(row, i % records);
-        if (json_count(row) != records || (v && !is_number(v))) return wrong("'observers' of one length, numbers or null", e);
+        if (json_kind_of(row) != JSON_ARRAY || json_count(row) != records) return wrong("'observers' of one length", e);
+        numbers = numbers && (!v || is_number(v));
         values[i] = json_real(v, NAN);
+        kinds[i] = v ? place(seen, &count, v, true) : (double)NAN;
     }
-    for (int k = 0; k < 4; k++) put(w, names[k], krippendorff_alpha(values, (int)people, (int)records, (alpha_metric)k));
+    put(w, names[0], krippendorff_alpha(numbers ? values : kinds, (int)people, (int)records, ALPHA_NOMINAL));
+    for (int k = 1; k < 4 && numbers; k++)
+        put(w, names[k], krippendorff_alpha(values, (int)people, (int)records, (alpha_metric)k));
     return true;
 }
 

@@ -14,6 +14,8 @@ typedef struct {
     const json **people; /* user ids */
     int people_count, record_count, kinds;
     str *same;      /* [kinds] what each kind of answer is */
+    int *bucket;    /* [buckets] kinds + 1 by the hash of `same`; 0: free */
+    size_t buckets; /* a power of two, at least twice the answers */
     double *values; /* [people][records], NAN: none */
     int *kind;      /* [people][records], -1: none */
     int *x, *y;     /* [records] what two people said of the records they share */
@@ -36,6 +38,8 @@ static void find_people(table *t) {
     for (int r = 0; r < t->record_count; r++) room += json_count(json_get(json_at(t->records, (size_t)r), "responses"));
     t->people = arena_array(t->a, const json *, room);
     t->same = arena_array(t->a, str, room);
+    for (t->buckets = 2; t->buckets < 2 * room;) t->buckets *= 2;
+    t->bucket = arena_array(t->a, int, t->buckets);
     for (int r = 0; r < t->record_count; r++) {
         const json *responses = json_get(json_at(t->records, (size_t)r), "responses");
         for (size_t i = 0; i < json_count(responses); i++) {
@@ -45,12 +49,20 @@ static void find_people(table *t) {
     }
 }
 
+static uint64_t hash_of(str s) {
+    uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
+    for (size_t i = 0; i < s.len; i++) hash = (hash ^ (uint8_t)s.ptr[i]) * 0x100000001b3u;
+    return hash ^ hash >> 32;
+}
+
 static int kind_of_answer(table *t, const json *value) {
     const str same = question_same(t->a, t->question, value);
-    for (int k = 0; k < t->kinds; k++)
-        if (str_eq(t->same[k], same)) return k;
+    size_t at = hash_of(same) & (t->buckets - 1);
+    for (; t->bucket[at]; at = (at + 1) & (t->buckets - 1))
+        if (str_eq(t->same[t->bucket[at] - 1], same)) return t->bucket[at] - 1;
     t->same[t->kinds] = same;
-    return t->kinds++;
+    t->bucket[at] = ++t->kinds;
+    return t->kinds - 1;
 }
 
 static void enter(table *t, int record, const char *name, const json *response) {

@@ -19,6 +19,7 @@
 #include "data/argilla_export.h"
 #include "data/mapping.h"
 #include "data/parquet_write.h"
+#include "data/row_out.h"
 
 /* ---- examples ----------------------------------------------------------------------------------------------------------------- */
 
@@ -164,7 +165,8 @@ void format_put_help(buf *out); /* one line per format: name, columns, what it b
 #include "data/recipe.h" /* answers become examples */
 /* ---- rows as they stand, whatever they mean: for import ------------------------------------------------------------------------- */
 
-/* Objects of JSON Lines, JSON, tables of text, Parquet, or a data set's folder; `path` as in source_open, without a format. */
+/* Objects of JSON Lines, JSON, tables of text, Parquet, or a data set's folder; `path` as in source_open, without a format. Numbers of classes
+ * become their names where a Parquet file of `datasets` tells them (ClassLabel). */
 typedef struct row_source row_source;
 
 typedef struct {

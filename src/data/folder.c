@@ -58,10 +58,17 @@ typedef struct {
 
 /* ---- all files ------------------------------------------------------------------------------------------------------------------------ */
 
+/* Behind it may stand how the file is packed. */
 static int ending_of(const char *name) {
-    const char *dot = strrchr(name, '.');
-    for (int i = 0; dot && i < ENDING_COUNT; i++)
-        if (!strcasecmp(dot, endings[i].text)) return i;
+    static const char *const packed[] = {"", ".gz", ".zst", ".zstd"};
+    for (int i = 0; i < ENDING_COUNT; i++)
+        for (int k = 0; k < 4; k++) {
+            const size_t size = strlen(name), first = strlen(endings[i].text), last = strlen(packed[k]);
+            const bool long_enough = size > first + last;
+            if (long_enough && !strncasecmp(name + size - first - last, endings[i].text, first) &&
+                !strcasecmp(name + size - last, packed[k]))
+                return i;
+        }
     return -1;
 }
 

@@ -116,6 +116,8 @@ static guessing guessing_new(arena *a, const row_facts *facts) {
     static const char *const keys[] = {"fields", "metadata", "suggestions", "vectors"};
     for (int i = 0; i < 4; i++) json_set(g.map, keys[i], json_new_array(a));
     json_set(g.map, "external_id", NULL);
+    for (int i = 0; i < facts->count; i++) /* names that no mapping can hold */
+        g.used[i] = !*facts->column[i].name || strstr(facts->column[i].name, JSON_KEY_NUL);
     return g;
 }
 

@@ -46,6 +46,8 @@ const opt recipe_option_table[] = {
      "where nobody answered, the suggestion stands in"},
     {"purpose", OPT_CHOICE, offsetof(recipe_options, purpose), "any", 0, 0, "any|commercial",
      "refuse records whose licence forbids it"},
+    {"without", OPT_LIST, offsetof(recipe_options, without), NULL, 0, 0, NULL,
+     "people whose answers are left out, by id or pseudonym"},
     {"salt", OPT_TEXT, offsetof(recipe_options, salt), "", 0, 0, NULL, "secret that people's pseudonyms are made with"},
     OPT_END,
 };

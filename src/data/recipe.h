@@ -51,6 +51,7 @@ typedef struct {
     const char *sft;     /* prompt-completion or messages */
     bool suggestions;    /* where nobody answered, the suggestion stands in (its agent in the lineage) */
     const char *purpose; /* any or commercial */
+    opt_list without;    /* ids or pseudonyms of people whose answers are left out */
     const char *salt;    /* secret of the server that pseudonyms are made with */
 } recipe_options;
 extern const opt recipe_option_table[];

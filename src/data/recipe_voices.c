@@ -32,15 +32,6 @@ static void note_person(arena *a, const recipe *r, voice *v, const json *user) {
     json_append(v->people, json_new_text(a, str_of(person_pseudonym(a, r->o.salt, json_text(user, STR(""))))));
 }
 
-/* What the adjudicator decided: {question: {"value": ..., "user_id": ...}}. */
-static bool gold_voice(arena *a, const recipe *r, const json *record, str question, voice *out) {
-    const json *gold = value_of(json_get(record, "gold"), question);
-    if (!json_get(gold, "value")) return false;
-    *out = new_voice(a, json_get(gold, "value"), "gold");
-    note_person(a, r, out, json_get(gold, "user_id"));
-    return true;
-}
-
 static bool suggested_voice(arena *a, const json *record, const json *question, voice *out) {
     const json *list = json_get(record, "suggestions");
     for (size_t i = 0; i < json_count(list); i++) {
@@ -55,12 +46,30 @@ static bool suggested_voice(arena *a, const json *record, const json *question, 
     return false;
 }
 
+static bool is_left_out(arena *a, const recipe *r, const json *user) {
+    const str id = json_text(user, STR(""));
+    const char *pseudonym = r->o.without.count ? person_pseudonym(a, r->o.salt, id) : "";
+    for (int i = 0; i < r->o.without.count; i++)
+        if (str_is(id, r->o.without.item[i]) || !strcmp(pseudonym, r->o.without.item[i])) return true;
+    return false;
+}
+
+/* What the adjudicator decided: {question: {"value": ..., "user_id": ...}}. */
+static bool gold_voice(arena *a, const recipe *r, const json *record, str question, voice *out) {
+    const json *gold = value_of(json_get(record, "gold"), question);
+    if (!json_get(gold, "value") || is_left_out(a, r, json_get(gold, "user_id"))) return false;
+    *out = new_voice(a, json_get(gold, "value"), "gold");
+    note_person(a, r, out, json_get(gold, "user_id"));
+    return true;
+}
+
 static size_t human_voices(arena *a, const recipe *r, const json *record, str question, voice *out, const json **response) {
     const json *list = json_get(record, "responses");
     size_t n = 0;
     for (size_t i = 0; i < json_count(list); i++) {
         const json *one = json_at(list, i), *value = json_get(value_of(json_get(one, "values"), question), "value");
         if (!value || !str_is(json_get_text(one, "status", STR("")), "submitted")) continue;
+        if (is_left_out(a, r, json_get(one, "user_id"))) continue;
         out[n] = new_voice(a, value, "");
         if (json_get(one, "id")) json_append(out[n].responses, json_get(one, "id"));
         note_person(a, r, &out[n], json_get(one, "user_id"));

@@ -12,7 +12,50 @@ struct row_source {
     row_stream rows;
     int64_t row;
     row_source_info info;
+    const json *classes; /* of columns that hold numbers of classes their names: {column: [name ...]}; NULL: none */
 };
+
+/* ---- classes ----------------------------------------------------------------------------------------------------------------------------- */
+
+/* `datasets` writes labels as numbers, and their names into the metadata of Parquet:
+ * {"info": {"features": {COLUMN: {"names": [...], "_type": "ClassLabel"}}}}, lists of them with {"feature": ...} around. */
+static json *names_of(const json *feature) {
+    if (json_get(feature, "feature")) feature = json_get(feature, "feature");
+    return str_is(json_get_text(feature, "_type", STR("")), "ClassLabel") ? json_get(feature, "names") : NULL;
+}
+
+static const json *find_classes(arena *a, const row_files *files) {
+    arena *scratch = arena_new();
+    err no = {0};
+    str text;
+    json *classes = json_new_object(a);
+    if (files->shape.layout == ROWS_PARQUET) {
+        const parquet *p = parquet_open(scratch, files->file[0].path, &no);
+        const bool told = p && parquet_metadata(p, STR("huggingface"), &text);
+        const json *about = told ? json_parse(scratch, text, &no) : NULL;
+        for (json_member m = {0}; json_next(json_get(json_get(about, "info"), "features"), &m);)
+            if (names_of(m.value)) json_set(classes, m.key, names_of(m.value));
+    }
+    arena_free(scratch);
+    return json_count(classes) ? classes : NULL;
+}
+
+/* -1, which means that there is none, becomes null. */
+static json *class_name(const json *names, json *v) {
+    const int64_t n = json_int(v, -1);
+    if (json_kind_of(v) != JSON_INT) return v;
+    return n < 0 ? NULL : (size_t)n < json_count(names) ? json_at(names, (size_t)n) : v;
+}
+
+static void name_classes(const row_source *s, arena *a, json *row) {
+    for (json_member m = {0}; json_next(s->classes, &m);) {
+        json *v = json_get(row, m.key), *list = json_kind_of(v) == JSON_ARRAY ? json_new_array(a) : NULL;
+        for (size_t i = 0; i < json_count(list ? v : NULL); i++) json_append(list, class_name(m.value, json_at(v, i)));
+        if (v) json_set(row, m.key, list ? list : class_name(m.value, v));
+    }
+}
+
+/* ---- rows ---------------------------------------------------------------------------------------------------------------------------------- */
 
 bool row_source_next(row_source *s, arena *a, json **row, err *e) {
     str text;
@@ -26,7 +69,7 @@ bool row_source_next(row_source *s, arena *a, json **row, err *e) {
     const err *bad = &s->rows.rows.bad;
     if (bad->code) return err_set(e, bad->code, "%s", bad->text);
     if (!json_parse_any(a, text, row, &why)) return row_stream_bad_json(&s->rows, &why, e);
-    if (json_kind_of(*row) == JSON_OBJECT) return true;
+    if (json_kind_of(*row) == JSON_OBJECT) return name_classes(s, a, *row), true;
     err_set(e, ERR_INPUT, "a row should be an object, but is %s", json_kind_name(json_kind_of(*row)));
     return row_stream_at(&s->rows, e);
 }
@@ -116,6 +159,7 @@ row_source *row_source_open(arena *a, const char *path, err *e) {
     row_source *s = arena_new_of(a, row_source);
     if (!row_files_find(a, path, &s->files, e)) return NULL;
     s->members = wants_members(&s->files);
+    s->classes = find_classes(a, &s->files);
     const file_shape *shape = &s->files.shape;
     const bool member = shape->layout == ROWS_MEMBER || (shape->layout == ROWS_LINES && shape->member && s->members);
     const char *words = member ? arena_printf(a, "the JSON array '%s'", shape->member) : rows_layout_words(shape->layout);

@@ -163,6 +163,10 @@ bool row_reader_open(row_reader *r, const char *path, rows_layout layout, csv_me
     return ok;
 }
 
+void row_reader_call(row_reader *r, const char *name) {
+    r->path = r->lines.path = r->bytes.path = r->cells.path = r->cells.bytes.path = name;
+}
+
 void row_reader_close(row_reader *r) {
     if (!r->open) return;
     layouts[r->layout].close(r);

@@ -65,8 +65,9 @@ bool row_reader_open(row_reader *r, const char *path, rows_layout layout, csv_me
  * r->bad set: this row is damaged, the next one may be read. False: the end (e->code == 0), or an error that names the line and after
  * which nothing can be read. */
 bool row_reader_next(row_reader *r, str *text, int64_t *line, int64_t *column, err *e);
-int64_t row_reader_position(const row_reader *r); /* bytes of the file read so far */
-const char *row_reader_unit(const row_reader *r); /* "line" or "row" */
+int64_t row_reader_position(const row_reader *r);      /* bytes of the file read so far */
+const char *row_reader_unit(const row_reader *r);      /* "line" or "row" */
+void row_reader_call(row_reader *r, const char *name); /* errors call the file this from now on */
 void row_reader_close(row_reader *r);
 
 #endif

@@ -2,7 +2,9 @@
  *
  *     data.jsonl                     a file
  *     DIR                            a folder as `datasets` and the Hugging Face hub lay them out (folder.h)
- *     DIR#split=validation,subset=en one of its splits and subsets */
+ *     DIR#split=validation,subset=en one of its splits and subsets
+ *
+ * Files packed with gzip or zstd are unpacked into the scratch folder, where they stay as long as the arena. */
 #ifndef FETTLE_DATA_STREAM_H
 #define FETTLE_DATA_STREAM_H
 
@@ -10,11 +12,13 @@
 
 typedef struct {
     const char *path;
+    const char *plain; /* what is read: the file itself, or what was unpacked of it; NULL: not known yet */
     int64_t bytes;
     csv_memory known;
 } row_file;
 
 typedef struct {
+    arena *a;
     const char *name; /* as the user named it */
     row_file *file;
     int count;

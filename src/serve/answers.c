@@ -27,6 +27,11 @@ bool index_record(call *c, const record *r, const schema *s, const record *befor
     return texts_of(c, r, s, now, e) && search_put(c->tx, r->dataset, r->seq, &s->field, then, now, e);
 }
 
+bool unindex_record(call *c, const record *r, const schema *s, err *e) {
+    str *texts = arena_array(c->a, str, s->field.count + 1);
+    return texts_of(c, r, s, texts, e) && search_put(c->tx, r->dataset, r->seq, &s->field, texts, NULL, e);
+}
+
 /* Words and number of a value; a list of words is as many facets. */
 static bool add_facets(call *c, facet_kind kind, int64_t of, int64_t row, int64_t owner, const json *terms, bool numeric,
                        double number, err *e) {

@@ -49,7 +49,8 @@ typedef struct {
     X(users)                                                                                                                     \
     X(workspaces)                                                                                                                \
     X(datasets)                                                                                                                  \
-    X(settings) X(records) X(search) X(responses) X(suggestions) X(webhooks) X(more) X(recipes) X(erase) X(v0) X(system)
+    X(settings)                                                                                                                  \
+    X(records) X(search) X(responses) X(suggestions) X(webhooks) X(imports) X(more) X(recipes) X(erase) X(v0) X(system)
 #define X(name) extern const route routes_##name[];
 ROUTE_TABLES(X)
 #undef X
@@ -154,13 +155,15 @@ bool schema_of(call *c, int64_t dataset, schema *out, err *e);
 bool schema_rules(call *c, int64_t dataset, schema *out, err *e); /* for writing */
 json *parts_json(arena *a, const parts *list); /* as the kinds of data want them: [{name, required, settings ...}] */
 bool put_record(call *c, const record *r, const schema *s, const include *i, err *e);
+/* A page of records found and ordered by what older clients put into the query: response_status=, metadata=, sort_by=. */
+bool old_query_given(const call *c);
+bool put_old_page(call *c, const schema *s, const include *i, int64_t offset, int64_t limit, err *e);
 
 /* ---- use cases that several routes share ---------------------------------------------------------------------------------------------- */
 
 bool is_member(call *c, int64_t workspace);
 /* Facets and the text index of a record after its fields, metadata or answers changed. */
 bool index_record(call *c, const record *r, const schema *s, const record *before, err *e);
-bool record_unindex(call *c, const schema *s, const record *r, err *e); /* its texts leave the index; s: schema_rules */
 bool index_metadata(call *c, const record *r, const schema *s, err *e);
 bool index_response(call *c, const response *r, const schema *s, bool gone, err *e);
 bool index_suggestion(call *c, const suggestion *x, const part *question, const json *definition, err *e);
@@ -193,6 +196,10 @@ bool new_key(call *c, int64_t user, const char *name, key_text out, err *e);
 bool new_session(call *c, int64_t user, const char *name, key_text out, err *e);
 bool password_rule(call *c, const char **out, err *e); /* body.password, 8 to 100 characters */
 part part_of_json(arena *a, const json *definition, part_kind kind);
+
+/* Takes a record out of the text index. */
+bool unindex_record(call *c, const record *r, const schema *s, err *e);
+bool undo_unfinished_imports(server *s, err *e);
 
 /* Runs a request whose members up to `trusted` are filled; never fails: errors become answers. */
 void route_run(call *c);

@@ -85,7 +85,7 @@ static bool tell(call *c, const erasure_entry *x, err *e) {
 static bool inside_record(call *c, err *e) {
     schema s;
     erasure_entry *x = &c->erased;
-    return schema_rules(c, c->set.seq, &s, e) && record_unindex(c, &s, &c->record, e) &&
+    return schema_rules(c, c->set.seq, &s, e) && (!c->set.ready || unindex_record(c, &c->record, &s, e)) &&
            record_erase(c->tx, &c->record, c->me.seq, x, e) && search_compact(c->tx, c->set.seq, e) && tell(c, x, e);
 }
 

@@ -22,9 +22,10 @@ static bool get_records(call *c, err *e) {
     records page;
     int64_t offset, limit;
     if (!include_of(c, &i, e) || !query_int(c, "offset", 0, INT64_MAX, 0, &offset, e) ||
-        !query_int(c, "limit", 1, PAGE_MOST, PAGE, &limit, e) || !schema_of(c, c->set.seq, &s, e) ||
-        !record_page(c->tx, c->a, c->set.seq, offset, limit, &page, e))
+        !query_int(c, "limit", 1, PAGE_MOST, PAGE, &limit, e) || !schema_of(c, c->set.seq, &s, e))
         return false;
+    if (old_query_given(c)) return put_old_page(c, &s, &i, offset, limit, e);
+    if (!record_page(c->tx, c->a, c->set.seq, offset, limit, &page, e)) return false;
     items_begin(c);
     for (int k = 0; k < page.count; k++)
         if (!put_record(c, &page.item[k], &s, &i, e)) return false;
@@ -44,7 +45,22 @@ static bool get_record(call *c, err *e) {
 typedef struct {
     call *c;
     const schema *s;
+    int64_t import; /* new records come with it */
 } rules;
+
+/* ?import=ID: of an import that runs. */
+static bool import_of(call *c, int64_t *out, err *e) {
+    const str text = query_of(c, "import", (str){NULL, 0});
+    uuid_text id;
+    import_row i;
+    *out = 0;
+    if (!text.ptr) return true;
+    if (!uuid_parse(text, id)) return invalid(c, "query.import", e, "import should be a UUID");
+    if (!import_get(c->tx, c->a, c->set.seq, id, &i, e)) return false;
+    if (i.finished_at) return err_set(e, ERR_CONFLICT, "this import is finished");
+    *out = i.seq;
+    return true;
+}
 
 static bool write_fields(const rules *x, record *r, json *values, err *e) {
     if (!fields_check(x->s->fields, values, e)) return false;
@@ -122,7 +138,7 @@ static bool external_id_of(call *c, const json *item, str *out, err *e) {
 
 static bool create(const rules *x, const json *item, record *r, err *e) {
     call *c = x->c;
-    *r = (record){.dataset = c->set.seq};
+    *r = (record){.dataset = c->set.seq, .import = x->import};
     memcpy(r->dataset_id, c->set.id, sizeof r->dataset_id);
     err taken = {0};
     if (!external_id_of(c, item, &r->external_id, e) || !write_fields(x, r, json_get(item, "fields"), e) ||
@@ -131,7 +147,8 @@ static bool create(const rules *x, const json *item, record *r, err *e) {
     if (!record_add(c->tx, r, &taken)) return err_set(e, taken.code == ERR_CONFLICT ? ERR_INPUT : taken.code, "%s", taken.text);
     return index_record(c, r, x->s, NULL, e) && index_metadata(c, r, x->s, e) &&
            write_vectors(x, r, json_get(item, "vectors"), e) && write_suggestions(x, r, json_get(item, "suggestions"), e) &&
-           write_responses(x, r, json_get(item, "responses"), e) && note_event(c, "record.created", &c->set, r, NULL, e);
+           write_responses(x, r, json_get(item, "responses"), e) &&
+           (x->import || note_event(c, "record.created", &c->set, r, NULL, e));
 }
 
 /* What is mentioned changes; what is not stays. */
@@ -192,8 +209,10 @@ static bool put_written(call *c, const schema *s, const record *list, size_t n, 
 static bool write_bulk(call *c, bool upsert, size_t most, record **out, bool **updated, schema *s, err *e) {
     const json *items;
     if (!bulk_items(c, most, &items, e) || !schema_rules(c, c->set.seq, s, e)) return false;
-    const rules x = {c, s};
+    rules x = {.c = c, .s = s};
+    if (!import_of(c, &x.import, e)) return false;
     const size_t n = json_count(items);
+    int64_t added = 0;
     *out = arena_array(c->a, record, n + 1);
     *updated = arena_array(c->a, bool, n + 1);
     for (size_t i = 0; i < n; i++) {
@@ -203,7 +222,8 @@ static bool write_bulk(call *c, bool upsert, size_t most, record **out, bool **u
         if (!((*updated)[i] ? update(&x, item, &(*out)[i], e) : create(&x, item, &(*out)[i], e)))
             return err_prefix(e, "record at position %zu is not valid", i);
     }
-    return true;
+    for (size_t i = 0; i < n; i++) added += !(*updated)[i];
+    return !added || record_count(c->tx, c->set.seq, added, e);
 }
 
 static bool post_bulk(call *c, err *e) {
@@ -244,7 +264,7 @@ static bool patch_records(call *c, err *e) {
     const json *items;
     schema s;
     if (!bulk_items(c, 1000, &items, e) || !schema_rules(c, c->set.seq, &s, e)) return false;
-    const rules x = {c, &s};
+    const rules x = {.c = c, .s = &s};
     for (size_t i = 0; i < json_count(items); i++) {
         record r;
         bool found;
@@ -260,28 +280,15 @@ static bool patch_records(call *c, err *e) {
 static bool patch_record(call *c, err *e) {
     schema s;
     if (!body_object(c, e) || !schema_rules(c, c->set.seq, &s, e)) return false;
-    const rules x = {c, &s};
+    const rules x = {.c = c, .s = &s};
     return patch_one(&x, c->body, &c->record, e) && put_record(c, &c->record, &s, &everything, e);
 }
 
 /* ---- removing ------------------------------------------------------------------------------------------------------------------------ */
 
-bool record_unindex(call *c, const schema *s, const record *r, err *e) {
-    str *texts = arena_array(c->a, str, s->field.count + 1);
-    const json *values = json_parse(c->a, r->fields, e);
-    if (!values) return false;
-    for (int i = 0; i < s->field.count; i++) {
-        buf text = {0};
-        const json *v = json_get(values, s->field.item[i].name);
-        if (v) field_search_text(json_at(s->fields, (size_t)i), v, &text);
-        texts[i] = (str){arena_copy(c->a, text.ptr ? text.ptr : "", text.len), text.len};
-        buf_free(&text);
-    }
-    return !c->set.ready || search_put(c->tx, r->dataset, r->seq, &s->field, texts, NULL, e);
-}
-
 static bool remove_record(call *c, const schema *s, const record *r, err *e) {
-    return record_unindex(c, s, r, e) && note_event(c, "record.deleted", &c->set, r, NULL, e) && record_delete(c->tx, r, e);
+    return (!c->set.ready || unindex_record(c, r, s, e)) && note_event(c, "record.deleted", &c->set, r, NULL, e) &&
+           record_delete(c->tx, r, e);
 }
 
 static bool delete_record(call *c, err *e) {

@@ -73,7 +73,7 @@ static bool post_bulk(call *c, err *e) {
         response made;
         err one = {0};
         const bool ok = bulk_one(c, json_at(items, i), &made, &one);
-        if (!ok && one.code == ERR_IO) return err_set(e, one.code, "%s", one.text);
+        if (!ok && err_http_status(one.code) >= 500) return err_set(e, one.code, "%s", one.text);
         json_open(&c->w, '{');
         json_key(&c->w, "item");
         if (ok) put_response(&c->w, &made);

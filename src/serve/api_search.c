@@ -299,7 +299,8 @@ static const filter *old_filter(reader *r, const char *key, str value) {
 static bool old_sort(reader *r, str value, sort_key *out) {
     const ptrdiff_t colon = str_find(value, STR(":"), 0);
     const str name = colon < 0 ? value : str_slice(value, 0, (size_t)colon),
-              order = colon < 0 ? STR("asc") : str_slice(value, (size_t)colon + 1, value.len);
+              text = colon < 0 ? STR("asc") : str_slice(value, (size_t)colon + 1, value.len),
+              order = str_starts(text, STR("SortOrder.")) ? str_slice(text, 10, text.len) : text; /* the client on Python 3.11 */
     *out = (sort_key){SCOPE_INSERTED_AT, 0, str_is(order, "desc")};
     if (str_is(name, "updated_at")) out->scope = SCOPE_UPDATED_AT;
     else if (str_starts(name, STR("metadata."))) {
@@ -308,7 +309,8 @@ static bool old_sort(reader *r, str value, sort_key *out) {
         *out = (sort_key){SCOPE_METADATA, p->seq, str_is(order, "desc")};
     } else if (!str_is(name, "inserted_at"))
         return invalid(r->c, "query.sort_by", r->e, "sort_by knows inserted_at, updated_at and metadata.NAME");
-    return true;
+    return str_is(order, "asc") || str_is(order, "desc") ||
+           invalid(r->c, "query.sort_by", r->e, "order should be asc or desc, it is '%.*s'", STR_ARG(order));
 }
 
 static bool old_query(reader *r, record_query *q) {
@@ -336,6 +338,25 @@ static bool old_query(reader *r, record_query *q) {
         q->where = whole;
     }
     if (sorts) q->sort = keys, q->sorts = sorts;
+    return true;
+}
+
+bool old_query_given(const call *c) {
+    return query_of(c, "response_status", (str){NULL, 0}).ptr || query_of(c, "metadata", (str){NULL, 0}).ptr ||
+           query_of(c, "sort_by", (str){NULL, 0}).ptr;
+}
+
+bool put_old_page(call *c, const schema *s, const include *i, int64_t offset, int64_t limit, err *e) {
+    record_query q = {.dataset = c->set.seq, .offset = offset, .limit = limit};
+    reader r = {.c = c, .s = s, .e = e};
+    record_hits hits;
+    if (!old_query(&r, &q) || !record_search(c->tx, c->a, &q, &hits, e)) return false;
+    items_begin(c);
+    for (int k = 0; k < hits.count; k++)
+        if (!put_record(c, &hits.item[k].record, s, i, e)) return false;
+    items_end(c);
+    json_key(&c->w, "total"), json_put_int(&c->w, hits.total);
+    object_end(c);
     return true;
 }
 

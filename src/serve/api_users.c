@@ -37,6 +37,14 @@ static bool add_user(call *c, err *e) {
     return true;
 }
 
+/* The contract: without spaces around, and then not empty. */
+static bool trim_first_name(call *c, user *u, err *e) {
+    const str name = str_trim(str_of(u->first_name));
+    if (!name.len) return invalid(c, "body.first_name", e, "first_name is blank");
+    u->first_name = str_copy(c->a, name);
+    return true;
+}
+
 static bool post_user(call *c, err *e) {
     user *u = &c->person;
     const char *password, *last = NULL;
@@ -44,8 +52,8 @@ static bool post_user(call *c, err *e) {
     if (!body_text(c, "username", 1, 200, &u->username, e) || !body_text(c, "first_name", 1, 200, &u->first_name, e) ||
         !body_text_or(c, "last_name", 1, 200, &last, e) || !read_role(c, &u->role, e) || !password_rule(c, &password, e))
         return false;
-    if (!str_trim(str_of(u->first_name)).len) return invalid(c, "body.first_name", e, "first_name is blank");
     u->last_name = last;
+    if (!trim_first_name(c, u, e)) return false;
     if (json_get(c->body, "id") && !uuid_parse(json_get_text(c->body, "id", STR("")), u->id))
         return invalid(c, "body.id", e, "id should be a UUID");
     c->status = 201;
@@ -78,6 +86,7 @@ static bool patch_user(call *c, err *e) {
         !read_role(c, &u->role, e) || !body_text_or(c, "password", 8, 100, &password, e))
         return false;
     if (given) u->last_name = last.ptr ? str_copy(c->a, last) : NULL;
+    if (json_has(c->body, "first_name") && !trim_first_name(c, u, e)) return false;
     return (!password || hash_password(c, password, u, e)) && write_inside(c, save_user, e);
 }
 

@@ -11,7 +11,7 @@
 #include "base/sys.h"
 #include "base/version.h"
 
-enum { TIME_LIMIT = 20, TRIES = 4 };
+enum { TIME_LIMIT = 20, TRIES = 4, BATCH = 200 };
 static const int64_t pause_seconds[TRIES] = {0, 10, 60, 180};
 
 typedef struct parcel {
@@ -27,6 +27,7 @@ struct courier {
     pthread_t thread;
     _Atomic bool ending;
     int64_t seq;
+    bool more; /* the last look found as many events as it may read at once */
     parcel *waiting;
 };
 
@@ -43,8 +44,10 @@ static char *kept(str s) {
     return out;
 }
 
+/* What happened before somebody asked to be told is not told. */
 static bool wants(const webhook *w, const event *x, arena *a) {
     err e = {0};
+    if (x->at < w->inserted_at) return false;
     if (strcmp(x->kind, "ping") == 0) return str_find(x->payload, str_of(w->id), 0) >= 0;
     const json *list = json_parse(a, w->events, &e);
     for (size_t i = 0; i < json_count(list); i++)
@@ -87,7 +90,8 @@ static bool read_events(store_tx *t, void *context, err *e) {
     arena *a = arena_new();
     webhooks hooks;
     events list;
-    bool ok = webhook_list(t, a, &hooks, e) && event_after(t, a, c->seq, 200, &list, e);
+    bool ok = webhook_list(t, a, &hooks, e) && event_after(t, a, c->seq, BATCH, &list, e);
+    c->more = ok && list.count == BATCH;
     for (int i = 0; ok && i < list.count; i++) {
         c->seq = list.item[i].seq;
         if (!list.item[i].payload.ptr) continue;
@@ -144,9 +148,9 @@ static void *courier_main(void *context) {
     while (!c->ending && !sys_stop_requested()) {
         err e = {0};
         const int64_t now = server_wait_news(c->server, news, 1);
-        const bool told = now != news;
+        c->more = now != news && server_has_webhooks(c->server);
         news = now;
-        if (told && server_has_webhooks(c->server)) store_read(server_store(c->server), read_events, c, &e);
+        while (c->more && !c->ending && store_read(server_store(c->server), read_events, c, &e)) continue;
         deliver(c);
     }
     return NULL;

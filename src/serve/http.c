@@ -2,7 +2,10 @@
  *
  * The library reads requests leniently where two readers could disagree about where one ends (reference: RFC 9112, 6.3 and 11.2);
  * those are refused here with 400 and the connection is closed: two lengths, a length beside a coding, a coding other than
- * chunked, a length that is no number. */
+ * chunked, a length that is no number, two hosts, a name that is no token, a control character in a value; and, because the library
+ * cuts a head into strings where it lies, every head whose strings do not lie one behind the other with exactly a space, a colon or
+ * a CRLF between them: bare line feeds, folded lines, NULs, doubled spaces. Lines between chunks cannot be seen here, so a chunked
+ * request is the last one of its connection. */
 #include <arpa/inet.h>
 #include <microhttpd.h>
 #include <netdb.h>
@@ -26,8 +29,9 @@ struct http {
 /* A request on its way in. */
 typedef struct {
     call c;
+    const char *target, *target_end; /* of the first line as it came; NULL: there was none */
     buf body;
-    bool too_large, begun;
+    bool too_large, begun, chunked;
     buf pending;
     size_t sent;
 } request;
@@ -36,10 +40,35 @@ typedef struct {
 
 typedef struct {
     request *r;
-    int lengths, codings;
+    const char *next; /* where the next name must lie; NULL: this library keeps heads otherwise */
+    int lengths, codings, hosts;
     bool bad;
     str host, origin;
 } headers;
+
+/* The layout of heads in memory was read in the source of this version, the one of Debian 12. */
+static bool heads_lie_as_they_came(void) { return strcmp(MHD_get_version(), "0.9.75") == 0; }
+
+static bool is_token(const char *text) {
+    static const char characters[] = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    return *text && strspn(text, characters) == strlen(text);
+}
+
+static bool has_controls(const char *text) {
+    for (; *text; text++)
+        if (((unsigned char)*text < ' ' && *text != '\t') || *text == 127) return true;
+    return false;
+}
+
+/* name ':' blanks value CRLF, the colon and both line ends having become NULs. */
+static bool lies_right(headers *h, const char *key, const char *value) {
+    if (!h->next) return true;
+    const char *at = key + strlen(key) + 1;
+    at += strspn(at, " \t");
+    if (key != h->next || value != at) return false;
+    h->next = value + strlen(value) + 2;
+    return true;
+}
 
 static bool is_number(const char *text) { return *text && strspn(text, "0123456789") == strlen(text); }
 
@@ -48,6 +77,7 @@ static enum MHD_Result take_header(void *context, enum MHD_ValueKind kind, const
     call *c = &h->r->c;
     (void)kind;
     if (!value) value = "";
+    h->bad |= !lies_right(h, key, value) || !is_token(key) || has_controls(value);
     if (strcasecmp(key, "Content-Length") == 0) h->lengths++, h->bad |= !is_number(value);
     else if (strcasecmp(key, "Transfer-Encoding") == 0) h->codings++, h->bad |= strcasecmp(value, "chunked") != 0;
     else if (strcasecmp(key, "X-Argilla-Api-Key") == 0) c->api_key = str_of(arena_text(c->a, value));
@@ -55,7 +85,7 @@ static enum MHD_Result take_header(void *context, enum MHD_ValueKind kind, const
         c->bearer = str_of(arena_text(c->a, value + 7));
     else if (strcasecmp(key, "Idempotency-Key") == 0) c->idempotency = str_of(arena_text(c->a, value));
     else if (strcasecmp(key, "Content-Type") == 0) c->form = strncasecmp(value, "application/x-www-form-urlencoded", 33) == 0;
-    else if (strcasecmp(key, "Host") == 0) h->host = str_of(arena_text(c->a, value));
+    else if (strcasecmp(key, "Host") == 0) h->hosts++, h->host = str_of(arena_text(c->a, value));
     else if (strcasecmp(key, "Origin") == 0) h->origin = str_of(arena_text(c->a, value));
     else if (strcasecmp(key, "Cookie") == 0) {
         const char *mine = strstr(value, "fettle_session=");
@@ -143,14 +173,17 @@ static enum MHD_Result queue_stream(struct MHD_Connection *connection, request *
 
 /* ---- requests ------------------------------------------------------------------------------------------------------------------------------ */
 
-static request *begin(http *h, const char *url, const char *method) {
+/* The library's first word of a request: its target, not yet decoded. What is made here comes back as the slot of handle and end. */
+static void *begin(void *context, const char *target, struct MHD_Connection *connection) {
+    const http *h = context;
     arena *a = arena_new();
     request *r = arena_new_of(a, request);
+    (void)connection;
     r->c.a = a;
     r->c.server = h->server;
-    r->c.method = arena_text(a, method);
-    r->c.path = arena_text(a, url);
     r->c.trusted = h->trusted;
+    r->target = target;
+    r->target_end = target ? target + strlen(target) : NULL;
     return r;
 }
 
@@ -166,13 +199,26 @@ static void end(void *context, struct MHD_Connection *connection, void **slot, e
     *slot = NULL;
 }
 
+/* Reads the headers; false when somebody could see another end of the request. */
+static bool read_head(request *r, struct MHD_Connection *connection, const char *method, const char *version, headers *seen) {
+    const bool lies = heads_lie_as_they_came();
+    bool clear = is_token(method);
+    *seen = (headers){.r = r, .next = lies ? version + strlen(version) + 2 : NULL};
+    if (lies) clear &= r->target == method + strlen(method) + 1 && version == r->target_end + 1;
+    MHD_get_connection_values(connection, MHD_HEADER_KIND, take_header, seen);
+    const union MHD_ConnectionInfo *size = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    if (lies) clear &= size && seen->next + 2 == method + size->header_size;
+    r->chunked = seen->codings > 0;
+    return clear && !seen->bad && seen->lengths <= 1 && seen->codings <= 1 && seen->hosts <= 1 &&
+           !(seen->lengths && seen->codings);
+}
+
 /* The headers are all there, the body is not: what is wrong with the frame is refused before a byte of it is read. */
-static enum MHD_Result first(http *h, request *r, struct MHD_Connection *connection) {
-    headers seen = {.r = r};
-    MHD_get_connection_values(connection, MHD_HEADER_KIND, take_header, &seen);
+static enum MHD_Result first(http *h, request *r, struct MHD_Connection *connection, const char *method, const char *version) {
+    headers seen;
+    const bool clear = read_head(r, connection, method, version, &seen);
     MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, take_query, &r->c);
-    if (seen.bad || seen.lengths > 1 || seen.codings > 1 || (seen.lengths && seen.codings))
-        return refuse(connection, r, 400, "the length of the request is not clear", true);
+    if (!clear) return refuse(connection, r, 400, "where the request ends is not clear", true);
     if (serve_is_open(h->server) && !h->trusted && (!is_local(seen.host) || foreign_origin(&seen)))
         return refuse(connection, r, 403, "without a login only this machine may ask, under its own name", true);
     if (r->c.cookie.len && foreign_origin(&seen)) return refuse(connection, r, 403, "a page of another site asked", true);
@@ -187,10 +233,11 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
                               const char *version, const char *data, size_t *size, void **slot) {
     http *h = context;
     request *r = *slot;
-    (void)version;
-    if (!r) {
-        *slot = r = begin(h, url, method);
-        return first(h, r, connection);
+    if (!r->begun) {
+        r->begun = true;
+        r->c.method = arena_text(r->c.a, method);
+        r->c.path = arena_text(r->c.a, url);
+        return first(h, r, connection, method, version);
     }
     if (*size) {
         if (r->body.len + *size > (size_t)h->body_max) r->too_large = true;
@@ -202,7 +249,7 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
     r->c.raw = buf_str(&r->body);
     route_run(&r->c);
     if (r->c.stream.next) buf_put_str(&r->pending, buf_str(&r->c.out));
-    return r->c.stream.next ? queue_stream(connection, r) : queue(connection, r, r->c.status, false);
+    return r->c.stream.next ? queue_stream(connection, r) : queue(connection, r, r->c.status, r->chunked);
 }
 
 /* ---- opening ---------------------------------------------------------------------------------------------------------------------------------- */
@@ -222,11 +269,11 @@ http *http_open(server *s, const char *host, int64_t port, int listen_fd, int64_
     struct MHD_OptionItem where[] = {listen_fd >= 0 ? (struct MHD_OptionItem){MHD_OPTION_LISTEN_SOCKET, listen_fd, NULL}
                                                     : (struct MHD_OptionItem){MHD_OPTION_SOCK_ADDR, 0, &address},
                                      {MHD_OPTION_END, 0, NULL}};
-    h->daemon =
-        MHD_start_daemon(flags, (uint16_t)port, NULL, NULL, handle, h, MHD_OPTION_ARRAY, where, MHD_OPTION_NOTIFY_COMPLETED, end,
-                         NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_TIMEOUT, 120u, MHD_OPTION_THREAD_STACK_SIZE,
-                         (size_t)512 << 10, MHD_OPTION_CONNECTION_LIMIT, 4096u, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                         (size_t)64 << 10, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
+    h->daemon = MHD_start_daemon(
+        flags, (uint16_t)port, NULL, NULL, handle, h, MHD_OPTION_ARRAY, where, MHD_OPTION_NOTIFY_COMPLETED, end, NULL,
+        MHD_OPTION_URI_LOG_CALLBACK, begin, h, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_TIMEOUT, 120u,
+        MHD_OPTION_THREAD_STACK_SIZE, (size_t)512 << 10, MHD_OPTION_CONNECTION_LIMIT, 4096u, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)64 << 10, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
     if (h->daemon) return h;
     memory_release(h);
     return err_null(e, ERR_CONFLICT, "cannot listen on %s:%lld: is another server there?", host, (long long)port);

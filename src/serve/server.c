@@ -52,7 +52,7 @@ server *server_open(const serve_options *o, err *e) {
     pthread_cond_init(&s->news, &monotonic);
     pthread_condattr_destroy(&monotonic);
     s->store = store_open(s->o.home, e);
-    if (s->store) return s;
+    if (s->store && undo_unfinished_imports(s, e)) return s;
     server_close(s);
     return NULL;
 }

@@ -1,6 +1,7 @@
 /* db.c - the pool of readers, the one writer with its queue, and statements that stay prepared (db.h has the drawing). */
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -27,7 +28,7 @@ struct store_tx {
     store *s;
     db_conn *conn;
     db_rows *slot[STATEMENTS]; /* open addressing by the hash of the SQL text */
-    int prepared;
+    int prepared, reading;     /* statements; those with rows not read to the end */
     bool writes;
     store_tx *next; /* in the pool */
 };
@@ -50,10 +51,11 @@ struct store {
     pthread_mutex_t mutex;
     pthread_cond_t work, finished, reader_free;
     job *first, *last;
-    bool ending, broken;
+    bool ending;
+    _Atomic bool broken;
     store_tx *idle;
     int readers;
-    store_counters counters;
+    _Atomic int64_t commits, writes;
 };
 
 /* ---- statements ------------------------------------------------------------------------------------------------------------------- */
@@ -99,6 +101,7 @@ db_rows *db_query_values(store_tx *t, const char *sql, const db_value *v, int co
     if (!r) return NULL;
     for (int i = 0; i < count; i++) t->s->driver->bind(r->stmt, i + 1, v[i]);
     r->busy = true;
+    t->reading++;
     return r;
 }
 
@@ -106,6 +109,12 @@ void db_done(db_rows *r) {
     if (!r || !r->busy) return;
     r->owner->s->driver->reset(r->stmt);
     r->busy = false;
+    r->owner->reading--;
+}
+
+/* Rows that a job left unread would keep the connection at this moment for whoever gets it next. */
+static void end_reading(store_tx *t) {
+    for (int i = 0; i < STATEMENTS && t->reading; i++) db_done(t->slot[i]);
 }
 
 bool db_next(db_rows *r, err *e) {
@@ -169,8 +178,7 @@ static store_tx *open_connection(store *s, bool writes, err *e) {
 
 static void close_connection(store_tx *t) {
     if (!t) return;
-    for (int i = 0; i < STATEMENTS; i++)
-        if (t->slot[i]) db_done(t->slot[i]);
+    end_reading(t);
     forget_statements(t);
     t->s->driver->disconnect(t->conn);
     memory_release(t);
@@ -204,6 +212,7 @@ bool store_read(store *s, store_job run, void *context, err *e) {
     if (!t) return false;
     err end = {0};
     bool ok = db_run_values(t, "BEGIN", NULL, 0, e) && run(t, context, e);
+    end_reading(t);
     db_run_values(t, "COMMIT", NULL, 0, &end);
     give_reader(s, t);
     return ok;
@@ -214,7 +223,9 @@ bool store_read(store *s, store_job run, void *context, err *e) {
 static bool run_job(store_tx *t, job *j) {
     err undo = {0};
     if (!db_run_values(t, "SAVEPOINT job", NULL, 0, j->e)) return false;
-    if (j->run(t, j->context, j->e)) return db_run_values(t, "RELEASE job", NULL, 0, j->e);
+    const bool ok = j->run(t, j->context, j->e);
+    end_reading(t);
+    if (ok) return db_run_values(t, "RELEASE job", NULL, 0, j->e);
     db_run_values(t, "ROLLBACK TO job", NULL, 0, &undo);
     db_run_values(t, "RELEASE job", NULL, 0, &undo);
     return false;
@@ -222,7 +233,7 @@ static bool run_job(store_tx *t, job *j) {
 
 static void fail_all(job *batch, const err *why) {
     for (job *j = batch; j; j = j->next)
-        if (j->ok) {
+        if (j->ok || !j->e->code) {
             j->ok = false;
             err_set(j->e, why->code, "%s", why->text);
         }
@@ -237,28 +248,40 @@ static bool run_scrub(store *s, const needles *gone, err *e) {
     return (left || !gone || needles_in_file(gone, s->path, &left, e)) && (!left || s->driver->scrub(s->writer->conn, true, e));
 }
 
+static bool begin_batch(store *s, err *e) {
+    if (s->broken)
+        return err_set(e, ERR_IO, "the store stopped: an earlier write did not reach the disk. Start the program again");
+    return db_run_values(s->writer, "BEGIN IMMEDIATE", NULL, 0, e);
+}
+
+/* Some failures (no room, no memory, a disk that does not answer) end the whole transaction, not the job's part alone: then nothing
+ * of this batch is there, and the jobs that did not run yet must not run outside. */
+static bool run_jobs(store *s, job *batch, err *e) {
+    for (job *j = batch; j; j = j->next) {
+        j->ok = run_job(s->writer, j);
+        if (s->driver->inside(s->writer->conn)) continue;
+        const err_code code = j->e->code ? j->e->code : ERR_IO;
+        return err_set(e, code, "%s", j->e->code ? j->e->text : "the database gave the transaction up");
+    }
+    return db_run_values(s->writer, "COMMIT", NULL, 0, e);
+}
+
 static void run_batch(store *s, job *batch) {
-    err e = {0};
+    err e = {0}, undo = {0};
     if (!batch->run) {
         batch->ok = run_scrub(s, batch->gone, batch->e);
         return;
     }
-    store_tx *t = s->writer;
-    bool ok =
-        !s->broken || err_set(&e, ERR_IO, "the store stopped: an earlier write did not reach the disk. Start the program again");
-    ok = ok && db_run_values(t, "BEGIN IMMEDIATE", NULL, 0, &e);
-    for (job *j = batch; j; j = j->next) {
-        j->ok = ok && run_job(t, j);
-        if (!ok) err_set(j->e, e.code, "%s", e.text);
-    }
-    if (!ok) return;
-    if (db_run_values(t, "COMMIT", NULL, 0, &e)) {
-        s->counters.commits++;
+    if (!begin_batch(s, &e)) {
+        fail_all(batch, &e);
         return;
     }
-    err undo = {0};
-    db_run_values(t, "ROLLBACK", NULL, 0, &undo);
-    s->broken = e.code != ERR_CONFLICT;
+    if (run_jobs(s, batch, &e)) {
+        s->commits++;
+        return;
+    }
+    if (s->driver->inside(s->writer->conn)) db_run_values(s->writer, "ROLLBACK", NULL, 0, &undo);
+    s->broken = e.code != ERR_FULL && e.code != ERR_CONFLICT;
     log_error("%s", e.text);
     fail_all(batch, &e);
 }
@@ -285,7 +308,7 @@ static void *writer_main(void *context) {
         pthread_mutex_lock(&s->mutex);
         for (job *j = batch, *next; j; j = next) {
             next = j->next;
-            s->counters.writes += j->ok && j->run;
+            s->writes += j->ok && j->run;
             j->done = true; /* from here on j may be gone */
         }
         pthread_cond_broadcast(&s->finished);
@@ -309,13 +332,14 @@ static bool queue_and_wait(store *s, job *j) {
 }
 
 bool store_write(store *s, store_job run, void *context, err *e) {
-    return queue_and_wait(s, &(job){.run = run, .context = context, .e = e});
+    err unread = {0};
+    return queue_and_wait(s, &(job){.run = run, .context = context, .e = e ? e : &unread});
 }
 
 bool store_scrub(store *s, const needles *gone, err *e) { return queue_and_wait(s, &(job){.gone = gone, .e = e}); }
 
 bool store_healthy(const store *s) { return !s->broken; }
-store_counters store_count(const store *s) { return s->counters; }
+store_counters store_count(const store *s) { return (store_counters){s->commits, s->writes}; }
 const char *store_folder(const store *s) { return s->folder; }
 
 /* ---- opening ---------------------------------------------------------------------------------------------------------------------- */

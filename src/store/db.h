@@ -5,9 +5,10 @@
  *
  * One connection writes, and it alone checkpoints; so a write never waits for a lock and never fails for one. Jobs that wait
  * while a commit is on its way to the disk share the next one (group commit). A failed commit is final: nothing more is
- * acknowledged until the program has read the file anew (docs/decisions/0013).
+ * acknowledged until the program has read the file anew (docs/decisions/0013); but a full disk is known to have taken nothing, and
+ * passes.
  *
- * SQL is one dialect with parameters $1 ... $9; text search and backup are functions of the driver. */
+ * SQL is one dialect with parameters $1, $2 ...; text search and backup are functions of the driver. */
 #ifndef FETTLE_STORE_DB_H
 #define FETTLE_STORE_DB_H
 
@@ -97,6 +98,7 @@ typedef struct {
     int64_t (*integer)(db_stmt *s, int column);
     double (*real)(db_stmt *s, int column);
     str (*text)(db_stmt *s, int column);
+    bool (*inside)(db_conn *c); /* a transaction is open: some failures end it */
     int64_t (*changes)(db_conn *c);
     int64_t (*last_seq)(db_conn *c);
     void (*idle)(db_conn *c); /* housekeeping of the writer between commits: checkpoints */

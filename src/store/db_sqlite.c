@@ -3,7 +3,7 @@
  * WAL with synchronous=FULL: a commit that was acknowledged is on the disk. Checkpoints are made by the writing connection alone,
  * between commits (SQLite before 3.51.3 can lose a commit when two connections write and checkpoint at once). */
 #include <sqlite3.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "store/db.h"
@@ -15,14 +15,15 @@ struct db_conn {
 
 struct db_stmt {
     sqlite3_stmt *handle;
-    int parameter[16]; /* SQLite's index of $1 ...; 0: not in the statement */
+    int parameters;
+    int parameter[]; /* SQLite's index of $1 ...; 0: not in the statement */
 };
 
 enum { CHECKPOINT_PAGES = 1000 };
 
 static bool failed(sqlite3 *handle, const char *doing, err *e) {
     const int code = handle ? sqlite3_extended_errcode(handle) : SQLITE_NOMEM;
-    const err_code kind = (code & 0xff) == SQLITE_CONSTRAINT ? ERR_CONFLICT : (code & 0xff) == SQLITE_FULL ? ERR_LIMIT : ERR_IO;
+    const err_code kind = (code & 0xff) == SQLITE_CONSTRAINT ? ERR_CONFLICT : (code & 0xff) == SQLITE_FULL ? ERR_FULL : ERR_IO;
     return err_set(e, kind, "the database failed (%s): %.200s", handle ? sqlite3_errmsg(handle) : "no memory", doing);
 }
 
@@ -53,12 +54,28 @@ static db_conn *sqlite_connect(const char *where, bool writer, err *e) {
             c, "PRAGMA cell_size_check=ON; PRAGMA foreign_keys=ON; PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY", e);
     }
     if (ok && writer) {
-        ok = sqlite_exec(c, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON", e);
+        ok = sqlite_exec(
+            c, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA cache_size=-131072", e);
         sqlite3_wal_hook(c->handle, count_pages, c); /* replaces the automatic checkpoint */
     }
     if (ok) return c;
     sqlite_disconnect(c);
     return NULL;
+}
+
+/* SQLite numbers parameters in the order in which they first stand in the text; ours are numbered by their names. */
+static db_stmt *with_parameters(sqlite3_stmt *handle) {
+    const int count = sqlite3_bind_parameter_count(handle);
+    int most = 0;
+    for (int i = 1; i <= count; i++) {
+        const int number = atoi(sqlite3_bind_parameter_name(handle, i) + 1);
+        if (number > most) most = number;
+    }
+    db_stmt *s = memory_alloc(sizeof *s + sizeof *s->parameter * (size_t)most);
+    s->handle = handle;
+    s->parameters = most;
+    for (int i = 1; i <= count; i++) s->parameter[atoi(sqlite3_bind_parameter_name(handle, i) + 1) - 1] = i;
+    return s;
 }
 
 static db_stmt *sqlite_prepare(db_conn *c, const char *sql, err *e) {
@@ -67,14 +84,7 @@ static db_stmt *sqlite_prepare(db_conn *c, const char *sql, err *e) {
         failed(c->handle, sql, e);
         return NULL;
     }
-    db_stmt *s = memory_alloc(sizeof *s);
-    s->handle = handle;
-    for (int i = 0; i < (int)(sizeof s->parameter / sizeof *s->parameter); i++) {
-        char name[16];
-        snprintf(name, sizeof name, "$%d", i + 1);
-        s->parameter[i] = sqlite3_bind_parameter_index(handle, name);
-    }
-    return s;
+    return with_parameters(handle);
 }
 
 static void sqlite_finalize(db_stmt *s) {
@@ -83,9 +93,8 @@ static void sqlite_finalize(db_stmt *s) {
 }
 
 static void sqlite_bind(db_stmt *s, int parameter, db_value v) {
-    if (parameter < 1 || parameter > (int)(sizeof s->parameter / sizeof *s->parameter)) bug("no parameter $%d", parameter);
-    const int at = s->parameter[parameter - 1];
-    if (!at) return;
+    const int at = parameter <= s->parameters ? s->parameter[parameter - 1] : 0;
+    if (!at) return; /* a value that the text does not use */
     const char *text = v.text.ptr ? v.text.ptr : "";
     switch (v.kind) {
     case DB_NULL: sqlite3_bind_null(s->handle, at); break;
@@ -126,6 +135,7 @@ static str sqlite_text(db_stmt *s, int column) {
     return data || size ? (str){data, size} : blob ? STR("") : (str){NULL, 0};
 }
 
+static bool sqlite_inside(db_conn *c) { return !sqlite3_get_autocommit(c->handle); }
 static int64_t sqlite_changes(db_conn *c) { return sqlite3_changes(c->handle); }
 static int64_t sqlite_last_seq(db_conn *c) { return sqlite3_last_insert_rowid(c->handle); }
 
@@ -180,6 +190,7 @@ const db_driver db_sqlite = {.name = "sqlite",
                              .integer = sqlite_integer,
                              .real = sqlite_real,
                              .text = sqlite_text,
+                             .inside = sqlite_inside,
                              .changes = sqlite_changes,
                              .last_seq = sqlite_last_seq,
                              .idle = sqlite_idle,

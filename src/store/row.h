@@ -7,7 +7,7 @@
 #define RECORD_COLUMNS                                                                                                           \
     "r.seq, r.id, r.dataset, (SELECT d.id FROM datasets d WHERE d.seq = r.dataset), r.completed, r.fields, r.metadata, "         \
     "r.external_id,"                                                                                                             \
-    " r.submitted, r.inserted_at, r.updated_at "
+    " r.submitted, r.inserted_at, r.updated_at, r.import "
 #define RECORD_FROM "FROM records r "
 record record_read(db_rows *r, arena *a);
 
@@ -25,7 +25,7 @@ typedef struct {
 bool answered_by(store_tx *t, arena *a, int64_t user, answered_list *out, err *e);
 bool answered_recount(store_tx *t, const answered_list *list, err *e);
 
-/* The vectors of a setting that are held in memory are old. */
-void similar_forget(int64_t setting);
+/* Before a record goes: the settings whose vectors it takes along have another state (store_similar.c). */
+bool vector_states_change(store_tx *t, int64_t record, err *e);
 
 #endif

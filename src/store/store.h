@@ -166,13 +166,16 @@ typedef struct {
     bool completed;
     str fields, metadata, external_id; /* JSON object; JSON object or NULL view; text or NULL view */
     int64_t submitted;                 /* answers that count */
+    int64_t import;                    /* with which import it came; 0: with none */
     int64_t inserted_at, updated_at;
 } record;
 typedef struct {
     record *item;
     int count;
 } records;
-bool record_add(store_tx *t, record *r, err *e); /* ERR_CONFLICT: the external id is taken */
+bool record_add(store_tx *t, record *r, err *e); /* record_count follows. ERR_CONFLICT: the external id is taken */
+/* The dataset has so many more records: told once for all that were added. */
+bool record_count(store_tx *t, int64_t dataset, int64_t more, err *e);
 bool record_save(store_tx *t, record *r, err *e);
 bool record_delete(store_tx *t, const record *r, err *e);
 bool record_get(store_tx *t, arena *a, const char *id, record *out, err *e);
@@ -183,6 +186,25 @@ bool record_after(store_tx *t, arena *a, int64_t dataset, int64_t seq, int64_t l
 /* Counts submitted answers anew; *changed: whether the status did. */
 bool record_recount(store_tx *t, record *r, int64_t min_submitted, bool *changed, err *e);
 bool record_recount_all(store_tx *t, int64_t dataset, int64_t min_submitted, err *e);
+
+/* Imports: records that came together go together. One that was not finished is undone when the store is opened again. */
+typedef struct {
+    int64_t seq, dataset;
+    uuid_text id;
+    const char *source;
+    int64_t records, started_at, finished_at; /* finished_at 0: not yet */
+} import_row;
+typedef struct {
+    import_row *item;
+    int count;
+} imports;
+bool import_begin(store_tx *t, import_row *i, int64_t actor, err *e);
+bool import_end(store_tx *t, const import_row *i, err *e);
+bool import_get(store_tx *t, arena *a, int64_t dataset, const char *id, import_row *out, err *e);
+bool import_list(store_tx *t, arena *a, int64_t dataset, imports *out, err *e); /* newest first */
+bool import_undo(store_tx *t, const import_row *i, err *e);                     /* the index must have forgotten its records */
+bool import_records(store_tx *t, arena *a, int64_t import, int64_t seq, int64_t limit, records *out, err *e);
+bool import_unfinished(store_tx *t, arena *a, imports *out, err *e);
 
 /* Answers. */
 typedef enum { RESPONSE_DRAFT, RESPONSE_SUBMITTED, RESPONSE_DISCARDED } response_status;

@@ -15,7 +15,8 @@ record record_read(db_rows *r, arena *a) {
                 .external_id = db_text(r, a, 7),
                 .submitted = db_int(r, 8),
                 .inserted_at = db_int(r, 9),
-                .updated_at = db_int(r, 10)};
+                .updated_at = db_int(r, 10),
+                .import = db_int(r, 11)};
     store_id(db_view(r, 1), x.id);
     store_id(db_view(r, 3), x.dataset_id);
     return x;
@@ -27,14 +28,19 @@ bool record_add(store_tx *t, record *x, err *e) {
     if (x->external_id.ptr && db_int_of(t, e, 0, "SELECT 1 FROM records WHERE dataset = $1 AND external_id = $2",
                                         db_i(x->dataset), db_s(x->external_id)))
         return err_set(e, ERR_CONFLICT, "a record with external_id `%.*s` is in the dataset already", STR_ARG(x->external_id));
-    if (!db_run(
-            t, e,
-            "INSERT INTO records(id, dataset, external_id, fields, metadata, inserted_at, updated_at) VALUES($1, $2, $3, $4, $5,"
-            " $6, $6)",
-            db_c(x->id), db_i(x->dataset), db_s(x->external_id), db_s(x->fields), db_s(x->metadata), db_i(x->inserted_at)))
+    if (!db_run(t, e,
+                "INSERT INTO records(id, dataset, external_id, fields, metadata, inserted_at, updated_at, import) VALUES($1, $2, "
+                "$3, $4, $5,"
+                " $6, $6, $7)",
+                db_c(x->id), db_i(x->dataset), db_s(x->external_id), db_s(x->fields), db_s(x->metadata), db_i(x->inserted_at),
+                db_i(x->import)))
         return false;
     x->seq = db_last_seq(t);
-    return db_run(t, e, "UPDATE datasets SET records = records + 1 WHERE seq = $1", db_i(x->dataset));
+    return true;
+}
+
+bool record_count(store_tx *t, int64_t set, int64_t more, err *e) {
+    return db_run(t, e, "UPDATE datasets SET records = records + $2 WHERE seq = $1", db_i(set), db_i(more));
 }
 
 bool record_save(store_tx *t, record *x, err *e) {
@@ -44,7 +50,7 @@ bool record_save(store_tx *t, record *x, err *e) {
 }
 
 bool record_delete(store_tx *t, const record *x, err *e) {
-    return db_run(t, e, "DELETE FROM records WHERE seq = $1", db_i(x->seq)) &&
+    return vector_states_change(t, x->seq, e) && db_run(t, e, "DELETE FROM records WHERE seq = $1", db_i(x->seq)) &&
            db_run(t, e, "UPDATE datasets SET records = records - 1, completed = completed - $2 WHERE seq = $1", db_i(x->dataset),
                   db_i(x->completed));
 }
@@ -110,16 +116,33 @@ bool record_recount_all(store_tx *t, int64_t set, int64_t least, err *e) {
 
 /* ---- vectors ----------------------------------------------------------------------------------------------------------------------- */
 
+/* Every state has a number of its own, drawn by lot: one that was rolled back, or of another store, never comes again. */
+static int64_t new_state(void) {
+    int64_t state;
+    secret_random(&state, sizeof state);
+    return state > 0 ? state : state == INT64_MIN ? 1 : state ? -state : 1;
+}
+
+static bool state_change(store_tx *t, int64_t setting, err *e) {
+    return db_run(t, e, "INSERT INTO vector_states VALUES($1, $2) ON CONFLICT(setting) DO UPDATE SET state = excluded.state",
+                  db_i(setting), db_i(new_state()));
+}
+
+bool vector_states_change(store_tx *t, int64_t row, err *e) {
+    return db_run(t, e, "UPDATE vector_states SET state = $2 WHERE setting IN (SELECT setting FROM vectors WHERE record = $1)",
+                  db_i(row), db_i(new_state()));
+}
+
 bool vector_put(store_tx *t, int64_t setting, int64_t row, const double *v, int n, err *e) {
-    similar_forget(setting);
-    return db_run(t, e,
+    return state_change(t, setting, e) &&
+           db_run(t, e,
                   "INSERT INTO vectors VALUES($1, $2, $3) ON CONFLICT(setting, record) DO UPDATE SET value = excluded.value",
                   db_i(setting), db_i(row), db_b((str){(const char *)v, sizeof *v * (size_t)n}));
 }
 
 bool vector_delete(store_tx *t, int64_t setting, int64_t row, err *e) {
-    similar_forget(setting);
-    return db_run(t, e, "DELETE FROM vectors WHERE setting = $1 AND record = $2", db_i(setting), db_i(row));
+    return state_change(t, setting, e) &&
+           db_run(t, e, "DELETE FROM vectors WHERE setting = $1 AND record = $2", db_i(setting), db_i(row));
 }
 
 bool vector_get(store_tx *t, arena *a, int64_t setting, int64_t row, double **v, int *n, err *e) {

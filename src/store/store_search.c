@@ -10,7 +10,7 @@
 #include "store/db.h"
 #include "store/row.h"
 
-enum { PARAMETERS_MOST = 16 };
+enum { PARAMETERS_MOST = 256 }; /* fifty filters take at most four each */
 
 /* ---- the index ----------------------------------------------------------------------------------------------------------------------- */
 
@@ -309,7 +309,10 @@ static void put_filter(builder *b, const filter *f) {
     buf_put_char(&b->sql, '(');
     switch (f->scope) {
     case SCOPE_ID: put_condition(b, "r.id", f); break;
-    case SCOPE_EXTERNAL_ID: put_condition(b, "r.external_id", f); break;
+    case SCOPE_EXTERNAL_ID: /* false, not unknown, without one: NOT turns it round */
+        buf_put_text(&b->sql, "r.external_id IS NOT NULL AND ");
+        put_condition(b, "r.external_id", f);
+        break;
     case SCOPE_INSERTED_AT: put_condition(b, "r.inserted_at", f); break;
     case SCOPE_UPDATED_AT: put_condition(b, "r.updated_at", f); break;
     case SCOPE_STATUS: put_status(b, f); break;
@@ -408,11 +411,11 @@ bool record_search(store_tx *t, arena *a, const record_query *q, record_hits *ou
     buf_put_text(&b.sql, " OFFSET ");
     put_value(&b, db_i(q->offset));
     bool ok = !(b.too_many || total.too_many) ||
-              err_set(e, ERR_LIMIT, "a query of at most %d conditions, this one has more", PARAMETERS_MOST / 2);
+              err_set(e, ERR_LIMIT, "a query of at most %d conditions, this one has more", PARAMETERS_MOST / 4);
     const bool plain = !q->where && !q->text.ptr;
     if (ok) {
         db_rows *r = db_query_values(t, b.sql.ptr, b.value, b.count, e);
-        while (db_next(r, e)) STORE_APPEND(a, out, (record_hit){record_read(r, a), db_real(r, 11)});
+        while (db_next(r, e)) STORE_APPEND(a, out, (record_hit){record_read(r, a), db_real(r, 12)});
         out->total = plain ? db_int_of(t, e, 0, "SELECT records FROM datasets WHERE seq = $1", db_i(q->dataset))
                      : out->count < q->limit && (out->count || !q->offset)
                          ? q->offset + out->count
@@ -436,7 +439,8 @@ bool search_seqs(store_tx *t, arena *a, const record_query *q, int64_t **out, in
     buf_put_text(&b.sql, "SELECT r.seq ");
     put_from(&b, q, &ranked);
     buf_put_text(&b.sql, " ORDER BY r.seq");
-    const bool ok = !b.too_many || err_set(e, ERR_LIMIT, "a query with too many conditions");
+    const bool ok =
+        !b.too_many || err_set(e, ERR_LIMIT, "a query of at most %d conditions, this one has more", PARAMETERS_MOST / 4);
     if (ok) {
         db_rows *r = db_query_values(t, b.sql.ptr, b.value, b.count, e);
         while (db_next(r, e)) STORE_APPEND(a, &list, db_int(r, 0));

@@ -1,8 +1,9 @@
 /* store_similar.c - exact nearest records by cosine.
  *
  * The vectors of a setting are held in memory as unit vectors in float32, one row after the other, with the record of each row;
- * made from the rows when first asked for and again after a write. A search is one pass over them: 4 n d bytes, which is what
- * bounds it. Scores of the few that win are computed again in double from the vectors as they came. */
+ * made from the rows when first asked for and again after a write. Whether they are old is decided by the state of the setting
+ * that the asking transaction sees, never by what a writer announces: a write that is under way is not to be seen yet. A search is
+ * one pass over them: 4 n d bytes, which is what bounds it. Scores of the few that win are computed again in double from the vectors as they came. */
 #include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 enum { CACHES = 32, SIMILAR_MOST = 1000 };
 
 typedef struct {
-    int64_t setting, written, built, used; /* generations: writes seen, writes in it */
+    int64_t setting, state, used; /* state: of the rows it was made from; 0: of none */
     int64_t *row;
     float *unit; /* [count][n] */
     int64_t count;
@@ -22,7 +23,7 @@ typedef struct {
 } cache;
 
 static cache caches[CACHES];
-static int64_t generation;
+static int64_t uses;
 static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
 
 static cache *cache_of(int64_t setting) {
@@ -33,15 +34,8 @@ static cache *cache_of(int64_t setting) {
     }
     memory_release(oldest->row);
     memory_release(oldest->unit);
-    *oldest = (cache){.setting = setting, .written = 1, .used = ++generation};
+    *oldest = (cache){.setting = setting};
     return oldest;
-}
-
-void similar_forget(int64_t setting) {
-    pthread_mutex_lock(&guard);
-    for (int i = 0; i < CACHES; i++)
-        if (caches[i].setting == setting) caches[i].written++;
-    pthread_mutex_unlock(&guard);
 }
 
 static void put_unit(float *to, const double *v, int n) {
@@ -169,15 +163,13 @@ bool record_similar(store_tx *t, arena *a, const record_query *q, int64_t settin
     near *heap = arena_array(a, near, k + 1);
     float *unit = arena_array(a, float, n + 1);
     put_unit(unit, v, n);
+    const int64_t state = db_int_of(t, e, 0, "SELECT state FROM vector_states WHERE setting = $1", db_i(setting));
+    if (e->code || !state) return e->code == ERR_NONE; /* no vector was ever put */
     pthread_mutex_lock(&guard);
     cache *c = cache_of(setting);
-    c->used = ++generation;
-    bool ok = c->built == c->written && c->n == n;
-    if (!ok) {
-        const int64_t seen = c->written;
-        ok = build(t, c, n, e);
-        if (ok) c->built = seen;
-    }
+    c->used = ++uses;
+    bool ok = (c->state == state && c->n == n) || build(t, c, n, e);
+    c->state = ok ? state : 0;
     const int count = ok ? scan(c, unit, least, without, only, onlys, heap, k) : 0;
     pthread_mutex_unlock(&guard);
     for (int i = (int)q->offset; i < count && ok; i++) ok = fetch(t, a, setting, heap[i], v, n, least, out, e);

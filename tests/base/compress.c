@@ -77,12 +77,43 @@ static void a_promise_no_packing_keeps_takes_no_memory(void **state) {
     assert_true(compression_can(COMPRESS_ZSTD, 100, 1 << 20));
 }
 
+static void files_are_unpacked_up_to_a_size(void **state) {
+    (void)state;
+    arena *a = arena_new();
+    buf text = {0};
+    const str plain = long_text(&text);
+    char *folder = scratch_folder(a), *from = path_join(a, folder, "x"), *to = path_join(a, folder, "y");
+    for (int c = COMPRESS_GZIP; c <= COMPRESS_ZSTD; c++) {
+        buf packed = {0};
+        err e = {0}, limit = {0}, cut = {0};
+        str got;
+        for (int twice = 0; twice < 2; twice++) assert_ok(bytes_pack((compression)c, plain, &packed, &e), e);
+        assert_ok(file_write(from, buf_str(&packed), &e), e);
+        assert_int_equal(file_compression(from), c);
+        assert_ok(file_unpack(from, to, plain.len * 2, &e) && file_read(a, to, 1 << 24, &got, &e), e);
+        assert_int_equal(got.len, plain.len * 2);
+        assert_memory_equal(got.ptr + plain.len, plain.ptr, plain.len);
+        assert_false(file_unpack(from, path_join(a, folder, "z"), plain.len * 2 - 1, &limit));
+        assert_int_equal(limit.code, ERR_LIMIT);
+        assert_ok(file_write(from, str_slice(buf_str(&packed), 0, packed.len - 3), &e), e);
+        assert_false(file_unpack(from, path_join(a, folder, "z"), plain.len * 2, &cut));
+        assert_non_null(strstr(cut.text, "ends too early"));
+        assert_false(file_exists(path_join(a, folder, "z")) || file_exists(path_join(a, folder, "z.tmp")));
+        buf_free(&packed);
+    }
+    err e = {0}, none = {0};
+    assert_ok(file_write(from, plain, &e), e);
+    assert_int_equal(file_compression(from), COMPRESS_NONE);
+    assert_false(file_unpack(from, to, 1 << 24, &none));
+    assert_ok(dir_remove(folder, &e), e);
+    buf_free(&text);
+    arena_free(a);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(what_was_packed_comes_back),
-        TEST(another_size_than_promised_is_refused),
-        TEST(every_cut_is_refused),
-        TEST(a_promise_no_packing_keeps_takes_no_memory),
+        TEST(what_was_packed_comes_back),      TEST(another_size_than_promised_is_refused),      TEST(every_cut_is_refused),
+        TEST(files_are_unpacked_up_to_a_size), TEST(a_promise_no_packing_keeps_takes_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

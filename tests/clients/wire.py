@@ -648,7 +648,7 @@ def large_bodies_come_through(c):
     same("image", made["fields"]["image"] == image, True)
     c.put(dataset, {"fields": {"text": "x", "image": "data:image/png;base64," + "A" * 5_000_000}}, status=422)
     c.put(dataset, {"fields": {"text": "x", "image": "http://example.org/" + "a" * 2050}}, status=422)
-    for bad in ("ftp://example.org/a.png", "http://", "http:///a.png", "http://example.org", "data:text/html;base64,AAAA", "data:image/svg+xml;base64,AAAA", "x"):
+    for bad in ("ftp://example.org/a.png", "http://", "http:///a.png", "http://example.org", "data:text/html;base64,AAAA", "data:image/;base64,AAAA", "x"):
         c.put(dataset, {"fields": {"text": "x", "image": bad}}, status=422)
 
 

@@ -152,8 +152,8 @@ static void cases_are_answered_or_refused_with_words(void **state) {
     probe("cohen_kappa", "{'inputs':{'a':[1],'b':[2],'scale':[1]}}", "'inputs': expected only values of 'scale'");
     probe("bradley_terry", "{'inputs':{'names':['a'],'games':[['a','b',1]]}}",
           "'inputs': expected 'games' as [name, other name, 0 .. 1]");
-    probe("krippendorff_alpha", "{'inputs':{'observers':[[1],['x']]}}",
-          "'inputs': expected 'observers' of one length, numbers or null");
+    probe("krippendorff_alpha", "{'inputs':{'observers':[[1],[1,2]]}}", "'inputs': expected 'observers' of one length");
+    probe("krippendorff_alpha", "{'inputs':{'observers':[['x','y'],['x','y']]}}", "{\"nominal\":1.0}");
     probe("gini", "{}",
           "no statistic 'gini': cohen_kappa, fleiss_kappa, krippendorff_alpha, wilson_interval, bradley_terry or rouge_l");
 }

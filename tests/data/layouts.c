@@ -1,6 +1,7 @@
 /* Tables of text, Parquet and folders as sources: the same rows whatever they lie in. */
 #include "reading.h"
 
+#include "base/compress.h"
 #include "data/folder.h"
 
 static const char *read_file(room *r, const char *name, const char *text) {
@@ -178,6 +179,34 @@ static void arrow_is_refused_with_the_way_out(void **state) {
     room_end(&r);
 }
 
+static char *packed_file(room *r, const char *name, compression c, const char *text) {
+    buf packed = {0};
+    err e = {0};
+    assert_ok(bytes_pack(c, str_of(text), &packed, &e), e);
+    char *path = file_of(r, name, buf_str(&packed));
+    buf_free(&packed);
+    return path;
+}
+
+static void packed_files_are_unpacked(void **state) {
+    (void)state;
+    room r = room_new();
+    assert_string_equal(read_with(&r, packed_file(&r, "x.jsonl.gz", COMPRESS_GZIP, T("a") T("b")), NULL), T("a") T("b"));
+    assert_string_equal(read_with(&r, packed_file(&r, "x.csv.zst", COMPRESS_ZSTD, "text\na\n"), NULL), T("a"));
+    assert_string_equal(read_with(&r, packed_file(&r, "y.jsonl.gz", COMPRESS_GZIP, T("a") "{\"text\":1}\n"), NULL),
+                        T("a") "ERROR y.jsonl.gz line 2: field 'text' should be a text, but is an integer\n");
+    put_in(&r, "d", "train.jsonl.gz", "");
+    packed_file(&r, "d/train.jsonl.gz", COMPRESS_GZIP, T("in a folder"));
+    assert_string_equal(read_folder(&r, "d", ""), T("in a folder"));
+    char *path = packed_file(&r, "z.jsonl.zst", COMPRESS_ZSTD, T("a") T("b"));
+    err e = {0};
+    str bytes;
+    assert_ok(file_read(r.a, path, 1 << 20, &bytes, &e), e);
+    assert_string_equal(read_with(&r, file_of(&r, "z.jsonl.zst", str_slice(bytes, 0, bytes.len - 2)), NULL),
+                        "ERROR z.jsonl.zst: the zstd file ends too early\n");
+    room_end(&r);
+}
+
 static void patterns_are_those_of_a_shell(void **state) {
     (void)state;
     static const struct {
@@ -212,10 +241,10 @@ static void patterns_are_those_of_a_shell(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(tables_of_text_hold_rows),      TEST(columns_of_a_table_have_types),       TEST(damaged_tables_name_the_line),
-        TEST(parquet_holds_examples),        TEST(a_bad_row_of_parquet_is_named),       TEST(shards_are_read_in_order),
-        TEST(names_tell_the_split),          TEST(the_readme_names_subsets_and_splits), TEST(arrow_is_refused_with_the_way_out),
-        TEST(patterns_are_those_of_a_shell),
+        TEST(tables_of_text_hold_rows),  TEST(columns_of_a_table_have_types),       TEST(damaged_tables_name_the_line),
+        TEST(parquet_holds_examples),    TEST(a_bad_row_of_parquet_is_named),       TEST(shards_are_read_in_order),
+        TEST(names_tell_the_split),      TEST(the_readme_names_subsets_and_splits), TEST(arrow_is_refused_with_the_way_out),
+        TEST(packed_files_are_unpacked), TEST(patterns_are_those_of_a_shell),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

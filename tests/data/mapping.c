@@ -242,6 +242,22 @@ static void bad_rows_have_a_place_and_others_follow(void **state) {
     room_end(&r);
 }
 
+static void numbers_of_classes_become_their_names(void **state) {
+    (void)state;
+    room r = room_new();
+    err e = {0};
+    buf rows = {0};
+    row_source *s = row_source_open(r.a, "tests/data/parquet/classes.parquet", &e);
+    assert_ok(s, e);
+    assert_string_equal(row_source_describe(s)->columns[0].type, "text");
+    for (json *row; row_source_next(s, r.a, &row, &e);) json_put(&rows, row);
+    assert_ok(!e.code, e);
+    assert_string_equal(rows.ptr, "{\"label\":\"neg\",\"tags\":[\"a\",\"b\"]}{\"label\":\"pos\",\"tags\":[]}"
+                                  "{\"label\":null,\"tags\":null}{\"label\":null,\"tags\":[\"b\"]}");
+    buf_free(&rows);
+    room_end(&r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(names_and_values_tell_what_a_column_is_for),
@@ -253,6 +269,7 @@ int main(void) {
         TEST(numbers_become_texts_and_texts_numbers),
         TEST(settings_for_new_data_sets_follow_the_columns),
         TEST(a_data_set_always_has_a_question),
+        TEST(numbers_of_classes_become_their_names),
         TEST(bad_rows_have_a_place_and_others_follow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -319,6 +319,21 @@ static void drafts_and_discarded_records_say_nothing(void **state) {
     gives(JUDGES, NULL, RECORD("{'id':'1','user_id':'u','status':'discarded','values':null}"), "prompts", "");
 }
 
+static void people_who_want_out_are_left_out(void **state) {
+    (void)state;
+    const char *names[] = {"v"}, *pseudonyms[] = {person_pseudonym(memory_of_test, "s", STR("v"))};
+    const json *record = J("{" FIELD_VALUES ",'gold':{'better':{'value':'G','user_id':'v'}},'responses':[" SAYS(
+        "u", "better", "'C'") "," SAYS("v", "better", "'D'") "]}");
+    for (int by_pseudonym = 0; by_pseudonym < 2; by_pseudonym++) {
+        recipe_options o = options(NULL, "text");
+        example_list list = {0};
+        o.salt = "s";
+        o.without = (opt_list){by_pseudonym ? pseudonyms : names, 1};
+        recipe_convert(memory_of_test, open_with(WRITES, &o), record, TARGET_SFT, &list);
+        assert_string_equal(rows_of(&list), "{'prompt':'P','completion':'C'}\n");
+    }
+}
+
 static void suggestions_stand_in_only_when_asked_and_are_named(void **state) {
     (void)state;
     const json *record = J("{" FIELD_VALUES ",'suggestions':[{'question_id':'4','value':'good','agent':'judge-1'}]}");
@@ -588,6 +603,7 @@ int main(void) {
         TEST(gold_comes_first),
         TEST(the_latest_and_the_mean),
         TEST(drafts_and_discarded_records_say_nothing),
+        TEST(people_who_want_out_are_left_out),
         TEST(suggestions_stand_in_only_when_asked_and_are_named),
         TEST(prompts_take_system_and_context_with_them),
         TEST(a_conversation_is_cut_before_its_last_answer),

@@ -44,7 +44,7 @@ static void what_holds_no_rows_is_refused_with_words(void **state) {
     (void)state;
     gives("", "ERROR rows.jsonl is empty: expected rows of examples\n");
     gives(" \n ", "ERROR rows.jsonl is empty: expected rows of examples\n");
-    gives("\x1f\x8b\x08zzz", "ERROR rows.jsonl is compressed with gzip; unpack it first: gunzip -k rows.jsonl\n");
+    gives("\x1f\x8b\x08zzz", "ERROR rows.jsonl: damaged gzip\n");
     gives("PAR1zzz", "ERROR rows.jsonl is no Parquet file\n");
     gives("prompt,completion\na,b\n",
           "ERROR rows.jsonl line 1: expected JSON Lines (an object in each line) or JSON (an array of "

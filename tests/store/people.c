@@ -7,7 +7,12 @@ static void a_user_comes_back_as_it_was_put(void **state) {
     things *h = *state;
     err e = {0};
     session *x = begin(h, true);
-    user put = {.username = "Ann \"x\" \xc3\xa9", .first_name = "", .last_name = NULL, .password = "$argon2id$", .role = ROLE_ADMIN}, got;
+    user put = {.username = "Ann \"x\" \xc3\xa9",
+                .first_name = "",
+                .last_name = NULL,
+                .password = "$argon2id$",
+                .role = ROLE_ADMIN},
+         got;
     assert_ok(user_add(x->t, &put, &e), e);
     KEEP(h, x);
     reopen(h);

@@ -170,8 +170,7 @@ static void facets_count_terms_and_bound_numbers(void **state) {
     assert_text(terms[1].text, "b");
     assert_ok(facet_range(x->t, FACET_METADATA, p, &min, &max, &any, &e), e);
     assert_true(any && min == -1 && max == 2.5);
-    assert_ok(facet_clear(x->t, FACET_METADATA, p, r[0].seq, 0, &e) &&
-                  facet_range(x->t, FACET_METADATA, p, &min, &max, &any, &e),
+    assert_ok(facet_clear(x->t, FACET_METADATA, p, r[0].seq, 0, &e) && facet_range(x->t, FACET_METADATA, p, &min, &max, &any, &e),
               e);
     assert_true(any && max == -1);
     assert_ok(facet_clear(x->t, FACET_METADATA, 0, r[1].seq, 0, &e) &&
@@ -211,7 +210,11 @@ static void a_question_of_a_record_has_one_suggestion(void **state) {
     session *x = begin(h, true);
     const desk d = a_desk(x->t);
     const record r = a_record(x->t, &d.set, NULL);
-    suggestion first = {.record = r.seq, .question = d.question.seq, .value = STR("[1,2]"), .score = STR("[0.5,0.5]"), .agent = "m 1"},
+    suggestion first = {.record = r.seq,
+                        .question = d.question.seq,
+                        .value = STR("[1,2]"),
+                        .score = STR("[0.5,0.5]"),
+                        .agent = "m 1"},
                got;
     assert_ok(suggestion_put(x->t, &first, &created, &e), e);
     assert_true(created);
@@ -254,8 +257,7 @@ static void agents_are_named_once_and_suggestions_go_with_their_facets(void **st
     assert_int_equal(count, 2);
     assert_string_equal(agents[0], "a");
     assert_string_equal(agents[1], "b");
-    assert_ok(suggestion_delete(x->t, &last, &e) &&
-                  facet_terms(x->t, h->a, FACET_SUGGESTION, d.question.seq, &terms, &count, &e),
+    assert_ok(suggestion_delete(x->t, &last, &e) && facet_terms(x->t, h->a, FACET_SUGGESTION, d.question.seq, &terms, &count, &e),
               e);
     assert_int_equal(terms[0].count, 3);
     KEEP(h, x);
@@ -312,7 +314,8 @@ static void gold_is_put_replaced_and_taken_away(void **state) {
     const record r = a_record(x->t, &d.set, NULL);
     assert_ok(gold_get(x->t, h->a, r.seq, &values, &hidden, &e), e);
     assert_null(values.ptr);
-    assert_ok(gold_put(x->t, r.seq, STR("{\"a\":1}"), d.ann.seq, true, &e) && gold_get(x->t, h->a, r.seq, &values, &hidden, &e), e);
+    assert_ok(gold_put(x->t, r.seq, STR("{\"a\":1}"), d.ann.seq, true, &e) && gold_get(x->t, h->a, r.seq, &values, &hidden, &e),
+              e);
     assert_text(values, "{\"a\":1}");
     assert_true(hidden);
     assert_ok(gold_put(x->t, r.seq, STR("{}"), d.ann.seq, false, &e) && gold_get(x->t, h->a, r.seq, &values, &hidden, &e), e);

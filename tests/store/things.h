@@ -195,9 +195,10 @@ static inline desk a_desk(store_tx *t) {
 /* The call fails with this code; it gets `&because` for its err. */
 #define assert_fails(call, wanted)                                                                                               \
     do {                                                                                                                         \
-        err because = {0};                                                                                                             \
+        err because = {0};                                                                                                       \
         if (call) fail_msg("%s should have failed", #call);                                                                      \
-        if (because.code != (wanted)) fail_msg("%s: expected %s, got %s (%s)", #call, #wanted, err_words(because.code), because.text);             \
+        if (because.code != (wanted))                                                                                            \
+            fail_msg("%s: expected %s, got %s (%s)", #call, #wanted, err_words(because.code), because.text);                     \
     } while (0)
 
 #endif

@@ -1,0 +1,378 @@
+/* cmd_import.c - fettle import FILE: rows of any file into a dataset, all of them or none.
+ *
+ * Columns are mapped to fields, metadata, suggestions and vectors by a guess that --preview shows and --map changes. Without a dataset
+ * of that name one is made to fit the rows. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "cli/command.h"
+#include "cli/shelf.h"
+#include "data/data.h"
+
+enum { BATCH = 1000, FACTS = 1000, PREVIEW = 3 };
+
+typedef struct {
+    const char *home, *dataset, *workspace;
+    opt_list map;
+    bool preview, quiet, argilla, json;
+} options;
+
+#define AT(member) offsetof(options, member)
+static const opt table[] = {
+    {"home", OPT_TEXT, AT(home), NULL, 0, 0, NULL, "data folder"},
+    {"dataset", OPT_TEXT, AT(dataset), NULL, 0, 0, NULL,
+     "name (unset: of the file); one that is not there is made to fit the rows"},
+    {"workspace", OPT_TEXT, AT(workspace), "default", 0, 0, NULL, "of a new dataset; made when it is not there"},
+    {"map", OPT_EACH, AT(map), NULL, 0, 0, NULL,
+     "COLUMN=NAME: into this field, question (as suggestion) or metadata; COLUMN=external_id"},
+    {"preview", OPT_BOOL, AT(preview), "false", 0, 0, NULL, "show the mapping and the first records, and write nothing"},
+    {"argilla", OPT_BOOL, AT(argilla), "false", 0, 0, NULL,
+     "the file was written by Argilla's SDK (folders are seen by themselves)"},
+    {"quiet", OPT_BOOL, AT(quiet), "false", 0, 0, NULL, "no progress"},
+    {"json", OPT_BOOL, AT(json), "false", 0, 0, NULL, "list: as JSON"},
+    OPT_END,
+};
+
+static bool import_run(arena *a, int argc, char **argv, err *e);
+const command command_import = {
+    "import", "rows of a file into a dataset",
+    "FILE [--dataset NAME] [--map COLUMN=NAME ...] [--preview]\nimport list DATASET\nimport undo DATASET ID", table, import_run};
+
+/* What is read: rows with a mapping, or an export of Argilla. */
+typedef struct {
+    row_source *rows;
+    argilla_export *export;
+    mapping_plan *plan;
+    json *mapping;
+    const json *settings;
+    bool fresh; /* the dataset has to be made */
+} intake;
+
+static str text(const json *v, const char *key) { return json_get_text(v, key, STR("")); }
+
+/* ---- the dataset ------------------------------------------------------------------------------------------------------------------ */
+
+static bool read_list(arena *a, desk *d, const char *id, const char *what, json *settings, const char *key, err *e) {
+    json *answer;
+    if (!desk_ask(a, d, "GET", arena_printf(a, "/api/v1/datasets/%s/%s", id, what), STR(""), &answer, e)) return false;
+    json_set(settings, key, json_get(answer, "items"));
+    return true;
+}
+
+static bool settings_of(arena *a, desk *d, const json *set, const json **out, err *e) {
+    const char *id = str_copy(a, text(set, "id"));
+    json *s = json_new_object(a);
+    *out = s;
+    return read_list(a, d, id, "fields", s, "fields", e) && read_list(a, d, id, "questions", s, "questions", e) &&
+           read_list(a, d, id, "metadata-properties", s, "metadata", e) &&
+           read_list(a, d, id, "vectors-settings", s, "vectors", e);
+}
+
+static bool ask_json(arena *a, desk *d, const char *method, const char *path, const json *body, json **out, err *e) {
+    buf t = {0};
+    if (body) json_put(&t, body);
+    const bool ok = desk_ask(a, d, method, path, buf_str(&t), out, e);
+    buf_free(&t);
+    return ok;
+}
+
+static bool make_parts(arena *a, desk *d, const char *id, const char *what, const json *list, err *e) {
+    json *answer;
+    for (size_t i = 0; i < json_count(list); i++)
+        if (!ask_json(a, d, "POST", arena_printf(a, "/api/v1/datasets/%s/%s", id, what), json_at(list, i), &answer, e))
+            return err_prefix(e, "%s '%.*s'", what, STR_ARG(text(json_at(list, i), "name")));
+    return true;
+}
+
+static bool find_space(arena *a, desk *d, const char *name, const json **out, err *e) {
+    err none = {0};
+    json *made;
+    if (desk_find(a, d, "/api/v1/me/workspaces", "name", name, out, &none)) return true;
+    if (none.code != ERR_NOT_FOUND) return err_set(e, none.code, "%s", none.text);
+    if (!desk_ask(a, d, "POST", "/api/v1/workspaces", desk_body(a, (const char *const[]){"name", name, NULL}), &made, e))
+        return false;
+    *out = made;
+    return true;
+}
+
+static bool make_dataset(arena *a, desk *d, const options *o, const char *name, const json *settings, const json **out, err *e) {
+    const json *space;
+    json *set, *body = json_new_object(a);
+    if (!find_space(a, d, o->workspace, &space, e)) return false;
+    json_set(body, "name", json_new_text(a, str_of(name)));
+    json_set(body, "workspace_id", json_get(space, "id"));
+    if (json_get(settings, "guidelines")) json_set(body, "guidelines", json_get(settings, "guidelines"));
+    if (!ask_json(a, d, "POST", "/api/v1/datasets", body, &set, e)) return false;
+    const char *id = str_copy(a, text(set, "id"));
+    *out = set;
+    return make_parts(a, d, id, "fields", json_get(settings, "fields"), e) &&
+           make_parts(a, d, id, "questions", json_get(settings, "questions"), e) &&
+           make_parts(a, d, id, "metadata-properties", json_get(settings, "metadata"), e) &&
+           make_parts(a, d, id, "vectors-settings", json_get(settings, "vectors"), e) &&
+           desk_ask(a, d, "PUT", arena_printf(a, "/api/v1/datasets/%s/publish", id), STR(""), &set, e);
+}
+
+/* ---- the mapping ------------------------------------------------------------------------------------------------------------------ */
+
+static bool has_name(const json *list, str name) {
+    for (size_t i = 0; i < json_count(list); i++)
+        if (str_eq(text(json_at(list, i), "name"), name)) return true;
+    return false;
+}
+
+static void drop_column(arena *a, json *mapping, const char *key, str column) {
+    const json *old = json_get(mapping, key);
+    json *kept = json_new_array(a);
+    for (size_t i = 0; i < json_count(old); i++)
+        if (!str_eq(text(json_at(old, i), "source"), column)) json_append(kept, json_share(a, json_at(old, i)));
+    json_set(mapping, key, kept);
+}
+
+/* COLUMN=NAME in the place of what was guessed for the column. */
+static bool change_mapping(arena *a, json *mapping, const json *settings, const char *words, err *e) {
+    static const char *const kinds[][2] = {
+        {"fields", "fields"}, {"questions", "suggestions"}, {"metadata", "metadata"}, {"vectors", "vectors"}};
+    const char *equals = strchr(words, '=');
+    if (!equals) return err_set(e, ERR_USAGE, "--map wants COLUMN=NAME, not '%s'", words);
+    const str column = {words, (size_t)(equals - words)}, name = str_of(equals + 1);
+    for (size_t i = 0; i < 4; i++) drop_column(a, mapping, kinds[i][1], column);
+    if (str_is(name, "external_id")) {
+        json_set(mapping, "external_id", json_new_text(a, column));
+        return true;
+    }
+    if (!name.len) return true; /* COLUMN= : nowhere */
+    for (size_t i = 0; i < 4; i++) {
+        if (!has_name(json_get(settings, kinds[i][0]), name)) continue;
+        json *pair = json_new_object(a);
+        json_set(pair, "source", json_new_text(a, column));
+        json_set(pair, "target", json_new_text(a, name));
+        json_append(json_get(mapping, kinds[i][1]), pair);
+        return true;
+    }
+    return err_set(e, ERR_INPUT, "--map %s: the dataset has no field, question, metadata property or vector '%.*s'", words,
+                   STR_ARG(name));
+}
+
+static bool open_rows(arena *a, const options *o, const char *path, intake *in, err *e) {
+    row_facts facts;
+    if (!(in->rows = row_source_open(a, path, e)) || !row_facts_look(a, in->rows, FACTS, &facts, e)) return false;
+    if (in->fresh) in->settings = mapping_settings(a, &facts, &in->mapping, e);
+    else in->mapping = mapping_guess(a, &facts, in->settings);
+    if (!in->settings) return false;
+    for (int i = 0; i < o->map.count; i++)
+        if (!change_mapping(a, in->mapping, in->settings, o->map.item[i], e)) return false;
+    in->plan = mapping_open(a, in->mapping, in->settings, &facts, e);
+    return in->plan != NULL;
+}
+
+static bool open_intake(arena *a, const options *o, const char *path, intake *in, err *e) {
+    if (!o->argilla && !argilla_export_is(path)) return open_rows(a, o, path, in, e);
+    in->export = argilla_export_open(a, path, in->settings, e);
+    if (!in->export) return false;
+    if (in->fresh) in->settings = argilla_export_settings(in->export);
+    return in->settings || err_set(e, ERR_INPUT, "%s carries no settings: name a dataset that is there with --dataset", path);
+}
+
+/* The next item, in memory of a; *place says where it stood. */
+static bool next_item(intake *in, arena *a, json **item, const char **place, err *e) {
+    json *row;
+    *place = "";
+    if (in->export) return argilla_export_next(in->export, a, item, e);
+    if (!row_source_next(in->rows, a, &row, e)) return false;
+    *place = row_source_place(in->rows, a);
+    return mapping_apply(in->plan, a, row, item, e) || err_prefix(e, "%s", *place);
+}
+
+/* ---- preview ----------------------------------------------------------------------------------------------------------------------- */
+
+static void print_names(const char *what, const json *list) {
+    printf("%-12s", what);
+    for (size_t i = 0; i < json_count(list); i++) {
+        const json *v = json_at(list, i);
+        const str column = text(v, "source"), name = column.len ? text(v, "target") : text(v, "name");
+        if (column.len) printf("%s%.*s -> %.*s", i ? ", " : "", STR_ARG(column), STR_ARG(name));
+        else printf("%s%.*s", i ? ", " : "", STR_ARG(name));
+    }
+    printf("%s\n", json_count(list) ? "" : "none");
+}
+
+static bool preview(arena *a, intake *in, const char *name, err *e) {
+    const json *m = in->mapping;
+    if (in->rows) {
+        const row_source_info *info = row_source_describe(in->rows);
+        printf("%s: %s, %lld bytes\n", info->path, info->layout, (long long)info->bytes);
+    }
+    printf("%s dataset '%s'\n", in->fresh ? "A new" : "Into the", name);
+    print_names("fields", m ? json_get(m, "fields") : json_get(in->settings, "fields"));
+    print_names("suggestions", m ? json_get(m, "suggestions") : json_get(in->settings, "questions"));
+    print_names("metadata", json_get(m ? m : in->settings, "metadata"));
+    print_names("vectors", json_get(m ? m : in->settings, "vectors"));
+    if (in->fresh) print_names("questions", json_get(in->settings, "questions"));
+    for (int i = 0; i < PREVIEW; i++) {
+        json *item;
+        const char *place;
+        buf row = {0};
+        if (!next_item(in, a, &item, &place, e)) break;
+        json_put(&row, item);
+        printf("%d: %.500s%s\n", i + 1, row.ptr, row.len > 500 ? " ..." : "");
+        buf_free(&row);
+    }
+    return e->code == ERR_NONE;
+}
+
+/* ---- writing ----------------------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    desk *d;
+    const char *path; /* of the records, with the import */
+    buf body;
+    int count;
+    const char *place[BATCH];
+    arena *places;
+} batch;
+
+/* "record at position 17": where that stood in the file. */
+static bool name_place(const batch *b, err *e) {
+    const char *at = strstr(e->text, "at position ");
+    const long n = at ? strtol(at + 12, NULL, 10) : -1;
+    return n >= 0 && n < b->count && *b->place[n] ? err_prefix(e, "%s", b->place[n]) : false;
+}
+
+static bool send(batch *b, err *e) {
+    arena *a = arena_new();
+    str answer;
+    buf_put_text(&b->body, "]}");
+    bool ok = !b->count || desk_ask_raw(a, b->d, "POST", b->path, buf_str(&b->body), &answer, e);
+    if (!ok) name_place(b, e);
+    arena_free(a);
+    arena_free(b->places);
+    b->places = arena_new();
+    b->count = 0;
+    buf_clear(&b->body);
+    buf_put_text(&b->body, "{\"items\":[");
+    return ok;
+}
+
+static bool write_all(intake *in, batch *b, const options *o, int64_t *written, err *e) {
+    progress p = progress_begin("importing", o->quiet);
+    const double total = in->rows ? (double)row_source_describe(in->rows)->bytes : 0;
+    bool ok = true;
+    buf_put_text(&b->body, "{\"items\":[");
+    b->places = arena_new();
+    while (ok) {
+        arena *row = arena_new();
+        json *item;
+        const char *place;
+        if ((ok = next_item(in, row, &item, &place, e))) {
+            if (b->count) buf_put_char(&b->body, ',');
+            json_put(&b->body, item);
+            b->place[b->count++] = arena_text(b->places, place);
+            ++*written;
+        }
+        arena_free(row);
+        if (ok && b->count == BATCH) {
+            ok = send(b, e);
+            if (total > 0) progress_show(&p, (double)row_source_position(in->rows), total, NULL);
+        }
+        if (sys_stop_requested()) ok = err_set(e, ERR_STOPPED, "stopped");
+    }
+    ok = e->code == ERR_NONE && send(b, e);
+    progress_end(&p, NULL);
+    arena_free(b->places);
+    buf_free(&b->body);
+    return ok;
+}
+
+static bool write_records(arena *a, desk *d, const options *o, const char *path, intake *in, const char *set, int64_t *written,
+                          const char **id, err *e) {
+    json *import, *answer;
+    const char *where = arena_printf(a, "/api/v1/datasets/%s/imports", set);
+    if (!desk_ask(a, d, "POST", where, desk_body(a, (const char *const[]){"source", path, NULL}), &import, e)) return false;
+    *id = str_copy(a, text(import, "id"));
+    batch b = {.d = d, .path = arena_printf(a, "/api/v1/datasets/%s/records?import=%s", set, *id)};
+    const char *one = arena_printf(a, "%s/%s", where, *id);
+    if (write_all(in, &b, o, written, e)) return desk_ask(a, d, "PUT", one, STR(""), &answer, e);
+    err undo = {0};
+    if (!desk_ask(a, d, "DELETE", one, STR(""), &answer, &undo)) log_error("the import could not be undone now: %s", undo.text);
+    return false;
+}
+
+static bool import_file(arena *a, desk *d, const options *o, const char *path, err *e) {
+    const char *file = path_name(path), *dot = strrchr(file, '.');
+    const char *name = o->dataset ? o->dataset : dot && dot > file ? arena_copy(a, file, (size_t)(dot - file)) : file, *id = "";
+    const json *set = NULL;
+    json *answer;
+    intake in = {0};
+    err none = {0};
+    int64_t written = 0;
+    const double begun = sys_seconds();
+    in.fresh = !shelf_dataset(a, d, name, &set, &none);
+    if (in.fresh && none.code != ERR_NOT_FOUND) return err_set(e, none.code, "%s", none.text);
+    if (!in.fresh && !settings_of(a, d, set, &in.settings, e)) return false;
+    if (!open_intake(a, o, path, &in, e)) return false;
+    if (o->preview) return preview(a, &in, name, e);
+    bool ok = !in.fresh || make_dataset(a, d, o, name, in.settings, &set, e);
+    ok = ok && write_records(a, d, o, path, &in, str_copy(a, text(set, "id")), &written, &id, e);
+    if (!ok && in.fresh && set)
+        desk_ask(a, d, "DELETE", arena_printf(a, "/api/v1/datasets/%.*s", STR_ARG(text(set, "id"))), STR(""), &answer, &none);
+    if (!ok) return err_prefix(e, "nothing was imported");
+    const double seconds = sys_seconds() - begun;
+    log_note("%lld records into '%s' (%.0f a second)\nUndo: fettle import undo %s %s", (long long)written, name,
+             (double)written / fmax(seconds, 1e-3), name, id);
+    return true;
+}
+
+/* ---- list, undo ---------------------------------------------------------------------------------------------------------------------- */
+
+static bool list(arena *a, desk *d, const options *o, const char *name, err *e) {
+    const json *set;
+    json *all;
+    if (!shelf_dataset(a, d, name, &set, e) ||
+        !desk_ask(a, d, "GET", arena_printf(a, "/api/v1/datasets/%.*s/imports", STR_ARG(text(set, "id"))), STR(""), &all, e))
+        return false;
+    const json *items = json_get(all, "items");
+    if (o->json) {
+        buf t = {0};
+        json_put(&t, items);
+        printf("%s\n", t.ptr);
+        buf_free(&t);
+        return true;
+    }
+    for (size_t i = 0; i < json_count(items); i++)
+        printf("%.*s  %.19s  %8lld records  %.*s\n", STR_ARG(text(json_at(items, i), "id")),
+               text(json_at(items, i), "started_at").ptr, (long long)json_get_int(json_at(items, i), "records", 0),
+               STR_ARG(text(json_at(items, i), "source")));
+    return true;
+}
+
+static bool undo(arena *a, desk *d, const char *name, const char *id, err *e) {
+    const json *set;
+    json *answer;
+    if (!shelf_dataset(a, d, name, &set, e) ||
+        !desk_ask(a, d, "DELETE", arena_printf(a, "/api/v1/datasets/%.*s/imports/%s", STR_ARG(text(set, "id")), id), STR(""),
+                  &answer, e))
+        return false;
+    printf("%lld records are gone\n", (long long)json_get_int(answer, "records", 0));
+    return true;
+}
+
+static bool import_run(arena *a, int argc, char **argv, err *e) {
+    options o;
+    int rest;
+    bool help;
+    desk d;
+    if (!arguments_read(a, &command_import, &o, argc, argv, &rest, &help, e) || help) return help;
+    const bool lists = rest == 2 && strcmp(argv[0], "list") == 0, undoes = rest == 3 && strcmp(argv[0], "undo") == 0;
+    if (!lists && !undoes && rest != 1) return err_set(e, ERR_USAGE, "fettle import FILE | list DATASET | undo DATASET ID");
+    if (!desk_open(a, o.home, &d, e)) return false;
+    const bool ok = lists    ? list(a, &d, &o, argv[1], e)
+                    : undoes ? undo(a, &d, argv[1], argv[2], e)
+                             : import_file(a, &d, &o, argv[0], e);
+    desk_close(&d);
+    return ok;
+}

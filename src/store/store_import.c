@@ -1,0 +1,75 @@
+/* store_import.c - which records came together, so that they can go together. */
+#include "base/clock.h"
+#include "store/db.h"
+#include "store/row.h"
+
+#define IMPORT_COLUMNS                                                                                                           \
+    "i.seq, i.id, i.dataset, i.source, (SELECT count(*) FROM records r WHERE r.import = i.seq), i.started_at, i.finished_at "    \
+    "FROM imports i "
+
+static import_row read_import(db_rows *r, arena *a) {
+    import_row x = {.seq = db_int(r, 0),
+                    .dataset = db_int(r, 2),
+                    .source = db_cstr(r, a, 3),
+                    .records = db_int(r, 4),
+                    .started_at = db_int(r, 5),
+                    .finished_at = db_int(r, 6)};
+    store_id(db_view(r, 1), x.id);
+    return x;
+}
+
+static bool read_imports(db_rows *r, arena *a, imports *out, err *e) {
+    *out = (imports){0};
+    while (db_next(r, e)) STORE_APPEND(a, out, read_import(r, a));
+    return e->code == ERR_NONE;
+}
+
+bool import_begin(store_tx *t, import_row *i, int64_t actor, err *e) {
+    i->started_at = clock_now();
+    uuid_new(i->id);
+    if (!db_run(t, e, "INSERT INTO imports(id, dataset, source, actor, started_at) VALUES($1, $2, $3, $4, $5)", db_c(i->id),
+                db_i(i->dataset), db_c(i->source), db_i(actor), db_i(i->started_at)))
+        return false;
+    i->seq = db_last_seq(t);
+    return true;
+}
+
+bool import_end(store_tx *t, const import_row *i, err *e) {
+    return db_run(t, e, "UPDATE imports SET finished_at = $2 WHERE seq = $1", db_i(i->seq), db_i(clock_now()));
+}
+
+bool import_get(store_tx *t, arena *a, int64_t set, const char *id, import_row *out, err *e) {
+    db_rows *r = db_query(t, e, "SELECT " IMPORT_COLUMNS "WHERE i.id = $1 AND i.dataset = $2", db_c(id), db_i(set));
+    if (!db_next(r, e)) return e->code ? false : err_set(e, ERR_NOT_FOUND, "Import with id `%s` not found", id);
+    *out = read_import(r, a);
+    db_done(r);
+    return true;
+}
+
+bool import_list(store_tx *t, arena *a, int64_t set, imports *out, err *e) {
+    return read_imports(db_query(t, e, "SELECT " IMPORT_COLUMNS "WHERE i.dataset = $1 ORDER BY i.seq DESC", db_i(set)), a, out,
+                        e);
+}
+
+bool import_unfinished(store_tx *t, arena *a, imports *out, err *e) {
+    return read_imports(db_query_values(t, "SELECT " IMPORT_COLUMNS "WHERE i.finished_at IS NULL ORDER BY i.seq", NULL, 0, e), a,
+                        out, e);
+}
+
+bool import_records(store_tx *t, arena *a, int64_t import, int64_t seq, int64_t limit, records *out, err *e) {
+    db_rows *r = db_query(
+        t, e, "SELECT " RECORD_COLUMNS RECORD_FROM "WHERE r.import = $1 AND r.import > 0 AND r.seq > $2 ORDER BY r.seq LIMIT $3",
+        db_i(import), db_i(seq), db_i(limit));
+    *out = (records){0};
+    while (db_next(r, e)) STORE_APPEND(a, out, record_read(r, a));
+    return e->code == ERR_NONE;
+}
+
+bool import_undo(store_tx *t, const import_row *i, err *e) {
+    return db_run(t, e,
+                  "UPDATE datasets SET records = records - (SELECT count(*) FROM records WHERE import = $1),"
+                  " completed = completed - (SELECT count(*) FROM records WHERE import = $1 AND completed = 1) WHERE seq = $2",
+                  db_i(i->seq), db_i(i->dataset)) &&
+           db_run(t, e, "DELETE FROM records WHERE import = $1", db_i(i->seq)) &&
+           db_run(t, e, "DELETE FROM imports WHERE seq = $1", db_i(i->seq));
+}
