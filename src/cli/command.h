@@ -31,6 +31,7 @@ typedef struct {
     X(dataset)                                                                                                                   \
     X(import)                                                                                                                    \
     X(export)                                                                                                                    \
+    X(record)                                                                                                                    \
     X(user)                                                                                                                      \
     X(probe)                                                                                                                     \
     X(verify)                                                                                                                    \

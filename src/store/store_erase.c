@@ -133,7 +133,7 @@ bool user_erase(store_tx *t, arena *a, user *u, int64_t actor, erasure_entry *ou
     answered_list touched;
     *out = (erasure_entry){.kind = "user", .actor = actor};
     memcpy(out->target, u->id, sizeof out->target);
-    u->username = arena_printf(a, "erased-%.13s", u->id);
+    u->username = arena_printf(a, "erased-%s", u->id + 24);
     u->first_name = "erased";
     u->last_name = u->password = NULL;
     u->role = ROLE_ANNOTATOR;
