@@ -33,6 +33,8 @@ typedef struct {
     X(export)                                                                                                                    \
     X(record)                                                                                                                    \
     X(user)                                                                                                                      \
+    X(backup)                                                                                                                    \
+    X(restore)                                                                                                                   \
     X(probe)                                                                                                                     \
     X(verify)                                                                                                                    \
     X(bench)                                                                                                                     \

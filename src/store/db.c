@@ -344,19 +344,24 @@ const char *store_folder(const store *s) { return s->folder; }
 
 /* ---- opening ---------------------------------------------------------------------------------------------------------------------- */
 
-static bool lock_folder(store *s, arena *a, err *e) {
-    const char *path = path_join(a, s->folder, "fettle.lock");
+int store_lock(const char *folder, err *e) {
+    arena *a = arena_new();
+    const char *path = path_join(a, folder, "fettle.lock");
     char text[32] = "";
-    s->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (s->lock < 0) return err_errno(e, ERR_IO, "cannot open %s", path);
-    if (flock(s->lock, LOCK_EX | LOCK_NB) != 0) {
-        if (read(s->lock, text, sizeof text - 1) < 0) text[0] = '\0';
-        return err_set(e, ERR_CONFLICT, "%s belongs to another fettle (process %s)", s->folder, text[0] ? text : "?");
+    bool ok = true;
+    const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) ok = err_errno(e, ERR_IO, "cannot open %s", path);
+    if (ok && flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (read(fd, text, sizeof text - 1) < 0) text[0] = '\0';
+        ok = err_set(e, ERR_CONFLICT, "%s belongs to another fettle (process %s)", folder, text[0] ? text : "?");
     }
-    const int n = snprintf(text, sizeof text, "%ld", (long)getpid());
-    if (ftruncate(s->lock, 0) != 0 || pwrite(s->lock, text, (size_t)n, 0) != n)
-        return err_errno(e, ERR_IO, "cannot write %s", path);
-    return true;
+    if (ok) {
+        const int n = snprintf(text, sizeof text, "%ld", (long)getpid());
+        ok = (ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)n, 0) == n) || err_errno(e, ERR_IO, "cannot write %s", path);
+    }
+    if (!ok && fd >= 0) close(fd);
+    arena_free(a);
+    return ok ? fd : -1;
 }
 
 static bool migrate(store_tx *t, void *context, err *e) {
@@ -380,14 +385,14 @@ static bool prepare_schema(store *s, arena *a, err *e) {
         sys_date(date);
         const char *folder = path_join(a, s->folder, "backups");
         if (!dir_make(folder, e) ||
-            !s->driver->backup(s->writer->conn, path_join(a, folder, arena_printf(a, "schema-%d-%s.db", version, date)), e))
+            !db_backup(s->driver, s->writer->conn, path_join(a, folder, arena_printf(a, "schema-%d-%s.db", version, date)), e))
             return err_prefix(e, "the copy before the migration to schema %d", schema_newest());
     }
     return store_write(s, migrate, NULL, e);
 }
 
 static bool begin(store *s, arena *a, err *e) {
-    if (!dir_make(s->folder, e) || !lock_folder(s, a, e)) return false;
+    if (!dir_make(s->folder, e) || (s->lock = store_lock(s->folder, e)) < 0) return false;
     if (!(s->writer = open_connection(s, true, e))) return false;
     if (pthread_create(&s->thread, NULL, writer_main, s) != 0) {
         close_connection(s->writer);
@@ -445,7 +450,7 @@ void store_close(store *s) {
 bool store_backup(store *s, const char *to, err *e) {
     store_tx *t = take_reader(s, e);
     if (!t) return false;
-    const bool ok = s->driver->backup(t->conn, to, e);
+    const bool ok = db_backup(s->driver, t->conn, to, e);
     give_reader(s, t);
     return ok;
 }

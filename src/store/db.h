@@ -114,6 +114,11 @@ typedef struct {
 DB_DRIVERS(X)
 #undef X
 
+/* A copy as a file that is whole or not there; ERR_CONFLICT when `to` exists. */
+bool db_backup(const db_driver *driver, db_conn *c, const char *to, err *e);
+/* The folder for this process alone: a descriptor that holds it until it is closed, -1 with ERR_CONFLICT that names the other. */
+int store_lock(const char *folder, err *e);
+
 /* ---- text search: one index a dataset, a column a field ------------------------------------------------------------------------------- */
 
 bool db_search_drop(store_tx *t, int64_t dataset, err *e);

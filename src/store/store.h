@@ -24,8 +24,11 @@ store *store_open(const char *folder, err *e); /* makes it; one process at a tim
 void store_close(store *s);                    /* waits for what is queued; NULL is fine */
 bool store_read(store *s, store_job run, void *context, err *e);
 bool store_write(store *s, store_job run, void *context, err *e);
-bool store_backup(store *s, const char *to, err *e); /* a whole copy, taken while others read and write */
-bool store_check(store *s, err *e);                  /* integrity of the file */
+bool store_backup(store *s, const char *to, err *e); /* a whole copy, taken while others read and write; replaces no file */
+/* Puts a backup in the place of a folder's store, which nobody may have open (ERR_CONFLICT). The backup is checked first: integrity,
+ * and a schema this program knows. What was there stays, as backups/before-restore-DATE.db: *kept (NULL: nothing was). */
+bool store_restore(arena *a, const char *folder, const char *from, const char **kept, err *e);
+bool store_check(store *s, err *e); /* integrity of the file */
 /* What committed writes deleted leaves the files as bytes; waits for readers, writes wait for it. gone (may be NULL): texts that were
  * deleted; while one of them still stands in the file it is made anew, which takes its time. */
 bool store_scrub(store *s, const needles *gone, err *e);
