@@ -106,7 +106,13 @@ static bool write_vectors(const rules *x, const record *r, const json *values, e
     return true;
 }
 
+static bool is_list(const json *list, const char *key, err *e) {
+    return !list || json_kind_of(list) == JSON_ARRAY ||
+           err_set(e, ERR_INPUT, "%s should be a list, it is %s", key, json_kind_name(json_kind_of(list)));
+}
+
 static bool write_suggestions(const rules *x, const record *r, const json *list, err *e) {
+    if (!is_list(list, "suggestions", e)) return false;
     for (size_t i = 0; i < json_count(list); i++) {
         suggestion made;
         bool created;
@@ -120,6 +126,7 @@ static bool write_suggestions(const rules *x, const record *r, const json *list,
 }
 
 static bool write_responses(const rules *x, record *r, const json *list, err *e) {
+    if (!is_list(list, "responses", e)) return false;
     for (size_t i = 0; i < json_count(list); i++) {
         const json *item = json_at(list, i);
         uuid_text id;
