@@ -31,7 +31,7 @@ typedef struct {
     call c;
     const char *target, *target_end; /* of the first line as it came; NULL: there was none */
     buf body;
-    bool too_large, begun, chunked;
+    bool too_large, begun, chunked, unclear;
     buf pending;
     size_t sent;
 } request;
@@ -184,6 +184,8 @@ static void *begin(void *context, const char *target, struct MHD_Connection *con
     r->c.trusted = h->trusted;
     r->target = target;
     r->target_end = target ? target + strlen(target) : NULL;
+    /* %00: decoded it would end the path early, and another object would be meant. */
+    r->unclear = !target || has_controls(target) || strpbrk(target, " 	") || strstr(target, "%00");
     return r;
 }
 
@@ -202,7 +204,7 @@ static void end(void *context, struct MHD_Connection *connection, void **slot, e
 /* Reads the headers; false when somebody could see another end of the request. */
 static bool read_head(request *r, struct MHD_Connection *connection, const char *method, const char *version, headers *seen) {
     const bool lies = heads_lie_as_they_came();
-    bool clear = is_token(method);
+    bool clear = is_token(method) && !r->unclear;
     *seen = (headers){.r = r, .next = lies ? version + strlen(version) + 2 : NULL};
     if (lies) clear &= r->target == method + strlen(method) + 1 && version == r->target_end + 1;
     MHD_get_connection_values(connection, MHD_HEADER_KIND, take_header, seen);
