@@ -1,9 +1,11 @@
-/* cmd_docs.c - fettle docs: the pages that follow from tables. --check compares docs/options.md with what the tables say. */
+/* cmd_docs.c - fettle docs: the pages that follow from tables. --check compares what lies in docs/ with what the tables say. */
 #include "cli/command.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/file.h"
+#include "serve/serve.h"
 #include "train/train.h"
 
 typedef struct {
@@ -11,10 +13,11 @@ typedef struct {
 } docs_options;
 
 static const opt options[] = {
-    {"check", OPT_BOOL, offsetof(docs_options, check), "false", 0, 0, NULL, "fail when docs/options.md is not current"}, OPT_END};
+    {"check", OPT_BOOL, offsetof(docs_options, check), "false", 0, 0, NULL, "fail when a page is not current"}, OPT_END};
 
 static bool docs(arena *a, int argc, char **argv, err *e);
-const command command_docs = {"docs", "write the pages that follow from tables (docs/options.md)", "[--check]", options, docs};
+const command command_docs = {"docs", "write the pages that follow from tables (docs/options.md, api.md, openapi.json)",
+                              "[--check]", options, docs};
 
 /* flags: the keys as they are typed behind a command. */
 static void put_table(buf *out, const opt *table, bool flags) {
@@ -66,7 +69,7 @@ static void put_commands(buf *out) {
     }
 }
 
-static void put_page(buf *out) {
+static void put_options(buf *out) {
     buf_put_text(out,
                  "# Options\n\nMade by `fettle docs` from the tables in the source; do not edit. Names and defaults of a run's "
                  "options are TRL's and transformers'; \"ours\" marks the rest.\n"
@@ -78,18 +81,76 @@ static void put_page(buf *out) {
     put_commands(out);
 }
 
+/* ---- the routes of the server ----------------------------------------------------------------------------------------------- */
+
+static const char api_head[] =
+    "# The API\n\nMade by `fettle docs` from the route table in the source; do not edit. [openapi.json](openapi.json) is the "
+    "same for "
+    "programs, and a\nserver answers it under `/api/v1/openapi.json`. Shapes of bodies are those of Argilla's REST API 2.x, so "
+    "that "
+    "its Python SDK works as it is;\nroutes under `/api/` without `v1` are for its 1.x client. What is beyond Argilla is in "
+    "[feedback.md](feedback.md) and [serve.md](serve.md).\n\n"
+    "**Who is asking** is told by `X-Argilla-Api-Key: KEY`, by `Authorization: Bearer TOKEN` (from `POST /api/v1/token`), or by "
+    "the "
+    "cookie of a\nbrowser's session.\n\n"
+    "| who | may call a route |\n|---|---|\n"
+    "| anyone | without logging in |\n"
+    "| user | everybody who is logged in |\n"
+    "| member | members of the workspace that {id} lies in; owners are members everywhere |\n"
+    "| admin | members with the role admin; owners |\n"
+    "| owner | owners |\n\n"
+    "A request is judged in this order: nobody is logged in (401), what `{id}` names is not there or in a workspace of others "
+    "(404, "
+    "the same words\nfor both), the role does not allow it (403), the body or a parameter is wrong (422), it contradicts what is "
+    "there "
+    "(409). Where `{id}` is in\nno workspace (users, webhooks) the role comes before it. Routes that write take "
+    "`Idempotency-Key: TEXT`: the same request again\nunder the same key gets the first answer\n(not those for logins, "
+    "passwords, new people and exports).\n";
+
+static void put_api(buf *out) {
+    enum { ROOM = 512 };
+    route_info *list = memory_alloc(ROOM * sizeof *list);
+    const int count = server_routes(list, ROOM);
+    if (count > ROOM) bug("%d routes, room for %d", count, ROOM);
+    buf_put_text(out, api_head);
+    for (int i = 0; i < count; i++) {
+        const route_info *r = &list[i];
+        if (i == 0 || strcmp(r->group, list[i - 1].group) != 0)
+            buf_printf(out, "\n## %s\n\n| | | {id} | who | |\n|---|---|---|---|---|\n", r->group);
+        buf_printf(out, "| %s | `%s` | %s | %s | %s |\n", r->method, r->path, *r->of ? r->of : "–", r->who, r->words);
+    }
+    memory_release(list);
+}
+
+static void put_openapi(buf *out) {
+    json_writer w = json_writer_on(out, true);
+    server_put_openapi(&w);
+    buf_put_char(out, '\n');
+}
+
+/* ---- pages ------------------------------------------------------------------------------------------------------------------ */
+
+static const struct {
+    const char *path;
+    void (*put)(buf *out);
+} pages[] = {{"docs/options.md", put_options}, {"docs/api.md", put_api}, {"docs/openapi.json", put_openapi}};
+
+static bool check(arena *a, const char *path, str page, err *e) {
+    str there;
+    return file_read(a, path, 1 << 22, &there, e) &&
+           (str_eq(there, page) || err_set(e, ERR_CONFLICT, "%s is not current: run build/fettle docs", path));
+}
+
 static bool docs(arena *a, int argc, char **argv, err *e) {
     docs_options o;
     int rest;
     bool help, ok = true;
-    str there;
-    buf page = {0};
     if (!arguments_read(a, &command_docs, &o, argc, argv, &rest, &help, e) || help) return help;
-    put_page(&page);
-    if (!o.check) ok = file_write("docs/options.md", buf_str(&page), e);
-    else
-        ok = file_read(a, "docs/options.md", 1 << 22, &there, e) &&
-             (str_eq(there, buf_str(&page)) || err_set(e, ERR_CONFLICT, "docs/options.md is not current: run build/fettle docs"));
-    buf_free(&page);
+    for (size_t i = 0; i < sizeof pages / sizeof *pages && ok; i++) {
+        buf page = {0};
+        pages[i].put(&page);
+        ok = o.check ? check(a, pages[i].path, buf_str(&page), e) : file_write(pages[i].path, buf_str(&page), e);
+        buf_free(&page);
+    }
     return ok;
 }

@@ -276,11 +276,23 @@ void route_run(call *c) {
 /* ---- the table, for documents and tests ---------------------------------------------------------------------------------------------------- */
 
 static const char *const who_names[] = {"anyone", "user", "member", "admin", "owner"};
+static const char *const table_names[] = {
+#define X(name) #name,
+    ROUTE_TABLES(X)
+#undef X
+};
 
 int server_routes(route_info *out, int room) {
     int n = 0;
     for (int t = 0; t < TABLES; t++)
         for (const route *r = tables[t]; r->method; r++, n++)
-            if (n < room) out[n] = (route_info){r->method, r->path, who_names[r->who], r->words, class_of(r->of)};
+            if (n < room)
+                out[n] = (route_info){.method = r->method,
+                                      .path = r->path,
+                                      .who = who_names[r->who],
+                                      .of = class_of(r->of),
+                                      .group = table_names[t],
+                                      .writes = r->running == RUN_WRITE,
+                                      .words = r->words};
     return n;
 }

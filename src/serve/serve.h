@@ -48,8 +48,12 @@ bool server_call_socket_to(const char *home, const char *method, const char *pat
 
 /* For docs/api.md, openapi.json and the test of roles: every route in order. */
 typedef struct {
-    const char *method, *path, *who, *words;
-    const char *of; /* class of what the first {id} names ("Dataset"); "" when it decides nothing */
+    const char *method, *path;
+    const char *who;   /* "anyone", "user" (logged in), "member" of the object's workspace, "admin", "owner" */
+    const char *of;    /* class of what the first {id} names: "Dataset" ...; "" when it decides nothing */
+    const char *group; /* of routes that stand together: "records" */
+    bool writes;       /* inside one transaction; takes an Idempotency-Key */
+    const char *words;
 } route_info;
 int server_routes(route_info *out, int room);
 void server_put_openapi(json_writer *w);

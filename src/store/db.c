@@ -34,7 +34,8 @@ struct store_tx {
 };
 
 typedef struct job {
-    store_job run;
+    store_job run; /* NULL: scrub */
+    const needles *gone;
     void *context;
     err *e;
     bool ok, done;
@@ -238,6 +239,15 @@ static void fail_all(job *batch, const err *why) {
         }
 }
 
+/* Pages that were rearranged may keep bytes of what was deleted from them: then the file is made anew. Where that takes no time it is done
+ * in any case, because words of the text index are not seen as they were written. */
+static bool run_scrub(store *s, const needles *gone, err *e) {
+    enum { SMALL = 64 << 20 };
+    if (!s->driver->scrub(s->writer->conn, false, e)) return false;
+    bool left = file_size(s->path) < SMALL;
+    return (left || !gone || needles_in_file(gone, s->path, &left, e)) && (!left || s->driver->scrub(s->writer->conn, true, e));
+}
+
 static bool begin_batch(store *s, err *e) {
     if (s->broken)
         return err_set(e, ERR_IO, "the store stopped: an earlier write did not reach the disk. Start the program again");
@@ -258,6 +268,10 @@ static bool run_jobs(store *s, job *batch, err *e) {
 
 static void run_batch(store *s, job *batch) {
     err e = {0}, undo = {0};
+    if (!batch->run) {
+        batch->ok = run_scrub(s, batch->gone, batch->e);
+        return;
+    }
     if (!begin_batch(s, &e)) {
         fail_all(batch, &e);
         return;
@@ -272,9 +286,10 @@ static void run_batch(store *s, job *batch) {
     fail_all(batch, &e);
 }
 
+/* A scrub is a batch of its own. */
 static job *take_batch(store *s) {
     job *batch = s->first, *j = batch;
-    for (int n = 1; j && j->next && n < JOBS_MOST; n++) j = j->next;
+    for (int n = 1; j && j->run && j->next && j->next->run && n < JOBS_MOST; n++) j = j->next;
     s->first = j ? j->next : NULL;
     if (!s->first) s->last = NULL;
     if (j) j->next = NULL;
@@ -293,7 +308,7 @@ static void *writer_main(void *context) {
         pthread_mutex_lock(&s->mutex);
         for (job *j = batch, *next; j; j = next) {
             next = j->next;
-            s->writes += j->ok;
+            s->writes += j->ok && j->run;
             j->done = true; /* from here on j may be gone */
         }
         pthread_cond_broadcast(&s->finished);
@@ -305,18 +320,23 @@ static void *writer_main(void *context) {
     return NULL;
 }
 
+static bool queue_and_wait(store *s, job *j) {
+    pthread_mutex_lock(&s->mutex);
+    if (s->last) s->last->next = j;
+    else s->first = j;
+    s->last = j;
+    pthread_cond_signal(&s->work);
+    while (!j->done) pthread_cond_wait(&s->finished, &s->mutex);
+    pthread_mutex_unlock(&s->mutex);
+    return j->ok;
+}
+
 bool store_write(store *s, store_job run, void *context, err *e) {
     err unread = {0};
-    job j = {.run = run, .context = context, .e = e ? e : &unread};
-    pthread_mutex_lock(&s->mutex);
-    if (s->last) s->last->next = &j;
-    else s->first = &j;
-    s->last = &j;
-    pthread_cond_signal(&s->work);
-    while (!j.done) pthread_cond_wait(&s->finished, &s->mutex);
-    pthread_mutex_unlock(&s->mutex);
-    return j.ok;
+    return queue_and_wait(s, &(job){.run = run, .context = context, .e = e ? e : &unread});
 }
+
+bool store_scrub(store *s, const needles *gone, err *e) { return queue_and_wait(s, &(job){.gone = gone, .e = e}); }
 
 bool store_healthy(const store *s) { return !s->broken; }
 store_counters store_count(const store *s) { return (store_counters){s->commits, s->writes}; }
@@ -324,19 +344,24 @@ const char *store_folder(const store *s) { return s->folder; }
 
 /* ---- opening ---------------------------------------------------------------------------------------------------------------------- */
 
-static bool lock_folder(store *s, arena *a, err *e) {
-    const char *path = path_join(a, s->folder, "fettle.lock");
+int store_lock(const char *folder, err *e) {
+    arena *a = arena_new();
+    const char *path = path_join(a, folder, "fettle.lock");
     char text[32] = "";
-    s->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (s->lock < 0) return err_errno(e, ERR_IO, "cannot open %s", path);
-    if (flock(s->lock, LOCK_EX | LOCK_NB) != 0) {
-        if (read(s->lock, text, sizeof text - 1) < 0) text[0] = '\0';
-        return err_set(e, ERR_CONFLICT, "%s belongs to another fettle (process %s)", s->folder, text[0] ? text : "?");
+    bool ok = true;
+    const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) ok = err_errno(e, ERR_IO, "cannot open %s", path);
+    if (ok && flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (read(fd, text, sizeof text - 1) < 0) text[0] = '\0';
+        ok = err_set(e, ERR_CONFLICT, "%s belongs to another fettle (process %s)", folder, text[0] ? text : "?");
     }
-    const int n = snprintf(text, sizeof text, "%ld", (long)getpid());
-    if (ftruncate(s->lock, 0) != 0 || pwrite(s->lock, text, (size_t)n, 0) != n)
-        return err_errno(e, ERR_IO, "cannot write %s", path);
-    return true;
+    if (ok) {
+        const int n = snprintf(text, sizeof text, "%ld", (long)getpid());
+        ok = (ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)n, 0) == n) || err_errno(e, ERR_IO, "cannot write %s", path);
+    }
+    if (!ok && fd >= 0) close(fd);
+    arena_free(a);
+    return ok ? fd : -1;
 }
 
 static bool migrate(store_tx *t, void *context, err *e) {
@@ -360,14 +385,14 @@ static bool prepare_schema(store *s, arena *a, err *e) {
         sys_date(date);
         const char *folder = path_join(a, s->folder, "backups");
         if (!dir_make(folder, e) ||
-            !s->driver->backup(s->writer->conn, path_join(a, folder, arena_printf(a, "schema-%d-%s.db", version, date)), e))
+            !db_backup(s->driver, s->writer->conn, path_join(a, folder, arena_printf(a, "schema-%d-%s.db", version, date)), e))
             return err_prefix(e, "the copy before the migration to schema %d", schema_newest());
     }
     return store_write(s, migrate, NULL, e);
 }
 
 static bool begin(store *s, arena *a, err *e) {
-    if (!dir_make(s->folder, e) || !lock_folder(s, a, e)) return false;
+    if (!dir_make(s->folder, e) || (s->lock = store_lock(s->folder, e)) < 0) return false;
     if (!(s->writer = open_connection(s, true, e))) return false;
     if (pthread_create(&s->thread, NULL, writer_main, s) != 0) {
         close_connection(s->writer);
@@ -425,7 +450,7 @@ void store_close(store *s) {
 bool store_backup(store *s, const char *to, err *e) {
     store_tx *t = take_reader(s, e);
     if (!t) return false;
-    const bool ok = s->driver->backup(t->conn, to, e);
+    const bool ok = db_backup(s->driver, t->conn, to, e);
     give_reader(s, t);
     return ok;
 }
