@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,6 +34,16 @@ void sys_date(char out[32]) {
     struct tm utc;
     gmtime_r(&now, &utc);
     strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &utc);
+}
+
+int64_t sys_disk_free(const char *path) {
+    struct statvfs s;
+    arena *a = arena_new();
+    while (statvfs(path, &s) != 0 && errno == ENOENT && strcmp(path, "/") != 0 && strcmp(path, ".") != 0)
+        path = path_folder(a, path);
+    const bool known = statvfs(path, &s) == 0;
+    arena_free(a);
+    return known ? (int64_t)s.f_bavail * (int64_t)s.f_frsize : -1;
 }
 
 /* A small text file of the kernel's into `text`; empty when it cannot be read. */

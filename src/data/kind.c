@@ -133,7 +133,7 @@ void same_text(const json *value, buf *out) { buf_put_str(out, str_trim(json_tex
 bool same_type(const json *old, const json *in, err *e) {
     if (!body_is_object(in, "'settings'", e)) return false;
     const str was = json_get_text(old, "type", STR("")), is = json_get_text(in, "type", was);
-    if (str_eq(was, is) && (!json_has(in, "type") || json_get(in, "type"))) return true;
+    if (str_eq(was, is) && (!json_has(in, "type") || json_kind_of(json_get(in, "type")) == JSON_STRING)) return true;
     return err_set(e, ERR_INPUT, "the type stays '%.*s' for good, but settings.type is %s: delete this and make a new one",
                    STR_ARG(was), value_words(json_get(in, "type")));
 }

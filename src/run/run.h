@@ -127,6 +127,7 @@ typedef struct {
     int count;
     opt_origin *origin; /* one per key that is not at its default */
     int origins;
+    const char *prefix; /* of environment variables; NULL: FETTLE_ */
 } resolved;
 
 typedef struct {
@@ -142,6 +143,8 @@ bool resolve_file(arena *a, resolved *r, const char *path, err *e); /* JSON obje
 bool resolve_environment(arena *a, resolved *r, err *e);
 bool resolve_set(arena *a, resolved *r, str key, str value, const char *source, err *e);
 bool resolve_set_json(arena *a, resolved *r, const json *object, const char *source, err *e);
-void resolve_put_json(json_writer *w, const resolved *r); /* {"learning_rate": 2e-5, ...} all values */
+void resolve_note(arena *a, resolved *r, const char *key, const char *source); /* where a value, set by other means, came from */
+const char *resolve_source(const resolved *r, const char *key);                /* "default" when nothing set it */
+void resolve_put_json(json_writer *w, const resolved *r);                      /* {"learning_rate": 2e-5, ...} all values */
 
 #endif

@@ -72,9 +72,15 @@ static bool suggestion_scope(reader *r, const json *v, scope *out) {
     return question_of(r, v, &out->part);
 }
 
+/* What is hidden from annotators is not there for them: a filter or an order would tell it. */
+static const part *property_named(const reader *r, str name) {
+    const part *p = part_named(&r->s->metadata, name);
+    return p && (p->visible || r->c->me.role != ROLE_ANNOTATOR) ? p : NULL;
+}
+
 static bool metadata_scope(reader *r, const json *v, scope *out) {
     const str name = json_get_text(v, "metadata_property", STR(""));
-    const part *p = part_named(&r->s->metadata, name);
+    const part *p = property_named(r, name);
     if (!p) return err_set(r->e, ERR_INPUT, "MetadataProperty with name `%.*s` not found", STR_ARG(name));
     *out = (scope){SCOPE_METADATA, p->seq, false};
     return true;
@@ -275,7 +281,7 @@ static const filter *old_filter(reader *r, const char *key, str value) {
         return f;
     }
     const ptrdiff_t colon = str_find(value, STR(":"), 0);
-    const part *p = colon > 0 ? part_named(&r->s->metadata, str_slice(value, 0, (size_t)colon)) : NULL;
+    const part *p = colon > 0 ? property_named(r, str_slice(value, 0, (size_t)colon)) : NULL;
     if (!p) return err_set(r->e, ERR_INPUT, "metadata=%.*s names no metadata property", STR_ARG(value)), NULL;
     const str rest = str_slice(value, (size_t)colon + 1, value.len);
     f->scope = SCOPE_METADATA;
@@ -304,7 +310,7 @@ static bool old_sort(reader *r, str value, sort_key *out) {
     *out = (sort_key){SCOPE_INSERTED_AT, 0, str_is(order, "desc")};
     if (str_is(name, "updated_at")) out->scope = SCOPE_UPDATED_AT;
     else if (str_starts(name, STR("metadata."))) {
-        const part *p = part_named(&r->s->metadata, str_slice(name, 9, name.len));
+        const part *p = property_named(r, str_slice(name, 9, name.len));
         if (!p) return err_set(r->e, ERR_INPUT, "sort_by=%.*s names no metadata property", STR_ARG(value));
         *out = (sort_key){SCOPE_METADATA, p->seq, str_is(order, "desc")};
     } else if (!str_is(name, "inserted_at"))

@@ -276,10 +276,6 @@ void route_run(call *c) {
 /* ---- the table, for documents and tests ---------------------------------------------------------------------------------------------------- */
 
 static const char *const who_names[] = {"anyone", "user", "member", "admin", "owner"};
-static const char *const object_names[] = {
-    [OF_NOTHING] = "",      [OF_USER] = "user",         [OF_WORKSPACE] = "workspace",        [OF_DATASET] = "dataset",
-    [OF_FIELD] = "field",   [OF_QUESTION] = "question", [OF_METADATA] = "metadata property", [OF_VECTOR] = "vector setting",
-    [OF_RECORD] = "record", [OF_RESPONSE] = "response", [OF_SUGGESTION] = "suggestion",      [OF_WEBHOOK] = "webhook"};
 static const char *const table_names[] = {
 #define X(name) #name,
     ROUTE_TABLES(X)
@@ -294,7 +290,7 @@ int server_routes(route_info *out, int room) {
                 out[n] = (route_info){.method = r->method,
                                       .path = r->path,
                                       .who = who_names[r->who],
-                                      .of = object_names[r->of],
+                                      .of = class_of(r->of),
                                       .group = table_names[t],
                                       .writes = r->running == RUN_WRITE,
                                       .words = r->words};

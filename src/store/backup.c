@@ -82,12 +82,12 @@ static bool version_fits(const db_driver *driver, db_conn *c, err *e) {
 }
 
 /* The copy, not the backup, is opened: opening as the writer changes bytes of the file. */
-static bool check_copy(const db_driver *driver, const char *path, err *e) {
-    db_conn *c = driver->connect(path, true, e);
-    if (!c) return false;
-    const bool ok = driver->check(c, e) && version_fits(driver, c, e);
-    driver->disconnect(c);
-    return ok;
+static bool check_copy(const db_driver *driver, const char *path, const char *from, err *e) {
+    err why = {0};
+    db_conn *c = driver->connect(path, true, &why);
+    const bool ok = c && driver->check(c, &why) && version_fits(driver, c, &why);
+    if (c) driver->disconnect(c);
+    return ok || err_set(e, why.code == ERR_UNSUPPORTED ? why.code : ERR_INPUT, "%s cannot be restored: %s", from, why.text);
 }
 
 static void remove_copy(arena *a, const char *path) {
@@ -119,8 +119,7 @@ static bool keep_old(arena *a, const db_driver *driver, const char *folder, cons
 static bool replace(arena *a, const db_driver *driver, const char *folder, const char *from, const char **kept, err *e) {
     const char *path = path_join(a, folder, "fettle.db"), *copy = path_join(a, folder, "fettle.db.new");
     remove_copy(a, copy);
-    bool ok = copy_file(from, copy, e) && (check_copy(driver, copy, e) || err_prefix(e, "%s cannot be restored", from)) &&
-              keep_old(a, driver, folder, path, kept, e) &&
+    bool ok = copy_file(from, copy, e) && check_copy(driver, copy, from, e) && keep_old(a, driver, folder, path, kept, e) &&
               (file_io.rename(copy, path) == 0 || err_errno(e, ERR_IO, "cannot rename %s to %s", copy, path)) &&
               dir_sync(folder, e);
     remove_copy(a, copy);

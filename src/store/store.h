@@ -28,6 +28,15 @@ bool store_backup(store *s, const char *to, err *e); /* a whole copy, taken whil
 /* Puts a backup in the place of a folder's store, which nobody may have open (ERR_CONFLICT). The backup is checked first: integrity,
  * and a schema this program knows. What was there stays, as backups/before-restore-DATE.db: *kept (NULL: nothing was). */
 bool store_restore(arena *a, const char *folder, const char *from, const char **kept, err *e);
+/* A store looked at from outside, also while another process has it open; whole: its integrity too, which reads all of it. */
+typedef struct {
+    bool there;
+    int schema, newest;       /* its own, and the newest this program knows */
+    int mode;                 /* of the folder; 0: no folder */
+    int64_t owner;            /* the process that has it open; 0: nobody, -1: somebody */
+    int64_t bytes, log_bytes; /* of the file and of its write-ahead log */
+} store_facts;
+bool store_look(arena *a, const char *folder, bool whole, store_facts *out, err *e);
 bool store_check(store *s, err *e); /* integrity of the file */
 /* What committed writes deleted leaves the files as bytes; waits for readers, writes wait for it. gone (may be NULL): texts that were
  * deleted; while one of them still stands in the file it is made anew, which takes its time. */

@@ -238,7 +238,8 @@ def fields_on_the_wire(c):
     item = f"/api/v1/fields/{made[0]['id']}"
     got = c.want(200, "PATCH", item, {**made[0], "title": "New", "name": "other", "required": True, "settings": {"type": "text", "use_markdown": True}})
     same("changed", (got["title"], got["name"], got["required"], got["settings"]), ("New", "text", False, {"type": "text", "use_markdown": True}))
-    for bad in ({"title": None}, {"settings": None}, {"settings": {"type": "chat", "use_markdown": True}}):
+    for bad in ({"title": None}, {"settings": None}, {"settings": {"type": "chat", "use_markdown": True}}, {"settings": {"type": 0, "use_markdown": True}},
+                {"settings": {"type": None}}, {"settings": []}, {"settings": {"type": "text", "use_markdown": "yes"}}):
         c.want(422, "PATCH", item, bad)
     same("deleted", c.want(200, "DELETE", f"/api/v1/fields/{made[1]['id']}")["name"], "image")
     c.add(draft, "questions", name="q", required=True, settings={"type": "text"})
@@ -365,6 +366,12 @@ def records_on_the_wire(c):
     c.want(422, "POST", f"/api/v1/datasets/{c.draft()['id']}/records/bulk", {"items": [{"fields": {"text": "x"}}]})
     c.want(422, "PUT", f"/api/v1/datasets/{c.draft()['id']}/records/bulk", {"items": [{"fields": {"text": "x"}}]})
     c.put(dataset, *[{"fields": {"text": "x"}}] * 501, status=422)
+    for bad in ({"suggestions": "x"}, {"suggestions": {}}, {"suggestions": [1]}, {"responses": 1}, {"responses": [{}]}, {"vectors": []}, {"metadata": []},
+                {"fields": []}, {"fields": "x"}, {"external_id": []}):
+        c.put(dataset, {"external_id": "a", **bad}, status=422)
+        if not {"responses", "external_id"} & set(bad):  # no keys of this route
+            c.want(422, "PATCH", one, bad)
+    same("after what was refused", c.want(200, "GET", one), first)
     changed = c.want(200, "PATCH", one, {"metadata": {"n": 2}, "vectors": {"v": [5, 6]}, "suggestions": [{"question_id": dataset["q"]["rate"], "value": 2}]})
     same("changed", changed["metadata"], {"n": 2})
     got = c.want(200, "GET", one)
