@@ -242,7 +242,8 @@ static bool write_bulk(call *c, bool upsert, size_t most, record **out, bool **u
     for (size_t i = 0; i < n; i++) {
         const json *item = json_at(items, i);
         if (json_kind_of(item) != JSON_OBJECT) return err_set(e, ERR_INPUT, "record at position %zu is not an object", i);
-        if (upsert && !find_existing(c, item, &(*out)[i], &(*updated)[i], e)) return false;
+        if (upsert && !find_existing(c, item, &(*out)[i], &(*updated)[i], e))
+            return err_prefix(e, "record at position %zu is not valid", i);
         if (!((*updated)[i] ? update(&x, item, &(*out)[i], e) : create(&x, item, &(*out)[i], e)))
             return err_prefix(e, "record at position %zu is not valid", i);
     }

@@ -271,11 +271,11 @@ http *http_open(server *s, const char *host, int64_t port, int listen_fd, int64_
     struct MHD_OptionItem where[] = {listen_fd >= 0 ? (struct MHD_OptionItem){MHD_OPTION_LISTEN_SOCKET, listen_fd, NULL}
                                                     : (struct MHD_OptionItem){MHD_OPTION_SOCK_ADDR, 0, &address},
                                      {MHD_OPTION_END, 0, NULL}};
-    h->daemon = MHD_start_daemon(
-        flags, (uint16_t)port, NULL, NULL, handle, h, MHD_OPTION_ARRAY, where, MHD_OPTION_NOTIFY_COMPLETED, end, NULL,
-        MHD_OPTION_URI_LOG_CALLBACK, begin, h, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_TIMEOUT, 120u,
-        MHD_OPTION_THREAD_STACK_SIZE, (size_t)512 << 10, MHD_OPTION_CONNECTION_LIMIT, 4096u, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)64 << 10, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
+    h->daemon = MHD_start_daemon(flags, (uint16_t)port, NULL, NULL, handle, h, MHD_OPTION_ARRAY, where,
+                                 MHD_OPTION_NOTIFY_COMPLETED, end, NULL, MHD_OPTION_URI_LOG_CALLBACK, begin, h,
+                                 MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_TIMEOUT, 120u,
+                                 MHD_OPTION_THREAD_STACK_SIZE, (size_t)512 << 10, MHD_OPTION_CONNECTION_LIMIT, 4096u,
+                                 MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)64 << 10, MHD_OPTION_END);
     if (h->daemon) return h;
     memory_release(h);
     return err_null(e, ERR_CONFLICT, "cannot listen on %s:%lld: is another server there?", host, (long long)port);

@@ -7,7 +7,7 @@ tools/deps build || { echo "SKIPPED: the program cannot be built"; exit 77; }
 make -s program || exit 1
 export HF_HUB_OFFLINE=1 TQDM_DISABLE=1
 set -- "python3 ./tests/clients/wire.py build/fettle" "python3 ./tests/clients/roles.py build/fettle" \
-  "python3 ./tests/clients/framing.py build/fettle"
+  "python3 ./tests/clients/framing.py build/fettle" "python3 ./tests/clients/process.py build/fettle"
 for n in 2 1; do
   if tools/deps "argilla$n"; then set -- "$@" "build/venv-argilla$n/bin/python -W ignore ./tests/clients/argilla$n.py build/fettle 2>/dev/null"
   else set -- "$@" "echo 'SKIPPED: the SDK could not be installed into build/venv-argilla$n'; exit 77"
