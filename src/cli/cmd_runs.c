@@ -89,13 +89,14 @@ static void print_members(const json *j, const json *other) {
     }
 }
 
-static void show_json(const run *r, const json *config, const json *metrics) {
+static void show_json(const run *r, const json *config, const json *metrics, const json *erased) {
     buf out = {0};
     json_writer w = json_writer_on(&out, true);
     json_open(&w, '{');
     put_state(&w, r);
     json_key(&w, "config"), json_put_value(&w, config);
     json_key(&w, "metrics"), json_put_value(&w, metrics);
+    json_key(&w, "erased"), json_put_value(&w, erased);
     json_close(&w);
     print_json(&out);
     buf_free(&out);
@@ -108,11 +109,13 @@ static bool show(arena *a, const char *name, bool as_json, err *e) {
     const json *config = run_config(a, &r, e);
     if (!config) return false;
     if (as_json) {
-        show_json(&r, config, metrics);
+        show_json(&r, config, metrics, run_erasures(a, r.path));
         return true;
     }
     printf("%s: %s, step %lld of %lld\n", r.path, run_status_word(r.status), (long long)r.step, (long long)r.steps);
     if (r.reason) printf("%s\n", r.reason);
+    const char *erased = run_erased_words(a, r.path);
+    if (erased) printf("%s\n", erased);
     printf("\nobjective %.*s, options that are not at their default:\n", STR_ARG(json_get_text(config, "objective", STR("?"))));
     json_member m = {0};
     while (json_next(json_get(config, "origin"), &m)) {

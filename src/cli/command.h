@@ -32,6 +32,7 @@ typedef struct {
     X(dataset)                                                                                                                   \
     X(import)                                                                                                                    \
     X(export)                                                                                                                    \
+    X(record)                                                                                                                    \
     X(user)                                                                                                                      \
     X(backup)                                                                                                                    \
     X(restore)                                                                                                                   \

@@ -49,7 +49,8 @@ typedef struct {
     X(users)                                                                                                                     \
     X(workspaces)                                                                                                                \
     X(datasets)                                                                                                                  \
-    X(settings) X(records) X(search) X(responses) X(suggestions) X(webhooks) X(imports) X(more) X(recipes) X(v0) X(system)
+    X(settings)                                                                                                                  \
+    X(records) X(search) X(responses) X(suggestions) X(webhooks) X(imports) X(more) X(recipes) X(erase) X(v0) X(system)
 #define X(name) extern const route routes_##name[];
 ROUTE_TABLES(X)
 #undef X
@@ -94,6 +95,7 @@ struct call {
     response response;
     suggestion suggestion;
     webhook webhook;
+    erasure_entry erased; /* how much a handler erased */
 
     /* The answer. */
     int status; /* 0: 200, or of the error */

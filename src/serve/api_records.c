@@ -46,7 +46,23 @@ typedef struct {
     call *c;
     const schema *s;
     int64_t import; /* new records come with it */
+    bool keep_ids;  /* new records have the id they were sent with */
 } rules;
+
+/* ?keep_ids=true: for moving records here from another server. */
+static bool keep_ids_of(call *c, bool *out, err *e) {
+    *out = str_is(query_of(c, "keep_ids", STR("")), "true");
+    return !*out || c->me.role == ROLE_OWNER || forbidden(e, "only owners may say which ids records get");
+}
+
+static bool take_id(call *c, const json *item, record *r, err *e) {
+    record other;
+    err none = {0};
+    if (!uuid_parse(json_get_text(item, "id", STR("")), r->id)) return err_set(e, ERR_INPUT, "id should be a UUID");
+    if (record_get(c->tx, c->a, r->id, &other, &none))
+        return err_set(e, ERR_INPUT, "the id `%s` belongs to a record elsewhere", r->id);
+    return none.code == ERR_NOT_FOUND || err_set(e, none.code, "%s", none.text);
+}
 
 /* ?import=ID: of an import that runs. */
 static bool import_of(call *c, int64_t *out, err *e) {
@@ -148,6 +164,7 @@ static bool create(const rules *x, const json *item, record *r, err *e) {
     *r = (record){.dataset = c->set.seq, .import = x->import};
     memcpy(r->dataset_id, c->set.id, sizeof r->dataset_id);
     err taken = {0};
+    if (x->keep_ids && json_get(item, "id") && !take_id(c, item, r, e)) return false;
     if (!external_id_of(c, item, &r->external_id, e) || !write_fields(x, r, json_get(item, "fields"), e) ||
         !write_metadata(x, r, json_get(item, "metadata"), e))
         return false;
@@ -217,7 +234,7 @@ static bool write_bulk(call *c, bool upsert, size_t most, record **out, bool **u
     const json *items;
     if (!bulk_items(c, most, &items, e) || !schema_rules(c, c->set.seq, s, e)) return false;
     rules x = {.c = c, .s = s};
-    if (!import_of(c, &x.import, e)) return false;
+    if (!import_of(c, &x.import, e) || !keep_ids_of(c, &x.keep_ids, e)) return false;
     const size_t n = json_count(items);
     int64_t added = 0;
     *out = arena_array(c->a, record, n + 1);
@@ -225,7 +242,8 @@ static bool write_bulk(call *c, bool upsert, size_t most, record **out, bool **u
     for (size_t i = 0; i < n; i++) {
         const json *item = json_at(items, i);
         if (json_kind_of(item) != JSON_OBJECT) return err_set(e, ERR_INPUT, "record at position %zu is not an object", i);
-        if (upsert && !find_existing(c, item, &(*out)[i], &(*updated)[i], e)) return false;
+        if (upsert && !find_existing(c, item, &(*out)[i], &(*updated)[i], e))
+            return err_prefix(e, "record at position %zu is not valid", i);
         if (!((*updated)[i] ? update(&x, item, &(*out)[i], e) : create(&x, item, &(*out)[i], e)))
             return err_prefix(e, "record at position %zu is not valid", i);
     }

@@ -5,7 +5,7 @@
  *
  * One connection writes, and it alone checkpoints; so a write never waits for a lock and never fails for one. Jobs that wait
  * while a commit is on its way to the disk share the next one (group commit). A failed commit is final: nothing more is
- * acknowledged until the program has read the file anew (docs/decisions/0013); but a full disk is known to have taken nothing, and
+ * acknowledged until the program has read the file anew (docs/decisions/0014); but a full disk is known to have taken nothing, and
  * passes.
  *
  * SQL is one dialect with parameters $1, $2 ...; text search and backup are functions of the driver. */
@@ -104,6 +104,9 @@ typedef struct {
     void (*idle)(db_conn *c); /* housekeeping of the writer between commits: checkpoints */
     bool (*backup)(db_conn *c, const char *to, err *e);
     bool (*check)(db_conn *c, err *e); /* integrity */
+    /* What was deleted leaves the files: the log is written back and emptied, once nobody reads from it any more; rewrite: the whole file
+     * is made anew. Outside a transaction. */
+    bool (*scrub)(db_conn *c, bool rewrite, err *e);
 } db_driver;
 
 #define DB_DRIVERS(X) X(sqlite)

@@ -164,6 +164,19 @@ static bool sqlite_check(db_conn *c, err *e) {
     return ok;
 }
 
+/* The rewriting makes a copy of what is left, in a file of its own rather than in memory. */
+static bool sqlite_scrub(db_conn *c, bool rewrite, err *e) {
+    enum { TRIES = 3 }; /* each waits for readers as long as the busy timeout */
+    if (rewrite && !sqlite_exec(c, "PRAGMA temp_store=FILE; VACUUM; PRAGMA temp_store=MEMORY", e)) return false;
+    int code = SQLITE_BUSY;
+    for (int i = 0; i < TRIES && code == SQLITE_BUSY; i++)
+        code = sqlite3_wal_checkpoint_v2(c->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    if (code == SQLITE_BUSY)
+        return err_set(e, ERR_CONFLICT, "somebody reads for so long that the database's log cannot be emptied: try again");
+    c->wal_pages = 0;
+    return code == SQLITE_OK || failed(c->handle, "emptying the log", e);
+}
+
 const db_driver db_sqlite = {.name = "sqlite",
                              .connect = sqlite_connect,
                              .disconnect = sqlite_disconnect,
@@ -182,4 +195,5 @@ const db_driver db_sqlite = {.name = "sqlite",
                              .last_seq = sqlite_last_seq,
                              .idle = sqlite_idle,
                              .backup = sqlite_backup,
-                             .check = sqlite_check};
+                             .check = sqlite_check,
+                             .scrub = sqlite_scrub};

@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/needles.h"
 #include "base/secret.h"
 #include "base/str.h"
 
@@ -37,6 +38,9 @@ typedef struct {
 } store_facts;
 bool store_look(arena *a, const char *folder, bool whole, store_facts *out, err *e);
 bool store_check(store *s, err *e); /* integrity of the file */
+/* What committed writes deleted leaves the files as bytes; waits for readers, writes wait for it. gone (may be NULL): texts that were
+ * deleted; while one of them still stands in the file it is made anew, which takes its time. */
+bool store_scrub(store *s, const needles *gone, err *e);
 bool store_healthy(const store *s); /* false after a commit failed */
 const char *store_folder(const store *s);
 typedef struct {
@@ -439,6 +443,54 @@ bool note_list(store_tx *t, arena *a, int64_t record, notes *out, err *e);
 bool gold_put(store_tx *t, int64_t record, str values, int64_t by, bool hidden, err *e);
 bool gold_get(store_tx *t, arena *a, int64_t record, str *values, bool *hidden, err *e); /* NULL view: none */
 bool gold_delete(store_tx *t, int64_t record, err *e);
+
+/* ---- erasure ------------------------------------------------------------------------------------------------------------------------- */
+
+/* Texts that an erasure takes away, to be looked for elsewhere: JSON values, or (plain) words as they are. */
+typedef struct {
+    str text;
+    bool plain;
+} trace;
+typedef struct {
+    trace *item;
+    int count;
+    uuid_text *id; /* of the record and its answers; of the person and theirs */
+    int ids;
+} traces;
+bool record_traces(store_tx *t, arena *a, const record *r, traces *out, err *e);
+bool user_traces(store_tx *t, arena *a, const user *u, traces *out, err *e);
+
+/* How much went. What is kept of it is numbers, ids and the moment. */
+typedef struct {
+    const char *kind; /* "record" or "user" */
+    uuid_text target;
+    int64_t at, actor, dataset; /* dataset 0: of a user */
+    int64_t responses, versions, suggestions, notes, golds;
+} erasure_entry;
+typedef struct {
+    erasure_entry *item;
+    int count;
+} erasure_entries;
+bool erasure_list(store_tx *t, arena *a, erasure_entries *out, err *e); /* newest first */
+/* The record with all that belongs to it, also from kept answers of requests and events; its text index is the caller's (search_put,
+ * search_compact). */
+bool record_erase(store_tx *t, const record *r, int64_t actor, erasure_entry *out, err *e);
+/* Answers, history, notes, settled answers, keys, name and password of a person; the row stays under a name that says nothing, and how
+ * many answers there were in each dataset. */
+bool user_erase(store_tx *t, arena *a, user *u, int64_t actor, erasure_entry *out, err *e);
+bool search_compact(store_tx *t, int64_t dataset, err *e); /* words that were taken out leave the index's blocks too */
+
+/* What is left of erased people: how many answers they had given. */
+typedef struct {
+    uuid_text user_id;
+    const char *username;
+    int64_t count[3]; /* by status */
+} tally;
+typedef struct {
+    tally *item;
+    int count;
+} tallies;
+bool tally_list(store_tx *t, arena *a, int64_t dataset, tallies *out, err *e);
 
 /* What the store knows of itself; "salt" is a secret that pseudonyms are made with. NULL: not there. */
 const char *store_fact(store_tx *t, arena *a, const char *key, err *e);
