@@ -119,7 +119,10 @@ def searches_answer_in_their_shapes(c):
                 both({"type": "terms", "scope": {"entity": "none"}, "values": ["x"]}), both(*[{"type": "terms", "scope": name, "values": ["1"]}] * 51),
                 both({"type": "terms", "scope": {"entity": "response"}, "values": ["x"]}), {"sort": []}, {"sort": sort("up")},
                 {"query": {"vector": {"name": "none", "value": [1, 2]}}}, {"query": {"vector": {"name": "v"}}}, {"query": {"vector": {"name": "v", "value": [1]}}},
-                {"query": {"vector": {"name": "v", "value": [1, 2], "record_id": NOBODY}}}, {"query": {"vector": {"name": "v", "record_id": NOBODY}}}):
+                {"query": {"vector": {"name": "v", "value": [1, 2], "record_id": NOBODY}}}, {"query": {"vector": {"name": "v", "record_id": NOBODY}}},
+                {"query": {"vector": {"name": "v", "value": [1, "2"]}}}, {"query": {"vector": {"name": "v", "value": [1, 2], "order": "up"}}}, {"query": "word1"},
+                {"query": {"text": "word1"}}, {"query": {"text": {"q": 1}}}, {"sort": [{"scope": name, "order": 1}]}, {"filters": []}, {"filters": "x"},
+                both({"type": "terms", "scope": {"entity": "suggestion", "question": "label", "property": 1}, "values": ["x"]})):
         c.search(dataset, bad, status=422)
     record = c.records(dataset)["items"][0]["id"]
     same("without that vector", c.search(dataset, {"query": {"vector": {"name": "v", "record_id": record}}}, status=422)["code"], "missing_vector")
