@@ -48,7 +48,7 @@ bool probe_rows(arena *a, const probe *p, err *e) {
     const rows *r = rows_prepare(a, p->subject.model, s, sys_scratch(), NULL, e);
     unlink(path);
     if (!r) return false;
-    const int64_t count = rows_count(r) / (s->objective->rows == WANTS_PAIRS ? 2 : 1);
+    const int64_t count = rows_count(r) / objective_rows_per_unit(objective_rows_of(s->objective, s->own));
     for (int64_t i = 0; i < count; i++) {
         buf line = {0};
         json_writer w = json_writer_on(&line, false);

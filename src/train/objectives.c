@@ -36,6 +36,24 @@ objective_scope objective_scope_of(const objective *o, const void *options) {
     return o->scope_of ? o->scope_of(options) : o->scope;
 }
 
+objective_rows objective_rows_of(const objective *o, const void *options) { return o->rows_of ? o->rows_of(options) : o->rows; }
+
+static const struct {
+    const char *name, *store;
+    int per_unit;
+} rows_table[] = {
+#define X(token, name, rows, as) {name, as, rows},
+    OBJECTIVE_ROWS(X)
+#undef X
+};
+
+const char *objective_rows_name(objective_rows r) { return rows_table[r].name; }
+int objective_rows_per_unit(objective_rows r) { return rows_table[r].per_unit; }
+const char *objective_rows_store(objective_rows r) { return rows_table[r].store; }
+bool objective_wants_pairs(objective_rows r) { return r == WANTS_PAIRS || r == WANTS_TRIPLES; }
+
+sequence_role sequence_role_of(const columns *c, int s) { return c->role ? (sequence_role)c->role[s] : ROLE_ANSWER; }
+
 void metric_add(metrics *m, const char *name, double sum, double weight) {
     if (!m) return;
     int i = 0;
