@@ -96,6 +96,7 @@ static bool read_columns(arena *a, const json *in, columns *c, err *e) {
 #undef X
     int *label = arena_array(a, int, c->S + 1), *pair = arena_array(a, int, c->S + 1);
     struct pair_of *pairs = arena_array(a, struct pair_of, c->S + 1);
+    for (int i = 0; i <= c->S; i++) pairs[i].target = -1;
     for (int s = 0; s < c->S; s++) {
         label[s] = (int)json_int(json_at(json_get(in, "label"), (size_t)s), 1);
         pair[s] = (int)json_int(json_at(json_get(in, "pair"), (size_t)s), -1);
@@ -105,6 +106,7 @@ static bool read_columns(arena *a, const json *in, columns *c, err *e) {
         if (label[s]) pairs[pair[s]].chosen = s;
         else pairs[pair[s]].rejected = s;
         c->step.chosen_tokens += label[s] ? count_trained(c, sequences[s]) : 0;
+        c->step.chosen_predicted += label[s] ? sequences[s].end - sequences[s].begin : 0;
     }
     for (int s = 0; s < c->S; s++) c->step.tokens += count_trained(c, sequences[s]);
     c->label = label;

@@ -143,7 +143,7 @@ typedef struct {
     void (*explain)(const void *options, const columns *c, json_writer *w);
 } objective;
 
-#define OBJECTIVES(X) X(sft) X(dpo)
+#define OBJECTIVES(X) X(sft) X(dpo) X(orpo) X(cpo) X(simpo) X(alphapo)
 #define X(name)       extern const objective objective_##name;
 OBJECTIVES(X)
 #undef X
@@ -162,5 +162,11 @@ double sigmoid(double x);
 double sum_trained(const columns *c, const float *values, seq s); /* sum over trained tokens */
 int count_trained(const columns *c, seq s);
 void add_dlogp(const columns *c, gradients *g, seq s, double dlogp); /* to every trained token of s */
+double at_least_one(double count);                                  /* for divisors */
+/* rewards/chosen, rewards/rejected, rewards/accuracies, rewards/margins of a pair; logps/chosen, logps/rejected */
+void metric_add_rewards(metrics *m, double chosen, double rejected);
+void metric_add_logps(metrics *m, double chosen, double rejected);
+void put_reals(json_writer *w, const char *key, const double *x, int count); /* for explain */
+void put_sums(json_writer *w, const columns *c);                             /* S and n of every sequence, for explain */
 
 #endif

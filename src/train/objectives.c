@@ -84,3 +84,32 @@ void add_dlogp(const columns *c, gradients *g, seq s, double dlogp) {
     for (int t = s.begin; t < s.end; t++)
         if (c->mask[t]) g->dlogp[t] += (float)dlogp;
 }
+
+double at_least_one(double count) { return count > 1 ? count : 1; }
+
+void metric_add_rewards(metrics *m, double chosen, double rejected) {
+    metric_add(m, "rewards/chosen", chosen, 1);
+    metric_add(m, "rewards/rejected", rejected, 1);
+    metric_add(m, "rewards/accuracies", chosen > rejected, 1);
+    metric_add(m, "rewards/margins", chosen - rejected, 1);
+}
+
+void metric_add_logps(metrics *m, double chosen, double rejected) {
+    metric_add(m, "logps/chosen", chosen, 1);
+    metric_add(m, "logps/rejected", rejected, 1);
+}
+
+void put_reals(json_writer *w, const char *key, const double *x, int count) {
+    json_key(w, key), json_open(w, '[');
+    for (int i = 0; i < count; i++) json_put_real(w, x[i]);
+    json_close(w);
+}
+
+void put_sums(json_writer *w, const columns *c) {
+    json_key(w, "S"), json_open(w, '[');
+    for (int s = 0; s < c->S; s++) json_put_real(w, sum_trained(c, c->logp, c->sequence[s]));
+    json_close(w);
+    json_key(w, "n"), json_open(w, '[');
+    for (int s = 0; s < c->S; s++) json_put_real(w, count_trained(c, c->sequence[s]));
+    json_close(w);
+}
