@@ -25,7 +25,7 @@ static json *rows_of(desk *d, const char *body) {
 
 static void answers_become_pairs_and_examples_with_their_lineage(void **state) {
     desk *d = *state;
-    const char *ann = a_user(d, "ann", "annotator");
+    const char *ann = a_member(d, "ann", "annotator");
     const char *row = a_record(d, "\"fields\":{\"prompt\":\"One and one?\",\"answer\":\"It is two, of course.\"}");
     an_answer(d, row, ann, "Two.", "yes");
     ask(d, "PUT", set_path(d, "/recipe"),
@@ -50,7 +50,7 @@ static void answers_become_pairs_and_examples_with_their_lineage(void **state) {
 static void a_purpose_that_a_licence_forbids_is_refused_before_the_first_row(void **state) {
     desk *d = *state;
     err why = {0};
-    const char *ann = a_user(d, "ann", "annotator");
+    const char *ann = a_member(d, "ann", "annotator");
     const char *row =
         a_record(d, "\"fields\":{\"prompt\":\"One?\",\"answer\":\"Two\"},\"metadata\":{\"licence\":\"cc-by-nc-4.0\"}");
     an_answer(d, row, ann, "Two.", "yes");
@@ -74,7 +74,7 @@ static void a_mapping_that_names_what_is_not_there_is_refused(void **state) {
 
 static void agreement_of_two_people_is_counted(void **state) {
     desk *d = *state;
-    const char *ann = a_user(d, "ann", "annotator"), *bob = a_user(d, "bob", "annotator");
+    const char *ann = a_member(d, "ann", "annotator"), *bob = a_member(d, "bob", "annotator");
     for (int i = 0; i < 4; i++) {
         const char *row = a_record(d, arena_printf(d->a, "\"fields\":{\"prompt\":\"%d?\"}", i));
         an_answer(d, row, ann, NULL, i % 2 ? "yes" : "no");
