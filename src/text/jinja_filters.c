@@ -393,6 +393,7 @@ static jvalue extreme(run *r, jvalue v, const jargs *args, int sign) {
 FILTER(f_max) { return extreme(r, v, args, 1); }
 FILTER(f_min) { return extreme(r, v, args, -1); }
 FILTER(f_items) {
+    (void)args;
     return v.kind == V_UNDEFINED ? jv_list(r, false)
            : v.kind == V_DICT    ? jv_items(r, v.u.dict)
                                  : (jinja_fail(r, "Can only get item pairs from a mapping."), v);

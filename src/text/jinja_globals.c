@@ -3,7 +3,9 @@
 
 #include "text/jinja_parts.h"
 
-METHOD(g_range) {
+#define GLOBAL(name) static jvalue name(run *r, const jfunction *f, const jargs *args)
+
+GLOBAL(g_range) {
     (void)f;
     const int64_t a = jinja_int_arg(args, 0, "start", 0), b = jinja_int_arg(args, 1, "stop", 0),
                   step = jinja_int_arg(args, 2, "step", 1);
@@ -26,20 +28,20 @@ static jvalue keyed(run *r, const jargs *args, bool namespace) {
     }
     return d;
 }
-METHOD(g_namespace) {
+GLOBAL(g_namespace) {
     (void)f;
     return keyed(r, args, true);
 }
-METHOD(g_dict) {
+GLOBAL(g_dict) {
     (void)f;
     return keyed(r, args, false);
 }
-METHOD(g_raise) {
+GLOBAL(g_raise) {
     (void)f;
     const str s = jinja_text_arg(r, args, 0, "message", STR(""));
     jinja_fail(r, "%.*s", STR_ARG(s));
 }
-METHOD(g_strftime) {
+GLOBAL(g_strftime) {
     char out[256];
     const time_t now = time(NULL);
     struct tm t;
