@@ -204,9 +204,7 @@ static bool delete_part(call *c, err *e) {
 static bool put_terms(call *c, err *e) {
     facet_count *list;
     int count;
-    int64_t total = 0;
     if (!facet_terms(c->tx, c->a, FACET_METADATA, c->part.seq, &list, &count, e)) return false;
-    for (int i = 0; i < count; i++) total += list[i].count;
     json_key(&c->w, "total"), json_put_int(&c->w, count);
     json_key(&c->w, "values"), json_open(&c->w, '[');
     for (int i = 0; i < count; i++) {

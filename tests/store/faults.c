@@ -165,6 +165,8 @@ static void what_was_acknowledged_survives_the_power(void **state) {
     bool acknowledged[STEPS] = {false};
     rng random = rng_new(99, 0);
     err e = {0};
+    const char *asked = getenv("FETTLE_CUTS"); /* so many after each step */
+    const int cuts = asked && atoi(asked) > 0 ? atoi(asked) : 2;
     faults_forget();
     faults.remember = true;
     store *s = store_open(folder, &e);
@@ -172,7 +174,7 @@ static void what_was_acknowledged_survives_the_power(void **state) {
     for (int i = 0; i < STEPS; i++) {
         acknowledged[i] = store_write(s, step, &i, &e);
         assert_ok(acknowledged[i], e);
-        for (int k = 0; k < 4; k++) {
+        for (int k = 0; k < cuts; k++) {
             const char *after = scratch_folder(a);
             power_cut(a, after, &random);
             faults.remember = false;
