@@ -287,6 +287,14 @@ static void run_batch(store *s, job *batch) {
 }
 
 /* A scrub is a batch of its own. */
+/* What a sync of the database file was to make safe may be gone when it failed, though a second one succeeds. */
+static void tidy(store *s) {
+    err e = {0};
+    if (s->driver->idle(s->writer->conn, &e) || e.code == ERR_FULL) return;
+    s->broken = true;
+    log_error("%s", e.text);
+}
+
 static job *take_batch(store *s) {
     job *batch = s->first, *j = batch;
     for (int n = 1; j && j->run && j->next && j->next->run && n < JOBS_MOST; n++) j = j->next;
@@ -313,7 +321,7 @@ static void *writer_main(void *context) {
         }
         pthread_cond_broadcast(&s->finished);
         pthread_mutex_unlock(&s->mutex);
-        s->driver->idle(s->writer->conn);
+        tidy(s);
         pthread_mutex_lock(&s->mutex);
     }
     pthread_mutex_unlock(&s->mutex);
