@@ -4,6 +4,7 @@
  *
  * Files come first: once the store has forgotten the texts, nobody could look for them. An erasure that was cut off is asked for
  * again and goes on. Copies of the whole store (backups) are named in the answer: they are the owner's to remove. */
+#include <pthread.h>
 #include <string.h>
 
 #include "run/run.h"
@@ -114,6 +115,9 @@ static void put_runs(json_writer *w, const erased_run *runs, int count) {
         json_key(w, "model"), json_put_cstr(w, runs[i].model);
         json_key(w, "examples"), json_put_int(w, runs[i].examples);
         json_key(w, "through"), json_put_cstr(w, runs[i].through);
+        json_key(w, "added"), json_open(w, '[');
+        for (const char **name = runs[i].added; *name; name++) json_put_cstr(w, *name);
+        json_close(w);
         json_close(w);
     }
     json_close(w);
@@ -151,7 +155,15 @@ static bool put_erased(call *c, const erased_run *runs, int count, int64_t lines
 
 /* ---- in order ---------------------------------------------------------------------------------------------------------------------------- */
 
-static bool erase(call *c, const char *kind, const char *id, bool (*inside)(call *c, err *e), err *e) {
+/* One at a time: they rewrite the same files. */
+static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
+
+static bool scrub(call *c, const needles *gone, err *e) {
+    return store_scrub(server_store(c->server), gone, e) ||
+           err_prefix(e, "the rows are gone, but the file may still hold their bytes (once it works again, fettle record scrub)");
+}
+
+static bool erase_alone(call *c, const char *kind, const char *id, bool (*inside)(call *c, err *e), err *e) {
     store *s = server_store(c->server);
     const char *home = store_folder(s), *exports = path_join(c->a, home, "exports");
     search x = {c, needles_new(c->a), needles_new(c->a)};
@@ -161,9 +173,22 @@ static bool erase(call *c, const char *kind, const char *id, bool (*inside)(call
     if (!store_read(s, gather, &x, e)) return false;
     const erasure files = {kind, id, x.ids, x.texts};
     if (!run_erase(c->a, home, &files, &runs, &count, e) || !erase_folder(c->a, exports, &files, &lines, e)) return false;
-    if (!write_inside(c, inside, e) || !store_scrub(s, x.texts, e)) return false;
+    if (!write_inside(c, inside, e) || !scrub(c, x.texts, e)) return false;
     /* An export that was being written meanwhile. */
     return erase_folder(c->a, exports, &files, &later, e) && put_erased(c, runs, count, lines + later, e);
+}
+
+static bool erase(call *c, const char *kind, const char *id, bool (*inside)(call *c, err *e), err *e) {
+    pthread_mutex_lock(&guard);
+    const bool ok = erase_alone(c, kind, id, inside, e);
+    pthread_mutex_unlock(&guard);
+    return ok;
+}
+
+static bool post_scrub(call *c, err *e) {
+    c->status = 204;
+    c->no_body = true;
+    return scrub(c, NULL, e);
 }
 
 static bool post_record_erase(call *c, err *e) { return erase(c, "record", c->record.id, inside_record, e); }
@@ -201,6 +226,8 @@ const route routes_erase[] = {
      "erase a record everywhere; the answer lists the runs that trained on it"},
     {"POST", "/api/v1/users/{id}/erase", WHO_OWNER, OF_USER, RUN_SELF, post_user_erase,
      "erase a person's answers, name and keys everywhere; numbers stay"},
+    {"POST", "/api/v1/erasures/scrub", WHO_OWNER, OF_NOTHING, RUN_SELF, post_scrub,
+     "make the database's file anew, without a byte of what was deleted"},
     {"GET", "/api/v1/erasures", WHO_OWNER, OF_NOTHING, RUN_READ, get_erasures, "what was erased, newest first: ids and numbers"},
     {0},
 };

@@ -244,8 +244,8 @@ static void fail_all(job *batch, const err *why) {
 static bool run_scrub(store *s, const needles *gone, err *e) {
     enum { SMALL = 64 << 20 };
     if (!s->driver->scrub(s->writer->conn, false, e)) return false;
-    bool left = file_size(s->path) < SMALL;
-    return (left || !gone || needles_in_file(gone, s->path, &left, e)) && (!left || s->driver->scrub(s->writer->conn, true, e));
+    bool left = !gone || file_size(s->path) < SMALL;
+    return (left || needles_in_file(gone, s->path, &left, e)) && (!left || s->driver->scrub(s->writer->conn, true, e));
 }
 
 static bool begin_batch(store *s, err *e) {

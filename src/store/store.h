@@ -38,8 +38,8 @@ typedef struct {
 } store_facts;
 bool store_look(arena *a, const char *folder, bool whole, store_facts *out, err *e);
 bool store_check(store *s, err *e); /* integrity of the file */
-/* What committed writes deleted leaves the files as bytes; waits for readers, writes wait for it. gone (may be NULL): texts that were
- * deleted; while one of them still stands in the file it is made anew, which takes its time. */
+/* What committed writes deleted leaves the files as bytes; waits for readers, writes wait for it. gone: texts that were deleted; where one
+ * of them still stands in the file (NULL: in any case) it is made anew, which takes its time. */
 bool store_scrub(store *s, const needles *gone, err *e);
 bool store_healthy(const store *s); /* false after a commit failed */
 const char *store_folder(const store *s);
