@@ -134,7 +134,7 @@ static bool put_backups(call *c, const char *home, err *e) {
     return true;
 }
 
-static bool put_erased(call *c, const erased_run *runs, int count, int64_t lines, err *e) {
+static bool put_erased(call *c, const erased_run *runs, int count, int64_t lines, bool left, err *e) {
     json_writer *w = &c->w;
     const erasure_entry *x = &c->erased;
     json_open(w, '{');
@@ -147,6 +147,7 @@ static bool put_erased(call *c, const erased_run *runs, int count, int64_t lines
     json_key(w, "notes"), json_put_int(w, x->notes);
     json_key(w, "gold"), json_put_int(w, x->golds);
     json_key(w, "export_lines"), json_put_int(w, lines);
+    json_key(w, "elsewhere"), json_put_bool(w, left);
     put_runs(w, runs, count);
     const bool ok = put_backups(c, store_folder(server_store(c->server)), e);
     json_close(w);
@@ -158,8 +159,8 @@ static bool put_erased(call *c, const erased_run *runs, int count, int64_t lines
 /* One at a time: they rewrite the same files. */
 static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
 
-static bool scrub(call *c, const needles *gone, err *e) {
-    return store_scrub(server_store(c->server), gone, e) ||
+static bool scrub(call *c, const needles *gone, bool *left, err *e) {
+    return store_scrub(server_store(c->server), gone, left, e) ||
            err_prefix(e, "the rows are gone, but the file may still hold their bytes (once it works again, fettle record scrub)");
 }
 
@@ -170,12 +171,13 @@ static bool erase_alone(call *c, const char *kind, const char *id, bool (*inside
     erased_run *runs;
     int count;
     int64_t lines, later;
+    bool left;
     if (!store_read(s, gather, &x, e)) return false;
     const erasure files = {kind, id, x.ids, x.texts};
     if (!run_erase(c->a, home, &files, &runs, &count, e) || !erase_folder(c->a, exports, &files, &lines, e)) return false;
-    if (!write_inside(c, inside, e) || !scrub(c, x.texts, e)) return false;
+    if (!write_inside(c, inside, e) || !scrub(c, x.texts, &left, e)) return false;
     /* An export that was being written meanwhile. */
-    return erase_folder(c->a, exports, &files, &later, e) && put_erased(c, runs, count, lines + later, e);
+    return erase_folder(c->a, exports, &files, &later, e) && put_erased(c, runs, count, lines + later, left, e);
 }
 
 static bool erase(call *c, const char *kind, const char *id, bool (*inside)(call *c, err *e), err *e) {
@@ -188,7 +190,8 @@ static bool erase(call *c, const char *kind, const char *id, bool (*inside)(call
 static bool post_scrub(call *c, err *e) {
     c->status = 204;
     c->no_body = true;
-    return scrub(c, NULL, e);
+    bool left;
+    return scrub(c, NULL, &left, e);
 }
 
 static bool post_record_erase(call *c, err *e) { return erase(c, "record", c->record.id, inside_record, e); }
