@@ -87,7 +87,7 @@ char *run_erased_words(arena *a, const char *folder) {
     if (!json_count(list)) return NULL;
     return arena_printf(
         a,
-        "Data that it was trained on was erased afterwards (%lld records and %lld people, %lld examples of this run; the "
+        "Data that it was trained on was erased afterwards (records: %lld, people: %lld, examples of this run: %lld; the "
         "last on %.10s): train it again without them.",
         (long long)records, (long long)people, (long long)examples, last.ptr ? last.ptr : "?");
 }

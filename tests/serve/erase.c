@@ -121,6 +121,7 @@ static void a_record_is_erased_everywhere(void **state) {
 
     const json *answer = ask(d, "POST", arena_printf(d->a, "%s/erase", path), "", NULL);
     assert_nowhere(d);
+    assert_false(json_get_bool(answer, "elsewhere", true));
     assert_int_equal(json_get_int(answer, "responses", -1), 1);
     assert_int_equal(json_get_int(answer, "versions", -1), 2);
     assert_int_equal(json_get_int(answer, "suggestions", -1), 1);
@@ -224,6 +225,14 @@ static void lines_are_found_by_the_pseudonym(void **state) {
     assert_int_equal(text_of(d, run_a, "examples.jsonl").len, 0);
 }
 
+static void a_text_that_another_record_holds_is_told(void **state) {
+    desk *d = *state;
+    const char *one = a_record(d, "\"fields\":{\"prompt\":\"a text of more than twenty-four bytes\"}");
+    a_record(d, "\"fields\":{\"prompt\":\"a text of more than twenty-four bytes\"}");
+    assert_true(json_get_bool(ask(d, "POST", arena_printf(d->a, "/api/v1/records/%s/erase", one), "", NULL), "elsewhere", false));
+    ask(d, "POST", "/api/v1/erasures/scrub", "", NULL);
+}
+
 static void the_only_owner_stays(void **state) {
     desk *d = *state;
     err e = {0};
@@ -254,6 +263,7 @@ int main(void) {
         DESK_TEST(a_record_is_erased_everywhere),
         DESK_TEST(a_person_is_erased_and_their_numbers_stay),
         DESK_TEST(lines_are_found_by_the_pseudonym),
+        DESK_TEST(a_text_that_another_record_holds_is_told),
         DESK_TEST(the_only_owner_stays),
         DESK_TEST(a_run_that_is_training_on_it_is_in_the_way),
     };
