@@ -205,7 +205,7 @@ static bool dataset_run(arena *a, int argc, char **argv, err *e) {
 /* ---- export ------------------------------------------------------------------------------------------------------------------------ */
 
 typedef struct {
-    const char *home, *as, *out, *unify, *form, *purpose, *base;
+    const char *home, *as, *out, *to, *unify, *form, *purpose, *base;
     double threshold;
     bool suggestions;
 } export_options;
@@ -216,6 +216,8 @@ static const opt export_table[] = {
     {"as", OPT_CHOICE, AT(as), "records", 0, 0, "sft|pairs|labelled|prompts|records|trl",
      "rows: examples, or whole records; trl: examples with a script"},
     {"out", OPT_TEXT, AT(out), NULL, 0, 0, NULL, "file (unset: standard output); trl: a folder"},
+    {"to", OPT_CHOICE, AT(to), "jsonl", 0, 0, "jsonl|json|csv|tsv|parquet|argilla",
+     "layout of the file; argilla: a folder for its SDK"},
     {"unify", OPT_CHOICE, AT(unify), NULL, 0, 0, "auto|gold|majority|mean|latest|all", "how several people's answers become one"},
     {"threshold", OPT_REAL, AT(threshold), NULL, 0, 10, NULL, "ratings from here on are good"},
     {"form", OPT_CHOICE, AT(form), NULL, 0, 0, "messages|text", "conversations or plain texts"},
@@ -247,6 +249,8 @@ static bool export_run(arena *a, int argc, char **argv, err *e) {
                                .suggestions = o.suggestions};
     bool ok;
     if (strcmp(o.as, "trl") == 0) ok = shelf_trl(a, &d, argv[0], &order, o.out ? o.out : argv[0], o.base, e);
+    else if (strcmp(o.to, "jsonl") != 0)
+        ok = o.out ? shelf_rows_as(a, &d, argv[0], &order, o.out, o.to, e) : err_set(e, ERR_USAGE, "--to %s wants --out", o.to);
     else
         ok = o.out ? shelf_rows_to_file(a, &d, argv[0], &order, o.out, e)
                    : shelf_rows(a, &d, argv[0], &order, shelf_to_stdout, NULL, e);
