@@ -43,9 +43,13 @@ static bool record_run(arena *a, int argc, char **argv, err *e) {
     if (!desk_open(a, o.home, &d, e)) return false;
     json *none;
     bool ok = !scrubs || desk_ask(a, &d, "POST", "/api/v1/erasures/scrub", STR(""), &none, e);
-    for (int i = 1; ok && i < rest; i++)
+    for (int i = 1; ok && i < rest; i++) { /* the file is made anew once, with the last */
+        const char *more = i + 1 < rest ? "?scrub=false" : "";
         ok = shows ? show(a, &d, argv[i], e)
-                   : erased_ask(a, &d, arena_printf(a, "/api/v1/records/%s/erase", argv[i]), argv[i], o.json, e);
+                   : erased_ask(a, &d, arena_printf(a, "/api/v1/records/%s/erase%s", argv[i], more), argv[i], o.json, e);
+    }
+    err ignored = {0};
+    if (!ok && erases) desk_ask(a, &d, "POST", "/api/v1/erasures/scrub", STR(""), &none, &ignored); /* of those before it */
     desk_close(&d);
     return ok;
 }

@@ -171,11 +171,12 @@ static bool erase_alone(call *c, const char *kind, const char *id, bool (*inside
     erased_run *runs;
     int count;
     int64_t lines, later;
-    bool left;
+    bool left = false;
     if (!store_read(s, gather, &x, e)) return false;
     const erasure files = {kind, id, x.ids, x.texts};
     if (!run_erase(c->a, home, &files, &runs, &count, e) || !erase_folder(c->a, exports, &files, &lines, e)) return false;
-    if (!write_inside(c, inside, e) || !scrub(c, x.texts, &left, e)) return false;
+    if (!write_inside(c, inside, e)) return false;
+    if (!str_is(query_of(c, "scrub", STR("true")), "false") && !scrub(c, x.texts, &left, e)) return false;
     /* An export that was being written meanwhile. */
     return erase_folder(c->a, exports, &files, &later, e) && put_erased(c, runs, count, lines + later, left, e);
 }
@@ -226,7 +227,8 @@ static bool get_erasures(call *c, err *e) {
 
 const route routes_erase[] = {
     {"POST", "/api/v1/records/{id}/erase", WHO_OWNER, OF_RECORD, RUN_SELF, post_record_erase,
-     "erase a record everywhere; the answer lists the runs that trained on it"},
+     "erase a record everywhere; the answer lists the runs that trained on it (?scrub=false: more follow, the bytes go with the "
+     "last)"},
     {"POST", "/api/v1/users/{id}/erase", WHO_OWNER, OF_USER, RUN_SELF, post_user_erase,
      "erase a person's answers, name and keys everywhere; numbers stay"},
     {"POST", "/api/v1/erasures/scrub", WHO_OWNER, OF_NOTHING, RUN_SELF, post_scrub,

@@ -240,15 +240,9 @@ static void fail_all(job *batch, const err *why) {
         }
 }
 
-/* Pages that were rearranged may keep bytes of what was deleted from them: then the file is made anew. Where that takes no time it is done
- * in any case, because words of the text index are not seen as they were written. */
 static bool run_scrub(store *s, const needles *gone, bool *left, err *e) {
-    enum { SMALL = 64 << 20 };
-    bool some = false;
     *left = false;
-    if (!s->driver->scrub(s->writer->conn, false, e) || (gone && !needles_in_file(gone, s->path, &some, e))) return false;
-    if (gone && !some && file_size(s->path) >= SMALL) return true;
-    return s->driver->scrub(s->writer->conn, true, e) && (!some || needles_in_file(gone, s->path, left, e));
+    return s->driver->scrub(s->writer->conn, e) && (!gone || needles_in_file(gone, s->path, left, e));
 }
 
 static bool begin_batch(store *s, err *e) {

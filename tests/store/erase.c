@@ -24,10 +24,13 @@ static void deleted_bytes_leave_database_and_log(void **state) {
     const workspace w = a_workspace(x->t, "w");
     const dataset d = a_dataset(x->t, &w, "d");
     record r[300];
-    for (int i = 0; i < 300; i++) { /* of many sizes, so that pages split and texts go over their ends */
-        r[i] = (record){.dataset = d.seq,
-                        .fields = str_of(arena_printf(h->a, "{\"text\":\"%0*d " CANARY "\"}", 1 + (i * 37) % 5000, i))};
-        assert_ok(record_add(x->t, &r[i], &e), e);
+    for (int i = 0; i < 600; i++) { /* of many sizes and in no order, so that pages split and texts go over their ends */
+        const char *more = i % 2 ? " " : CANARY;
+        record one = {.dataset = d.seq,
+                      .external_id = str_of(arena_printf(h->a, "%03d %s", i * 211 % 600, more)),
+                      .fields = str_of(arena_printf(h->a, "{\"text\":\"%0*d %s\"}", 1 + (i * 37) % 5000, i, more))};
+        assert_ok(record_add(x->t, &one, &e), e);
+        if (i % 2 == 0) r[i / 2] = one;
     }
     KEEP(h, x);
     assert_true(holds(h, "fettle.db-wal"));
