@@ -48,6 +48,10 @@ static void tell(const bench *b, const char *key, const char *words, double valu
     fflush(stdout);
 }
 
+static void tell_bytes(const bench *b, const char *key, const char *words, double bytes) {
+    tell(b, key, words, b->out ? bytes : bytes / 1e6, "MB");
+}
+
 static void tell_load(const bench *b, const char *key, const char *words, const load_result *r) {
     const double rate = r->seconds > 0 ? (double)r->answers / r->seconds : 0;
     if (!b->out) {
@@ -167,7 +171,7 @@ static bool move_rows(bench *b, err *e) {
     tell(b, "import_per_second", "fettle import, records of 1 KB", (double)b->o->records / seconds, "/s");
     if (!run_command(export, 8, &seconds, e)) return false;
     tell(b, "export_per_second", "fettle export --as records", (double)b->o->records / seconds, "/s");
-    tell(b, "resident_bytes", "memory of the server after both", (double)sys_memory_of(b->process) / 1e6, "MB");
+    tell_bytes(b, "resident_bytes", "memory of the server after both", (double)sys_memory_of(b->process));
     return true;
 }
 
@@ -274,8 +278,7 @@ static bool hold_streams(bench *b, wire *w, int count, err *e) {
     }
     if (ok) {
         const double grown = (double)sys_memory_of(b->process) - (double)before;
-        tell(b, "stream_bytes", arena_printf(b->a, "%d idle event streams, memory of all", count), b->out ? grown : grown / 1e6,
-             "MB");
+        tell_bytes(b, "stream_bytes", arena_printf(b->a, "%d idle event streams, memory of all", count), grown);
     }
     for (int i = 0; i < open; i++) wire_close(&w[i]);
     buf_free(&request);
