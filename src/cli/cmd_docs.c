@@ -44,7 +44,7 @@ static void put_run_options(buf *out) {
     put_table(out, train_option_table, false);
     for (int i = 0; i < count; i++) {
         buf_printf(out, "\n## %s: %s\n\nTrains on %s%s. `learning_rate` %g when it is unset.\n\n", list[i]->name, list[i]->words,
-                   list[i]->rows == WANTS_PAIRS ? "pairs" : "rows", list[i]->reference ? ", beside a frozen reference" : "",
+                   objective_rows_name(list[i]->rows), list[i]->reference ? ", beside a frozen reference" : "",
                    list[i]->learning_rate);
         put_table(out, list[i]->options, false);
     }

@@ -147,12 +147,11 @@ static bool find_models(arena *a, train_settings *s, err *e) {
 
 /* Opens each file of examples for a look, so that a missing or unreadable one is told before anything is made. */
 static bool find_data(arena *a, train_settings *s, err *e) {
+    const objective_rows kind = objective_rows_of(s->objective, s->own);
     for (int i = 0; i < s->o.data.count; i++) {
         const char *spec = s->o.data.item[i];
-        if (str_starts(str_of(spec), STR("store:")) &&
-            !shelf_source(a, spec, s->objective->rows == WANTS_PAIRS ? "pairs" : "sft", &spec, e))
-            return false;
-        const source_options o = {.kinds = s->objective->rows == WANTS_PAIRS ? KIND(EXAMPLE_PREFERENCE) : 0};
+        if (str_starts(str_of(spec), STR("store:")) && !shelf_source(a, spec, objective_rows_store(kind), &spec, e)) return false;
+        const source_options o = {.kinds = rows_example_kinds(kind)};
         source *file = source_open_with(a, spec, &o, e);
         if (!file) return false;
         const char *path = source_describe(file)->path;

@@ -48,7 +48,7 @@ bool probe_rows(arena *a, const probe *p, err *e) {
     const rows *r = rows_prepare(a, p->subject.model, s, sys_scratch(), NULL, e);
     unlink(path);
     if (!r) return false;
-    const int64_t count = rows_count(r) / (s->objective->rows == WANTS_PAIRS ? 2 : 1);
+    const int64_t count = rows_count(r) / objective_rows_per_unit(objective_rows_of(s->objective, s->own));
     for (int64_t i = 0; i < count; i++) {
         buf line = {0};
         json_writer w = json_writer_on(&line, false);
@@ -96,6 +96,7 @@ static bool read_columns(arena *a, const json *in, columns *c, err *e) {
 #undef X
     int *label = arena_array(a, int, c->S + 1), *pair = arena_array(a, int, c->S + 1);
     struct pair_of *pairs = arena_array(a, struct pair_of, c->S + 1);
+    for (int i = 0; i <= c->S; i++) pairs[i].target = -1;
     for (int s = 0; s < c->S; s++) {
         label[s] = (int)json_int(json_at(json_get(in, "label"), (size_t)s), 1);
         pair[s] = (int)json_int(json_at(json_get(in, "pair"), (size_t)s), -1);
@@ -105,6 +106,7 @@ static bool read_columns(arena *a, const json *in, columns *c, err *e) {
         if (label[s]) pairs[pair[s]].chosen = s;
         else pairs[pair[s]].rejected = s;
         c->step.chosen_tokens += label[s] ? count_trained(c, sequences[s]) : 0;
+        c->step.chosen_predicted += label[s] ? sequences[s].end - sequences[s].begin : 0;
     }
     for (int s = 0; s < c->S; s++) c->step.tokens += count_trained(c, sequences[s]);
     c->label = label;

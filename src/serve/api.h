@@ -50,7 +50,8 @@ typedef struct {
     X(workspaces)                                                                                                                \
     X(datasets)                                                                                                                  \
     X(settings)                                                                                                                  \
-    X(records) X(search) X(responses) X(suggestions) X(webhooks) X(imports) X(more) X(recipes) X(erase) X(v0) X(system)
+    X(records)                                                                                                                   \
+    X(search) X(responses) X(suggestions) X(webhooks) X(imports) X(more) X(work) X(recipes) X(people) X(erase) X(v0) X(system)
 #define X(name) extern const route routes_##name[];
 ROUTE_TABLES(X)
 #undef X
@@ -162,6 +163,9 @@ bool put_old_page(call *c, const schema *s, const include *i, int64_t offset, in
 /* ---- use cases that several routes share ---------------------------------------------------------------------------------------------- */
 
 bool is_member(call *c, int64_t workspace);
+bool need_me(call *c, err *e); /* what is done in a person's name wants a person: fails for an owner without a row */
+/* Every record of c->set as recipes and statistics want it, with gold, "gold_hidden", and the dataset's licence; s: schema_rules. */
+bool dataset_records(call *c, schema *s, json **out, err *e);
 /* Facets and the text index of a record after its fields, metadata or answers changed. */
 bool index_record(call *c, const record *r, const schema *s, const record *before, err *e);
 bool index_metadata(call *c, const record *r, const schema *s, err *e);

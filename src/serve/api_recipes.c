@@ -21,6 +21,7 @@ static json *whole_record(call *c, const record *r, const schema *s, const json 
     json *v = json_parse(c->a, buf_str(&c->out), e);
     if (!v || !gold_get(c->tx, c->a, r->seq, &gold, &hidden, e)) return NULL;
     if (gold.ptr) json_set(v, "gold", json_parse(c->a, gold, e));
+    if (hidden) json_set(v, "gold_hidden", json_new_bool(c->a, true));
     json *metadata = json_get(v, "metadata");
     if (!metadata) json_set(v, "metadata", metadata = json_new_object(c->a));
     static const char *const keys[] = {"licence", "license", "source", "terms"};
@@ -71,6 +72,13 @@ static bool walk_all(walk *w, json **out, err *e) {
         if (!walk_page(w, PAGE, e)) return false;
         for (size_t i = 0; i < json_count(w->page); i++) json_append(*out, json_share(w->c->a, json_at(w->page, i)));
     } while (json_count(w->page));
+    return true;
+}
+
+bool dataset_records(call *c, schema *s, json **out, err *e) {
+    walk w;
+    if (!walk_begin(c, &w, e) || !walk_all(&w, out, e)) return false;
+    *s = w.s;
     return true;
 }
 

@@ -14,6 +14,8 @@ record record_read(db_rows *r, arena *a);
 /* The records of a query, by seq alone. */
 bool search_seqs(store_tx *t, arena *a, const record_query *q, int64_t **out, int64_t *count, err *e);
 
+bool guidelines_keep(store_tx *t, const dataset *d, err *e); /* when they are not the newest kept */
+
 /* Records a person answered, and their status counted anew once the answers are gone. */
 typedef struct {
     int64_t seq, dataset;

@@ -118,7 +118,10 @@ static const char *const migrations[] = {
     "CREATE TABLE guidelines(seq INTEGER PRIMARY KEY AUTOINCREMENT, dataset INTEGER NOT NULL REFERENCES datasets(seq) ON DELETE "
     "CASCADE,"
     " text TEXT, at INTEGER NOT NULL) STRICT;"
-    "CREATE INDEX guidelines_of ON guidelines(dataset);",
+    "CREATE INDEX guidelines_of ON guidelines(dataset);"
+    "INSERT INTO guidelines(dataset, text, at) SELECT seq, guidelines, updated_at FROM datasets WHERE guidelines IS NOT NULL;"
+    "CREATE TABLE returned(response INTEGER PRIMARY KEY REFERENCES responses(seq) ON DELETE CASCADE, at INTEGER NOT NULL) "
+    "STRICT;",
 };
 
 int schema_newest(void) { return (int)(sizeof migrations / sizeof *migrations); }

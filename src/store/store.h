@@ -444,6 +444,50 @@ bool gold_put(store_tx *t, int64_t record, str values, int64_t by, bool hidden, 
 bool gold_get(store_tx *t, arena *a, int64_t record, str *values, bool *hidden, err *e); /* NULL view: none */
 bool gold_delete(store_tx *t, int64_t record, err *e);
 
+/* ---- who works on what -------------------------------------------------------------------------------------------------------------------- */
+
+/* One for a person and a dataset: the records they are given (none: any), and how many answers are wanted of them. */
+typedef struct {
+    int64_t seq, dataset, user;
+    uuid_text id, user_id;
+    const char *username;
+    int64_t quota;             /* 0: no end */
+    int64_t records, answered; /* assigned; submitted or discarded by them: of the assigned, or of all where none is */
+    int64_t inserted_at;
+} assignment;
+typedef struct {
+    assignment *item;
+    int count;
+} assignments;
+bool assignment_put(store_tx *t, assignment *x, err *e); /* makes it, or changes the quota; fills seq and id */
+bool assignment_add_record(store_tx *t, const assignment *x, int64_t record, err *e);                 /* again is fine */
+bool assignment_list(store_tx *t, arena *a, int64_t dataset, int64_t user, assignments *out, err *e); /* user 0: all */
+bool assignment_delete(store_tx *t, int64_t dataset, const char *id, err *e);
+
+/* Records a person may be given now: not answered by them, not held by somebody else; of their assignment, else not completed. */
+typedef enum {
+    QUEUE_SEQUENTIAL,
+    QUEUE_RANDOM,      /* an order of its own for each person */
+    QUEUE_UNCERTAINTY, /* the lowest score of a suggestion first */
+    QUEUE_ANSWERED,    /* only those that others submitted answers to */
+    QUEUE_CHECKS,      /* only those with a hidden settled answer, whoever completed them */
+    QUEUE_RETURNED     /* only those whose answer was sent back to them */
+} queue_order;
+bool queue_list(store_tx *t, arena *a, int64_t dataset, int64_t user, const assignment *of, queue_order order, int64_t limit,
+                records *out, err *e);                        /* of NULL: no assignment */
+bool response_return(store_tx *t, const response *r, err *e); /* until it is submitted or discarded again */
+
+/* Guidelines of a dataset as they were, newest first; kept by dataset_add and dataset_save. */
+typedef struct {
+    str text; /* NULL view: there were none */
+    int64_t at;
+} guideline;
+typedef struct {
+    guideline *item;
+    int count;
+} guidelines;
+bool guidelines_list(store_tx *t, arena *a, int64_t dataset, guidelines *out, err *e);
+
 /* ---- erasure ------------------------------------------------------------------------------------------------------------------------- */
 
 /* Texts that an erasure takes away, to be looked for elsewhere: JSON values, or (plain) words as they are. */

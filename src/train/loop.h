@@ -26,17 +26,18 @@ typedef struct {
     trained *weights;
     int count;
     rows *rows;
-    int64_t units, per_micro, per_step, steps; /* units: rows, or pairs */
+    int64_t units, per_micro, per_step, steps; /* units: what examples became (OBJECTIVE_ROWS) */
     pool *pool;
     float **reference_logp; /* [rows] of trained tokens, kept once computed */
     int64_t step;           /* done */
     double num_tokens;
-    int32_t *order; /* of the running epoch */
+    double carry[OBJECTIVE_CARRY]; /* what the objective keeps */
+    int32_t *order;                /* of the running epoch */
     int64_t order_epoch;
     double drift_sum, drift_tokens;
 } trainer;
 
-/* Rows as one ragged batch, a span per document. A rejected answer stands behind its chosen one's prompt. */
+/* Rows as one ragged batch, a span per document. The other rows of a unit stand behind the first one's prompt. */
 typedef struct {
     row *row; /* cut to max_length */
     int64_t *index;
@@ -56,6 +57,7 @@ typedef struct {
     uint8_t *mask;
     int columns;
 } piece;
+int trainer_rows_per_unit(const trainer *t);
 int row_trained(const row *r); /* how many of its tokens are trained */
 
 /* One optimiser step over given units. Fills loss, gradient norm (before clipping) and metrics. */

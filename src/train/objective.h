@@ -37,7 +37,8 @@ typedef struct {
     X(COLUMN_MASK, mask, TOKEN, "batch")                                                                                         \
     X(COLUMN_LABEL, label, SEQUENCE, "batch")                                                                                    \
     X(COLUMN_PAIR, pair, SEQUENCE, "batch")                                                                                      \
-    X(COLUMN_MARGIN, margin, SEQUENCE, "batch")
+    X(COLUMN_MARGIN, margin, SEQUENCE, "batch")                                                                                  \
+    X(COLUMN_ROLE, role, SEQUENCE, "batch")
 
 typedef enum {
 #define X(token, member, per, producer) token,
@@ -51,13 +52,22 @@ typedef struct {
     int begin, end; /* of its tokens in the per-token columns */
 } seq;
 
+/* What a sequence is for. An answer is judged by its label; a target is a third answer beside a pair, to be imitated; a mismatched one
+ * is another prompt's answer, only measured (KTO's distance from the reference). */
+typedef enum { ROLE_ANSWER, ROLE_TARGET, ROLE_MISMATCHED } sequence_role;
+
 /* Of the whole optimiser step (all micro-batches, all ranks), or with --normalize microbatch TRL's view of it:
  * of this micro-batch, times the number of micro-batches. */
 typedef struct {
-    double tokens; /* trained tokens */
-    double sequences, pairs;
-    double chosen_tokens; /* trained tokens of chosen sequences */
+    double tokens;           /* trained tokens */
+    double sequences, pairs; /* mismatched sequences left out */
+    double chosen_tokens;    /* trained tokens of chosen sequences */
+    double chosen_predicted; /* predicted tokens of chosen sequences, their prompts included */
+    double target_tokens;    /* trained tokens of targets */
 } step_counts;
+
+/* Numbers that an objective keeps from one step to the next; zeros at the start, part of a checkpoint. */
+enum { OBJECTIVE_CARRY = 2 };
 
 /* Unused columns are NULL. Per token [T], per sequence [S]. */
 typedef struct {
@@ -66,10 +76,12 @@ typedef struct {
     const float *logp, *ref_logp, *entropy, *hit, *mean_logit, *log_sum_sq, *smooth; /* [T] */
     const uint8_t *mask;                                                             /* [T] 1 = trained */
     const int *label;                                                                /* [S] 1 chosen or desirable, 0 rejected */
-    const int *pair;                                        /* [S] number of the pair, from 0 in this micro-batch */
-    const float *margin;                                    /* [S] */
-    const struct pair_of { int chosen, rejected; } * pairs; /* [P] sequence numbers */
+    const int *pair;                                                /* [S] number of the pair, from 0 in this micro-batch */
+    const float *margin;                                            /* [S] */
+    const int *role;                                                /* [S] sequence_role; NULL: all are answers */
+    const struct pair_of { int chosen, rejected, target; } * pairs; /* [P] sequence numbers; target -1: none */
     step_counts step;
+    double *carry; /* [OBJECTIVE_CARRY]; changed only by an objective of SCOPE_STEP, which is called once per step */
 } columns;
 
 /* Named values of a step. A loss gives sums and how many they are of; pieces of one micro-batch add up, and the log shows the plain
@@ -88,7 +100,24 @@ struct metrics {
 /* What the loss of a piece may depend on: its tokens one by one; pairs, which stay together; or all pairs that its means are over
  * (the whole step, or with --normalize microbatch the micro-batch), so that it must be called once with all of them. */
 typedef enum { SCOPE_TOKEN, SCOPE_PAIR, SCOPE_STEP } objective_scope;
-typedef enum { WANTS_ROWS, WANTS_PAIRS } objective_rows;
+
+/* What it trains on. A unit is what one example becomes: rows that stand side by side and are never parted.
+ *     token  name (of a unit)  rows of a unit  what a store gives for it (fettle export --as) */
+#define OBJECTIVE_ROWS(X)                                                                                                        \
+    X(WANTS_ROWS, "rows", 1, "sft")             /* an answer to imitate */                                                       \
+    X(WANTS_PAIRS, "pairs", 2, "pairs")         /* chosen, rejected */                                                           \
+    X(WANTS_TRIPLES, "triples", 3, "pairs")     /* chosen, rejected, target */                                                   \
+    X(WANTS_LABELLED, "answers", 1, "labelled") /* an answer, good or bad; pairs are taken apart */                              \
+    X(WANTS_MATCHED, "answers", 2, "labelled")  /* the same, and beside it the answer to another prompt */
+
+typedef enum {
+#define X(token, name, rows, as) token,
+    OBJECTIVE_ROWS(X)
+#undef X
+} objective_rows;
+const char *objective_rows_name(objective_rows r);
+int objective_rows_per_unit(objective_rows r);
+const char *objective_rows_store(objective_rows r);
 
 typedef struct {
     const char *name, *words; /* "dpo", "prefer the chosen answer to the rejected one" */
@@ -96,6 +125,7 @@ typedef struct {
     objective_scope scope;
     bool reference;     /* needs a frozen reference */
     bool dropout;       /* lora_dropout applies; TRL switches dropout off in every trainer but SFT's */
+    bool older_rows;    /* rows as TRL's older trainers prepare them (CPO, ORPO, BCO): rows_text.c */
     unsigned needs;     /* NEEDS(COLUMN_LOGP) | ...; metrics-only columns included */
     const opt *options; /* beta ...; struct of options_size */
     size_t options_size;
@@ -105,12 +135,15 @@ typedef struct {
     double (*loss)(const void *options, const columns *c, gradients *g);
     unsigned (*more_needs)(const void *options);      /* columns that only some options need; NULL: none */
     objective_scope (*scope_of)(const void *options); /* where options decide it; NULL: scope */
+    objective_rows (*rows_of)(const void *options);   /* where options decide it; NULL: rows */
+    /* Whether it reads logp of every predicted token of chosen answers, not only of trained ones (without a reference); NULL: no */
+    bool (*whole_chosen)(const void *options);
     double (*start)(const void *options); /* loss of step 1 when policy = reference; NAN: not known; NULL: no reference */
     /* What lies on the way to the loss, as members of the object that is open (fettle probe); NULL: nothing to tell. */
     void (*explain)(const void *options, const columns *c, json_writer *w);
 } objective;
 
-#define OBJECTIVES(X) X(sft) X(dpo)
+#define OBJECTIVES(X) X(sft) X(dpo) X(orpo) X(cpo) X(simpo) X(alphapo)
 #define X(name)       extern const objective objective_##name;
 OBJECTIVES(X)
 #undef X
@@ -119,6 +152,9 @@ const objective *objective_of(const char *name); /* NULL: none */
 const char *objective_names(arena *a);
 unsigned objective_needs(const objective *o, const void *options); /* all columns under these options */
 objective_scope objective_scope_of(const objective *o, const void *options);
+objective_rows objective_rows_of(const objective *o, const void *options);
+bool objective_wants_pairs(objective_rows r); /* chosen and rejected stand in pairs */
+sequence_role sequence_role_of(const columns *c, int s);
 
 /* Small shared mathematics, stable at both ends. */
 double softplus(double x); /* log(1 + e^x) */
@@ -126,5 +162,11 @@ double sigmoid(double x);
 double sum_trained(const columns *c, const float *values, seq s); /* sum over trained tokens */
 int count_trained(const columns *c, seq s);
 void add_dlogp(const columns *c, gradients *g, seq s, double dlogp); /* to every trained token of s */
+double at_least_one(double count);                                  /* for divisors */
+/* rewards/chosen, rewards/rejected, rewards/accuracies, rewards/margins of a pair; logps/chosen, logps/rejected */
+void metric_add_rewards(metrics *m, double chosen, double rejected);
+void metric_add_logps(metrics *m, double chosen, double rejected);
+void put_reals(json_writer *w, const char *key, const double *x, int count); /* for explain */
+void put_sums(json_writer *w, const columns *c);                             /* S and n of every sequence, for explain */
 
 #endif

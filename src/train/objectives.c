@@ -36,6 +36,24 @@ objective_scope objective_scope_of(const objective *o, const void *options) {
     return o->scope_of ? o->scope_of(options) : o->scope;
 }
 
+objective_rows objective_rows_of(const objective *o, const void *options) { return o->rows_of ? o->rows_of(options) : o->rows; }
+
+static const struct {
+    const char *name, *store;
+    int per_unit;
+} rows_table[] = {
+#define X(token, name, rows, as) {name, as, rows},
+    OBJECTIVE_ROWS(X)
+#undef X
+};
+
+const char *objective_rows_name(objective_rows r) { return rows_table[r].name; }
+int objective_rows_per_unit(objective_rows r) { return rows_table[r].per_unit; }
+const char *objective_rows_store(objective_rows r) { return rows_table[r].store; }
+bool objective_wants_pairs(objective_rows r) { return r == WANTS_PAIRS || r == WANTS_TRIPLES; }
+
+sequence_role sequence_role_of(const columns *c, int s) { return c->role ? (sequence_role)c->role[s] : ROLE_ANSWER; }
+
 void metric_add(metrics *m, const char *name, double sum, double weight) {
     if (!m) return;
     int i = 0;
@@ -65,4 +83,33 @@ int count_trained(const columns *c, seq s) {
 void add_dlogp(const columns *c, gradients *g, seq s, double dlogp) {
     for (int t = s.begin; t < s.end; t++)
         if (c->mask[t]) g->dlogp[t] += (float)dlogp;
+}
+
+double at_least_one(double count) { return count > 1 ? count : 1; }
+
+void metric_add_rewards(metrics *m, double chosen, double rejected) {
+    metric_add(m, "rewards/chosen", chosen, 1);
+    metric_add(m, "rewards/rejected", rejected, 1);
+    metric_add(m, "rewards/accuracies", chosen > rejected, 1);
+    metric_add(m, "rewards/margins", chosen - rejected, 1);
+}
+
+void metric_add_logps(metrics *m, double chosen, double rejected) {
+    metric_add(m, "logps/chosen", chosen, 1);
+    metric_add(m, "logps/rejected", rejected, 1);
+}
+
+void put_reals(json_writer *w, const char *key, const double *x, int count) {
+    json_key(w, key), json_open(w, '[');
+    for (int i = 0; i < count; i++) json_put_real(w, x[i]);
+    json_close(w);
+}
+
+void put_sums(json_writer *w, const columns *c) {
+    json_key(w, "S"), json_open(w, '[');
+    for (int s = 0; s < c->S; s++) json_put_real(w, sum_trained(c, c->logp, c->sequence[s]));
+    json_close(w);
+    json_key(w, "n"), json_open(w, '[');
+    for (int s = 0; s < c->S; s++) json_put_real(w, count_trained(c, c->sequence[s]));
+    json_close(w);
 }

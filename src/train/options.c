@@ -134,7 +134,7 @@ void train_describe(json_writer *w) {
         json_open(w, '{');
         json_key(w, "name"), json_put_cstr(w, list[i]->name);
         json_key(w, "words"), json_put_cstr(w, list[i]->words);
-        json_key(w, "rows"), json_put_cstr(w, list[i]->rows == WANTS_PAIRS ? "pairs" : "rows");
+        json_key(w, "rows"), json_put_cstr(w, objective_rows_name(list[i]->rows));
         json_key(w, "reference"), json_put_bool(w, list[i]->reference);
         json_key(w, "learning_rate"), json_put_real(w, list[i]->learning_rate);
         json_key(w, "options"), opt_describe(w, list[i]->options);

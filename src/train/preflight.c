@@ -12,11 +12,11 @@
 enum { HEAD_CHUNK = 256 }; /* rows whose logits stand in memory at a time, and their rounded copy */
 
 static int largest_piece(const trainer *t) {
-    const int pairs = t->s->objective->rows == WANTS_PAIRS ? 2 : 1;
+    const int unit = trainer_rows_per_unit(t);
     const row_counts *c = rows_counts(t->rows);
     int64_t tokens = t->s->o.micro_batch_tokens, longest = c->longest;
     if (t->s->o.max_length && longest > t->s->o.max_length) longest = t->s->o.max_length;
-    if (tokens < pairs * longest) tokens = pairs * longest;
+    if (tokens < unit * longest) tokens = unit * longest;
     return (int)(tokens < c->tokens ? tokens : c->tokens);
 }
 
@@ -167,7 +167,7 @@ bool preflight_time(const trainer *t, preflight *p, err *e) {
 void preflight_print_counts(FILE *out, const trainer *t) {
     const row_counts *c = rows_counts(t->rows);
     fprintf(out, "%lld examples: %lld %s, %lld dropped, %lld truncated, %lld duplicates, %lld empty\n", (long long)c->examples,
-            (long long)t->units, t->s->objective->rows == WANTS_PAIRS ? "pairs" : "rows", (long long)c->dropped,
+            (long long)t->units, objective_rows_name(objective_rows_of(t->s->objective, t->s->own)), (long long)c->dropped,
             (long long)c->truncated, (long long)c->duplicates, (long long)c->empty);
     arena *a = arena_new();
     if (c->dropped_rows.count) fprintf(out, "dropped: %s\n", row_numbers_text(a, &c->dropped_rows));
@@ -207,29 +207,39 @@ static void print_row(FILE *out, const tokenizer *tok, const row *r, bool color)
     stream_decoder_free(d);
 }
 
-enum { PREVIEW_UNITS = 16 };
+enum { PREVIEW_UNITS = 16, PREVIEW_ROWS = 3 * PREVIEW_UNITS };
 
-/* Rows of the first batch, in its order; a long one is cut. */
+/* Rows of the first batch, in its order, those that are only measured left out; a long one is cut. */
 static int64_t first_batch(trainer *t, row *out) {
-    const int64_t each = t->s->objective->rows == WANTS_PAIRS ? 2 : 1;
+    const int64_t each = trainer_rows_per_unit(t);
     int64_t n = 0;
     for (int64_t i = 0; i < t->per_micro && i < t->units && i < PREVIEW_UNITS; i++)
         for (int64_t k = 0; k < each; k++) {
             out[n] = rows_at(t->rows, trainer_unit(t, 0, i) * each + k);
+            if (out[n].role == ROLE_MISMATCHED) continue;
             if (t->s->o.max_length && out[n].length > t->s->o.max_length) out[n].length = (int)t->s->o.max_length;
             n++;
         }
     return n;
 }
 
-static const char *role_of(const row *r) { return r->pair < 0 ? "" : r->label ? ", chosen" : ", rejected"; }
+/* NULL: it is only imitated. */
+static const char *role_of(const trainer *t, const row *r) {
+    const objective_rows kind = objective_rows_of(t->s->objective, t->s->own);
+    if (kind == WANTS_ROWS) return NULL;
+    if (r->role == ROLE_TARGET) return "to imitate";
+    if (objective_wants_pairs(kind)) return r->label ? "chosen" : "rejected";
+    return r->label ? "good" : "bad";
+}
 
 void preflight_print_batch(FILE *out, trainer *t) {
-    row batch[2 * PREVIEW_UNITS];
+    row batch[PREVIEW_ROWS];
     const bool color = sys_color(fileno(out));
     const int64_t n = first_batch(t, batch);
     for (int64_t i = 0; i < n; i++) {
-        fprintf(out, "\n--- row %lld%s (%d tokens)\n", (long long)batch[i].example + 1, role_of(&batch[i]), batch[i].length);
+        const char *role = role_of(t, &batch[i]);
+        fprintf(out, "\n--- row %lld%s%s (%d tokens)\n", (long long)batch[i].example + 1, role ? ", " : "", role ? role : "",
+                batch[i].length);
         print_row(out, t->text->tokenizer, &batch[i], color);
     }
     if (t->per_micro > PREVIEW_UNITS && t->units > PREVIEW_UNITS)
@@ -238,14 +248,14 @@ void preflight_print_batch(FILE *out, trainer *t) {
 
 /* [{"row", "role", "pieces": [{"text", "trained"}]}] */
 static void put_first(json_writer *w, trainer *t) {
-    row batch[2 * PREVIEW_UNITS];
+    row batch[PREVIEW_ROWS];
     const int64_t n = first_batch(t, batch);
     json_open(w, '[');
     for (int64_t i = 0; i < n; i++) {
         const row *r = &batch[i];
         json_open(w, '{');
         json_key(w, "row"), json_put_int(w, r->example + 1);
-        if (r->pair >= 0) json_key(w, "role"), json_put_cstr(w, r->label ? "chosen" : "rejected");
+        if (role_of(t, r)) json_key(w, "role"), json_put_cstr(w, role_of(t, r));
         json_key(w, "pieces"), json_open(w, '[');
         for (int from = 0, k = 1; k <= r->length; k++) {
             const bool learned = row_trains(r, from);

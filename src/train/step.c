@@ -11,7 +11,7 @@
 
 /* ---- which rows ---------------------------------------------------------------------------------------------------------------------- */
 
-static int rows_per_unit(const trainer *t) { return t->s->objective->rows == WANTS_PAIRS ? 2 : 1; }
+int trainer_rows_per_unit(const trainer *t) { return objective_rows_per_unit(objective_rows_of(t->s->objective, t->s->own)); }
 
 int64_t trainer_steps_per_epoch(const trainer *t) {
     const int64_t micros = (t->units + t->per_micro - 1) / t->per_micro;
@@ -43,10 +43,10 @@ static row cut_row(const trainer *t, int64_t index) {
     return r;
 }
 
-static bool shares_prompt(const row *first, const row *second) {
-    return second->pair >= 0 && second->label == 0 && first->pair == second->pair && first->prompt == second->prompt &&
-           first->prompt > 0 && second->length > second->prompt && first->length >= first->prompt &&
-           memcmp(first->ids, second->ids, (size_t)first->prompt * sizeof *first->ids) == 0;
+/* Whether a row stands behind the prompt of the first row of its unit. */
+static bool shares_prompt(const row *first, const row *r) {
+    return r != first && first->prompt == r->prompt && r->prompt > 0 && r->length > r->prompt && first->length >= first->prompt &&
+           memcmp(first->ids, r->ids, (size_t)first->prompt * sizeof *first->ids) == 0;
 }
 
 /* Tokens of a row from `from` on, a span for each document. */
@@ -59,13 +59,13 @@ static void add_spans(piece *p, const row *r, int from, int parent) {
     }
 }
 
-/* What the head is asked: each trained token, from the place of the one before it. Token k stands at begin + k; those of a shared
- * prompt stand in the parent, whose last token predicts the first of the answer. */
-static void add_columns(piece *p, const row *r, int begin, int from, int parent_begin) {
+/* What the head is asked: each trained token (whole: each predicted one), from the place of the one before it. Token k stands at
+ * begin + k; those of a shared prompt stand in the parent, whose last token predicts the first of the answer. */
+static void add_columns(piece *p, const row *r, bool whole, int begin, int from, int parent_begin) {
     for (int k = 0; k < r->length; k++) {
         if (row_begins(r, k)) continue;
         p->mask[p->columns] = row_trains(r, k);
-        if (row_trains(r, k)) {
+        if (whole || row_trains(r, k)) {
             p->head_row[p->R] = k - 1 >= from ? begin + k - 1 : parent_begin + k - 1;
             p->target[p->R] = r->ids[k];
             p->column[p->R++] = p->columns;
@@ -74,13 +74,14 @@ static void add_columns(piece *p, const row *r, int begin, int from, int parent_
     }
 }
 
-static void add_row(piece *p, int i) {
-    const row *r = &p->row[i];
-    const bool shared = i > 0 && shares_prompt(&p->row[i - 1], r);
-    const int from = shared ? r->prompt : 0, parent = shared ? p->span_count - 1 : -1, begin = p->T - from;
+/* A row of a unit has one span, so that the first row's is found from here. */
+static void add_row(piece *p, int i, int unit, bool whole_chosen) {
+    const row *r = &p->row[i], *first = &p->row[i - i % unit];
+    const bool shared = shares_prompt(first, r);
+    const int from = shared ? r->prompt : 0, parent = shared ? p->span_count - i % unit : -1, begin = p->T - from;
     add_spans(p, r, from, parent);
     p->sequences[i].begin = p->columns;
-    add_columns(p, r, begin, from, shared ? p->spans[parent].begin : 0);
+    add_columns(p, r, whole_chosen && r->label, begin, from, shared ? p->spans[parent].begin : 0);
     p->sequences[i].end = p->columns;
 }
 
@@ -103,7 +104,9 @@ static piece make_piece(arena *a, const trainer *t, const int64_t *index, int co
     p.target = arena_array(a, int32_t, tokens);
     p.column = arena_array(a, int, tokens);
     p.mask = arena_array(a, uint8_t, tokens);
-    for (int i = 0; i < count; i++) add_row(&p, i);
+    const objective *o = t->s->objective;
+    const bool whole = o->whole_chosen && o->whole_chosen(t->s->own);
+    for (int i = 0; i < count; i++) add_row(&p, i, trainer_rows_per_unit(t), whole);
     layout_positions(p.spans, p.span_count, p.position);
     p.layout = (layout){p.T, p.span_count, p.spans, p.position};
     return p;
@@ -149,26 +152,30 @@ static void make_columns(pass *s) {
         s->packed[k] = arena_array(s->a, float, p->R + 1);
         *slot(&s->c, k) = s->wide[k] = arena_array(s->a, float, p->columns + 1);
     }
-    int *label = arena_array(s->a, int, p->rows), *pair = arena_array(s->a, int, p->rows);
+    const int unit = trainer_rows_per_unit(s->t);
+    const bool has_pairs = objective_wants_pairs(objective_rows_of(s->t->s->objective, s->t->s->own));
+    int *label = arena_array(s->a, int, p->rows), *pair = arena_array(s->a, int, p->rows),
+        *role = arena_array(s->a, int, p->rows);
     float *margin = arena_array(s->a, float, p->rows);
     struct pair_of *pairs = arena_array(s->a, struct pair_of, p->rows);
     for (int i = 0; i < p->rows; i++) {
         label[i] = p->row[i].label;
         margin[i] = p->row[i].margin;
-        pair[i] = i / 2;
-        if (p->row[i].pair < 0) continue;
-        if (label[i]) pairs[i / 2].chosen = i;
-        else pairs[i / 2].rejected = i;
+        role[i] = p->row[i].role;
+        pair[i] = has_pairs ? i / unit : -1;
+        if (has_pairs && i % unit == 0) pairs[i / unit] = (struct pair_of){i, i + 1, unit > 2 ? i + 2 : -1};
     }
     s->c.T = p->columns;
     s->c.S = p->rows;
-    s->c.P = rows_per_unit(s->t) == 2 ? p->rows / 2 : 0;
+    s->c.P = has_pairs ? p->rows / unit : 0;
     s->c.sequence = p->sequences;
     s->c.mask = p->mask;
     s->c.label = label;
     s->c.pair = pair;
     s->c.margin = margin;
+    s->c.role = role;
     s->c.pairs = pairs;
+    s->c.carry = s->t->carry;
     s->c.step = s->counts;
     s->g.dlogp = arena_array(s->a, float, p->columns + 1);
     s->g.dentropy = arena_array(s->a, float, p->columns + 1);
@@ -282,7 +289,7 @@ static double run_pass(trainer *t, const int64_t *index, const int *sizes, int p
     for (int i = 0; i < pieces; count += sizes[i++]) part[i] = make_piece(a, t, index + count, sizes[i]);
     pass s = {
         .a = a, .t = t, .all = pieces == 1 ? part[0] : make_piece(a, t, index, count), .counts = *counts, .g = {.metrics = m}};
-    for (int i = 0; i < count; i++) t->num_tokens += s.all.row[i].length;
+    for (int i = 0; i < count; i++) t->num_tokens += s.all.row[i].role == ROLE_MISMATCHED ? 0 : s.all.row[i].length;
     if (s.all.R) {
         make_columns(&s);
         for (int i = 0; s.packed[COLUMN_REF_LOGP] && i < pieces; at += part[i++].R)
@@ -298,12 +305,17 @@ static double run_pass(trainer *t, const int64_t *index, const int *sizes, int p
 /* ---- the step --------------------------------------------------------------------------------------------------------------------------------- */
 
 static step_counts count_rows(const trainer *t, const int64_t *index, int count) {
-    step_counts c = {.sequences = count, .pairs = rows_per_unit(t) == 2 ? count / 2 : 0};
+    const bool has_pairs = objective_wants_pairs(objective_rows_of(t->s->objective, t->s->own));
+    step_counts c = {.pairs = has_pairs ? count / trainer_rows_per_unit(t) : 0};
     for (int i = 0; i < count; i++) {
         const row r = cut_row(t, index[i]);
         const int n = row_trained(&r);
+        if (r.role == ROLE_MISMATCHED) continue;
+        c.sequences++;
         c.tokens += n;
         c.chosen_tokens += r.label ? n : 0;
+        c.chosen_predicted += r.label ? r.length - 1 : 0;
+        c.target_tokens += r.role == ROLE_TARGET ? n : 0;
     }
     return c;
 }
@@ -323,11 +335,13 @@ static void scale_counts(step_counts *c, double by) {
     c->sequences *= by;
     c->pairs *= by;
     c->chosen_tokens *= by;
+    c->chosen_predicted *= by;
+    c->target_tokens *= by;
 }
 
 /* How many of the rows make a piece of about micro_batch_tokens; pairs stay together. */
 static int rows_that_fit(const trainer *t, const int64_t *index, int count) {
-    const int unit = rows_per_unit(t);
+    const int unit = trainer_rows_per_unit(t);
     int64_t tokens = 0;
     int n = 0;
     for (; n < count; n += unit) {
@@ -384,7 +398,7 @@ bool trainer_step(trainer *t, step_result *out, err *e) {
     const train_options *o = &t->s->o;
     const int64_t per_epoch = trainer_steps_per_epoch(t), epoch = t->step / per_epoch, begin = t->step % per_epoch * t->per_step;
     const int64_t units = t->units - begin < t->per_step ? t->units - begin : t->per_step;
-    const int unit = rows_per_unit(t);
+    const int unit = trainer_rows_per_unit(t);
     arena *a = arena_new();
     int64_t *index = arena_array(a, int64_t, units * unit);
     for (int64_t i = 0; i < units; i++) {

@@ -60,7 +60,8 @@ typedef struct {
     int length, prompt;  /* tokens; the first trained position at the earliest */
     const int32_t *ids;  /* [length], mapped from the prepared file */
     const uint8_t *mask; /* [length] MASK_* */
-    int pair, label;     /* pair -1: none; label 1 chosen, 0 rejected */
+    int unit, label;     /* unit: number of the example whose rows stand together, -1: it stands alone; label 1 chosen or good */
+    int role;            /* sequence_role */
     float margin;
 } row;
 
@@ -98,10 +99,11 @@ typedef struct {
 rows *rows_prepare(arena *a, const model *m, const train_settings *s, const char *folder, const rows_how *how, err *e);
 /* What would go wrong with them, in words; false with e filled. */
 bool rows_refuse(const rows *r, const model *m, const train_settings *s, err *e);
-int64_t rows_count(const rows *r); /* sequences; a pair is two neighbours: chosen, rejected */
+int64_t rows_count(const rows *r);                /* sequences; those of a unit are neighbours (OBJECTIVE_ROWS) */
+unsigned rows_example_kinds(objective_rows kind); /* KIND(...) of the examples it is made of, for source_open_with */
 row rows_at(const rows *r, int64_t i);
 const row_counts *rows_counts(const rows *r);
-void rows_put_json(json_writer *w, const rows *r, int64_t example); /* one line of `fettle probe rows`: keys as in tokens.jsonl */
+void rows_put_json(json_writer *w, const rows *r, int64_t unit); /* one line of `fettle probe rows`: keys as in tokens.jsonl */
 
 /* ---- the run ------------------------------------------------------------------------------------------------------------------- */
 

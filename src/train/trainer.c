@@ -83,7 +83,7 @@ bool trainer_open(arena *a, const train_settings *s, const char *folder, const r
     if (!(t->text = model_open_text(a, o->base, &(model_options){.chat_template = o->chat_template}, e)) ||
         !(t->rows = rows_prepare(a, t->text, s, folder, how, e)))
         return false;
-    t->units = rows_count(t->rows) / (s->objective->rows == WANTS_PAIRS ? 2 : 1);
+    t->units = rows_count(t->rows) / trainer_rows_per_unit(t);
     t->per_micro = o->per_device_train_batch_size;
     t->per_step = t->per_micro * o->gradient_accumulation_steps;
     if (t->units > 0)
@@ -170,7 +170,9 @@ static bool save_optimizer(const trainer *t, const char *path, err *e) {
 bool trainer_save(const trainer *t, const char *folder, err *e) {
     arena *a = arena_new();
     buf out = {0};
-    buf_printf(&out, "{\"step\": %lld, \"num_tokens\": %.0f}\n", (long long)t->step, t->num_tokens);
+    buf_printf(&out, "{\"step\": %lld, \"num_tokens\": %.0f, \"carry\": [", (long long)t->step, t->num_tokens);
+    for (int i = 0; i < OBJECTIVE_CARRY; i++) buf_printf(&out, "%s%.17g", i ? ", " : "", t->carry[i]);
+    buf_put_text(&out, "]}\n");
     const bool ok = save_weights(t, path_join(a, folder, "weights.safetensors"), e) &&
                     save_optimizer(t, path_join(a, folder, "optimizer.safetensors"), e) &&
                     reference_save(t, path_join(a, folder, "reference.safetensors"), e) &&
@@ -208,6 +210,7 @@ bool trainer_load(trainer *t, const char *folder, int64_t step, err *e) {
     for (int i = 0; ok && i < t->count; i++) ok = load_weight(a, t, &t->weights[i], &weights, &state, e);
     t->step = step;
     t->num_tokens = json_get_real(j, "num_tokens", 0);
+    for (int i = 0; i < OBJECTIVE_CARRY; i++) t->carry[i] = json_real(json_at(json_get(j, "carry"), (size_t)i), 0);
     arena_free(a);
     return ok;
 }

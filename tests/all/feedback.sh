@@ -6,14 +6,15 @@ cd "$(dirname "$0")/../.." || exit 2
 tools/deps build || { echo "SKIPPED: the program cannot be built"; exit 77; }
 make -s program || exit 1
 export HF_HUB_OFFLINE=1 TQDM_DISABLE=1
-set -- "python3 ./tests/clients/wire.py build/fettle" "python3 ./tests/clients/roles.py build/fettle" \
-  "python3 ./tests/clients/framing.py build/fettle" "python3 ./tests/clients/process.py build/fettle"
-for n in 2 1; do
-  if tools/deps "argilla$n"; then set -- "$@" "build/venv-argilla$n/bin/python -W ignore ./tests/clients/argilla$n.py build/fettle 2>/dev/null"
-  else set -- "$@" "echo 'SKIPPED: the SDK could not be installed into build/venv-argilla$n'; exit 77"
-  fi
-done
-if tools/deps argilla-tests; then set -- "$@" "build/venv-argilla-tests/bin/python ./tests/clients/sdk.py build/fettle"
-else set -- "$@" "echo 'SKIPPED: the tests of the SDK could not be fetched into build/argilla-tests'; exit 77"
-fi
+venv() { # $1: its name; then scripts
+  for script in $2; do
+    if tools/deps "$1"; then echo "build/venv-$1/bin/python -W ignore ./tests/clients/$script.py build/fettle 2>/dev/null"
+    else echo "echo 'SKIPPED: build/venv-$1 could not be made'; exit 77"
+    fi
+  done
+}
+for script in wire traps roles framing process; do echo "python3 ./tests/clients/$script.py build/fettle"; done >build/feedback.list
+{ venv argilla2 "argilla2 argilla2_records"; venv argilla1 argilla1; venv argilla-tests sdk; } >>build/feedback.list
+set --
+while IFS= read -r line; do set -- "$@" "$line"; done <build/feedback.list
 exec tools/run-tests "$@"

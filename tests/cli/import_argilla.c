@@ -36,9 +36,9 @@ static const char *id_of(const json *v) { return str_copy(there.a, json_get_text
 #define FORMAT(...) arena_printf(there.a, __VA_ARGS__)
 
 static const char *add_user(const char *name, const char *may) {
-    return id_of(ask("POST", "/api/v1/users",
-                     FORMAT("{\"username\": \"%s\", \"first_name\": \"%s\", \"role\": \"%s\", \"password\": \"12345678\"}", name,
-                            name, may)));
+    return id_of(ask(
+        "POST", "/api/v1/users",
+        FORMAT("{\"username\": \"%s\", \"first_name\": \"%s\", \"role\": \"%s\", \"password\": \"12345678\"}", name, name, may)));
 }
 
 static const char *add_set(const char *space, const char *name) {

@@ -35,7 +35,7 @@ static inline json *ask(desk *d, const char *method, const char *path, const cha
 
 static inline const char *id_of(desk *d, const json *v) { return str_copy(d->a, json_get_text(v, "id", STR(""))); }
 
-static inline const char *a_user(desk *d, const char *name, const char *as) {
+static inline const char *a_member(desk *d, const char *name, const char *as) {
     const json *u =
         ask(d, "POST", "/api/v1/users",
             arena_printf(d->a, "{\"username\":\"%s\",\"first_name\":\"%s\",\"role\":\"%s\",\"password\":\"12345678\"}", name,

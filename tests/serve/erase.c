@@ -79,7 +79,7 @@ static void fill(desk *d, int n) {
 static void a_record_is_erased_everywhere(void **state) {
     desk *d = *state;
     err e = {0};
-    const char *ann = a_user(d, "ann", "annotator");
+    const char *ann = a_member(d, "ann", "annotator");
     ask(d, "POST", "/api/v1/webhooks", "{\"url\":\"http://127.0.0.1:9/\",\"events\":[\"record.created\",\"response.created\"]}",
         NULL);
     fill(d, 200);
@@ -149,7 +149,7 @@ static void a_record_is_erased_everywhere(void **state) {
 
 static void a_person_is_erased_and_their_numbers_stay(void **state) {
     desk *d = *state;
-    const char *ann = a_user(d, CANARY, "annotator"), *bob = a_user(d, "bob", "annotator");
+    const char *ann = a_member(d, CANARY, "annotator"), *bob = a_member(d, "bob", "annotator");
     fill(d, 50);
     const char *one = a_record(d, "\"fields\":{\"prompt\":\"one\",\"answer\":\"b\"}");
     const char *two = a_record(d, "\"fields\":{\"prompt\":\"two\",\"answer\":\"b\"}");
@@ -187,7 +187,7 @@ static void a_person_is_erased_and_their_numbers_stay(void **state) {
 static void lines_are_found_by_the_pseudonym(void **state) {
     desk *d = *state;
     err e = {0};
-    const char *ann = a_user(d, "ann", "annotator");
+    const char *ann = a_member(d, "ann", "annotator");
     const char *one = a_record(d, "\"fields\":{\"prompt\":\"one\",\"answer\":\"b\"}");
     an_answer(d, one, ann, NULL, "yes");
     int status;

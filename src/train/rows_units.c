@@ -1,0 +1,338 @@
+/* rows_units.c - which rows an example becomes: a text to imitate, a pair, a triple, answers that are good or bad, each as the trainer of
+ * TRL that wants them prepares it. */
+#include <string.h>
+
+#include "train/rows_parts.h"
+
+/* ---- writing rows ----------------------------------------------------------------------------------------------------------------------- */
+
+void rows_note(row_numbers *n, int64_t from_zero) {
+    const int64_t number = from_zero + 1;
+    if (n->count && n->last == number) return; /* both answers of a pair */
+    if (n->count < ROW_NUMBERS) n->first[n->count] = number;
+    n->last = number;
+    n->count++;
+}
+
+/* What the step will see of a row: pairs are kept whole and cut there. In a row that is cut and trained from end to end, the ends are
+ * of earlier turns. */
+static void look_at(const preparing *p, const fresh *f, int64_t example_row) {
+    row_counts *c = &p->r->counts;
+    const int bos = tokenizer_bos(p->m->tokenizer), eos = tokenizer_eos(p->m->tokenizer), most = (int)p->s->o.max_length;
+    const int n = most && f->length > most ? most : f->length;
+    int64_t learned = 0, masked = 0, ends = 0, ends_learned = 0;
+    if (n > 1 && bos >= 0 && bos != eos && f->ids[0] == bos && f->ids[1] == bos) rows_note(&c->double_bos, example_row);
+    for (int i = 0, begin = 0; i < n; i++) {
+        if (f->mask[i] & MASK_BEGINS) begin = i;
+        if (i + 1 - begin > c->longest_document) c->longest_document = i + 1 - begin;
+        if (f->mask[i] & MASK_BEGINS) continue;
+        const bool trained = f->mask[i], end = rows_ends_turn(p, f->ids[i]);
+        learned += trained;
+        masked += !trained;
+        ends += end;
+        ends_learned += end && trained;
+    }
+    c->trained_tokens += learned;
+    c->masked_tokens += masked;
+    if (!f->cut || masked) c->ends += ends, c->ends_trained += ends_learned;
+    if (!learned) rows_note(&c->untrained, example_row);
+    c->tokens += n;
+    c->longest = n > c->longest ? n : c->longest;
+}
+
+static bool write_row(preparing *p, fresh *f, const place *at) {
+    rows *r = p->r;
+    if (r->count == r->room) {
+        r->room = r->room ? 2 * r->room : 1024;
+        r->item = memory_resize(r->item, (size_t)r->room * sizeof *r->item);
+    }
+    if (f->length) f->mask[0] |= MASK_BEGINS;
+    if (at->role != ROLE_MISMATCHED) look_at(p, f, at->example);
+    r->item[r->count++] = (rows_entry){.at = (int64_t)p->out.written,
+                                       .example = at->example,
+                                       .length = f->length,
+                                       .prompt = f->prompt,
+                                       .unit = at->unit,
+                                       .label = at->label,
+                                       .role = (int)at->role,
+                                       .margin = at->margin};
+    const size_t pad = (4 - (size_t)f->length % 4) % 4;
+    return file_out_put(&p->out, f->ids, 4 * (size_t)f->length, p->e) &&
+           file_out_put(&p->out, f->mask, (size_t)f->length, p->e) && file_out_put(&p->out, "\0\0\0", pad, p->e);
+}
+
+static bool any_label(const fresh *f) {
+    for (int i = 0; i < f->length; i++)
+        if (f->mask[i]) return true;
+    return false;
+}
+
+/* ---- packing -------------------------------------------------------------------------------------------------------------------------------- */
+
+static bool write_packed(preparing *p, const packed_row *packed, bool apart) {
+    arena *a = arena_new();
+    const waiting *w = p->waiting;
+    fresh f = {.ids = arena_array(a, int32_t, packed->length), .mask = arena_array(a, uint8_t, packed->length)};
+    for (int i = 0; i < packed->count; i++) {
+        const fragment *x = &packed->item[i];
+        const fresh *from = &w->item[x->document];
+        memcpy(f.ids + f.length, from->ids + x->from, (size_t)x->length * sizeof *f.ids);
+        memcpy(f.mask + f.length, from->mask + x->from, (size_t)x->length);
+        if (apart) f.mask[f.length] |= MASK_BEGINS;
+        f.length += x->length;
+    }
+    const bool ok = write_row(p, &f, &(place){.example = w->example[packed->item[0].document], .unit = -1, .label = 1});
+    arena_free(a);
+    return ok;
+}
+
+/* Packs what waits and writes it. */
+static bool pack(preparing *p) {
+    waiting *w = p->waiting;
+    int lengths[PACKED_AT_ONCE];
+    bool ok = true;
+    if (!w) return true;
+    for (int i = 0; i < w->count; i++) lengths[i] = w->item[i].length;
+    const packed_rows packed = pack_documents(w->a, p->s->o.packing_strategy, lengths, w->count, (int)p->s->o.max_length);
+    for (int i = 0; ok && i < packed.count; i++) ok = write_packed(p, &packed.row[i], packed.apart);
+    arena_free(w->a);
+    *w = (waiting){.a = arena_new()};
+    return ok;
+}
+
+static bool wait_for_packing(preparing *p, const fresh *f, int64_t example_row) {
+    waiting *w = p->waiting;
+    p->r->counts.truncated += strcmp(p->s->o.packing_strategy, "bfd") == 0 && f->length > p->s->o.max_length;
+    w->example[w->count] = example_row;
+    w->item[w->count++] = (fresh){.ids = (void *)arena_copy(w->a, f->ids, (size_t)f->length * sizeof *f->ids),
+                                  .mask = (void *)arena_copy(w->a, f->mask, (size_t)f->length),
+                                  .length = f->length};
+    return w->count < PACKED_AT_ONCE || pack(p);
+}
+
+/* ---- sft ----------------------------------------------------------------------------------------------------------------------------------- */
+
+static bool sft_row(arena *a, preparing *p, const example *x, fresh *f) {
+    const train_options *o = &p->s->o;
+    const bool marks = o->assistant_only_loss;
+    fresh prompt;
+    f->prompt = 0;
+    if (x->kind == EXAMPLE_TEXT) return rows_text(a, p, x->text, f);
+    if (x->kind == EXAMPLE_MESSAGES) return rows_chat(a, p, x, x->messages, false, marks, f);
+    if (x->kind == EXAMPLE_LABELLED && !x->label) return (f->length = 0, true); /* nothing to imitate */
+    const example_part *answer = x->kind == EXAMPLE_PREFERENCE ? &x->chosen : &x->completion;
+    if (answer->type == PART_ABSENT)
+        return err_set(p->e, ERR_INPUT, "%s line %lld: sft wants an answer to imitate; this example is a %s", x->source,
+                       (long long)x->line, example_kind_name(x->kind));
+    if (!rows_both(a, p, x, answer, marks, &prompt, f)) return false;
+    if (strcmp(o->completion_only_loss, "false") != 0) memset(f->mask, 0, (size_t)f->prompt);
+    return true;
+}
+
+static bool add_sft(arena *a, preparing *p, const example *x) {
+    fresh f = {0};
+    if (!sft_row(a, p, x, &f)) return false;
+    const int most = (int)p->s->o.max_length;
+    if (p->waiting && f.length) return wait_for_packing(p, &f, x->row);
+    if (most && f.length > most) {
+        f.length = most;
+        f.cut = true;
+        p->r->counts.truncated++;
+    }
+    if (!any_label(&f)) {
+        p->r->counts.dropped++;
+        p->r->counts.empty += f.length == 0;
+        rows_note(&p->r->counts.dropped_rows, x->row);
+        return true;
+    }
+    return write_row(p, &f, &(place){.example = x->row, .unit = -1, .label = 1});
+}
+
+/* ---- pairs and triples ------------------------------------------------------------------------------------------------------------------ */
+
+static bool wrong_kind(preparing *p, const example *x, const char *wanted) {
+    return err_set(p->e, ERR_INPUT, "%s line %lld: %s wants %s; this example is a %s", x->source, (long long)x->line,
+                   p->s->objective->name, wanted, example_kind_name(x->kind));
+}
+
+/* The answer of one side, what is before it masked. */
+static bool answer_row(arena *a, preparing *p, const example *x, const example_part *answer, fresh *f) {
+    fresh prompt;
+    if (!(p->r->older ? rows_both_older(a, p, x, answer, f) : rows_both(a, p, x, answer, false, &prompt, f))) return false;
+    memset(f->mask, 0, (size_t)f->prompt);
+    return true;
+}
+
+/* A prompt that alone fills max_length leaves nothing to learn. Older trainers keep such a row, with an empty answer. */
+static bool too_long(preparing *p, const example *x, int boundary) {
+    const int most = (int)p->s->o.max_length;
+    if (!most || p->r->older || boundary < most) return false;
+    p->r->counts.dropped++;
+    rows_note(&p->r->counts.dropped_rows, x->row);
+    return true;
+}
+
+static void note_cut(preparing *p, fresh *f) {
+    const int most = (int)p->s->o.max_length;
+    f->cut |= most && f->length > most;
+    p->r->counts.truncated += f->cut;
+}
+
+/* All sides begin where the first of them does; of older rows each has its own boundary. */
+static int common_boundary(const preparing *p, fresh *side, int count) {
+    int boundary = side[0].prompt;
+    for (int k = 1; k < count; k++) boundary = side[k].prompt < boundary ? side[k].prompt : boundary;
+    for (int k = 0; !p->r->older && k < count; k++) {
+        memset(side[k].mask + boundary, 1, (size_t)(side[k].length - boundary));
+        side[k].prompt = boundary;
+    }
+    return boundary;
+}
+
+static bool add_sides(arena *a, preparing *p, const example *x, const example_part *const *answer, int count) {
+    fresh side[3];
+    for (int k = 0; k < count; k++)
+        if (!answer_row(a, p, x, answer[k], &side[k])) return false;
+    if (too_long(p, x, common_boundary(p, side, count))) return true;
+    const int unit = (int)(p->r->count / count);
+    p->r->counts.pairs++;
+    for (int k = 0; k < count; k++) {
+        const place at = {.example = x->row,
+                          .unit = unit,
+                          .label = k == 0,
+                          .role = k == 2 ? ROLE_TARGET : ROLE_ANSWER,
+                          .margin = (float)x->margin};
+        note_cut(p, &side[k]);
+        if (!write_row(p, &side[k], &at)) return false;
+    }
+    return true;
+}
+
+static bool add_pair(arena *a, preparing *p, const example *x) {
+    const example_part *const answer[] = {&x->chosen, &x->rejected};
+    if (x->kind != EXAMPLE_PREFERENCE) return wrong_kind(p, x, "pairs (chosen and rejected)");
+    return add_sides(a, p, x, answer, 2);
+}
+
+static bool add_triple(arena *a, preparing *p, const example *x) {
+    const example_part *const answer[] = {&x->chosen, &x->rejected, &x->reference};
+    if (x->kind != EXAMPLE_PREFERENCE || x->reference.type == PART_ABSENT)
+        return wrong_kind(p, x, "chosen, rejected and reference (a third answer, to imitate)");
+    return add_sides(a, p, x, answer, 3);
+}
+
+/* ---- labelled answers --------------------------------------------------------------------------------------------------------------------- */
+
+enum { UNPAIRED_AT_ONCE = 1000 };
+
+static void clear(queue *q) {
+    if (q->a) arena_free(q->a);
+    memory_release(q->item);
+    memory_release(q->example);
+    memory_release(q->label);
+    *q = (queue){0};
+}
+
+static void push(queue *q, const fresh *f, int64_t example_row, int label) {
+    if (!q->a) q->a = arena_new();
+    if (q->count == q->room) {
+        q->room = q->room ? 2 * q->room : 64;
+        q->item = memory_resize(q->item, (size_t)q->room * sizeof *q->item);
+        q->example = memory_resize(q->example, (size_t)q->room * sizeof *q->example);
+        q->label = memory_resize(q->label, (size_t)q->room * sizeof *q->label);
+    }
+    q->example[q->count] = example_row;
+    q->label[q->count] = label;
+    q->item[q->count] = *f;
+    q->item[q->count].ids = (void *)arena_copy(q->a, f->ids, (size_t)f->length * sizeof *f->ids);
+    q->item[q->count++].mask = (void *)arena_copy(q->a, f->mask, (size_t)f->length);
+}
+
+static bool same_prompt(const fresh *x, const fresh *y) {
+    return x->prompt == y->prompt && memcmp(x->ids, y->ids, (size_t)x->prompt * sizeof *x->ids) == 0;
+}
+
+/* The answer before i in its group, the last before the first; one with another prompt if there is any. */
+static const fresh *other_answer(const queue *g, int i) {
+    for (int back = 1; back < g->count; back++) {
+        const fresh *f = &g->item[(i + g->count - back) % g->count];
+        if (!same_prompt(f, &g->item[i])) return f;
+    }
+    return &g->item[(i + g->count - 1) % g->count];
+}
+
+static fresh mismatched(arena *a, const fresh *own, const fresh *other) {
+    const int answer = other->length - other->prompt, n = own->prompt + answer;
+    fresh f = {.ids = arena_array(a, int32_t, n + 1), .mask = arena_array(a, uint8_t, n + 1), .length = n, .prompt = own->prompt};
+    memcpy(f.ids, own->ids, (size_t)own->prompt * sizeof *f.ids);
+    memcpy(f.ids + own->prompt, other->ids + other->prompt, (size_t)answer * sizeof *f.ids);
+    memset(f.mask + own->prompt, 1, (size_t)answer);
+    return f;
+}
+
+/* Each answer of the group, and behind it another one's answer to the same prompt. */
+static bool write_group(preparing *p) {
+    queue *g = &p->group;
+    bool ok = true;
+    for (int i = 0; ok && i < g->count; i++) {
+        place at = {.example = g->example[i], .unit = (int)(p->r->count / 2), .label = g->label[i]};
+        fresh other = mismatched(g->a, &g->item[i], other_answer(g, i));
+        ok = write_row(p, &g->item[i], &at);
+        at.role = ROLE_MISMATCHED;
+        at.label = 0;
+        ok = ok && write_row(p, &other, &at);
+    }
+    clear(g);
+    return ok;
+}
+
+static bool put_labelled(preparing *p, fresh *f, int64_t example_row, int label) {
+    note_cut(p, f);
+    if (p->r->kind != WANTS_MATCHED) return write_row(p, f, &(place){.example = example_row, .unit = -1, .label = label});
+    push(&p->group, f, example_row, label);
+    return p->group.count < p->s->o.per_device_train_batch_size || write_group(p);
+}
+
+static bool write_rejected(preparing *p) {
+    queue *q = &p->rejected;
+    bool ok = true;
+    for (int i = 0; ok && i < q->count; i++) ok = put_labelled(p, &q->item[i], q->example[i], 0);
+    clear(q);
+    return ok;
+}
+
+/* A pair is two answers: all chosen ones first, then, behind at most 1000 of them, the rejected ones. */
+static bool add_labelled(arena *a, preparing *p, const example *x) {
+    fresh f, g;
+    const bool pair = x->kind == EXAMPLE_PREFERENCE;
+    if (!pair && x->kind != EXAMPLE_LABELLED) return wrong_kind(p, x, "answers with a label, or pairs");
+    if (!answer_row(a, p, x, pair ? &x->chosen : &x->completion, &f)) return false;
+    if (!too_long(p, x, f.prompt) && !put_labelled(p, &f, x->row, pair || x->label)) return false;
+    if (!pair) return true;
+    if (!answer_row(a, p, x, &x->rejected, &g)) return false;
+    if (!too_long(p, x, g.prompt)) push(&p->rejected, &g, x->row, 0);
+    return p->rejected.count < UNPAIRED_AT_ONCE || write_rejected(p);
+}
+
+/* ---- all of them ------------------------------------------------------------------------------------------------------------------------------ */
+
+static const struct {
+    bool (*add)(arena *a, preparing *p, const example *x);
+    unsigned kinds;
+} units[] = {
+    [WANTS_ROWS] = {add_sft, KIND(EXAMPLE_TEXT) | KIND(EXAMPLE_MESSAGES) | KIND(EXAMPLE_PROMPT_COMPLETION)},
+    [WANTS_PAIRS] = {add_pair, KIND(EXAMPLE_PREFERENCE)},
+    [WANTS_TRIPLES] = {add_triple, KIND(EXAMPLE_PREFERENCE)},
+    [WANTS_LABELLED] = {add_labelled, KIND(EXAMPLE_LABELLED) | KIND(EXAMPLE_PREFERENCE)},
+    [WANTS_MATCHED] = {add_labelled, KIND(EXAMPLE_LABELLED) | KIND(EXAMPLE_PREFERENCE)},
+};
+
+unsigned rows_example_kinds(objective_rows kind) { return units[kind].kinds; }
+bool rows_add(arena *a, preparing *p, const example *x) { return units[p->r->kind].add(a, p, x); }
+bool rows_flush(preparing *p) { return pack(p) && write_rejected(p) && write_group(p); }
+
+void rows_forget(preparing *p) {
+    if (p->waiting) arena_free(p->waiting->a);
+    clear(&p->group);
+    clear(&p->rejected);
+}
