@@ -68,7 +68,7 @@ static bool build(store_tx *t, cache *c, int n, err *e) {
 }
 
 /* The compiler makes one for each instruction set; sanitizers cannot stand the choice at start-up, and clang is not asked. */
-#if defined(__x86_64__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#if defined(__x86_64__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 __attribute__((target_clones("default", "avx2", "avx512f")))
 #endif
 static float
