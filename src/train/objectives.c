@@ -99,6 +99,23 @@ void metric_add_logps(metrics *m, double chosen, double rejected) {
     metric_add(m, "logps/rejected", rejected, 1);
 }
 
+void metric_add_answer(metrics *m, const columns *c, int s, double reward, labelled_means *means) {
+    const seq x = c->sequence[s];
+    const double n = count_trained(c, x);
+    const bool good = c->label[s];
+    metric_add(m, good ? "rewards/chosen" : "rewards/rejected", reward, 1);
+    metric_add(m, good ? "logps/chosen" : "logps/rejected", sum_trained(c, c->logp, x), 1);
+    if (c->mean_logit) metric_add(m, good ? "logits/chosen" : "logits/rejected", sum_trained(c, c->mean_logit, x), n);
+    if (c->entropy) metric_add(m, "entropy", sum_trained(c, c->entropy, x), n);
+    *(good ? &means->chosen : &means->rejected) += reward;
+    *(good ? &means->chosen_count : &means->rejected_count) += 1;
+}
+
+void metric_add_margin(metrics *m, const labelled_means *x) {
+    if (!x->chosen_count || !x->rejected_count) return;
+    metric_add(m, "rewards/margins", x->chosen / x->chosen_count - x->rejected / x->rejected_count, 1);
+}
+
 void put_reals(json_writer *w, const char *key, const double *x, int count) {
     json_key(w, key), json_open(w, '[');
     for (int i = 0; i < count; i++) json_put_real(w, x[i]);

@@ -156,11 +156,12 @@ static void make_columns(pass *s) {
     const bool has_pairs = objective_wants_pairs(objective_rows_of(s->t->s->objective, s->t->s->own));
     int *label = arena_array(s->a, int, p->rows), *pair = arena_array(s->a, int, p->rows),
         *role = arena_array(s->a, int, p->rows);
-    float *margin = arena_array(s->a, float, p->rows);
+    float *margin = arena_array(s->a, float, p->rows), *probability = arena_array(s->a, float, p->rows);
     struct pair_of *pairs = arena_array(s->a, struct pair_of, p->rows);
     for (int i = 0; i < p->rows; i++) {
         label[i] = p->row[i].label;
         margin[i] = p->row[i].margin;
+        probability[i] = p->row[i].probability;
         role[i] = p->row[i].role;
         pair[i] = has_pairs ? i / unit : -1;
         if (has_pairs && i % unit == 0) pairs[i / unit] = (struct pair_of){i, i + 1, unit > 2 ? i + 2 : -1};
@@ -173,6 +174,7 @@ static void make_columns(pass *s) {
     s->c.label = label;
     s->c.pair = pair;
     s->c.margin = margin;
+    s->c.desirable_probability = probability;
     s->c.role = role;
     s->c.pairs = pairs;
     s->c.carry = s->t->carry;
