@@ -113,6 +113,12 @@ static const float *numbers(arena *a, const json *given, int count) {
     return given ? out : NULL;
 }
 
+static const int *integers(arena *a, const json *given, int count) {
+    int *out = arena_array(a, int, count + 1);
+    for (int s = 0; s < count; s++) out[s] = (int)json_int(json_at(given, (size_t)s), 0);
+    return given ? out : NULL;
+}
+
 /* A sequence says what it is by label, or by role: chosen, rejected, target. */
 static bool read_pairs(arena *a, const json *in, columns *c, err *e) {
     int *label = arena_array(a, int, c->S + 1), *pair = arena_array(a, int, c->S + 1), *role = arena_array(a, int, c->S + 1);
@@ -135,8 +141,18 @@ static bool read_pairs(arena *a, const json *in, columns *c, err *e) {
     return true;
 }
 
+static double count_groups(const columns *c) {
+    double n = 0;
+    for (int s = 0; c->group && s < c->S; s++) {
+        bool first = true;
+        for (int i = 0; i < s; i++) first &= c->group[i] != c->group[s];
+        n += first;
+    }
+    return n;
+}
+
 static step_counts count_all(const columns *c) {
-    step_counts n = {.pairs = c->P};
+    step_counts n = {.pairs = c->P, .groups = count_groups(c)};
     for (int s = 0; s < c->S; s++) {
         const double trained = count_trained(c, c->sequence[s]);
         if (c->role[s] == ROLE_MISMATCHED) continue;
@@ -157,6 +173,8 @@ static bool read_columns(arena *a, const json *in, const objective *o, columns *
     COLUMNS(X)
 #undef X
     c->desirable_probability = numbers(a, json_get(in, "desirable_probability"), c->S);
+    c->score = numbers(a, json_get(in, "score"), c->S);
+    c->group = integers(a, json_get(in, "group"), c->S);
     c->step = count_all(c);
     c->carry = arena_array(a, double, OBJECTIVE_CARRY);
     for (int i = 0; i < OBJECTIVE_CARRY; i++)

@@ -39,6 +39,8 @@ typedef struct {
     X(COLUMN_PAIR, pair, SEQUENCE, "batch")                                                                                      \
     X(COLUMN_MARGIN, margin, SEQUENCE, "batch")                                                                                  \
     X(COLUMN_ROLE, role, SEQUENCE, "batch")                                                                                      \
+    X(COLUMN_GROUP, group, SEQUENCE, "batch")                                                                                    \
+    X(COLUMN_SCORE, score, SEQUENCE, "batch")                                                                                    \
     X(COLUMN_DESIRABLE_PROBABILITY, desirable_probability, SEQUENCE, "batch")
 
 typedef enum {
@@ -65,6 +67,7 @@ typedef struct {
     double chosen_tokens;    /* trained tokens of chosen sequences */
     double chosen_predicted; /* predicted tokens of chosen sequences, their prompts included */
     double target_tokens;    /* trained tokens of targets */
+    double groups;           /* of sequences that answer one prompt: units in training */
 } step_counts;
 
 /* Numbers that an objective keeps from one step to the next; zeros at the start, part of a checkpoint. */
@@ -79,6 +82,8 @@ typedef struct {
     const int *label;                                                                /* [S] 1 chosen or desirable, 0 rejected */
     const int *pair;                    /* [S] number of the pair, from 0 in this micro-batch */
     const float *margin;                /* [S] */
+    const int *group;                   /* [S] number of the prompt */
+    const float *score;                 /* [S] how good it is: of a pair 1 and 0 */
     const float *desirable_probability; /* [S] that an answer to this prompt is good; NAN or NULL: not known */
     const int *role;                    /* [S] sequence_role; NULL: all are answers */
     const struct pair_of { int chosen, rejected, target; } * pairs; /* [P] sequence numbers; target -1: none */
@@ -91,6 +96,8 @@ typedef struct {
 void metric_add(metrics *m, const char *name, double sum, double weight);
 
 enum { METRICS_MAX = 40 };
+void metric_add_sum(metrics *m, const char *name, double sum); /* a sum over a micro-batch, whose pieces add up to it */
+
 struct metrics {
     struct {
         const char *name;
@@ -146,7 +153,7 @@ typedef struct {
     void (*explain)(const void *options, const columns *c, json_writer *w);
 } objective;
 
-#define OBJECTIVES(X) X(sft) X(dpo) X(orpo) X(cpo) X(simpo) X(alphapo) X(kto) X(bco)
+#define OBJECTIVES(X) X(sft) X(dpo) X(orpo) X(cpo) X(simpo) X(alphapo) X(kto) X(bco) X(tpo) X(slic) X(rrhf) X(spin)
 #define X(name)       extern const objective objective_##name;
 OBJECTIVES(X)
 #undef X

@@ -64,6 +64,12 @@ void metric_add(metrics *m, const char *name, double sum, double weight) {
     m->item[i].weight += weight;
 }
 
+void metric_add_sum(metrics *m, const char *name, double sum) {
+    bool there = false;
+    for (int i = 0; m && i < m->count; i++) there |= strcmp(m->item[i].name, name) == 0;
+    metric_add(m, name, sum, there ? 0 : 1);
+}
+
 double softplus(double x) { return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x)); }
 double sigmoid(double x) { return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x)); }
 

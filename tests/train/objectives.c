@@ -52,7 +52,15 @@ static made some_columns(uint64_t seed, int pairs) {
     c->label = label;
     c->pairs = p;
     c->carry = arena_array(m.a, double, OBJECTIVE_CARRY);
-    c->step = (step_counts){.sequences = c->S, .pairs = pairs};
+    int *group = arena_array(m.a, int, c->S);
+    float *score = arena_array(m.a, float, c->S);
+    for (int i = 0; i < c->S; i++) {
+        group[i] = i / 4; /* two pairs answer one prompt */
+        score[i] = (float)rng_below(&r, 3);
+    }
+    c->group = group;
+    c->score = score;
+    c->step = (step_counts){.sequences = c->S, .pairs = pairs, .groups = (pairs + 1) / 2};
     for (int i = 0; i < c->S; i++) {
         c->step.tokens += count_trained(c, s[i]);
         c->step.chosen_tokens += label[i] ? count_trained(c, s[i]) : 0;
@@ -125,12 +133,33 @@ static int sequence_of(const columns *c, int t) {
     return s;
 }
 
+/* Every third sequence is a third answer beside a pair. */
+static void make_triples(made *m) {
+    columns *c = &m->c;
+    int *role = arena_array(m->a, int, c->S);
+    struct pair_of *p = arena_array(m->a, struct pair_of, c->S);
+    c->P = 0;
+    for (int i = 0; i + 2 < c->S; i += 3) p[c->P++] = (struct pair_of){i, i + 1, i + 2};
+    for (int i = 0; i < c->P; i++) {
+        role[p[i].target] = ROLE_TARGET;
+        c->step.target_tokens += count_trained(c, c->sequence[p[i].target]);
+    }
+    c->pairs = p;
+    c->role = role;
+    c->step.pairs = c->P;
+}
+
+static bool has_kinks(const char *name, const char *const *words) {
+    return strcmp(name, "slic") == 0 || strcmp(name, "rrhf") == 0 || (words[0] && strstr(words[0], "hinge"));
+}
+
 static void check(const char *name, const char *const *words, bool differences) {
     for (uint64_t seed = 0; seed < 8; seed++) {
         made m = some_columns(seed, 1 + (int)seed % 4);
         const train_settings *s = settings_of(m.a, name, words);
         gradients g = new_gradients(&m), scratch = new_gradients(&m);
         if (objective_rows_of(s->objective, s->own) == WANTS_MATCHED) match(&m);
+        if (objective_rows_of(s->objective, s->own) == WANTS_TRIPLES) make_triples(&m);
         const bool imitates_prompts = s->objective->whole_chosen && s->objective->whole_chosen(s->own);
         assert_true(isfinite(loss_and_gradients(s->objective, s->own, &m.c, &g)));
         for (int t = 0; t < m.c.T; t++) {
@@ -141,7 +170,7 @@ static void check(const char *name, const char *const *words, bool differences) 
             }
             if (!differences) continue;
             check_slope(arena_printf(m.a, "%s %s, seed %d", name, words[0] ? words[0] : "", (int)seed), s, &m, t,
-                        words[0] && strstr(words[0], "hinge"), (double)g.dlogp[t], &scratch);
+                        has_kinks(name, words), (double)g.dlogp[t], &scratch);
         }
         arena_free(m.a);
     }
@@ -166,6 +195,12 @@ static void every_setting_of_the_pairwise_objectives_has_its_gradient(void **sta
     CHECK("cpo", "loss_type=sigmoid", "label_smoothing=0.2", "alpha=-0.1");
     CHECK("simpo", "simpo_gamma=0", "label_smoothing=0.1");
     CHECK("alphapo", "alpha=-0.5", "beta=1");
+    CHECK("tpo", "loss_type=hinge", "beta=0.2");
+    CHECK("tpo", "loss_type=ipo", "tpo_alpha=0.5");
+    CHECK("tpo", "loss_type=tpo-l", "beta=2", "label_smoothing=0.1");
+    CHECK("slic", "delta=3", "lambda=0.5", "imitate=reference");
+    CHECK("rrhf", "rrhf_weight=1", "length_penalty=0.5");
+    CHECK("spin", "beta=1");
 }
 
 static void every_setting_of_the_labelled_objectives_has_its_gradient(void **state) {
