@@ -3,6 +3,7 @@
 #   make                 the program, build/fettle (and ./fettle)
 #   make demo            the whole loop on the starter model   [TASTE=shorter|prose|warmer] [FEEDBACK=FILE]
 #   make test            C tests, at most 5 minutes
+#   make test-long       what is a matter of chance, often: kills under load, power cuts
 #   make test-all        everything: other compilers, sanitizers, fuzzing, Python's transformers, controls
 #   make check           layers, formatting, docs that are generated
 #   make fuzz            tests/fuzz for FUZZ_SECONDS (20)
@@ -115,7 +116,7 @@ endef
 $(foreach f,$(FOLDERS),$(eval $(call test_rules,$(f))))
 
 # Fuzz targets are built by tools/fuzz: clang, SANITIZE=address,undefined,fuzzer-no-link, BUILD=build-fuzz.
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(foreach f,$(below_train),$(call archive,$(f)))
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(foreach f,$(sort $(below_train) $(below_serve)),$(call archive,$(f)))
 	@mkdir -p $(@D)
 	@echo "  fuzz $@"
 	@$(CC) $(FLAGS) -fsanitize=fuzzer -Itests -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
@@ -131,6 +132,9 @@ test:
 	@tools/deps starter || echo "SKIPPED: the starter model could not be fetched; tests that need it are left out" >&2
 	@$(AGAIN) program tests
 	@FETTLE_PROGRAM=$(BUILD)/fettle tools/run-tests $(TESTS)
+
+test-long: program tests
+	@tools/test-long
 
 test-all:
 	@TESTED=$(TESTED) FUZZ_SECONDS=$(FUZZ_SECONDS) tools/test-all
@@ -157,5 +161,5 @@ clean:
 	rm -rf $(BUILD)/obj $(BUILD)/lib $(BUILD)/tests $(BUILD)/fuzz $(BUILD)/fettle
 
 .PRECIOUS: $(BUILD)/tests/% $(BUILD)/obj/%.o $(BUILD)/fuzz/%
-.PHONY: all program tests run-tests test test-all check fuzz demo bench install uninstall clean
+.PHONY: all program tests run-tests test test-long test-all check fuzz demo bench install uninstall clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

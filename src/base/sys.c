@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -189,7 +190,7 @@ const char *sys_cpu_model(void) {
     return colon ? name : "an unnamed processor";
 }
 
-static volatile sig_atomic_t stop_requested;
+static atomic_int stop_requested; /* set by a handler, read by every thread; an atomic int is fit for both */
 
 /* The first signal asks; the second one ends the process as if nobody had caught it. */
 static void on_signal(int number) {

@@ -283,6 +283,126 @@ static void a_key_makes_every_write_happen_once(void **state) {
     close(fd);
 }
 
+static answer keyed(const char *method, const char *path, const char *key, const char *body) {
+    const int fd = dial(the_house->port);
+    const answer x = request_on(the_house->a, fd, method, path, owner.key, FORMAT("Idempotency-Key: %s\r\n", key),
+                                body ? str_of(quoted(the_house->a, body)) : (str){NULL, 0});
+    close(fd);
+    return x;
+}
+
+/* Also where the object is gone by then, and where the query alone tells two requests apart. */
+static void a_key_stands_for_one_request_of_any_kind(void **state) {
+    (void)state;
+    const stuff d = a_dataset(space, owner.id);
+    const char *set = FORMAT("/api/v1/datasets/%s", d.id);
+    const json *more = want(200, "PUT", FORMAT("%s/records/bulk", set), "{'items':[{'fields':{'text':'b'}}]}");
+    const char *other = FORMAT("%s/records?ids=%s", set, word(at(more, "items.0"), "id")),
+               *one = FORMAT("%s/records?ids=%s", set, d.record);
+    for (int i = 0; i < 3; i++) assert_int_equal(keyed("DELETE", one, "d-1", NULL).status, 204);
+    assert_int_equal(keyed("DELETE", other, "d-1", NULL).status, 409); /* not "done" without doing it */
+    assert_int_equal(total(set), 1);
+    const answer first = keyed("DELETE", set, "d-2", NULL), second = keyed("DELETE", set, "d-2", NULL);
+    assert_int_equal(first.status, 200);
+    assert_int_equal(second.status, 200);
+    assert_true(str_eq(first.body, second.body));
+    const char *name = a_person("annotator").name,
+               *person_body = FORMAT("{'username':'%s-b','first_name':'x','password':'12345678'}", name);
+    assert_int_equal(keyed("POST", "/api/v1/users", "u-1", person_body).status, 201);
+    const answer again = keyed("POST", "/api/v1/users", "u-1", person_body);
+    assert_int_equal(again.status, 409);
+    assert_true(str_find(again.body, STR("shown once"), 0) > 0);
+    assert_int_equal(keyed("POST", "/api/v1/users", FORMAT("%0300d", 1), person_body).status, 422);
+}
+
+static void no_key_stands_in_the_file_of_the_store(void **state) {
+    (void)state;
+    const answer x = keyed("POST", "/api/v1/me/keys", "s-1", "{'name':'n'}");
+    assert_int_equal(x.status, 201);
+    const str secret = str_of(word(parsed(x.body), "api_key"));
+    assert_true(secret.len > 20);
+    for (int i = 0; i < 2; i++) {
+        str file;
+        err e = {0};
+        assert_ok(file_read(the_house->a, FORMAT("%s/home/fettle.db%s", the_house->folder, i ? "-wal" : ""), (size_t)1 << 30,
+                            &file, &e),
+                  e);
+        assert_true(str_find(file, secret, 0) < 0);
+    }
+    assert_int_equal(request_of(str_copy(the_house->a, secret), "GET", "/api/v1/me", NULL).status, 200);
+}
+
+/* ---- people ------------------------------------------------------------------------------------------------------------------------------- */
+
+static const char *session_of(const char *name, const char *password) {
+    const answer x = request_of(NULL, "POST", "/api/v1/token", FORMAT("{'username':'%s','password':'%s'}", name, password));
+    assert_int_equal(x.status, 201);
+    return word(parsed(x.body), "access_token");
+}
+
+static int status_with(const char *session) {
+    const int fd = dial(the_house->port);
+    const answer x =
+        request_on(the_house->a, fd, "GET", "/api/v1/me", NULL, FORMAT("Authorization: Bearer %s\r\n", session), (str){NULL, 0});
+    close(fd);
+    return x.status;
+}
+
+static void another_password_or_role_ends_sessions(void **state) {
+    (void)state;
+    const person ann = a_person("annotator");
+    const char *path = FORMAT("/api/v1/users/%s", ann.id), *session = session_of(ann.name, "12345678");
+    want(200, "PATCH", path, "{'first_name':'A'}");
+    assert_int_equal(status_with(session), 200);
+    want(200, "PATCH", path, "{'role':'admin'}");
+    assert_int_equal(status_with(session), 401);
+    session = session_of(ann.name, "12345678");
+    want(200, "PATCH", path, "{'password':'another-one'}");
+    assert_int_equal(status_with(session), 401);
+    assert_int_equal(status_with(session_of(ann.name, "another-one")), 200);
+    assert_int_equal(request_of(ann.key, "PUT", "/api/v1/me/password", "{'old_password':'wrong','password':'12345678'}").status,
+                     403);
+    assert_int_equal(
+        request_of(ann.key, "PUT", "/api/v1/me/password", "{'old_password':'another-one','password':'12345678'}").status, 204);
+}
+
+static void *change_password(void *context) {
+    const person *p = context;
+    arena *a = arena_new();
+    const int fd = dial(the_house->port);
+    request_on(a, fd, "PUT", "/api/v1/me/password", p->key, NULL,
+               STR("{\"old_password\":\"12345678\",\"password\":\"87654321\"}"));
+    close(fd);
+    arena_free(a);
+    return NULL;
+}
+
+/* Making a password takes a while; who is demoted meanwhile stays demoted. */
+static void a_change_of_password_brings_no_old_role_back(void **state) {
+    (void)state;
+    const person admin = a_person("admin");
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, change_password, (void *)(uintptr_t)&admin), 0);
+    usleep(60000);
+    want(200, "PATCH", FORMAT("/api/v1/users/%s", admin.id), "{'role':'annotator'}");
+    pthread_join(thread, NULL);
+    assert_string_equal(word(want(200, "GET", FORMAT("/api/v1/users/%s", admin.id), NULL), "role"), "annotator");
+    session_of(admin.name, "87654321");
+}
+
+static void a_property_finds_what_records_held_before_it(void **state) {
+    (void)state;
+    const stuff d = a_dataset(space, NULL);
+    const char *set = FORMAT("/api/v1/datasets/%s", d.id);
+    want(200, "PUT", FORMAT("%s/records/bulk", set),
+         "{'items':[{'fields':{'text':'x'},'metadata':{'late':7}},{'fields':{'text':'y'},'metadata':{'late':8}}]}");
+    want(201, "POST", FORMAT("%s/metadata-properties", set), "{'name':'late','title':'L','settings':{'type':'integer'}}");
+    const json *v = want(
+        200, "POST", FORMAT("%s/records/search", set),
+        "{'filters':{'type':'and','and':[{'type':'range','scope':{'entity':'metadata','metadata_property':'late'},'ge':8}]}}");
+    assert_int_equal(json_get_int(v, "total", -1), 1);
+}
+
 /* ---- traps -------------------------------------------------------------------------------------------------------------------------------- */
 
 static void traps_1_and_3_statuses_and_absent_keys(void **state) {
@@ -435,6 +555,11 @@ int main(void) {
         TEST(one_bad_item_refuses_the_whole_call),
         TEST(a_bulk_of_answers_judges_each_for_itself),
         TEST(a_key_makes_every_write_happen_once),
+        TEST(a_key_stands_for_one_request_of_any_kind),
+        TEST(no_key_stands_in_the_file_of_the_store),
+        TEST(another_password_or_role_ends_sessions),
+        TEST(a_change_of_password_brings_no_old_role_back),
+        TEST(a_property_finds_what_records_held_before_it),
         TEST(traps_1_and_3_statuses_and_absent_keys),
         TEST(trap_4_ids_of_suggestions_and_unknown_keys_are_ignored),
         TEST(trap_5_records_keep_the_order_of_their_call),
