@@ -361,14 +361,15 @@ static void put_sort(builder *b, const sort_key *k) {
     buf_printf(&b->sql, "%s %s NULLS LAST, ", value, k->descending ? "DESC" : "ASC");
 }
 
-/* FROM ... WHERE ... of a query. *ranked: the index gives a score. */
+/* FROM ... WHERE ... of a query. *ranked: the index gives a score. What is outside in a CROSS JOIN stays outside: with the records there
+ * the words would be looked up once for each of them. */
 static void put_from(builder *b, const record_query *q, bool *ranked) {
     const char *match = NULL;
     bool all_but = false;
     const bool text = q->text.ptr && match_of(b->a, q->text, q->text_field, &match, &all_but);
     *ranked = text && !all_but;
-    buf_put_text(&b->sql, RECORD_FROM);
-    if (*ranked) buf_printf(&b->sql, "JOIN search_%lld x ON x.rowid = r.seq ", (long long)q->dataset);
+    if (*ranked) buf_printf(&b->sql, "FROM search_%lld x CROSS JOIN records r ON r.seq = x.rowid ", (long long)q->dataset);
+    else buf_put_text(&b->sql, RECORD_FROM);
     buf_put_text(&b->sql, "WHERE r.dataset = ");
     put_value(b, db_i(q->dataset));
     if (text) {
@@ -396,35 +397,104 @@ static void put_order(builder *b, const record_query *q, bool ranked) {
 /* Without an index nothing was ever put in. */
 static bool unsearchable(store_tx *t, const record_query *q, err *e) { return q->text.ptr && !search_is_there(t, q->dataset, e); }
 
-bool record_search(store_tx *t, arena *a, const record_query *q, record_hits *out, err *e) {
-    builder b = {.a = a, .user = q->user}, total = {.a = a, .user = q->user};
+typedef struct {
+    int64_t seq;
+    double score;
+} found;
+typedef struct {
+    found *item;
+    int count;
+} found_list;
+
+static bool too_many(const builder *b, err *e) {
+    return b->too_many && !err_set(e, ERR_LIMIT, "a query of at most %d conditions, this one has more", PARAMETERS_MOST / 4);
+}
+
+/* "SELECT seq, score ..." so far: a page of it. Ends the builder. */
+static bool find_page(store_tx *t, builder *b, const record_query *q, found_list *out, err *e) {
+    *out = (found_list){0};
+    buf_put_text(&b->sql, " LIMIT ");
+    put_value(b, db_i(q->limit));
+    buf_put_text(&b->sql, " OFFSET ");
+    put_value(b, db_i(q->offset));
+    if (!too_many(b, e)) {
+        db_rows *r = db_query_values(t, b->sql.ptr, b->value, b->count, e);
+        while (db_next(r, e)) STORE_APPEND(b->a, out, (found){db_int(r, 0), db_real(r, 1)});
+    }
+    buf_free(&b->sql);
+    return e->code == ERR_NONE;
+}
+
+static bool find_any(store_tx *t, arena *a, const record_query *q, found_list *out, err *e) {
+    builder b = {.a = a, .user = q->user}, from = {.a = a, .user = q->user};
     bool ranked;
-    *out = (record_hits){0};
-    if (unsearchable(t, q, e)) return e->code == ERR_NONE;
-    buf_put_text(&total.sql, "SELECT count(*) ");
-    put_from(&total, q, &ranked);
-    buf_printf(&b.sql, "SELECT %s, %s ", RECORD_COLUMNS, ranked ? "-rank" : "1.0");
+    put_from(&from, q, &ranked); /* for what it says of the rank, which stands before it */
+    buf_free(&from.sql);
+    buf_printf(&b.sql, "SELECT r.seq, %s ", ranked && !q->sorts ? "-rank" : "1.0");
     put_from(&b, q, &ranked);
     put_order(&b, q, ranked);
-    buf_put_text(&b.sql, " LIMIT ");
-    put_value(&b, db_i(q->limit));
-    buf_put_text(&b.sql, " OFFSET ");
-    put_value(&b, db_i(q->offset));
-    bool ok = !(b.too_many || total.too_many) ||
-              err_set(e, ERR_LIMIT, "a query of at most %d conditions, this one has more", PARAMETERS_MOST / 4);
-    const bool plain = !q->where && !q->text.ptr;
-    if (ok) {
-        db_rows *r = db_query_values(t, b.sql.ptr, b.value, b.count, e);
-        while (db_next(r, e)) STORE_APPEND(a, out, (record_hit){record_read(r, a), db_real(r, 12)});
-        out->total = plain ? db_int_of(t, e, 0, "SELECT records FROM datasets WHERE seq = $1", db_i(q->dataset))
-                     : out->count < q->limit && (out->count || !q->offset)
-                         ? q->offset + out->count
-                         : db_int_of_values(t, 0, total.sql.ptr, total.value, total.count, e);
-        ok = e->code == ERR_NONE;
+    return find_page(t, &b, q, out, e);
+}
+
+/* Sorted by one number of the metadata alone: whoever has one has just one, and the index has them in order. */
+static bool sorts_by_number(store_tx *t, const record_query *q, err *e) {
+    return q->sorts == 1 && !q->text.ptr && q->sort[0].scope == SCOPE_METADATA &&
+           db_int_of(t, e, 0, "SELECT json_extract(settings, '$.type') IN ('integer', 'float') FROM parts WHERE seq = $1",
+                     db_i(q->sort[0].part)) == 1;
+}
+
+/* False in *whole: the page is not full, so that those without the number, who come last, may belong to it. */
+static bool find_by_number(store_tx *t, arena *a, const record_query *q, found_list *out, bool *whole, err *e) {
+    builder b = {.a = a, .user = q->user};
+    buf_printf(&b.sql, "SELECT r.seq, 1.0 FROM facets s CROSS JOIN records r ON r.seq = s.record WHERE s.kind = %d AND s.part = ",
+               FACET_METADATA);
+    put_value(&b, db_i(q->sort[0].part));
+    buf_put_text(&b.sql, " AND s.number IS NOT NULL AND r.dataset = ");
+    put_value(&b, db_i(q->dataset));
+    if (q->where) {
+        buf_put_text(&b.sql, " AND ");
+        put_filter(&b, q->where);
     }
-    buf_free(&b.sql);
-    buf_free(&total.sql);
+    buf_printf(&b.sql, " ORDER BY s.number %s, s.record", q->sort[0].descending ? "DESC" : "ASC");
+    const bool ok = find_page(t, &b, q, out, e);
+    *whole = ok && out->count == q->limit;
     return ok;
+}
+
+static int64_t count_all(store_tx *t, arena *a, const record_query *q, err *e) {
+    builder b = {.a = a, .user = q->user};
+    const char *match;
+    bool ranked, all_but = false;
+    if (!q->where && !q->text.ptr) return db_int_of(t, e, 0, "SELECT records FROM datasets WHERE seq = $1", db_i(q->dataset));
+    if (!q->where && match_of(a, q->text, q->text_field, &match, &all_but) && !all_but) { /* the index has this dataset alone */
+        buf_printf(&b.sql, "SELECT count(*) FROM search_%lld WHERE search_%lld MATCH ", (long long)q->dataset,
+                   (long long)q->dataset);
+        put_value(&b, db_c(match));
+    } else {
+        buf_put_text(&b.sql, "SELECT count(*) ");
+        put_from(&b, q, &ranked);
+    }
+    const int64_t n = too_many(&b, e) ? 0 : db_int_of_values(t, 0, b.sql.ptr, b.value, b.count, e);
+    buf_free(&b.sql);
+    return n;
+}
+
+/* Sorting moves numbers about, not records: these are read when it is known which. */
+bool record_search(store_tx *t, arena *a, const record_query *q, record_hits *out, err *e) {
+    found_list page;
+    bool whole = false;
+    *out = (record_hits){0};
+    if (unsearchable(t, q, e)) return e->code == ERR_NONE;
+    if (sorts_by_number(t, q, e) && !find_by_number(t, a, q, &page, &whole, e)) return false;
+    if (e->code || (!whole && !find_any(t, a, q, &page, e))) return false;
+    for (int i = 0; i < page.count && !e->code; i++) {
+        db_rows *r = db_query(t, e, "SELECT " RECORD_COLUMNS RECORD_FROM "WHERE r.seq = $1", db_i(page.item[i].seq));
+        if (db_next(r, e)) STORE_APPEND(a, out, (record_hit){record_read(r, a), page.item[i].score});
+        db_done(r);
+    }
+    const bool last = page.count < q->limit && (page.count || !q->offset), plain = !q->where && !q->text.ptr;
+    out->total = last && !plain ? q->offset + page.count : count_all(t, a, q, e);
+    return e->code == ERR_NONE;
 }
 
 bool search_seqs(store_tx *t, arena *a, const record_query *q, int64_t **out, int64_t *count, err *e) {

@@ -100,6 +100,8 @@ static world *make_world(things *h, store_tx *t, rng *random) {
     w->d = a_desk(t);
     w->second = a_part(t, &w->d.set, PART_FIELD, "second");
     w->number = a_part(t, &w->d.set, PART_METADATA, "number");
+    w->number.settings = STR("{\"type\":\"float\"}"); /* one number each: sorting by it may walk the index */
+    assert_ok(part_save(t, &w->number, &e), e);
     w->rating = a_part(t, &w->d.set, PART_QUESTION, "rating");
     for (int p = 0; p < PEOPLE; p++) w->people[p] = a_user(t, arena_printf(h->a, "p%d", p), ROLE_ANNOTATOR);
     part both[FIELDS] = {w->d.field, w->second};
@@ -405,6 +407,13 @@ static void a_search_finds_what_a_scan_finds(void **state) {
         buf_free(&text);
         if (round % 4 != 1) q.where = tree(h, &random, w, (int)(round % 5));
         random_sort(h, &random, w, &q);
+        if (round % 8 == 0) { /* by the number alone */
+            sort_key *key = arena_new_of(h->a, sort_key);
+            *key = (sort_key){SCOPE_METADATA, w->number.seq, round % 16 == 0};
+            q.sort = key;
+            q.sorts = 1;
+            q.limit = 1 + round % 50;
+        }
         check(h, x->t, w, &q, words, words ? field : -1, who);
     }
     KEEP(h, x);
