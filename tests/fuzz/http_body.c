@@ -51,7 +51,8 @@ static void furnish(arena *a) {
     made(a, "POST", arena_printf(a, "%s/fields", at), "{\"name\":\"chat\",\"title\":\"C\",\"settings\":{\"type\":\"chat\"}}",
          NULL, NULL);
     made(a, "POST", arena_printf(a, "%s/questions", at),
-         "{\"name\":\"label\",\"title\":\"L\",\"required\":true,\"settings\":{\"type\":\"label_selection\",\"options\":[{\"value\":\"a\",\"text\":"
+         "{\"name\":\"label\",\"title\":\"L\",\"required\":true,\"settings\":{\"type\":\"label_selection\",\"options\":[{"
+         "\"value\":\"a\",\"text\":"
          "\"A\"},{\"value\":\"b\",\"text\":\"B\"}]}}",
          NULL, question);
     made(a, "POST", arena_printf(a, "%s/questions", at),
