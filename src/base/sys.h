@@ -37,6 +37,10 @@ void sys_request_stop(void); /* for tests */
 /* Runs this very program with `count` words after its name, sharing our terminal, and waits; the exit status (128 + signal when
  * killed, 127 when it could not be started). */
 int sys_run_self(const char *const *words, int count);
+int64_t sys_start_self(const char *const *words, int count); /* the same, beside us: its process id, -1 */
+int sys_wait_child(int64_t child);                           /* its exit status, as above */
+int sys_end_child(int64_t child);                            /* SIGTERM, and waits */
+size_t sys_memory_of(int64_t process);                       /* of it, anonymous pages only; 0: no such process */
 
 const char *sys_scratch(void);  /* $TMPDIR, else /tmp: for files that are gone when the program is */
 const char *sys_home(arena *a); /* $FETTLE_HOME, else $XDG_DATA_HOME/fettle, else ~/.local/share/fettle */

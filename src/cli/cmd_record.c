@@ -1,4 +1,4 @@
-/* cmd_record.c - fettle record show|erase ID: one record, from a terminal. */
+/* cmd_record.c - fettle record show|erase ID, and record scrub: one record, from a terminal. */
 #include <stdio.h>
 #include <string.h>
 
@@ -17,8 +17,8 @@ static const opt table[] = {
 };
 
 static bool record_run(arena *a, int argc, char **argv, err *e);
-const command command_record = {"record", "show a record, or erase it everywhere", "show ID\nrecord erase ID [ID ...]", table,
-                                record_run};
+const command command_record = {"record", "show a record, or erase it everywhere",
+                                "show ID\nrecord erase ID [ID ...]\nrecord scrub", table, record_run};
 
 static bool show(arena *a, desk *d, const char *id, err *e) {
     json *v;
@@ -38,12 +38,18 @@ static bool record_run(arena *a, int argc, char **argv, err *e) {
     desk d;
     if (!arguments_read(a, &command_record, &o, argc, argv, &rest, &help, e) || help) return help;
     const bool erases = rest > 1 && strcmp(argv[0], "erase") == 0, shows = rest == 2 && strcmp(argv[0], "show") == 0;
-    if (!erases && !shows) return err_set(e, ERR_USAGE, "fettle record show ID | erase ID [ID ...]");
+    const bool scrubs = rest == 1 && strcmp(argv[0], "scrub") == 0;
+    if (!erases && !shows && !scrubs) return err_set(e, ERR_USAGE, "fettle record show ID | erase ID [ID ...] | scrub");
     if (!desk_open(a, o.home, &d, e)) return false;
-    bool ok = true;
-    for (int i = 1; ok && i < rest; i++)
+    json *none;
+    bool ok = !scrubs || desk_ask(a, &d, "POST", "/api/v1/erasures/scrub", STR(""), &none, e);
+    for (int i = 1; ok && i < rest; i++) { /* the file is made anew once, with the last */
+        const char *more = i + 1 < rest ? "?scrub=false" : "";
         ok = shows ? show(a, &d, argv[i], e)
-                   : erased_ask(a, &d, arena_printf(a, "/api/v1/records/%s/erase", argv[i]), argv[i], o.json, e);
+                   : erased_ask(a, &d, arena_printf(a, "/api/v1/records/%s/erase%s", argv[i], more), argv[i], o.json, e);
+    }
+    err ignored = {0};
+    if (!ok && erases) desk_ask(a, &d, "POST", "/api/v1/erasures/scrub", STR(""), &none, &ignored); /* of those before it */
     desk_close(&d);
     return ok;
 }

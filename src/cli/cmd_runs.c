@@ -39,11 +39,12 @@ static void put_state(json_writer *w, const run *r) {
     json_key(w, "reason"), json_put_cstr(w, r->reason);
 }
 
-static void list_json(const run *r) {
+static void list_json(arena *a, const run *r) {
     buf out = {0};
     json_writer w = json_writer_on(&out, false);
     json_open(&w, '{');
     put_state(&w, r);
+    json_key(&w, "erased"), json_put_bool(&w, run_erasures(a, r->path) != NULL);
     json_close(&w);
     print_json(&out);
     buf_free(&out);
@@ -54,11 +55,12 @@ static bool list(arena *a, bool as_json, err *e) {
     int count;
     if (!run_list(a, sys_home(a), &all, &count, e)) return false;
     for (int i = 0; i < count; i++)
-        if (as_json) list_json(&all[i]);
+        if (as_json) list_json(a, &all[i]);
         else
-            printf("%-24s %-8s step %lld of %lld  %s%s%s\n", path_name(all[i].path), run_status_word(all[i].status),
+            printf("%-24s %-8s step %lld of %lld  %s%s%s%s\n", path_name(all[i].path), run_status_word(all[i].status),
                    (long long)all[i].step, (long long)all[i].steps, all[i].started, all[i].reason ? "  " : "",
-                   all[i].reason ? all[i].reason : "");
+                   all[i].reason ? all[i].reason : "",
+                   run_erasures(a, all[i].path) ? "  (of its data something was erased)" : "");
     if (!count) fprintf(stderr, "no runs in %s/runs\n", sys_home(a));
     return true;
 }

@@ -12,6 +12,8 @@ static void print_run(const json *r) {
     if (through.len) printf("began with the model of %.*s", STR_ARG(through));
     else printf("%lld of its examples went", number(r, "examples"));
     if (model.len) printf("; its model: %.*s", STR_ARG(model));
+    for (size_t i = 0; i < json_count(json_get(r, "added")); i++)
+        printf("%s%.*s", i ? ", " : "; added as ", STR_ARG(json_text(json_at(json_get(r, "added"), i), STR(""))));
     printf("\n");
 }
 

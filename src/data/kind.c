@@ -62,6 +62,7 @@ bool key_text(const json *body, const char *key, size_t min, size_t max, str *ou
     const json *v = json_get(body, key);
     if (json_kind_of(v) != JSON_STRING) return key_wrong(body, key, expected, e);
     *out = json_text(v, STR(""));
+    if (out->len && memchr(out->ptr, '\0', out->len)) return err_set(e, ERR_INPUT, "'%s' should not hold a NUL", key);
     const size_t n = text_characters(*out);
     if (n >= min && n <= max) return true;
     return err_set(e, ERR_INPUT, "'%s' should be %s, but has %zu", key, expected, n);

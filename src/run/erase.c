@@ -2,8 +2,8 @@
  *
  * Lines of examples say what they come from ("record", "responses", "people"): those are judged by their ids alone. Other lines
  * (samples, the log) are judged by the texts they hold. */
+#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/sys.h"
 #include "run/run.h"
@@ -87,7 +87,7 @@ char *run_erased_words(arena *a, const char *folder) {
     if (!json_count(list)) return NULL;
     return arena_printf(
         a,
-        "Data that it was trained on was erased afterwards (%lld records and %lld people, %lld examples of this run; the "
+        "Data that it was trained on was erased afterwards (records: %lld, people: %lld, examples of this run: %lld; the "
         "last on %.10s): train it again without them.",
         (long long)records, (long long)people, (long long)examples, last.ptr ? last.ptr : "?");
 }
@@ -189,10 +189,33 @@ static bool clean(arena *a, run *r, const erasure *x, int64_t *examples, err *e)
     return ok;
 }
 
-static bool flag(arena *a, erased_run *r, const erasure *x, err *e) {
-    const char *model = path_join(a, r->path, "model");
+/* A link to the result, or a copy: a card is headed by the name of its run. */
+static bool is_result(arena *a, const erased_run *r, const char *model) {
+    str card;
+    err none = {0};
+    char *real = realpath(model, NULL), *own = realpath(r->path, NULL);
+    const bool inside = real && own && str_starts(str_of(real), str_of(own)) && real[strlen(own)] == '/';
+    free(real), free(own);
+    const char *path = path_join(a, model, "README.md");
+    return inside || (file_exists(path) && file_read(a, path, SMALL, &card, &none) &&
+                      str_find(card, str_of(arena_printf(a, "\n# %s\n", path_name(r->path))), 0) >= 0);
+}
+
+static bool flag(arena *a, const char *home, erased_run *r, const erasure *x, err *e) {
+    const char *model = path_join(a, r->path, "model"), *models = path_join(a, home, "models");
+    char **names;
+    int count = 0, n = 0;
     if (file_is_dir(model)) r->model = model;
-    return write_note(a, r, x, e) && write_card(a, r->path, model, e);
+    if (!write_note(a, r, x, e) || !write_card(a, r->path, model, e)) return false;
+    if (file_is_dir(models) && !dir_list(a, models, &names, &count, e)) return false;
+    r->added = arena_array(a, const char *, count + 1);
+    for (int i = 0; i < count; i++) {
+        const char *path = path_join(a, models, names[i]);
+        if (!is_result(a, r, path)) continue;
+        r->added[n++] = names[i];
+        if (!write_card(a, r->path, path, e)) return false;
+    }
+    return true;
 }
 
 bool run_erase(arena *a, const char *home, const erasure *x, erased_run **out, int *count, err *e) {
@@ -209,6 +232,6 @@ bool run_erase(arena *a, const char *home, const erasure *x, erased_run **out, i
             if (strcmp((*out)[k].path, all[i].path) == 0) (*out)[k].examples = examples;
     }
     for (int k = 0; k < *count; k++)
-        if (!flag(a, &(*out)[k], x, e)) return err_prefix(e, "%s", (*out)[k].path);
+        if (!flag(a, home, &(*out)[k], x, e)) return err_prefix(e, "%s", (*out)[k].path);
     return true;
 }

@@ -103,6 +103,7 @@ typedef struct {
     const char *model;   /* folder of its result; NULL: it has none */
     int64_t examples;    /* lines of examples.jsonl that went */
     const char *through; /* name of the run whose model it began with; NULL: it trained on it itself */
+    const char **added;  /* names under HOME/models of its result: links and copies; ended by NULL */
 } erased_run;
 
 /* Takes the lines out of all runs under HOME/runs, and leaves in those that trained on it, or began with such a model, erased.json and a

@@ -4,6 +4,7 @@
  *
  * Files come first: once the store has forgotten the texts, nobody could look for them. An erasure that was cut off is asked for
  * again and goes on. Copies of the whole store (backups) are named in the answer: they are the owner's to remove. */
+#include <pthread.h>
 #include <string.h>
 
 #include "run/run.h"
@@ -114,6 +115,9 @@ static void put_runs(json_writer *w, const erased_run *runs, int count) {
         json_key(w, "model"), json_put_cstr(w, runs[i].model);
         json_key(w, "examples"), json_put_int(w, runs[i].examples);
         json_key(w, "through"), json_put_cstr(w, runs[i].through);
+        json_key(w, "added"), json_open(w, '[');
+        for (const char **name = runs[i].added; *name; name++) json_put_cstr(w, *name);
+        json_close(w);
         json_close(w);
     }
     json_close(w);
@@ -130,7 +134,7 @@ static bool put_backups(call *c, const char *home, err *e) {
     return true;
 }
 
-static bool put_erased(call *c, const erased_run *runs, int count, int64_t lines, err *e) {
+static bool put_erased(call *c, const erased_run *runs, int count, int64_t lines, bool left, err *e) {
     json_writer *w = &c->w;
     const erasure_entry *x = &c->erased;
     json_open(w, '{');
@@ -143,6 +147,7 @@ static bool put_erased(call *c, const erased_run *runs, int count, int64_t lines
     json_key(w, "notes"), json_put_int(w, x->notes);
     json_key(w, "gold"), json_put_int(w, x->golds);
     json_key(w, "export_lines"), json_put_int(w, lines);
+    json_key(w, "elsewhere"), json_put_bool(w, left);
     put_runs(w, runs, count);
     const bool ok = put_backups(c, store_folder(server_store(c->server)), e);
     json_close(w);
@@ -151,19 +156,43 @@ static bool put_erased(call *c, const erased_run *runs, int count, int64_t lines
 
 /* ---- in order ---------------------------------------------------------------------------------------------------------------------------- */
 
-static bool erase(call *c, const char *kind, const char *id, bool (*inside)(call *c, err *e), err *e) {
+/* One at a time: they rewrite the same files. */
+static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
+
+static bool scrub(call *c, const needles *gone, bool *left, err *e) {
+    return store_scrub(server_store(c->server), gone, left, e) ||
+           err_prefix(e, "the rows are gone, but the file may still hold their bytes (once it works again, fettle record scrub)");
+}
+
+static bool erase_alone(call *c, const char *kind, const char *id, bool (*inside)(call *c, err *e), err *e) {
     store *s = server_store(c->server);
     const char *home = store_folder(s), *exports = path_join(c->a, home, "exports");
     search x = {c, needles_new(c->a), needles_new(c->a)};
     erased_run *runs;
     int count;
     int64_t lines, later;
+    bool left = false;
     if (!store_read(s, gather, &x, e)) return false;
     const erasure files = {kind, id, x.ids, x.texts};
     if (!run_erase(c->a, home, &files, &runs, &count, e) || !erase_folder(c->a, exports, &files, &lines, e)) return false;
-    if (!write_inside(c, inside, e) || !store_scrub(s, x.texts, e)) return false;
+    if (!write_inside(c, inside, e)) return false;
+    if (!str_is(query_of(c, "scrub", STR("true")), "false") && !scrub(c, x.texts, &left, e)) return false;
     /* An export that was being written meanwhile. */
-    return erase_folder(c->a, exports, &files, &later, e) && put_erased(c, runs, count, lines + later, e);
+    return erase_folder(c->a, exports, &files, &later, e) && put_erased(c, runs, count, lines + later, left, e);
+}
+
+static bool erase(call *c, const char *kind, const char *id, bool (*inside)(call *c, err *e), err *e) {
+    pthread_mutex_lock(&guard);
+    const bool ok = erase_alone(c, kind, id, inside, e);
+    pthread_mutex_unlock(&guard);
+    return ok;
+}
+
+static bool post_scrub(call *c, err *e) {
+    c->status = 204;
+    c->no_body = true;
+    bool left;
+    return scrub(c, NULL, &left, e);
 }
 
 static bool post_record_erase(call *c, err *e) { return erase(c, "record", c->record.id, inside_record, e); }
@@ -198,9 +227,12 @@ static bool get_erasures(call *c, err *e) {
 
 const route routes_erase[] = {
     {"POST", "/api/v1/records/{id}/erase", WHO_OWNER, OF_RECORD, RUN_SELF, post_record_erase,
-     "erase a record everywhere; the answer lists the runs that trained on it"},
+     "erase a record everywhere; the answer lists the runs that trained on it (?scrub=false: more follow, the bytes go with the "
+     "last)"},
     {"POST", "/api/v1/users/{id}/erase", WHO_OWNER, OF_USER, RUN_SELF, post_user_erase,
      "erase a person's answers, name and keys everywhere; numbers stay"},
+    {"POST", "/api/v1/erasures/scrub", WHO_OWNER, OF_NOTHING, RUN_SELF, post_scrub,
+     "make the database's file anew, without a byte of what was deleted"},
     {"GET", "/api/v1/erasures", WHO_OWNER, OF_NOTHING, RUN_READ, get_erasures, "what was erased, newest first: ids and numbers"},
     {0},
 };

@@ -20,6 +20,7 @@ static json *whole_record(call *c, const record *r, const schema *s, const json 
     if (!put_record(c, r, s, &wanted, e)) return NULL;
     json *v = json_parse(c->a, buf_str(&c->out), e);
     if (!v || !gold_get(c->tx, c->a, r->seq, &gold, &hidden, e)) return NULL;
+    if (c->me.role == ROLE_ANNOTATOR) gold = (str){NULL, 0}, hidden = false; /* they are not to know, not from a preview either */
     if (gold.ptr) json_set(v, "gold", json_parse(c->a, gold, e));
     if (hidden) json_set(v, "gold_hidden", json_new_bool(c->a, true));
     json *metadata = json_get(v, "metadata");

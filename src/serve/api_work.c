@@ -187,8 +187,8 @@ static bool post_assignment(call *c, err *e) {
     if (!uuid_parse(json_get_text(c->body, "user_id", STR("")), id))
         return invalid(c, "body.user_id", e, "user_id should be a UUID");
     if (!user_get(c->tx, c->a, id, &person, e)) return false;
-    if (person.role != ROLE_OWNER && !member_is(c->tx, c->set.workspace, person.seq))
-        return invalid(c, "body.user_id", e, "%s is no member of the dataset's workspace", person.username);
+    if (person.role != ROLE_OWNER && !member_is(c->tx, c->set.workspace, person.seq)) /* as if there were nobody */
+        return err_set(e, ERR_NOT_FOUND, "User with id `%s` not found", id);
     x.user = person.seq;
     if (!assignment_list(c->tx, c->a, c->set.seq, person.seq, &list, e)) return false;
     x.quota = list.count ? list.item[0].quota : 0;

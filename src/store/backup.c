@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
-#include "base/sys.h"
 #include "store/db.h"
 
 /* ---- backup ----------------------------------------------------------------------------------------------------------------------- */
@@ -99,14 +99,14 @@ static void remove_copy(arena *a, const char *path) {
  * cannot be done (the old one is damaged, which may be why this is called) the log goes along under the second name too. */
 static bool keep_old(arena *a, const db_driver *driver, const char *folder, const char *path, const char **kept, err *e) {
     err none = {0};
-    char date[32];
+    moment_text now;
     *kept = NULL;
     if (!file_exists(path)) return true;
     db_conn *c = driver->connect(path, true, &none);
     if (c) driver->disconnect(c);
-    sys_date(date);
+    moment_put(clock_now(), now);
     const char *backups = path_join(a, folder, "backups");
-    *kept = path_join(a, backups, arena_printf(a, "before-restore-%s.db", date));
+    *kept = path_join(a, backups, arena_printf(a, "before-restore-%s.db", now));
     if (!dir_make(backups, e)) return false;
     if (link(path, *kept) != 0) return err_errno(e, ERR_IO, "cannot keep the old store as %s", *kept);
     const char *log = arena_printf(a, "%s-wal", path);

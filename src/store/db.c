@@ -36,6 +36,7 @@ struct store_tx {
 typedef struct job {
     store_job run; /* NULL: scrub */
     const needles *gone;
+    bool *left;
     void *context;
     err *e;
     bool ok, done;
@@ -239,13 +240,9 @@ static void fail_all(job *batch, const err *why) {
         }
 }
 
-/* Pages that were rearranged may keep bytes of what was deleted from them: then the file is made anew. Where that takes no time it is done
- * in any case, because words of the text index are not seen as they were written. */
-static bool run_scrub(store *s, const needles *gone, err *e) {
-    enum { SMALL = 64 << 20 };
-    if (!s->driver->scrub(s->writer->conn, false, e)) return false;
-    bool left = file_size(s->path) < SMALL;
-    return (left || !gone || needles_in_file(gone, s->path, &left, e)) && (!left || s->driver->scrub(s->writer->conn, true, e));
+static bool run_scrub(store *s, const needles *gone, bool *left, err *e) {
+    *left = false;
+    return s->driver->scrub(s->writer->conn, e) && (!gone || needles_in_file(gone, s->path, left, e));
 }
 
 static bool begin_batch(store *s, err *e) {
@@ -269,7 +266,7 @@ static bool run_jobs(store *s, job *batch, err *e) {
 static void run_batch(store *s, job *batch) {
     err e = {0}, undo = {0};
     if (!batch->run) {
-        batch->ok = run_scrub(s, batch->gone, batch->e);
+        batch->ok = run_scrub(s, batch->gone, batch->left, batch->e);
         return;
     }
     if (!begin_batch(s, &e)) {
@@ -344,7 +341,9 @@ bool store_write(store *s, store_job run, void *context, err *e) {
     return queue_and_wait(s, &(job){.run = run, .context = context, .e = e ? e : &unread});
 }
 
-bool store_scrub(store *s, const needles *gone, err *e) { return queue_and_wait(s, &(job){.gone = gone, .e = e}); }
+bool store_scrub(store *s, const needles *gone, bool *left, err *e) {
+    return queue_and_wait(s, &(job){.gone = gone, .left = left, .e = e});
+}
 
 bool store_healthy(const store *s) { return !s->broken; }
 store_counters store_count(const store *s) { return (store_counters){s->commits, s->writes}; }

@@ -104,9 +104,8 @@ typedef struct {
     bool (*idle)(db_conn *c, err *e); /* housekeeping of the writer between commits: checkpoints */
     bool (*backup)(db_conn *c, const char *to, err *e);
     bool (*check)(db_conn *c, err *e); /* integrity */
-    /* What was deleted leaves the files: the log is written back and emptied, once nobody reads from it any more; rewrite: the whole file
-     * is made anew. Outside a transaction. */
-    bool (*scrub)(db_conn *c, bool rewrite, err *e);
+    /* What was deleted leaves the files: they are made anew, and the log is emptied once nobody reads from it. Outside a transaction. */
+    bool (*scrub)(db_conn *c, err *e);
 } db_driver;
 
 #define DB_DRIVERS(X) X(sqlite)

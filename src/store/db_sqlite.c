@@ -167,10 +167,11 @@ static bool sqlite_check(db_conn *c, err *e) {
     return ok;
 }
 
-/* The rewriting makes a copy of what is left, in a file of its own rather than in memory. */
-static bool sqlite_scrub(db_conn *c, bool rewrite, err *e) {
+/* secure_delete is not enough: a page that was split keeps a copy of cells that went to another one, and nobody overwrites it when they
+ * are deleted there. So the file is made anew, from a copy in a file of its own rather than in memory. */
+static bool sqlite_scrub(db_conn *c, err *e) {
     enum { TRIES = 3 }; /* each waits for readers as long as the busy timeout */
-    if (rewrite && !sqlite_exec(c, "PRAGMA temp_store=FILE; VACUUM; PRAGMA temp_store=MEMORY", e)) return false;
+    if (!sqlite_exec(c, "PRAGMA temp_store=FILE; VACUUM; PRAGMA temp_store=MEMORY", e)) return false;
     int code = SQLITE_BUSY;
     for (int i = 0; i < TRIES && code == SQLITE_BUSY; i++)
         code = sqlite3_wal_checkpoint_v2(c->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);

@@ -38,9 +38,9 @@ typedef struct {
 } store_facts;
 bool store_look(arena *a, const char *folder, bool whole, store_facts *out, err *e);
 bool store_check(store *s, err *e); /* integrity of the file */
-/* What committed writes deleted leaves the files as bytes; waits for readers, writes wait for it. gone (may be NULL): texts that were
- * deleted; while one of them still stands in the file it is made anew, which takes its time. */
-bool store_scrub(store *s, const needles *gone, err *e);
+/* What committed writes deleted leaves the files as bytes: they are made anew, some seconds for a gigabyte; waits for readers, writes wait
+ * for it. *left: one of `gone` (texts that were deleted, or NULL) is still there, so other rows say it too. */
+bool store_scrub(store *s, const needles *gone, bool *left, err *e);
 bool store_healthy(const store *s); /* false after a commit failed */
 const char *store_folder(const store *s);
 typedef struct {

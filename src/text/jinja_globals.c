@@ -3,9 +3,7 @@
 
 #include "text/jinja_parts.h"
 
-#define GLOBAL(name) static jvalue name(run *r, const jfunction *f, const jargs *args)
-
-GLOBAL(g_range) {
+static jvalue g_range(run *r, const jfunction *f, const jargs *args) {
     (void)f;
     const int64_t a = jinja_int_arg(args, 0, "start", 0), b = jinja_int_arg(args, 1, "stop", 0),
                   step = jinja_int_arg(args, 2, "step", 1);
@@ -28,20 +26,20 @@ static jvalue keyed(run *r, const jargs *args, bool namespace) {
     }
     return d;
 }
-GLOBAL(g_namespace) {
+static jvalue g_namespace(run *r, const jfunction *f, const jargs *args) {
     (void)f;
     return keyed(r, args, true);
 }
-GLOBAL(g_dict) {
+static jvalue g_dict(run *r, const jfunction *f, const jargs *args) {
     (void)f;
     return keyed(r, args, false);
 }
-GLOBAL(g_raise) {
+static jvalue g_raise(run *r, const jfunction *f, const jargs *args) {
     (void)f;
     const str s = jinja_text_arg(r, args, 0, "message", STR(""));
     jinja_fail(r, "%.*s", STR_ARG(s));
 }
-GLOBAL(g_strftime) {
+static jvalue g_strftime(run *r, const jfunction *f, const jargs *args) {
     char out[256];
     const time_t now = time(NULL);
     struct tm t;

@@ -81,7 +81,7 @@ def workspaces_on_the_wire(c):
     path = f"/api/v1/workspaces/{workspace['id']}"
     same("the same", c.want(200, "GET", path), workspace)
     c.want(409, "POST", "/api/v1/workspaces", {"name": workspace["name"]})
-    for name in ("", "a b", "ä", "a/b"):
+    for name in ("", "a b", "ä", "a/b", "a\0b"):
         c.want(422, "POST", "/api/v1/workspaces", {"name": name})
     user = c.server.user("annotator")
     shaped("member", c.want(201, "POST", path + "/users", {"user_id": user.id}), USER - {"api_key"})
@@ -102,7 +102,7 @@ def datasets_on_the_wire(c):
          [None, True, "draft", {"strategy": "overlap", "min_submitted": 1}, None])
     path = f"/api/v1/datasets/{draft['id']}"
     same("the same", c.want(200, "GET", path), draft)
-    for body, status in (({"name": draft["name"]}, 409), ({"workspace_id": NOBODY}, 422), ({"name": "x" * 201}, 422), ({"name": ""}, 422), ({"guidelines": ""}, 422),
+    for body, status in (({"name": draft["name"]}, 409), ({"workspace_id": NOBODY}, 422), ({"name": "x" * 201}, 422), ({"name": ""}, 422), ({"name": "a\0b"}, 422), ({"guidelines": ""}, 422),
                          ({"guidelines": "x" * 10001}, 422), ({"distribution": {"strategy": "overlap", "min_submitted": 0}}, 422),
                          ({"distribution": {"strategy": "other", "min_submitted": 1}}, 422), ({"workspace_id": "x"}, 422)):
         c.want(status, "POST", "/api/v1/datasets", {"name": unique("x"), "workspace_id": c.workspace["id"], **body})

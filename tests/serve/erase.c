@@ -110,12 +110,18 @@ static void a_record_is_erased_everywhere(void **state) {
     const char *run_c = a_run(d, "sft-3", "/models/tiny", "{\"prompt\":\"y\",\"record\":\"other\"}\n", "");
     assert_ok(dir_make(path_join(d->a, d->home, "exports"), &e), e);
     assert_ok(file_write(path_join(d->a, d->home, "exports/set-sft.jsonl"), str_of(examples), &e), e);
+    assert_ok(dir_make(path_join(d->a, d->home, "models/copied"), &e) && dir_make(path_join(d->a, d->home, "models/foreign"), &e),
+              e);
+    assert_ok(file_write(path_join(d->a, d->home, "models/copied/README.md"), STR("---\n---\n\n# sft-1\n"), &e), e);
+    assert_ok(file_write(path_join(d->a, d->home, "models/foreign/README.md"), STR("---\n---\n\n# sft-12\n"), &e), e);
+    assert_int_equal(symlink(path_join(d->a, run_b, "model"), path_join(d->a, d->home, "models/linked")), 0);
     assert_somewhere(d, "fettle.db");
     assert_somewhere(d, "sft-1/examples.jsonl");
     assert_somewhere(d, "sft-1/samples.jsonl");
 
     const json *answer = ask(d, "POST", arena_printf(d->a, "%s/erase", path), "", NULL);
     assert_nowhere(d);
+    assert_false(json_get_bool(answer, "elsewhere", true));
     assert_int_equal(json_get_int(answer, "responses", -1), 1);
     assert_int_equal(json_get_int(answer, "versions", -1), 2);
     assert_int_equal(json_get_int(answer, "suggestions", -1), 1);
@@ -128,6 +134,11 @@ static void a_record_is_erased_everywhere(void **state) {
     assert_int_equal(json_get_int(json_at(runs, 0), "examples", -1), 2);
     assert_true(str_is(json_get_text(json_at(runs, 1), "name", STR("")), "sft-2"));
     assert_true(str_is(json_get_text(json_at(runs, 1), "through", STR("")), "sft-1"));
+    const json *copied = json_get(json_at(runs, 0), "added"), *linked = json_get(json_at(runs, 1), "added");
+    assert_int_equal(json_count(copied) + json_count(linked), 2);
+    assert_true(str_is(json_text(json_at(copied, 0), STR("")), "copied"));
+    assert_true(str_is(json_text(json_at(linked, 0), STR("")), "linked"));
+    assert_true(str_find(text_of(d, path_join(d->a, d->home, "models/copied"), "README.md"), STR("## Erased data"), 0) > 0);
     /* What is of others stays. */
     assert_true(str_is(text_of(d, run_a, "examples.jsonl"),
                        arena_printf(d->a, "{\"prompt\":\"y\",\"completion\":\"z\",\"record\":\"%s\"}\n", other)));
@@ -214,6 +225,14 @@ static void lines_are_found_by_the_pseudonym(void **state) {
     assert_int_equal(text_of(d, run_a, "examples.jsonl").len, 0);
 }
 
+static void a_text_that_another_record_holds_is_told(void **state) {
+    desk *d = *state;
+    const char *one = a_record(d, "\"fields\":{\"prompt\":\"a text of more than twenty-four bytes\"}");
+    a_record(d, "\"fields\":{\"prompt\":\"a text of more than twenty-four bytes\"}");
+    assert_true(json_get_bool(ask(d, "POST", arena_printf(d->a, "/api/v1/records/%s/erase", one), "", NULL), "elsewhere", false));
+    ask(d, "POST", "/api/v1/erasures/scrub", "", NULL);
+}
+
 static void the_only_owner_stays(void **state) {
     desk *d = *state;
     err e = {0};
@@ -244,6 +263,7 @@ int main(void) {
         DESK_TEST(a_record_is_erased_everywhere),
         DESK_TEST(a_person_is_erased_and_their_numbers_stay),
         DESK_TEST(lines_are_found_by_the_pseudonym),
+        DESK_TEST(a_text_that_another_record_holds_is_told),
         DESK_TEST(the_only_owner_stays),
         DESK_TEST(a_run_that_is_training_on_it_is_in_the_way),
     };

@@ -163,7 +163,7 @@ static void a_batch_is_assigned_by_place(void **state) {
     const person stranger = a_person(d, "eve", "annotator");
     ask(d, "DELETE", arena_printf(d->a, "/api/v1/workspaces/%s/users/%s", d->space, stranger.id), "", NULL);
     ask(d, "POST", path, arena_printf(d->a, "{\"user_id\":\"%s\",\"quota\":1}", stranger.id), &e);
-    assert_int_equal(e.code, ERR_INPUT); /* no member */
+    assert_int_equal(e.code, ERR_NOT_FOUND); /* no member: as if there were nobody */
 }
 
 /* ---- checks, returns, guidelines ---------------------------------------------------------------------------------------------------- */
@@ -174,7 +174,7 @@ static void hidden_checks_come_to_everybody_and_show_no_gold(void **state) {
     json *v;
     const person ann = a_person(d, "ann", "annotator"), bob = a_person(d, "bob", "annotator"),
                  cat = a_person(d, "cat", "annotator");
-    const char *check = numbered(d, 0);
+    const char *check = a_record(d, "\"fields\":{\"prompt\":\"p\",\"answer\":\"a\"}");
     ask(d, "PUT", arena_printf(d->a, "/api/v1/records/%s/gold", check),
         "{\"values\":{\"good\":{\"value\":\"yes\"}},\"hidden\":true}", NULL);
     answer(d, &bob, check, "yes"), answer(d, &cat, check, "no"); /* completed: two are enough */
@@ -190,6 +190,26 @@ static void hidden_checks_come_to_everybody_and_show_no_gold(void **state) {
     assert_int_equal(ask_as(d, &ann, "GET", arena_printf(d->a, "/api/v1/records/%s/gold", check), "", &v), 403);
     assert_int_equal(ask_as(d, &ann, "GET", arena_printf(d->a, "/api/v1/records/%s", check), "", &v), 200);
     assert_false(json_has(v, "gold") || json_has(v, "gold_hidden"));
+    err e = {0};
+    int status;
+    buf mine = {0};
+    assert_ok(
+        server_call(
+            d->s, "PUT", arena_printf(d->a, "/api/v1/datasets/%s/recipe", d->set),
+            STR("{\"mapping\":{\"recipe\":\"label\",\"question\":\"good\",\"prompt\":\"prompt\",\"answer\":\"answer\",\"good\":["
+                "\"yes\"],\"bad\":[\"no\"]}}"),
+            &status, &mine, &e),
+        e);
+    buf_clear(&mine);
+    const char *recipes = arena_printf(d->a, "/api/v1/datasets/%s/recipes", d->set);
+    assert_ok(server_call(d->s, "GET", recipes, STR(""), &status, &mine, &e), e);
+    assert_true(str_find(buf_str(&mine), STR("\"by\":\"gold\""), 0) > 0);
+    buf_clear(&mine);
+    assert_int_equal(ask_as(d, &ann, "GET", recipes, "", &v), 200); /* nor does a preview of examples */
+    json_put(&mine, json_get(v, "preview"));
+    assert_true(str_find(buf_str(&mine), STR("\"completion\""), 0) > 0);
+    assert_true(str_find(buf_str(&mine), STR("\"gold\""), 0) < 0);
+    buf_free(&mine);
 }
 
 static void an_answer_sent_back_comes_first_with_its_comment(void **state) {

@@ -100,7 +100,6 @@ static void a_restore_brings_back_the_copy_and_keeps_what_was_there(void **state
     assert_true(has(h, "ann"));
     assert_false(has(h, "bob"));
     store_close(h->s);
-    usleep(1100 * 1000); /* the kept store is named by the second */
     assert_ok(store_restore(h->a, h->folder, aside, &aside_again, &e), e);
     h->s = store_open(h->folder, &e);
     assert_ok(h->s, e);
