@@ -416,8 +416,7 @@ static const char *const texts[] = {"The quick brown fox",
                                     "the lazy dog, sleeping",
                                     "Quick dogs don't sleep",
                                     "C++ and foo-bar \"quoted\"",
-                                    "Stra\xc3\x9f"
-                                    "e na\xc3\xafve caf\xc3\xa9",
+                                    "gro\xc3\x9f na\xc3\xafve caf\xc3\xa9",
                                     ""};
 
 /* The records that a query finds, as digits. */
@@ -469,12 +468,8 @@ static void the_language_of_text_queries_is_simple_query_string(void **state) {
         {"foo-bar", "3"},
         {"don't", "2"},
         {"C++", "3"},
-        {"stra\xc3\x9f"
-         "e",
-         "4"},
-        {"STRA\xe1\xba\x9e"
-         "E",
-         "4"},
+        {"gro\xc3\x9f", "4"},
+        {"GRO\xe1\xba\x9e", "4"},
         {"NA\xc3\x8fVE", "4"},
         {"naive", ""},
         {"caf\xc3\xa9", "4"},
