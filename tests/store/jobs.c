@@ -249,6 +249,27 @@ static void a_folder_that_cannot_be_is_refused_in_words(void **state) {
     assert_true(damaged.code != ERR_NONE && *damaged.text);
 }
 
+static void *let_go(void *context) {
+    usleep(300000);
+    sqlite3_exec(context, "COMMIT", NULL, NULL, NULL);
+    return NULL;
+}
+
+/* Somebody looks at the file with sqlite3 and holds it for a moment. */
+static void a_lock_of_another_program_is_waited_for(void **state) {
+    things *h = *state;
+    err e = {0};
+    sqlite3 *other;
+    pthread_t thread;
+    assert_int_equal(sqlite3_open(path_join(h->a, h->folder, "fettle.db"), &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(pthread_create(&thread, NULL, let_go, other), 0);
+    assert_ok(store_write(h->s, add_numbered, &(numbered){1, false}, &e), e);
+    pthread_join(thread, NULL);
+    sqlite3_close(other);
+    assert_true(store_healthy(h->s));
+}
+
 /* ---- copies ---------------------------------------------------------------------------------------------------------------------------- */
 
 static void *write_until(void *context) {
@@ -573,6 +594,7 @@ int main(int argc, char **argv) {
         STORE_TEST(every_acknowledged_write_of_many_threads_is_there),
         STORE_TEST(a_folder_has_one_store_at_a_time),
         STORE_TEST(a_folder_that_cannot_be_is_refused_in_words),
+        STORE_TEST(a_lock_of_another_program_is_waited_for),
         STORE_TEST(a_backup_under_load_is_whole),
         STORE_TEST(a_backup_overwrites_nothing),
         STORE_TEST(a_newer_schema_is_refused_and_left_alone),
