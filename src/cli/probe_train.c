@@ -61,65 +61,131 @@ bool probe_rows(arena *a, const probe *p, err *e) {
 
 /* ---- objectives ----------------------------------------------------------------------------------------------------------------------- */
 
-/* A ragged column [sequences][tokens] as one array behind the other. */
-static float *ragged(arena *a, const json *given, const columns *c, const char *name, err *e) {
+/* Columns of the mismatched sequences stand apart: kl_logp, kl_ref_logp. */
+static const json *mismatched(const json *in, const char *name) {
+    if (strcmp(name, "logp") == 0) return json_get(in, "kl_logp");
+    return strcmp(name, "ref_logp") == 0 ? json_get(in, "kl_ref_logp") : NULL;
+}
+
+/* A ragged column [sequences][tokens] as one array behind the other; those of mismatched sequences behind the others. */
+static float *ragged(arena *a, const json *in, const columns *c, const char *name, err *e) {
+    const json *given = json_get(in, name), *other = mismatched(in, name);
+    const int first = (int)json_count(json_get(in, "mask"));
     float *out = arena_array(a, float, c->T + 1);
     if (!given) return NULL;
     for (int s = 0; s < c->S; s++) {
-        const json *list = json_at(given, (size_t)s);
+        const json *list = s < first ? json_at(given, (size_t)s) : json_at(other, (size_t)(s - first));
+        if (s >= first && !other) continue;
         if ((int)json_count(list) != c->sequence[s].end - c->sequence[s].begin)
-            return err_null(e, ERR_INPUT, "column '%s', sequence %d: %zu values, the mask has %d", name, s, json_count(list),
+            return err_null(e, ERR_INPUT, "column '%s', sequence %d: %zu values, expected %d", name, s, json_count(list),
                             c->sequence[s].end - c->sequence[s].begin);
         for (size_t t = 0; t < json_count(list); t++) out[c->sequence[s].begin + (int)t] = (float)json_real(json_at(list, t), 0);
     }
     return out;
 }
 
-static bool read_columns(arena *a, const json *in, columns *c, err *e) {
-    const json *mask = json_get(in, "mask");
-    c->S = (int)json_count(mask);
+/* Where each sequence lies, and what of it is trained. Every token of a mismatched one counts. */
+static bool read_mask(arena *a, const json *in, columns *c, err *e) {
+    const json *mask = json_get(in, "mask"), *other = json_get(in, "kl_logp");
     if (json_kind_of(mask) != JSON_ARRAY) return err_set(e, ERR_INPUT, "inputs.mask should be a list of lists");
+    const int first = (int)json_count(mask);
+    c->S = first + (int)json_count(other);
     seq *sequences = arena_array(a, seq, c->S + 1);
+    int *role = arena_array(a, int, c->S + 1);
     for (int s = 0; s < c->S; s++) {
         sequences[s].begin = c->T;
-        sequences[s].end = c->T += (int)json_count(json_at(mask, (size_t)s));
+        sequences[s].end = c->T += (int)json_count(s < first ? json_at(mask, (size_t)s) : json_at(other, (size_t)(s - first)));
+        role[s] = s < first ? ROLE_ANSWER : ROLE_MISMATCHED;
     }
-    c->sequence = sequences;
-    const float *m = ragged(a, mask, c, "mask", e);
     uint8_t *bits = arena_array(a, uint8_t, c->T + 1);
-    for (int t = 0; t < c->T; t++) bits[t] = m[t] != 0;
+    for (int s = 0; s < c->S; s++)
+        for (int t = sequences[s].begin; t < sequences[s].end; t++)
+            bits[t] = s >= first || json_int(json_at(json_at(mask, (size_t)s), (size_t)(t - sequences[s].begin)), 0) != 0;
+    c->sequence = sequences;
     c->mask = bits;
-#define X(token, member, per, producer)                                                                                          \
-    if (strcmp(#per, "TOKEN") == 0 && token != COLUMN_MASK)                                                                      \
-        *(const float **)(void *)((char *)c + offsetof(columns, member)) = ragged(a, json_get(in, #member), c, #member, e);
-    COLUMNS(X)
-#undef X
-    int *label = arena_array(a, int, c->S + 1), *pair = arena_array(a, int, c->S + 1);
+    c->role = role;
+    return true;
+}
+
+static const float *numbers(arena *a, const json *given, int count) {
+    float *out = arena_array(a, float, count + 1);
+    for (int s = 0; s < count; s++) out[s] = (float)json_real(json_at(given, (size_t)s), NAN);
+    return given ? out : NULL;
+}
+
+static const int *integers(arena *a, const json *given, int count) {
+    int *out = arena_array(a, int, count + 1);
+    for (int s = 0; s < count; s++) out[s] = (int)json_int(json_at(given, (size_t)s), 0);
+    return given ? out : NULL;
+}
+
+/* A sequence says what it is by label, or by role: chosen, rejected, target. */
+static bool read_pairs(arena *a, const json *in, columns *c, err *e) {
+    int *label = arena_array(a, int, c->S + 1), *pair = arena_array(a, int, c->S + 1), *role = arena_array(a, int, c->S + 1);
     struct pair_of *pairs = arena_array(a, struct pair_of, c->S + 1);
     for (int i = 0; i <= c->S; i++) pairs[i].target = -1;
     for (int s = 0; s < c->S; s++) {
-        label[s] = (int)json_int(json_at(json_get(in, "label"), (size_t)s), 1);
+        const str word = json_text(json_at(json_get(in, "role"), (size_t)s), STR(""));
+        role[s] = str_eq(word, STR("target")) ? ROLE_TARGET : c->role[s];
+        label[s] = (int)json_int(json_at(json_get(in, "label"), (size_t)s), !word.len || str_eq(word, STR("chosen")));
         pair[s] = (int)json_int(json_at(json_get(in, "pair"), (size_t)s), -1);
         if (pair[s] >= c->S) return err_set(e, ERR_INPUT, "inputs.pair[%d] is %d", s, pair[s]);
         if (pair[s] < 0) continue;
         if (pair[s] >= c->P) c->P = pair[s] + 1;
-        if (label[s]) pairs[pair[s]].chosen = s;
-        else pairs[pair[s]].rejected = s;
-        c->step.chosen_tokens += label[s] ? count_trained(c, sequences[s]) : 0;
-        c->step.chosen_predicted += label[s] ? sequences[s].end - sequences[s].begin : 0;
+        *(role[s] == ROLE_TARGET ? &pairs[pair[s]].target : label[s] ? &pairs[pair[s]].chosen : &pairs[pair[s]].rejected) = s;
     }
-    for (int s = 0; s < c->S; s++) c->step.tokens += count_trained(c, sequences[s]);
     c->label = label;
     c->pair = pair;
     c->pairs = pairs;
-    c->step.sequences = c->S;
-    c->step.pairs = c->P;
+    c->role = role;
+    return true;
+}
+
+static double count_groups(const columns *c) {
+    double n = 0;
+    for (int s = 0; c->group && s < c->S; s++) {
+        bool first = true;
+        for (int i = 0; i < s; i++) first &= c->group[i] != c->group[s];
+        n += first;
+    }
+    return n;
+}
+
+static step_counts count_all(const columns *c) {
+    step_counts n = {.pairs = c->P, .groups = count_groups(c)};
+    for (int s = 0; s < c->S; s++) {
+        const double trained = count_trained(c, c->sequence[s]);
+        if (c->role[s] == ROLE_MISMATCHED) continue;
+        n.sequences++;
+        n.tokens += trained;
+        n.chosen_tokens += c->label[s] ? trained : 0;
+        n.chosen_predicted += c->label[s] ? c->sequence[s].end - c->sequence[s].begin : 0;
+        n.target_tokens += c->role[s] == ROLE_TARGET ? trained : 0;
+    }
+    return n;
+}
+
+static bool read_columns(arena *a, const json *in, const objective *o, columns *c, err *e) {
+    if (!read_mask(a, in, c, e) || !read_pairs(a, in, c, e)) return false;
+#define X(token, member, per, producer)                                                                                          \
+    if (strcmp(#per, "TOKEN") == 0 && token != COLUMN_MASK)                                                                      \
+        *(const float **)(void *)((char *)c + offsetof(columns, member)) = ragged(a, in, c, #member, e);
+    COLUMNS(X)
+#undef X
+    c->desirable_probability = numbers(a, json_get(in, "desirable_probability"), c->S);
+    c->score = numbers(a, json_get(in, "score"), c->S);
+    c->group = integers(a, json_get(in, "group"), c->S);
+    c->step = count_all(c);
+    c->carry = arena_array(a, double, OBJECTIVE_CARRY);
+    for (int i = 0; i < OBJECTIVE_CARRY; i++)
+        if (o->carry[i]) c->carry[i] = json_get_real(in, o->carry[i], 0);
     return e->code == ERR_NONE;
 }
 
 static void put_ragged(json_writer *w, const char *key, const columns *c, const float *x) {
     json_key(w, key), json_open(w, '[');
     for (int s = 0; s < c->S; s++) {
+        if (c->role[s] == ROLE_MISMATCHED) continue;
         json_open(w, '[');
         for (int t = c->sequence[s].begin; t < c->sequence[s].end; t++) json_put_float(w, x[t]);
         json_close(w);
@@ -259,7 +325,8 @@ static bool begin_objective(arena *a, const char *name, const json *params, trai
 static bool one_objective(arena *a, const probe *p, const json *v, json_writer *w, err *e) {
     train_settings *s;
     columns c = {0};
-    if (!begin_objective(a, p->words[0], json_get(v, "params"), &s, e) || !read_columns(a, json_get(v, "inputs"), &c, e))
+    if (!begin_objective(a, p->words[0], json_get(v, "params"), &s, e) ||
+        !read_columns(a, json_get(v, "inputs"), s->objective, &c, e))
         return false;
     float *logits = c.logp ? NULL : columns_of_logits(a, json_get(v, "inputs"), &c, e);
     if (!c.logp) return err_set(e, ERR_INPUT, "inputs need the column logp, or logits with target");

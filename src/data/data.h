@@ -65,7 +65,8 @@ typedef struct {
     example_part prompt, completion, chosen, rejected, reference;
     bool prompt_implicit; /* the prompt is what chosen and rejected began with */
     bool label;
-    double margin; /* how much better `chosen` is; NAN: not given */
+    double margin;      /* how much better `chosen` is; NAN: not given */
+    double probability; /* of a labelled answer: how probable a good answer to this prompt is (BCO); NAN: not given */
     str *completions;
     bool *labels;
     int steps;

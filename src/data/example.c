@@ -40,14 +40,15 @@ static bool steps_equal(const example *a, const example *b) {
     return true;
 }
 
-static bool margin_equal(double a, double b) { return a == b || (isnan(a) && isnan(b)); }
+static bool number_equal(double a, double b) { return a == b || (isnan(a) && isnan(b)); }
 
 bool example_equal(const example *a, const example *b) {
     return a->kind == b->kind && str_eq(a->text, b->text) && json_equal(a->messages, b->messages) &&
            part_equal(&a->prompt, &b->prompt) && part_equal(&a->completion, &b->completion) &&
            part_equal(&a->chosen, &b->chosen) && part_equal(&a->rejected, &b->rejected) &&
-           part_equal(&a->reference, &b->reference) && a->label == b->label && margin_equal(a->margin, b->margin) &&
-           steps_equal(a, b) && json_equal(a->tools, b->tools) && json_equal(a->template_kwargs, b->template_kwargs);
+           part_equal(&a->reference, &b->reference) && a->label == b->label && number_equal(a->margin, b->margin) &&
+           number_equal(a->probability, b->probability) && steps_equal(a, b) && json_equal(a->tools, b->tools) &&
+           json_equal(a->template_kwargs, b->template_kwargs);
 }
 
 /* Eight bytes at a time, each spread over the whole hash. */
@@ -104,6 +105,7 @@ uint64_t example_hash(const example *x) {
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) h = hash_part(h, parts[i]);
     for (int i = 0; i < x->steps; i++) h = rng_mix(hash_text(h, x->completions[i]), x->labels[i]);
     if (!isnan(x->margin)) h = hash_real(h, x->margin);
+    if (!isnan(x->probability)) h = hash_real(h + 1, x->probability);
     return rng_mix(hash_json(hash_json(h, x->tools), x->template_kwargs), x->label);
 }
 

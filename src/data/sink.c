@@ -43,6 +43,12 @@ static void put_lineage(json_writer *w, const example *x) {
     put_text(w, "group", x->group);
 }
 
+static void put_number(json_writer *w, const char *key, double v) {
+    if (isnan(v)) return;
+    json_key(w, key);
+    json_put_real(w, v);
+}
+
 void example_put_json(json_writer *w, const example *x) {
     json_open(w, '{');
     if (x->kind == EXAMPLE_TEXT) {
@@ -60,10 +66,8 @@ void example_put_json(json_writer *w, const example *x) {
         json_key(w, "label");
         json_put_bool(w, x->label);
     }
-    if (!isnan(x->margin)) {
-        json_key(w, "margin");
-        json_put_real(w, x->margin);
-    }
+    put_number(w, "margin", x->margin);
+    put_number(w, "desirable_probability", x->probability);
     put_value(w, "tools", x->tools);
     put_value(w, "chat_template_kwargs", x->template_kwargs);
     put_lineage(w, x);
@@ -97,7 +101,7 @@ static example without_parts(const example *x, example_kind to) {
     out.messages = NULL;
     out.prompt = out.completion = out.chosen = out.rejected = out.reference = none;
     out.prompt_implicit = out.label = false;
-    out.margin = NAN;
+    out.margin = out.probability = NAN;
     out.completions = NULL;
     out.labels = NULL;
     out.steps = 0;

@@ -38,7 +38,10 @@ typedef struct {
     X(COLUMN_LABEL, label, SEQUENCE, "batch")                                                                                    \
     X(COLUMN_PAIR, pair, SEQUENCE, "batch")                                                                                      \
     X(COLUMN_MARGIN, margin, SEQUENCE, "batch")                                                                                  \
-    X(COLUMN_ROLE, role, SEQUENCE, "batch")
+    X(COLUMN_ROLE, role, SEQUENCE, "batch")                                                                                      \
+    X(COLUMN_GROUP, group, SEQUENCE, "batch")                                                                                    \
+    X(COLUMN_SCORE, score, SEQUENCE, "batch")                                                                                    \
+    X(COLUMN_DESIRABLE_PROBABILITY, desirable_probability, SEQUENCE, "batch")
 
 typedef enum {
 #define X(token, member, per, producer) token,
@@ -64,6 +67,7 @@ typedef struct {
     double chosen_tokens;    /* trained tokens of chosen sequences */
     double chosen_predicted; /* predicted tokens of chosen sequences, their prompts included */
     double target_tokens;    /* trained tokens of targets */
+    double groups;           /* of sequences that answer one prompt: units in training */
 } step_counts;
 
 /* Numbers that an objective keeps from one step to the next; zeros at the start, part of a checkpoint. */
@@ -76,9 +80,12 @@ typedef struct {
     const float *logp, *ref_logp, *entropy, *hit, *mean_logit, *log_sum_sq, *smooth; /* [T] */
     const uint8_t *mask;                                                             /* [T] 1 = trained */
     const int *label;                                                                /* [S] 1 chosen or desirable, 0 rejected */
-    const int *pair;                                                /* [S] number of the pair, from 0 in this micro-batch */
-    const float *margin;                                            /* [S] */
-    const int *role;                                                /* [S] sequence_role; NULL: all are answers */
+    const int *pair;                    /* [S] number of the pair, from 0 in this micro-batch */
+    const float *margin;                /* [S] */
+    const int *group;                   /* [S] number of the prompt */
+    const float *score;                 /* [S] how good it is: of a pair 1 and 0 */
+    const float *desirable_probability; /* [S] that an answer to this prompt is good; NAN or NULL: not known */
+    const int *role;                    /* [S] sequence_role; NULL: all are answers */
     const struct pair_of { int chosen, rejected, target; } * pairs; /* [P] sequence numbers; target -1: none */
     step_counts step;
     double *carry; /* [OBJECTIVE_CARRY]; changed only by an objective of SCOPE_STEP, which is called once per step */
@@ -89,6 +96,8 @@ typedef struct {
 void metric_add(metrics *m, const char *name, double sum, double weight);
 
 enum { METRICS_MAX = 40 };
+void metric_add_sum(metrics *m, const char *name, double sum); /* a sum over a micro-batch, whose pieces add up to it */
+
 struct metrics {
     struct {
         const char *name;
@@ -140,10 +149,11 @@ typedef struct {
     bool (*whole_chosen)(const void *options);
     double (*start)(const void *options); /* loss of step 1 when policy = reference; NAN: not known; NULL: no reference */
     /* What lies on the way to the loss, as members of the object that is open (fettle probe); NULL: nothing to tell. */
+    const char *carry[OBJECTIVE_CARRY]; /* names of what it keeps in columns.carry, as `fettle probe` reads them; NULL: nothing */
     void (*explain)(const void *options, const columns *c, json_writer *w);
 } objective;
 
-#define OBJECTIVES(X) X(sft) X(dpo) X(orpo) X(cpo) X(simpo) X(alphapo)
+#define OBJECTIVES(X) X(sft) X(dpo) X(orpo) X(cpo) X(simpo) X(alphapo) X(kto) X(bco) X(tpo) X(slic) X(rrhf) X(spin)
 #define X(name)       extern const objective objective_##name;
 OBJECTIVES(X)
 #undef X
@@ -162,10 +172,17 @@ double sigmoid(double x);
 double sum_trained(const columns *c, const float *values, seq s); /* sum over trained tokens */
 int count_trained(const columns *c, seq s);
 void add_dlogp(const columns *c, gradients *g, seq s, double dlogp); /* to every trained token of s */
-double at_least_one(double count);                                  /* for divisors */
+double at_least_one(double count);                                   /* for divisors */
 /* rewards/chosen, rewards/rejected, rewards/accuracies, rewards/margins of a pair; logps/chosen, logps/rejected */
 void metric_add_rewards(metrics *m, double chosen, double rejected);
 void metric_add_logps(metrics *m, double chosen, double rejected);
+/* A labelled answer of a given reward: rewards, logps, logits by kind, entropy; what is added up in means becomes rewards/margins at the
+ * end, which is missing where there is only one kind. */
+typedef struct {
+    double chosen, rejected, chosen_count, rejected_count;
+} labelled_means;
+void metric_add_answer(metrics *m, const columns *c, int s, double reward, labelled_means *means);
+void metric_add_margin(metrics *m, const labelled_means *means);
 void put_reals(json_writer *w, const char *key, const double *x, int count); /* for explain */
 void put_sums(json_writer *w, const columns *c);                             /* S and n of every sequence, for explain */
 

@@ -64,6 +64,12 @@ void metric_add(metrics *m, const char *name, double sum, double weight) {
     m->item[i].weight += weight;
 }
 
+void metric_add_sum(metrics *m, const char *name, double sum) {
+    bool there = false;
+    for (int i = 0; m && i < m->count; i++) there |= strcmp(m->item[i].name, name) == 0;
+    metric_add(m, name, sum, there ? 0 : 1);
+}
+
 double softplus(double x) { return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x)); }
 double sigmoid(double x) { return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x)); }
 
@@ -97,6 +103,23 @@ void metric_add_rewards(metrics *m, double chosen, double rejected) {
 void metric_add_logps(metrics *m, double chosen, double rejected) {
     metric_add(m, "logps/chosen", chosen, 1);
     metric_add(m, "logps/rejected", rejected, 1);
+}
+
+void metric_add_answer(metrics *m, const columns *c, int s, double reward, labelled_means *means) {
+    const seq x = c->sequence[s];
+    const double n = count_trained(c, x);
+    const bool good = c->label[s];
+    metric_add(m, good ? "rewards/chosen" : "rewards/rejected", reward, 1);
+    metric_add(m, good ? "logps/chosen" : "logps/rejected", sum_trained(c, c->logp, x), 1);
+    if (c->mean_logit) metric_add(m, good ? "logits/chosen" : "logits/rejected", sum_trained(c, c->mean_logit, x), n);
+    if (c->entropy) metric_add(m, "entropy", sum_trained(c, c->entropy, x), n);
+    *(good ? &means->chosen : &means->rejected) += reward;
+    *(good ? &means->chosen_count : &means->rejected_count) += 1;
+}
+
+void metric_add_margin(metrics *m, const labelled_means *x) {
+    if (!x->chosen_count || !x->rejected_count) return;
+    metric_add(m, "rewards/margins", x->chosen / x->chosen_count - x->rejected / x->rejected_count, 1);
 }
 
 void put_reals(json_writer *w, const char *key, const double *x, int count) {

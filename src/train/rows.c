@@ -26,7 +26,8 @@ row rows_at(const rows *r, int64_t i) {
                  .unit = x->unit,
                  .label = x->label,
                  .role = x->role,
-                 .margin = x->margin};
+                 .margin = x->margin,
+                 .probability = x->probability};
 }
 
 /* ---- all of it ----------------------------------------------------------------------------------------------------------------------------------- */

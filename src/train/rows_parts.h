@@ -9,7 +9,7 @@ typedef struct {
     int64_t at; /* in the file: ids, then mask, padded to 4 */
     int64_t example;
     int32_t length, prompt, unit, label, role;
-    float margin;
+    float margin, probability;
 } rows_entry;
 
 struct rows {
@@ -34,7 +34,7 @@ typedef struct {
     int64_t example;
     int unit, label;
     sequence_role role;
-    float margin;
+    float margin, probability;
 } place;
 
 /* Documents that wait to be packed. */
@@ -49,8 +49,7 @@ typedef struct {
 typedef struct {
     arena *a;
     fresh *item;
-    int64_t *example;
-    int *label;
+    place *at;
     int count, room;
 } queue;
 

@@ -1,5 +1,6 @@
 /* rows_units.c - which rows an example becomes: a text to imitate, a pair, a triple, answers that are good or bad, each as the trainer of
  * TRL that wants them prepares it. */
+#include <math.h>
 #include <string.h>
 
 #include "train/rows_parts.h"
@@ -55,7 +56,8 @@ static bool write_row(preparing *p, fresh *f, const place *at) {
                                        .unit = at->unit,
                                        .label = at->label,
                                        .role = (int)at->role,
-                                       .margin = at->margin};
+                                       .margin = at->margin,
+                                       .probability = at->probability};
     const size_t pad = (4 - (size_t)f->length % 4) % 4;
     return file_out_put(&p->out, f->ids, 4 * (size_t)f->length, p->e) &&
            file_out_put(&p->out, f->mask, (size_t)f->length, p->e) && file_out_put(&p->out, "\0\0\0", pad, p->e);
@@ -201,7 +203,8 @@ static bool add_sides(arena *a, preparing *p, const example *x, const example_pa
                           .unit = unit,
                           .label = k == 0,
                           .role = k == 2 ? ROLE_TARGET : ROLE_ANSWER,
-                          .margin = (float)x->margin};
+                          .margin = (float)x->margin,
+                          .probability = NAN};
         note_cut(p, &side[k]);
         if (!write_row(p, &side[k], &at)) return false;
     }
@@ -228,21 +231,18 @@ enum { UNPAIRED_AT_ONCE = 1000 };
 static void clear(queue *q) {
     if (q->a) arena_free(q->a);
     memory_release(q->item);
-    memory_release(q->example);
-    memory_release(q->label);
+    memory_release(q->at);
     *q = (queue){0};
 }
 
-static void push(queue *q, const fresh *f, int64_t example_row, int label) {
+static void push(queue *q, const fresh *f, const place *at) {
     if (!q->a) q->a = arena_new();
     if (q->count == q->room) {
         q->room = q->room ? 2 * q->room : 64;
         q->item = memory_resize(q->item, (size_t)q->room * sizeof *q->item);
-        q->example = memory_resize(q->example, (size_t)q->room * sizeof *q->example);
-        q->label = memory_resize(q->label, (size_t)q->room * sizeof *q->label);
+        q->at = memory_resize(q->at, (size_t)q->room * sizeof *q->at);
     }
-    q->example[q->count] = example_row;
-    q->label[q->count] = label;
+    q->at[q->count] = *at;
     q->item[q->count] = *f;
     q->item[q->count].ids = (void *)arena_copy(q->a, f->ids, (size_t)f->length * sizeof *f->ids);
     q->item[q->count++].mask = (void *)arena_copy(q->a, f->mask, (size_t)f->length);
@@ -275,7 +275,8 @@ static bool write_group(preparing *p) {
     queue *g = &p->group;
     bool ok = true;
     for (int i = 0; ok && i < g->count; i++) {
-        place at = {.example = g->example[i], .unit = (int)(p->r->count / 2), .label = g->label[i]};
+        place at = g->at[i];
+        at.unit = (int)(p->r->count / 2);
         fresh other = mismatched(g->a, &g->item[i], other_answer(g, i));
         ok = write_row(p, &g->item[i], &at);
         at.role = ROLE_MISMATCHED;
@@ -286,17 +287,17 @@ static bool write_group(preparing *p) {
     return ok;
 }
 
-static bool put_labelled(preparing *p, fresh *f, int64_t example_row, int label) {
+static bool put_labelled(preparing *p, fresh *f, const place *at) {
     note_cut(p, f);
-    if (p->r->kind != WANTS_MATCHED) return write_row(p, f, &(place){.example = example_row, .unit = -1, .label = label});
-    push(&p->group, f, example_row, label);
+    if (p->r->kind != WANTS_MATCHED) return write_row(p, f, at);
+    push(&p->group, f, at);
     return p->group.count < p->s->o.per_device_train_batch_size || write_group(p);
 }
 
 static bool write_rejected(preparing *p) {
     queue *q = &p->rejected;
     bool ok = true;
-    for (int i = 0; ok && i < q->count; i++) ok = put_labelled(p, &q->item[i], q->example[i], 0);
+    for (int i = 0; ok && i < q->count; i++) ok = put_labelled(p, &q->item[i], &q->at[i]);
     clear(q);
     return ok;
 }
@@ -305,12 +306,14 @@ static bool write_rejected(preparing *p) {
 static bool add_labelled(arena *a, preparing *p, const example *x) {
     fresh f, g;
     const bool pair = x->kind == EXAMPLE_PREFERENCE;
+    place at = {.example = x->row, .unit = -1, .label = pair || x->label, .margin = NAN, .probability = (float)x->probability};
     if (!pair && x->kind != EXAMPLE_LABELLED) return wrong_kind(p, x, "answers with a label, or pairs");
     if (!answer_row(a, p, x, pair ? &x->chosen : &x->completion, &f)) return false;
-    if (!too_long(p, x, f.prompt) && !put_labelled(p, &f, x->row, pair || x->label)) return false;
+    if (!too_long(p, x, f.prompt) && !put_labelled(p, &f, &at)) return false;
     if (!pair) return true;
     if (!answer_row(a, p, x, &x->rejected, &g)) return false;
-    if (!too_long(p, x, g.prompt)) push(&p->rejected, &g, x->row, 0);
+    at.label = 0;
+    if (!too_long(p, x, g.prompt)) push(&p->rejected, &g, &at);
     return p->rejected.count < UNPAIRED_AT_ONCE || write_rejected(p);
 }
 

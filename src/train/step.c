@@ -156,12 +156,17 @@ static void make_columns(pass *s) {
     const bool has_pairs = objective_wants_pairs(objective_rows_of(s->t->s->objective, s->t->s->own));
     int *label = arena_array(s->a, int, p->rows), *pair = arena_array(s->a, int, p->rows),
         *role = arena_array(s->a, int, p->rows);
-    float *margin = arena_array(s->a, float, p->rows);
+    int *group = arena_array(s->a, int, p->rows);
+    float *score = arena_array(s->a, float, p->rows);
+    float *margin = arena_array(s->a, float, p->rows), *probability = arena_array(s->a, float, p->rows);
     struct pair_of *pairs = arena_array(s->a, struct pair_of, p->rows);
     for (int i = 0; i < p->rows; i++) {
         label[i] = p->row[i].label;
         margin[i] = p->row[i].margin;
+        probability[i] = p->row[i].probability;
         role[i] = p->row[i].role;
+        group[i] = i / unit;
+        score[i] = (float)p->row[i].label;
         pair[i] = has_pairs ? i / unit : -1;
         if (has_pairs && i % unit == 0) pairs[i / unit] = (struct pair_of){i, i + 1, unit > 2 ? i + 2 : -1};
     }
@@ -173,7 +178,10 @@ static void make_columns(pass *s) {
     s->c.label = label;
     s->c.pair = pair;
     s->c.margin = margin;
+    s->c.desirable_probability = probability;
     s->c.role = role;
+    s->c.group = group;
+    s->c.score = score;
     s->c.pairs = pairs;
     s->c.carry = s->t->carry;
     s->c.step = s->counts;
@@ -306,7 +314,8 @@ static double run_pass(trainer *t, const int64_t *index, const int *sizes, int p
 
 static step_counts count_rows(const trainer *t, const int64_t *index, int count) {
     const bool has_pairs = objective_wants_pairs(objective_rows_of(t->s->objective, t->s->own));
-    step_counts c = {.pairs = has_pairs ? count / trainer_rows_per_unit(t) : 0};
+    const int units = count / trainer_rows_per_unit(t);
+    step_counts c = {.pairs = has_pairs ? units : 0, .groups = units};
     for (int i = 0; i < count; i++) {
         const row r = cut_row(t, index[i]);
         const int n = row_trained(&r);
@@ -337,6 +346,7 @@ static void scale_counts(step_counts *c, double by) {
     c->chosen_tokens *= by;
     c->chosen_predicted *= by;
     c->target_tokens *= by;
+    c->groups *= by;
 }
 
 /* How many of the rows make a piece of about micro_batch_tokens; pairs stay together. */

@@ -62,7 +62,7 @@ typedef struct {
     const uint8_t *mask; /* [length] MASK_* */
     int unit, label;     /* unit: number of the example whose rows stand together, -1: it stands alone; label 1 chosen or good */
     int role;            /* sequence_role */
-    float margin;
+    float margin, probability; /* of the example; NAN: not given */
 } row;
 
 /* A row is one document, or several in a packed one: they do not see each other, and the first token of each is not predicted. */

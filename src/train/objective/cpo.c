@@ -1,57 +1,26 @@
 /* cpo.c - contrastive preference optimisation (arXiv:2401.08417): pairs without a reference, beside imitation of the chosen answers.
  *
  * S is the sum of logp over the n trained tokens of an answer, c the chosen, r the rejected one, x = S (ipo, simpo: S/n):
- *     z    = v(x_c) - v(x_r) - (simpo: simpo_gamma / beta)
+ *     z    = v(x_c) - v(x_r)
  *     loss = mean over the pairs of the step of link(z)  +  cpo_alpha * mean of -logp over all trained tokens of chosen answers
- *     sigmoid, simpo   link = -(1-s) log sigmoid(beta z) - s log sigmoid(-beta z)      link' = beta (sigmoid(beta z) - (1-s))
- *     hinge            link = max(0, 1 - beta z)                                       link' = -beta where beta z < 1
- *     ipo              link = (z - 1/(2 beta))^2                                       link' = 2 (z - 1/(2 beta))
+ * link (links.h): sigmoid, hinge, ipo, or simpo: the sigmoid of beta z - simpo_gamma.
  * v(x) = x, or with alpha (AlphaPO, arXiv:2501.03884)  v(x) = (1 - e^(-alpha x)) / alpha,  v'(x) = e^(-alpha x), whose exponent is held
  * at 80. A chosen token gets  link' v'(x_c) / pairs  (ipo, simpo: and / n_c)  - cpo_alpha / tokens,  a rejected one  -link' v'(x_r) ... */
 #include "train/objective/cpo.h"
 
 #include <math.h>
-#include <string.h>
+
+#include "train/objective/links.h"
 
 static const opt options[] = {CPO_OPTIONS("sigmoid", "sigmoid|hinge|ipo|simpo", "0.1", "1", "0.5", "0")};
 
-/* ---- link functions ------------------------------------------------------------------------------------------------------------------ */
+static const link_type types[] = {{"sigmoid", link_sigmoid, false},
+                                  {"hinge", link_hinge, false},
+                                  {"ipo", link_ipo, true},
+                                  {"simpo", link_margin, true},
+                                  {NULL, NULL, false}};
 
-typedef struct {
-    double loss, slope;
-} linked;
-
-static linked sigmoid_link(const cpo_options *o, double z) {
-    const double x = o->beta * z, s = o->label_smoothing;
-    return (linked){(1 - s) * softplus(-x) + s * softplus(x), o->beta * (sigmoid(x) - (1 - s))};
-}
-
-static linked hinge_link(const cpo_options *o, double z) {
-    const double x = o->beta * z;
-    return x < 1 ? (linked){1 - x, -o->beta} : (linked){0, 0};
-}
-
-static linked ipo_link(const cpo_options *o, double z) {
-    const double miss = z - 1 / (2 * o->beta);
-    return (linked){miss * miss, 2 * miss};
-}
-
-static linked simpo_link(const cpo_options *o, double z) { return sigmoid_link(o, z - o->simpo_gamma / o->beta); }
-
-typedef struct {
-    const char *name;
-    linked (*link)(const cpo_options *o, double z);
-    bool mean; /* of the tokens, not their sum */
-} link_type;
-
-static const link_type types[] = {
-    {"sigmoid", sigmoid_link, false}, {"hinge", hinge_link, false}, {"ipo", ipo_link, true}, {"simpo", simpo_link, true}};
-
-static const link_type *type_of(const cpo_options *o) {
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (strcmp(types[i].name, o->loss_type) == 0) return &types[i];
-    bug("loss_type %s", o->loss_type);
-}
+static link_options how(const cpo_options *o) { return (link_options){o->beta, o->label_smoothing, o->simpo_gamma}; }
 
 bool cpo_check(const void *opts, err *e) {
     const cpo_options *o = opts;
@@ -80,13 +49,14 @@ static answer read_answer(const cpo_options *o, const columns *c, int s, bool me
 
 double cpo_loss(const void *opts, const columns *c, gradients *g) {
     const cpo_options *o = opts;
-    const link_type *type = type_of(o);
+    const link_type *type = link_find(types, o->loss_type);
+    const link_options h = how(o);
     const double pairs = at_least_one(c->step.pairs), tokens = at_least_one(c->step.chosen_tokens);
     double loss = 0;
     for (int p = 0; p < c->P; p++) {
         const answer good = read_answer(o, c, c->pairs[p].chosen, type->mean),
                      bad = read_answer(o, c, c->pairs[p].rejected, type->mean);
-        const linked l = type->link(o, good.worth - bad.worth);
+        const linked l = type->link(&h, good.worth - bad.worth);
         loss += l.loss / pairs - o->cpo_alpha * good.S / tokens;
         add_dlogp(c, g, good.tokens, l.slope * good.slope / pairs - o->cpo_alpha / tokens);
         add_dlogp(c, g, bad.tokens, -l.slope * bad.slope / pairs);
@@ -102,12 +72,13 @@ double cpo_loss(const void *opts, const columns *c, gradients *g) {
 
 void cpo_explain(const void *opts, const columns *c, json_writer *w) {
     const cpo_options *o = opts;
-    const link_type *type = type_of(o);
+    const link_type *type = link_find(types, o->loss_type);
+    const link_options h = how(o);
     put_sums(w, c);
     json_key(w, "loss_per_pair"), json_open(w, '[');
     for (int p = 0; p < c->P; p++)
-        json_put_real(w, type->link(o, read_answer(o, c, c->pairs[p].chosen, type->mean).worth -
-                                           read_answer(o, c, c->pairs[p].rejected, type->mean).worth)
+        json_put_real(w, type->link(&h, read_answer(o, c, c->pairs[p].chosen, type->mean).worth -
+                                            read_answer(o, c, c->pairs[p].rejected, type->mean).worth)
                              .loss);
     json_close(w);
 }
