@@ -22,7 +22,10 @@
 /* Fails with the words of the err. */
 #define assert_ok(call, e)                                                                                                       \
     do {                                                                                                                         \
-        if (!(call)) fail_msg("%s: %s", #call, (e).text);                                                                        \
+        if (!(call)) {                                                                                                           \
+            fail_msg("%s: %s", #call, (e).text);                                                                                 \
+            abort(); /* which compilers do not know of fail_msg */                                                               \
+        }                                                                                                                        \
     } while (0)
 
 /* The path of optional test data (FETTLE_SHARED, default ../shared); NULL with a loud line when it is not there: skip(). */

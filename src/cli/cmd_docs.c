@@ -104,8 +104,8 @@ static const char api_head[] =
     "the same words\nfor both), the role does not allow it (403), the body or a parameter is wrong (422), it contradicts what is "
     "there "
     "(409). Where `{id}` is in\nno workspace (users, webhooks) the role comes before it. Routes that write take "
-    "`Idempotency-Key: TEXT`: the same request again\nunder the same key gets the first answer\n(not those for logins, "
-    "passwords, new people and exports).\n";
+    "`Idempotency-Key: TEXT`: the same request again\nwithin a week gets the first answer (not "
+    "logins and exports); one whose answer showed a key is refused the second time.\n";
 
 static void put_api(buf *out) {
     enum { ROOM = 512 };

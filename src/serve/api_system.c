@@ -135,23 +135,39 @@ static bool post_backup(call *c, err *e) {
 
 /* ---- events as a stream ---------------------------------------------------------------------------------------------------------------- */
 
+enum { EVENTS_AT_ONCE = 100 };
+
 typedef struct {
     server *server;
-    user me;
+    int64_t me, session; /* 0: of this process */
+    role role;
     int64_t seq, news;
     buf *out;
-    bool greeted;
+    bool greeted, more;
 } listener;
+
+/* A stream lasts; whoever was removed, demoted or logged out meanwhile hears no more than they would be answered now. */
+static bool may_still(store_tx *t, arena *a, listener *l, err *e) {
+    user now;
+    passes list = {0};
+    if (!l->me) return true;
+    if (!user_get_seq(t, a, l->me, &now, e) || !pass_list(t, a, l->me, &list, e)) return false;
+    l->role = now.role;
+    for (int i = 0; i < list.count; i++)
+        if (list.item[i].seq == l->session) return !list.item[i].expires_at || list.item[i].expires_at > clock_now();
+    return !l->session;
+}
 
 static bool append_events(store_tx *t, void *context, err *e) {
     listener *l = context;
     arena *a = arena_new();
-    events list;
-    bool ok = event_after(t, a, l->seq, 100, &list, e);
+    events list = {0};
+    const bool ok = may_still(t, a, l, e) && event_after(t, a, l->seq, EVENTS_AT_ONCE, &list, e);
+    l->more = list.count == EVENTS_AT_ONCE;
     for (int i = 0; i < list.count && ok; i++) {
         const event *x = &list.item[i];
         l->seq = x->seq;
-        if (!x->workspace || (l->me.role != ROLE_OWNER && !member_is(t, x->workspace, l->me.seq))) continue;
+        if (!x->workspace || (l->role != ROLE_OWNER && !member_is(t, x->workspace, l->me))) continue;
         buf_printf(l->out, "id: %lld\nevent: %s\ndata: %.*s\n\n", (long long)x->seq, x->kind,
                    STR_ARG(x->data.ptr ? x->data : STR("{}")));
     }
@@ -170,8 +186,8 @@ static bool next_events(void *context, buf *out) {
         buf_put_text(out, ": fettle\n\n");
         return true;
     }
-    const int64_t now = server_wait_news(l->server, l->news, HEARTBEAT);
-    const bool news = now != l->news;
+    const int64_t now = l->more ? l->news : server_wait_news(l->server, l->news, HEARTBEAT);
+    const bool news = l->more || now != l->news;
     l->news = now;
     if (news && !store_read(server_store(l->server), append_events, l, &e)) return false;
     if (!out->len) buf_put_text(out, ": \n\n");
@@ -187,13 +203,18 @@ static bool read_last(store_tx *t, void *context, err *e) {
 
 static bool get_events(call *c, err *e) {
     int64_t from;
+    const int64_t news = server_wait_news(c->server, -1, 0); /* first: what comes after it is told, what was before is read */
     if (!query_int(c, "after", -1, INT64_MAX, -1, &from, e)) return false;
-    if (from < 0 && !store_read(server_store(c->server), read_last, &from, e)) return false;
+    const bool earlier = from >= 0;
+    if (!earlier && !store_read(server_store(c->server), read_last, &from, e)) return false;
     listener *l = memory_alloc(sizeof *l);
     *l = (listener){.server = c->server,
-                    .me = c->me,
+                    .me = c->me.seq,
+                    .session = c->session,
+                    .role = c->me.role,
                     .seq = from,
-                    .news = query_of(c, "after", (str){NULL, 0}).ptr ? -1 : server_wait_news(c->server, -1, 0)};
+                    .news = news,
+                    .more = earlier};
     c->type = "text/event-stream";
     c->stream = (answer_stream){next_events, end_events, l};
     return true;

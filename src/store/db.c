@@ -240,15 +240,27 @@ static void fail_all(job *batch, const err *why) {
         }
 }
 
-static bool run_scrub(store *s, const needles *gone, bool *left, err *e) {
-    *left = false;
-    return s->driver->scrub(s->writer->conn, e) && (!gone || needles_in_file(gone, s->path, left, e));
+static bool may_write(const store *s, err *e) {
+    return !s->broken ||
+           err_set(e, ERR_IO, "the store stopped: an earlier write did not reach the disk. Start the program again");
 }
 
-static bool begin_batch(store *s, err *e) {
-    if (s->broken)
-        return err_set(e, ERR_IO, "the store stopped: an earlier write did not reach the disk. Start the program again");
-    return db_run_values(s->writer, "BEGIN IMMEDIATE", NULL, 0, e);
+static bool begin_batch(store *s, err *e) { return may_write(s, e) && db_run_values(s->writer, "BEGIN IMMEDIATE", NULL, 0, e); }
+
+/* What did not reach the disk may be gone, though a second try succeeds. */
+static void note_failure(store *s, const err *e) {
+    if (e->code != ERR_FULL && e->code != ERR_CONFLICT && e->code != ERR_BUSY) s->broken = true;
+    log_error("%s", e->text);
+}
+
+static bool run_scrub(store *s, const needles *gone, bool *left, err *e) {
+    *left = false;
+    if (!may_write(s, e)) return false;
+    if (!s->driver->scrub(s->writer->conn, e)) {
+        note_failure(s, e);
+        return false;
+    }
+    return !gone || needles_in_file(gone, s->path, left, e);
 }
 
 /* Some failures (no room, no memory, a disk that does not answer) end the whole transaction, not the job's part alone: then nothing
@@ -278,20 +290,16 @@ static void run_batch(store *s, job *batch) {
         return;
     }
     if (s->driver->inside(s->writer->conn)) db_run_values(s->writer, "ROLLBACK", NULL, 0, &undo);
-    s->broken = e.code != ERR_FULL && e.code != ERR_CONFLICT;
-    log_error("%s", e.text);
+    note_failure(s, &e);
     fail_all(batch, &e);
 }
 
-/* A scrub is a batch of its own. */
-/* What a sync of the database file was to make safe may be gone when it failed, though a second one succeeds. */
 static void tidy(store *s) {
     err e = {0};
-    if (s->driver->idle(s->writer->conn, &e) || e.code == ERR_FULL) return;
-    s->broken = true;
-    log_error("%s", e.text);
+    if (!s->broken && !s->driver->idle(s->writer->conn, &e)) note_failure(s, &e);
 }
 
+/* A scrub is a batch of its own. */
 static job *take_batch(store *s) {
     job *batch = s->first, *j = batch;
     for (int n = 1; j && j->run && j->next && j->next->run && n < JOBS_MOST; n++) j = j->next;

@@ -23,7 +23,11 @@ enum { CHECKPOINT_PAGES = 1000 };
 
 static bool failed(sqlite3 *handle, const char *doing, err *e) {
     const int code = handle ? sqlite3_extended_errcode(handle) : SQLITE_NOMEM;
-    const err_code kind = (code & 0xff) == SQLITE_CONSTRAINT ? ERR_CONFLICT : (code & 0xff) == SQLITE_FULL ? ERR_FULL : ERR_IO;
+    const int first = code & 0xff;
+    const err_code kind = first == SQLITE_CONSTRAINT                       ? ERR_CONFLICT
+                          : first == SQLITE_FULL                           ? ERR_FULL
+                          : first == SQLITE_BUSY || first == SQLITE_LOCKED ? ERR_BUSY
+                                                                           : ERR_IO;
     return err_set(e, kind, "the database failed (%s): %.200s", handle ? sqlite3_errmsg(handle) : "no memory", doing);
 }
 

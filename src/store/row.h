@@ -29,5 +29,6 @@ bool answered_recount(store_tx *t, const answered_list *list, err *e);
 
 /* Before a record goes: the settings whose vectors it takes along have another state (store_similar.c). */
 bool vector_states_change(store_tx *t, int64_t record, err *e);
+bool vector_states_change_all(store_tx *t, int64_t dataset, err *e); /* before many go */
 
 #endif

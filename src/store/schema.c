@@ -120,6 +120,7 @@ static const char *const migrations[] = {
     " text TEXT, at INTEGER NOT NULL) STRICT;"
     "CREATE INDEX guidelines_of ON guidelines(dataset);"
     "INSERT INTO guidelines(dataset, text, at) SELECT seq, guidelines, updated_at FROM datasets WHERE guidelines IS NOT NULL;"
+    "CREATE INDEX idempotency_by_age ON idempotency(at);"
     "CREATE TABLE returned(response INTEGER PRIMARY KEY REFERENCES responses(seq) ON DELETE CASCADE, at INTEGER NOT NULL) "
     "STRICT;",
 };

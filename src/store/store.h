@@ -413,7 +413,7 @@ typedef struct {
 } audit_entries;
 bool audit_list(store_tx *t, arena *a, int64_t limit, audit_entries *out, err *e); /* newest first */
 
-/* The answer that a request with this key got: status and body. ERR_NOT_FOUND: none yet. */
+/* The answer that a request with this key got: status and body. ERR_NOT_FOUND: none yet, or it is more than a week ago. */
 bool idempotency_find(store_tx *t, arena *a, int64_t user, str key, str request, int *status, str *body, err *e);
 bool idempotency_keep(store_tx *t, int64_t user, str key, str request, int status, str body, err *e);
 

@@ -70,6 +70,6 @@ bool import_undo(store_tx *t, const import_row *i, err *e) {
                   "UPDATE datasets SET records = records - (SELECT count(*) FROM records WHERE import = $1),"
                   " completed = completed - (SELECT count(*) FROM records WHERE import = $1 AND completed = 1) WHERE seq = $2",
                   db_i(i->seq), db_i(i->dataset)) &&
-           db_run(t, e, "DELETE FROM records WHERE import = $1", db_i(i->seq)) &&
+           vector_states_change_all(t, i->dataset, e) && db_run(t, e, "DELETE FROM records WHERE import = $1", db_i(i->seq)) &&
            db_run(t, e, "DELETE FROM imports WHERE seq = $1", db_i(i->seq));
 }

@@ -113,7 +113,11 @@ bool idempotency_find(store_tx *t, arena *a, int64_t person, str key, str reques
     return same || err_set(e, ERR_CONFLICT, "the Idempotency-Key '%.*s' was used for another request", STR_ARG(key));
 }
 
+/* Nobody tries a request again after a week: answers that old go as new ones come. */
+#define KEPT ((int64_t)7 * 24 * 3600 * 1000000)
+
 bool idempotency_keep(store_tx *t, int64_t person, str key, str request, int status, str body, err *e) {
-    return db_run(t, e, "INSERT INTO idempotency VALUES($1, $2, $3, $4, $5, $6)", db_i(person), db_s(key), db_s(request),
+    return db_run(t, e, "DELETE FROM idempotency WHERE at < $1", db_i(clock_now() - KEPT)) &&
+           db_run(t, e, "INSERT INTO idempotency VALUES($1, $2, $3, $4, $5, $6)", db_i(person), db_s(key), db_s(request),
                   db_i(status), db_s(body), db_i(clock_now()));
 }

@@ -133,6 +133,11 @@ bool vector_states_change(store_tx *t, int64_t row, err *e) {
                   db_i(row), db_i(new_state()));
 }
 
+bool vector_states_change_all(store_tx *t, int64_t set, err *e) {
+    return db_run(t, e, "UPDATE vector_states SET state = $2 WHERE setting IN (SELECT seq FROM parts WHERE dataset = $1)",
+                  db_i(set), db_i(new_state()));
+}
+
 bool vector_put(store_tx *t, int64_t setting, int64_t row, const double *v, int n, err *e) {
     return state_change(t, setting, e) &&
            db_run(t, e,

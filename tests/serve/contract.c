@@ -105,6 +105,59 @@ static void what_is_no_json_is_refused_in_words(void **state) {
     buf_free(&deep);
 }
 
+/* Whatever stands in the query of whatever is read: an answer or a refusal, never a failure of ours. */
+static void no_query_makes_the_server_fail(void **state) {
+    static const char *const keys[] = {"limit",  "offset",  "include",         "ids",      "after",    "workspace_id",
+                                       "status", "name",    "response_status", "metadata", "sort_by",  "as",
+                                       "format", "migrate", "import",          "kind",     "strategy", "question"};
+    static const char *const values[] = {"",
+                                         "-1",
+                                         "0",
+                                         "1",
+                                         "9223372036854775807",
+                                         "9223372036854775808",
+                                         "1e308",
+                                         "nan",
+                                         "0x10",
+                                         "x",
+                                         "%ff",
+                                         "%00",
+                                         "'",
+                                         "%22",
+                                         "a%2Cb",
+                                         "a:b",
+                                         "source:%7B%22ge%22:1e999%7D",
+                                         "source:%7B",
+                                         "metadata.source:desc",
+                                         "vectors:",
+                                         "vectors:emb,emb",
+                                         "true",
+                                         "%F0%9F%98%80"};
+    static route_info all[400];
+    const int n = server_routes(all, 400);
+    const stuff d = a_dataset(space, owner.id);
+    (void)state;
+    for (int i = 0; i < n; i++) {
+        if (strcmp(all[i].method, "GET") != 0 || strstr(all[i].path, "/events") || strstr(all[i].path, "openapi")) continue;
+        const char *brace = strchr(all[i].path, '{'), *id = strcmp(all[i].of, "Record") == 0    ? d.record
+                                                            : strcmp(all[i].of, "Dataset") == 0 ? d.id
+                                                                                                : MISSING;
+        const char *path =
+            brace ? FORMAT("%.*s%s%s", (int)(brace - all[i].path), all[i].path, id, strchr(brace, '}') + 1) : all[i].path;
+        for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
+            for (size_t v = 0; v < sizeof values / sizeof *values; v++) {
+                int status;
+                arena *own = the_house->a;
+                the_house->a = arena_new();
+                const char *asked = FORMAT("%s?%s=%s", path, keys[k], values[v]);
+                const str out = ask("GET", asked, NULL, &status);
+                if (status < 200 || status >= 500) fail_msg("%s: %d %.*s", asked, status, STR_ARG(out));
+                arena_free(the_house->a);
+                the_house->a = own;
+            }
+    }
+}
+
 /* ---- moments ----------------------------------------------------------------------------------------------------------------------- */
 
 static void check_moments(const json *v) {
@@ -550,6 +603,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(errors_have_the_shapes_that_clients_read),
         TEST(what_is_no_json_is_refused_in_words),
+        TEST(no_query_makes_the_server_fail),
         TEST(no_moment_has_a_zone_or_is_null),
         TEST(patch_changes_what_is_named_and_nothing_else),
         TEST(one_bad_item_refuses_the_whole_call),

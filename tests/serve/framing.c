@@ -304,6 +304,43 @@ static void every_answer_carries_the_headers_that_protect(void **state) {
     }
 }
 
+/* A browser sends the cookie along with whatever page asks; only our own may. Keys are not sent by themselves. */
+static void pages_of_other_sites_cannot_use_a_cookie(void **state) {
+    (void)state;
+    const person ann = a_person("annotator");
+    const answer in = request_of(NULL, "POST", "/api/v1/token", FORMAT("{'username':'%s','password':'12345678'}", ann.name));
+    const char *cookie = FORMAT("Cookie: fettle_session=%s\r\n", word(parsed(in.body), "access_token"));
+    const struct {
+        const char *more;
+        int status;
+    } cases[] = {{"", 200},
+                 {"Origin: http://localhost\r\n", 200},
+                 {"Sec-Fetch-Site: same-origin\r\n", 200},
+                 {"Sec-Fetch-Site: none\r\n", 200},
+                 {"Origin: http://evil.example\r\n", 403},
+                 {"Origin: null\r\n", 403},
+                 {"Origin: http://localhost.evil.example\r\n", 403},
+                 {"Origin: http://localhost:1\r\n", 403},
+                 {"Sec-Fetch-Site: cross-site\r\n", 403},
+                 {"Sec-Fetch-Site: same-site\r\n", 403},
+                 {"Origin: http://localhost\r\nSec-Fetch-Site: cross-site\r\n", 403}};
+    assert_int_equal(in.status, 201);
+    const str attributes = header_of(in.head, "Set-Cookie");
+    assert_true(str_find(attributes, STR("HttpOnly"), 0) > 0 && str_find(attributes, STR("SameSite=Strict"), 0) > 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const int fd = dial(the_house->port);
+        const answer x =
+            request_on(the_house->a, fd, "GET", "/api/v1/me", NULL, FORMAT("%s%s", cookie, cases[i].more), (str){NULL, 0});
+        if (x.status != cases[i].status) fail_msg("%s: %d", cases[i].more, x.status);
+        close(fd);
+    }
+    const int fd = dial(the_house->port);
+    assert_int_equal(
+        request_on(the_house->a, fd, "GET", "/api/v1/me", ann.key, "Origin: http://evil.example\r\n", (str){NULL, 0}).status,
+        200);
+    close(fd);
+}
+
 static void a_request_that_ends_in_the_middle_reaches_nothing(void **state) {
     (void)state;
     const int64_t before = spaces();
@@ -330,6 +367,7 @@ int main(void) {
         TEST(bodies_have_a_limit),
         TEST(what_is_clear_is_answered),
         TEST(every_answer_carries_the_headers_that_protect),
+        TEST(pages_of_other_sites_cannot_use_a_cookie),
         TEST(a_request_that_ends_in_the_middle_reaches_nothing),
     };
     return cmocka_run_group_tests(tests, begin, house_end);

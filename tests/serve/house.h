@@ -275,6 +275,15 @@ static inline answer request_of(const char *key, const char *method, const char 
     return x;
 }
 
+/* The call fails with this code; it gets `&because` for its err. */
+#define assert_fails(call, wanted)                                                                                               \
+    do {                                                                                                                         \
+        err because = {0};                                                                                                       \
+        if (call) fail_msg("%s should have failed", #call);                                                                      \
+        if (because.code != (wanted))                                                                                            \
+            fail_msg("%s: expected %s, got %s (%s)", #call, #wanted, err_words(because.code), because.text);                     \
+    } while (0)
+
 #define MISSING "00000000-0000-4000-8000-000000000000"
 
 #define HOUSE_TESTS(tests) cmocka_run_group_tests((tests), house_begin, house_end)

@@ -338,6 +338,37 @@ static void what_was_acknowledged_survives_an_orderly_end(void **state) {
     }
 }
 
+/* Streams, clients that never finish their request, and clients that say nothing do not hold it up. */
+static void idle_clients_do_not_hold_up_an_orderly_end(void **state) {
+    house *h = *state;
+    err e = {0};
+    int port, status = -1;
+    const serve_options o = {.home = path_join(h->own, h->folder, "home"), .host = "127.0.0.1", .body_max = 1 << 20};
+    h->s = server_open(&o, &e);
+    assert_ok(h->s != NULL, e);
+    const person owner = a_person("owner");
+    server_close(h->s);
+    const pid_t child = start(h->own, o.home, h->port_file, &port);
+    int fd[12];
+    for (int i = 0; i < 12; i++) {
+        fd[i] = dial(port);
+        const char *head = FORMAT("GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\nX-Argilla-Api-Key: %s\r\n\r\n", owner.key);
+        if (i % 4 == 0) send_bytes(fd[i], str_of(head));
+        if (i % 4 == 1) send_bytes(fd[i], STR("GET /api/v1/me HTT"));
+        if (i % 4 == 2)
+            send_bytes(fd[i], STR("POST /api/v1/workspaces HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{"));
+    }
+    usleep(100000);
+    const double begun = sys_seconds();
+    kill(child, SIGTERM);
+    for (int i = 0; i < 1500 && waitpid(child, &status, WNOHANG) == 0; i++) usleep(10000);
+    const double took = sys_seconds() - begun;
+    kill(child, SIGKILL);
+    for (int i = 0; i < 12; i++) close(fd[i]);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) fail_msg("the server ended with %d after %.1f s", status, took);
+    if (took > 8) fail_msg("ending took %.1f s", took);
+}
+
 static int folder_begin(void **state) {
     arena *a = arena_new();
     house *h = arena_new_of(a, house);
@@ -362,6 +393,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_was_acknowledged_survives_kill_9, folder_begin, folder_end),
         cmocka_unit_test_setup_teardown(what_was_acknowledged_survives_an_orderly_end, folder_begin, folder_end),
+        cmocka_unit_test_setup_teardown(idle_clients_do_not_hold_up_an_orderly_end, folder_begin, folder_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

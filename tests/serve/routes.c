@@ -1,6 +1,8 @@
 /* Every route of the table, asked by everybody, for what is theirs, somebody else's, and nobody's: as the row's `who` says. */
 #include "house.h"
 
+#include <sys/stat.h>
+
 enum { ROOM = 400, ROLES = 4, PLACES = 3 };
 static const char *const roles[ROLES] = {"nobody", "annotator", "admin", "owner"};
 static const char *const places[PLACES] = {"own", "foreign", "missing"};
@@ -198,6 +200,34 @@ static void what_is_no_route_says_so(void **state) {
     assert_true(x.status == 405 || x.status == 400 || x.status == 501);
 }
 
+static void the_folders_socket_is_the_owners_and_nobody_elses(void **state) {
+    (void)state;
+    house *h = the_house;
+    const char *home = FORMAT("%s/home", h->folder);
+    struct stat about;
+    int status = 0;
+    str out = {0};
+    err e = {0};
+    assert_ok(server_call_socket(h->a, home, "GET", "/api/v1/me", STR(""), &status, &out, &e), e);
+    assert_int_equal(status, 200);
+    assert_string_equal(word(parsed(out), "role"), "owner");
+    assert_ok(server_call_socket(h->a, home, "POST", "/api/v1/workspaces", STR("{\"name\":\"by-socket\"}"), &status, &out, &e),
+              e);
+    assert_int_equal(status, 201);
+    assert_fails(
+        server_call_socket(h->a, home, "POST", "/api/v1/workspaces", STR("{\"name\":\"by-socket\"}"), &status, &out, &because),
+        ERR_CONFLICT);
+    assert_int_equal(stat(FORMAT("%s/fettle.sock", home), &about), 0);
+    assert_int_equal(about.st_mode & 0777, 0600);
+    assert_int_equal(stat(home, &about), 0);
+    assert_int_equal(about.st_mode & 0777, 0700);
+    assert_fails(server_call_socket(h->a, h->folder, "GET", "/api/v1/me", STR(""), &status, &out, &because), ERR_NOT_FOUND);
+    char longest[300];
+    memset(longest, 'x', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    assert_fails(server_call_socket(h->a, longest, "GET", "/api/v1/me", STR(""), &status, &out, &because), ERR_LIMIT);
+}
+
 /* ---- ids that do not stand in the path ------------------------------------------------------------------------------------------------- */
 
 static void foreign_ids_in_bodies_and_queries_reach_nothing(void **state) {
@@ -355,6 +385,7 @@ int main(void) {
         TEST(this_process_is_the_owner_of_every_route),
         TEST(what_is_no_id_is_no_object),
         TEST(what_is_no_route_says_so),
+        TEST(the_folders_socket_is_the_owners_and_nobody_elses),
         TEST(foreign_ids_in_bodies_and_queries_reach_nothing),
         TEST(another_annotator_changes_no_answer_of_mine),
         TEST(keys_and_sessions_that_ended_let_nobody_in),

@@ -20,9 +20,11 @@ static bool step(store_tx *t, void *context, err *e) {
 }
 
 /* More than the cache holds, and than waits for a checkpoint. */
+static size_t large_size = (size_t)40 << 20;
+
 static bool large(store_tx *t, void *context, err *e) {
-    char *filler = memory_alloc((size_t)40 << 20);
-    const bool ok = step(t, context, e) && audit_add(t, 1, "large", NULL, (str){filler, (size_t)40 << 20}, e);
+    char *filler = memory_alloc(large_size);
+    const bool ok = step(t, context, e) && audit_add(t, 1, "large", NULL, (str){filler, large_size}, e);
     memory_release(filler);
     return ok;
 }
@@ -170,6 +172,7 @@ static void after_a_failed_commit_nothing_is_acknowledged(void **state) {
 static void a_failing_checkpoint_stops_the_store(void **state) {
     (void)state;
     int64_t stopped = 0;
+    large_size = (size_t)6 << 20;
     for (int64_t n = 1; n <= 6; n++) {
         arena *a = arena_new();
         const char *folder = scratch_folder(a);
@@ -180,7 +183,7 @@ static void a_failing_checkpoint_stops_the_store(void **state) {
         assert_ok(s != NULL, e);
         faults_set(FAULT_SYNC, n, false);
         acknowledged[0] = store_write(s, large, &number, &e);
-        for (int i = 0; i < 1000 && store_healthy(s) && acknowledged[0] && faults.count < 4; i++) usleep(1000);
+        for (int i = 0; i < 300 && store_healthy(s) && acknowledged[0] && faults.count < 4; i++) usleep(1000);
         usleep(20000);
         if (faults.failed && store_healthy(s)) fail_msg("sync %lld failed and was forgotten", (long long)n);
         stopped += faults.failed && acknowledged[0];

@@ -249,6 +249,27 @@ static void a_folder_that_cannot_be_is_refused_in_words(void **state) {
     assert_true(damaged.code != ERR_NONE && *damaged.text);
 }
 
+static void *let_go(void *context) {
+    usleep(300000);
+    sqlite3_exec(context, "COMMIT", NULL, NULL, NULL);
+    return NULL;
+}
+
+/* Somebody looks at the file with sqlite3 and holds it for a moment. */
+static void a_lock_of_another_program_is_waited_for(void **state) {
+    things *h = *state;
+    err e = {0};
+    sqlite3 *other;
+    pthread_t thread;
+    assert_int_equal(sqlite3_open(path_join(h->a, h->folder, "fettle.db"), &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(pthread_create(&thread, NULL, let_go, other), 0);
+    assert_ok(store_write(h->s, add_numbered, &(numbered){1, false}, &e), e);
+    pthread_join(thread, NULL);
+    sqlite3_close(other);
+    assert_true(store_healthy(h->s));
+}
+
 /* ---- copies ---------------------------------------------------------------------------------------------------------------------------- */
 
 static void *write_until(void *context) {
@@ -480,6 +501,28 @@ static void the_same_request_gets_the_same_answer_and_another_is_refused(void **
     KEEP(h, x);
 }
 
+static void answers_are_kept_for_a_week(void **state) {
+    things *h = *state;
+    err e = {0};
+    int status;
+    str body;
+    session *x = begin(h, true);
+    const user ann = a_user(x->t, "ann", ROLE_OWNER);
+    assert_ok(idempotency_keep(x->t, ann.seq, STR("old"), STR("a"), 201, STR(""), &e) &&
+                  idempotency_keep(x->t, ann.seq, STR("older"), STR("a"), 201, STR(""), &e),
+              e);
+    KEEP(h, x);
+    store_close(h->s);
+    run_sql(h, "fettle.db", "UPDATE idempotency SET at = at - 6 * 24 * 3600 * 1000000 WHERE key = 'old'");
+    run_sql(h, "fettle.db", "UPDATE idempotency SET at = at - 8 * 24 * 3600 * 1000000 WHERE key = 'older'");
+    h->s = store_open(h->folder, &e);
+    x = begin(h, true);
+    assert_ok(idempotency_keep(x->t, ann.seq, STR("new"), STR("a"), 201, STR(""), &e), e);
+    assert_ok(idempotency_find(x->t, h->a, ann.seq, STR("old"), STR("a"), &status, &body, &e), e);
+    assert_fails(idempotency_find(x->t, h->a, ann.seq, STR("older"), STR("a"), &status, &body, &because), ERR_NOT_FOUND);
+    KEEP(h, x);
+}
+
 static void events_are_read_on_from_any_of_them(void **state) {
     things *h = *state;
     err e = {0};
@@ -551,11 +594,13 @@ int main(int argc, char **argv) {
         STORE_TEST(every_acknowledged_write_of_many_threads_is_there),
         STORE_TEST(a_folder_has_one_store_at_a_time),
         STORE_TEST(a_folder_that_cannot_be_is_refused_in_words),
+        STORE_TEST(a_lock_of_another_program_is_waited_for),
         STORE_TEST(a_backup_under_load_is_whole),
         STORE_TEST(a_backup_overwrites_nothing),
         STORE_TEST(a_newer_schema_is_refused_and_left_alone),
         STORE_TEST(every_schema_since_the_first_is_carried_on_after_a_copy),
         STORE_TEST(the_same_request_gets_the_same_answer_and_another_is_refused),
+        STORE_TEST(answers_are_kept_for_a_week),
         STORE_TEST(events_are_read_on_from_any_of_them),
         STORE_TEST(the_audit_log_names_actors_newest_first),
         STORE_TEST(webhooks_come_back_as_they_were_put),

@@ -425,8 +425,7 @@ static const char *const texts[] = {"The quick brown fox",
                                     "the lazy dog, sleeping",
                                     "Quick dogs don't sleep",
                                     "C++ and foo-bar \"quoted\"",
-                                    "Stra\xc3\x9f"
-                                    "e na\xc3\xafve caf\xc3\xa9",
+                                    "gro\xc3\x9f na\xc3\xafve caf\xc3\xa9",
                                     ""};
 
 /* The records that a query finds, as digits. */
@@ -478,12 +477,8 @@ static void the_language_of_text_queries_is_simple_query_string(void **state) {
         {"foo-bar", "3"},
         {"don't", "2"},
         {"C++", "3"},
-        {"stra\xc3\x9f"
-         "e",
-         "4"},
-        {"STRA\xe1\xba\x9e"
-         "E",
-         "4"},
+        {"gro\xc3\x9f", "4"},
+        {"GRO\xe1\xba\x9e", "4"},
         {"NA\xc3\x8fVE", "4"},
         {"naive", ""},
         {"caf\xc3\xa9", "4"},
@@ -555,6 +550,34 @@ static void the_index_forgets_what_a_record_said_before(void **state) {
     KEEP(h, x);
 }
 
+static void every_field_of_many_is_searched(void **state) {
+    things *h = *state;
+    enum { MANY = 40 };
+    err e = {0};
+    part fields_of[MANY];
+    str words[MANY];
+    record_hits hits;
+    session *x = begin(h, true);
+    const desk d = a_desk(x->t);
+    for (int i = 0; i < MANY; i++) {
+        fields_of[i] = a_part(x->t, &d.set, PART_FIELD, arena_printf(h->a, "field%d", i));
+        words[i] = str_of(arena_printf(h->a, "word%d", i));
+    }
+    const parts fields = {fields_of, MANY};
+    const record r = a_record(x->t, &d.set, "0");
+    assert_ok(search_create(x->t, d.set.seq, &fields, &e) && search_put(x->t, d.set.seq, r.seq, &fields, NULL, words, &e), e);
+    for (int i = 0; i < MANY; i++)
+        for (int f = 0; f < 2; f++) {
+            const record_query q = {
+                .dataset = d.set.seq, .text = words[i], .text_field = fields_of[(i + f) % MANY].seq, .limit = 2};
+            assert_ok(record_search(x->t, h->a, &q, &hits, &e), e);
+            assert_int_equal(hits.count, f == 0);
+        }
+    assert_ok(search_put(x->t, d.set.seq, r.seq, &fields, words, NULL, &e), e);
+    assert_string_equal(finds(h, x->t, &d, "word39"), "");
+    KEEP(h, x);
+}
+
 static void each_person_has_an_order_of_their_own_that_stays(void **state) {
     things *h = *state;
     err e = {0};
@@ -599,11 +622,9 @@ static void fifty_conditions_are_not_too_many(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        STORE_TEST(a_search_finds_what_a_scan_finds),
-        STORE_TEST(the_language_of_text_queries_is_simple_query_string),
-        STORE_TEST(queries_of_any_size_and_depth_never_fail),
-        STORE_TEST(the_index_forgets_what_a_record_said_before),
-        STORE_TEST(each_person_has_an_order_of_their_own_that_stays),
+        STORE_TEST(a_search_finds_what_a_scan_finds),         STORE_TEST(the_language_of_text_queries_is_simple_query_string),
+        STORE_TEST(queries_of_any_size_and_depth_never_fail), STORE_TEST(the_index_forgets_what_a_record_said_before),
+        STORE_TEST(every_field_of_many_is_searched),          STORE_TEST(each_person_has_an_order_of_their_own_that_stays),
         STORE_TEST(fifty_conditions_are_not_too_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -173,6 +173,23 @@ static void records_that_went_are_neither_found_nor_counted(void **state) {
     KEEP(h, x);
 }
 
+static void an_import_that_was_undone_is_neither_found_nor_counted(void **state) {
+    things *h = *state;
+    err e = {0};
+    const double q[] = {1, 0};
+    session *x = begin(h, true);
+    const desk d = a_desk(x->t);
+    import_row i = {.dataset = d.set.seq, .source = "file"};
+    with_vector(x->t, &d, 0, 1);
+    assert_ok(import_begin(x->t, &i, d.ann.seq, &e), e);
+    record r = {.dataset = d.set.seq, .fields = STR("{}"), .import = i.seq};
+    assert_ok(record_add(x->t, &r, &e) && vector_put(x->t, d.vector.seq, r.seq, q, 2, &e), e);
+    assert_int_equal(nearest(h, x->t, &d, q), 2);
+    assert_ok(import_undo(x->t, &i, &e), e);
+    assert_int_equal(nearest(h, x->t, &d, q), 1);
+    KEEP(h, x);
+}
+
 /* Two stores of one process number their vectors alike and share nothing else. */
 static void two_stores_do_not_see_each_others_vectors(void **state) {
     things *h = *state, other = {.a = h->a, .folder = scratch_folder(h->a)};
@@ -249,6 +266,7 @@ int main(void) {
         STORE_TEST(a_search_during_a_write_hides_nothing_afterwards),
         STORE_TEST(what_was_taken_back_is_not_found),
         STORE_TEST(records_that_went_are_neither_found_nor_counted),
+        STORE_TEST(an_import_that_was_undone_is_neither_found_nor_counted),
         STORE_TEST(two_stores_do_not_see_each_others_vectors),
         STORE_TEST(text_and_filters_narrow_the_nearest),
         STORE_TEST(a_vector_of_zeros_is_in_the_middle),
