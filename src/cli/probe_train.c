@@ -165,7 +165,29 @@ static step_counts count_all(const columns *c) {
     return n;
 }
 
-static bool read_columns(arena *a, const json *in, const objective *o, columns *c, err *e) {
+/* Sequences given as segments of prompt, feedback and responses: the mask that the chain makes of them. A first token has no column. */
+static void mask_of_segments(arena *a, json *in, const chain *how) {
+    const json *all = json_get(in, "segments");
+    json *mask = json_new_array(a);
+    for (size_t s = 0; s < json_count(all); s++) {
+        const json *list = json_at(all, s);
+        json *bits = json_new_array(a);
+        for (size_t k = 0, seen = 0; k < json_count(list); k++) {
+            const bool response = str_eq(json_get_text(json_at(list, k), "role", STR("")), STR("response")),
+                       trained = response && (!how->last_only || k + 1 == json_count(list));
+            for (int64_t t = 0; t < json_get_int(json_at(list, k), "tokens", 0); t++)
+                if (seen++) json_append(bits, json_new_int(a, trained));
+        }
+        json_append(mask, bits);
+    }
+    json_set(in, "mask", mask);
+}
+
+static bool read_columns(arena *a, json *in, const objective *o, const void *own, columns *c, err *e) {
+    if (json_has(in, "segments") && o->chain) {
+        const chain how = o->chain(own);
+        mask_of_segments(a, in, &how);
+    }
     if (!read_mask(a, in, c, e) || !read_pairs(a, in, c, e)) return false;
 #define X(token, member, per, producer)                                                                                          \
     if (strcmp(#per, "TOKEN") == 0 && token != COLUMN_MASK)                                                                      \
@@ -326,7 +348,7 @@ static bool one_objective(arena *a, const probe *p, const json *v, json_writer *
     train_settings *s;
     columns c = {0};
     if (!begin_objective(a, p->words[0], json_get(v, "params"), &s, e) ||
-        !read_columns(a, json_get(v, "inputs"), s->objective, &c, e))
+        !read_columns(a, json_get(v, "inputs"), s->objective, s->own, &c, e))
         return false;
     float *logits = c.logp ? NULL : columns_of_logits(a, json_get(v, "inputs"), &c, e);
     if (!c.logp) return err_set(e, ERR_INPUT, "inputs need the column logp, or logits with target");
@@ -339,6 +361,8 @@ static bool one_objective(arena *a, const probe *p, const json *v, json_writer *
     const double loss = s->objective->loss(s->own, &c, &g);
     json_open(w, '{');
     json_key(w, "loss"), json_put_real(w, loss);
+    if (json_has(json_get(v, "inputs"), "segments"))
+        json_key(w, "mask"), json_put_value(w, json_get(json_get(v, "inputs"), "mask"));
     if (logits) put_dlogits(w, json_get(v, "inputs"), &c, &g, logits);
     else put_ragged(w, "dlogp", &c, g.dlogp);
     put_intermediate(a, w, s, json_get(v, "inputs"), &c, logits != NULL);

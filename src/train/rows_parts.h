@@ -79,6 +79,7 @@ bool rows_both(arena *a, const preparing *p, const example *x, const example_par
                fresh *full);
 /* The same as TRL's older trainers do it. */
 bool rows_both_older(arena *a, const preparing *p, const example *x, const example_part *answer, fresh *full);
+int rows_common_prefix(const fresh *a, const fresh *b);
 void rows_collect_ends(preparing *p); /* tokens that end a turn */
 bool rows_ends_turn(const preparing *p, int32_t id);
 

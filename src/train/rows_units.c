@@ -131,23 +131,28 @@ static bool sft_row(arena *a, preparing *p, const example *x, fresh *f) {
     return true;
 }
 
-static bool add_sft(arena *a, preparing *p, const example *x) {
-    fresh f = {0};
-    if (!sft_row(a, p, x, &f)) return false;
+/* A row that stands alone, cut to max_length; dropped when nothing of it is trained. */
+static bool write_alone(preparing *p, const example *x, fresh *f) {
     const int most = (int)p->s->o.max_length;
-    if (p->waiting && f.length) return wait_for_packing(p, &f, x->row);
-    if (most && f.length > most) {
-        f.length = most;
-        f.cut = true;
+    if (most && f->length > most) {
+        f->length = most;
+        f->cut = true;
         p->r->counts.truncated++;
     }
-    if (!any_label(&f)) {
+    if (!any_label(f)) {
         p->r->counts.dropped++;
-        p->r->counts.empty += f.length == 0;
+        p->r->counts.empty += f->length == 0;
         rows_note(&p->r->counts.dropped_rows, x->row);
         return true;
     }
-    return write_row(p, &f, &(place){.example = x->row, .unit = -1, .label = 1});
+    return write_row(p, f, &(place){.example = x->row, .unit = -1, .label = 1, .margin = NAN, .probability = NAN});
+}
+
+static bool add_sft(arena *a, preparing *p, const example *x) {
+    fresh f = {0};
+    if (!sft_row(a, p, x, &f)) return false;
+    if (p->waiting && f.length) return wait_for_packing(p, &f, x->row);
+    return write_alone(p, x, &f);
 }
 
 /* ---- pairs and triples ------------------------------------------------------------------------------------------------------------------ */
@@ -222,6 +227,47 @@ static bool add_triple(arena *a, preparing *p, const example *x) {
     if (x->kind != EXAMPLE_PREFERENCE || x->reference.type == PART_ABSENT)
         return wrong_kind(p, x, "chosen, rejected and reference (a third answer, to imitate)");
     return add_sides(a, p, x, answer, 3);
+}
+
+/* ---- chains ---------------------------------------------------------------------------------------------------------------------------- */
+
+/* The words of an answer: its text, or what its only message says. */
+static bool words_of(preparing *p, const example *x, const example_part *answer, str *out) {
+    const json *message = json_at(answer->messages, 0), *content = json_get(message, "content");
+    if (answer->type == PART_TEXT) return *out = answer->text, true;
+    if (json_count(answer->messages) != 1 || json_kind_of(content) != JSON_STRING)
+        return wrong_kind(p, x, "answers of one message with a text");
+    return *out = json_text(content, STR("")), true;
+}
+
+static example_part part_of_words(arena *a, const example_part *like, str text) {
+    if (like->type == PART_TEXT) return (example_part){.type = PART_TEXT, .text = text};
+    json *message = json_new_object(a), *all = json_new_array(a);
+    json_set(message, "role", json_get(json_at(like->messages, 0), "role"));
+    json_set(message, "content", json_new_text(a, text));
+    json_append(all, message);
+    return (example_part){.type = PART_MESSAGES, .messages = all};
+}
+
+/* Where each part ends is seen by rendering the text up to there. */
+static bool add_chain(arena *a, preparing *p, const example *x) {
+    const chain how = p->s->objective->chain(p->s->own);
+    str bad, good, text = STR("");
+    fresh prompt, f, upto;
+    if (x->kind != EXAMPLE_PREFERENCE) return wrong_kind(p, x, "pairs (chosen and rejected)");
+    if (!words_of(p, x, &x->rejected, &bad) || !words_of(p, x, &x->chosen, &good)) return false;
+    const str parts[4] = {str_of(how.bad), bad, str_of(how.good), good};
+    example_part whole[4];
+    for (int k = 0; k < 4; k++) whole[k] = part_of_words(a, &x->chosen, text = str_join(a, text, parts[k]));
+    if (!rows_both(a, p, x, &whole[3], false, &prompt, &f)) return false;
+    int end[3];
+    for (int k = 0; k < 3; k++) {
+        if (!rows_both(a, p, x, &whole[k], false, &prompt, &upto)) return false;
+        end[k] = rows_common_prefix(&upto, &f);
+    }
+    memset(f.mask, 0, (size_t)end[2]);
+    if (!how.last_only && end[1] > end[0]) memset(f.mask + end[0], 1, (size_t)(end[1] - end[0]));
+    return write_alone(p, x, &f);
 }
 
 /* ---- labelled answers --------------------------------------------------------------------------------------------------------------------- */
@@ -327,6 +373,7 @@ static const struct {
     [WANTS_PAIRS] = {add_pair, KIND(EXAMPLE_PREFERENCE)},
     [WANTS_TRIPLES] = {add_triple, KIND(EXAMPLE_PREFERENCE)},
     [WANTS_LABELLED] = {add_labelled, KIND(EXAMPLE_LABELLED) | KIND(EXAMPLE_PREFERENCE)},
+    [WANTS_CHAINS] = {add_chain, KIND(EXAMPLE_PREFERENCE)},
     [WANTS_MATCHED] = {add_labelled, KIND(EXAMPLE_LABELLED) | KIND(EXAMPLE_PREFERENCE)},
 };
 
