@@ -161,8 +161,21 @@ typedef struct {
     void (*explain)(const void *options, const columns *c, json_writer *w);
 } objective;
 
-#define OBJECTIVES(X) X(sft) X(dpo) X(orpo) X(cpo) X(simpo) X(alphapo) X(kto) X(bco) X(tpo) X(slic) X(rrhf) X(spin) X(coh)
-#define X(name)       extern const objective objective_##name;
+#define OBJECTIVES(X)                                                                                                            \
+    X(sft)                                                                                                                       \
+    X(dpo)                                                                                                                       \
+    X(orpo)                                                                                                                      \
+    X(cpo)                                                                                                                       \
+    X(simpo)                                                                                                                     \
+    X(alphapo)                                                                                                                   \
+    X(kto)                                                                                                                       \
+    X(bco)                                                                                                                       \
+    X(tpo)                                                                                                                       \
+    X(slic)                                                                                                                      \
+    X(rrhf)                                                                                                                      \
+    X(spin)                                                                                                                      \
+    X(coh)
+#define X(name) extern const objective objective_##name;
 OBJECTIVES(X)
 #undef X
 const objective *const *objective_list(int *count);
