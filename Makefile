@@ -3,11 +3,12 @@
 #   make                 the program, build/fettle (and ./fettle)
 #   make demo            the whole loop on the starter model   [TASTE=shorter|prose|warmer] [FEEDBACK=FILE]
 #   make test            C tests, at most 5 minutes
+#   make test-long       what is a matter of chance, often: kills under load, power cuts
 #   make test-all        everything: other compilers, sanitizers, fuzzing, Python's transformers, controls
 #   make check           layers, formatting, docs that are generated
 #   make fuzz            tests/fuzz for FUZZ_SECONDS (20)
 #   make bench           the machine's limits and our share of them
-#   make install         into PREFIX (/usr/local)
+#   make install         into PREFIX (/usr/local); make uninstall
 # Variables: CC, CFLAGS, BUILD (another build folder), SANITIZE=address,undefined, FETTLE_NO_INSTALL=1
 #
 # What needs packages asks tools/deps for them and then calls make again, because pkg-config may be one of them.
@@ -87,8 +88,20 @@ $(BUILD)/obj/%.o: src/%.c
 	@echo "  cc   $<"
 	@$(CC) $(FLAGS) -c -o $@ $<
 
+# The program, its man page, words for the shells' Tab key, and a service for systemd (packaging/).
 install: all
 	install -D -m 755 $(BUILD)/fettle $(DESTDIR)$(PREFIX)/bin/fettle
+	install -D -m 644 docs/fettle.1 $(DESTDIR)$(PREFIX)/share/man/man1/fettle.1
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+	  $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	sed 's|@PREFIX@|$(PREFIX)|' packaging/fettle.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/fettle.service
+	$(BUILD)/fettle completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/fettle
+	$(BUILD)/fettle completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_fettle
+	$(BUILD)/fettle completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/fettle.fish
+
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/fettle share/man/man1/fettle.1 lib/systemd/system/fettle.service \
+	  share/bash-completion/completions/fettle share/zsh/site-functions/_fettle share/fish/vendor_completions.d/fettle.fish)
 
 # ---- tests ------------------------------------------------------------------------------------------------------------------
 
@@ -103,7 +116,7 @@ endef
 $(foreach f,$(FOLDERS),$(eval $(call test_rules,$(f))))
 
 # Fuzz targets are built by tools/fuzz: clang, SANITIZE=address,undefined,fuzzer-no-link, BUILD=build-fuzz.
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(foreach f,$(below_train),$(call archive,$(f)))
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(foreach f,$(sort $(below_train) $(below_serve)),$(call archive,$(f)))
 	@mkdir -p $(@D)
 	@echo "  fuzz $@"
 	@$(CC) $(FLAGS) -fsanitize=fuzzer -Itests -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
@@ -119,6 +132,9 @@ test:
 	@tools/deps starter || echo "SKIPPED: the starter model could not be fetched; tests that need it are left out" >&2
 	@$(AGAIN) program tests
 	@FETTLE_PROGRAM=$(BUILD)/fettle tools/run-tests $(TESTS)
+
+test-long: program tests
+	@tools/test-long
 
 test-all:
 	@TESTED=$(TESTED) FUZZ_SECONDS=$(FUZZ_SECONDS) tools/test-all
@@ -145,5 +161,5 @@ clean:
 	rm -rf $(BUILD)/obj $(BUILD)/lib $(BUILD)/tests $(BUILD)/fuzz $(BUILD)/fettle
 
 .PRECIOUS: $(BUILD)/tests/% $(BUILD)/obj/%.o $(BUILD)/fuzz/%
-.PHONY: all program tests run-tests test test-all check fuzz demo bench install clean
+.PHONY: all program tests run-tests test test-long test-all check fuzz demo bench install uninstall clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

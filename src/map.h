@@ -2,27 +2,28 @@
  *
  * fettle turns people's judgement into a better language model: feedback in, fine-tuning, comparison, serving, in one program.
  *
- *                  ┌────────────────────────────────┐
- *                  │              cli               │  main(), one file per command, all the wiring
- *                  └──────────────┬─────────────────┘
- *                  ┌──────────────▼─────────────────┐
- *                  │             train              │  one loop for all objectives: plan, columns, loss, backward, optimiser
- *                  └──────┬───────────┬──────┬──────┘
- *                         │      ┌────▼───┐  │
- *                         │      │  run   │  │        the run folder, checkpoints, resolution of options
- *                         │      └────┬───┘  │
- *           ┌─────────────▼─┐         │  ┌───▼─────────┐
- *    WORDS  │     data      │         │  │    model    │  NUMBERS    families, files, adapters, engine
- *           └─────────────┬─┘ ┌──────┐│  └───┬─────────┘
- *                         │   │ text ││  ┌───▼─────────┐             text: tokenizers, chat templates
- *                         │   └──┬───┘│  │   tensor    │             tape, operations, cpu kernels
- *                         │      │    │  └───┬─────────┘
- *           ┌─────────────▼──────▼────▼──────▼──────┐
- *           │ base                                  │  arena, str, err, json, file, rng, opt, log, sys
- *           └───────────────────────────────────────┘
+ *                  ┌─────────────────────────────────┐
+ *                  │               cli               │  main(), one file per command, all the wiring
+ *                  └──────┬───────────────────┬──────┘
+ *                  ┌──────▼──────┐     ┌──────▼──────┐
+ *                  │    serve    │     │    train    │  they do not see each other
+ *                  └──┬────────┬─┘     └─┬────────┬──┘
+ *                     │     ┌──▼─────────▼──┐     │
+ *                     │     │      run      │     │     the run folder, checkpoints, resolution of options
+ *                     │     └──────┬────────┘     │
+ *           ┌─────────▼─────┐      │      ┌───────▼───────┐
+ *    WORDS  │     data      │      │      │     model     │  NUMBERS    families, files, adapters, engine
+ *           └─────────┬─────┘      │      └──┬─────────┬──┘
+ *           ┌─────────▼─────┐      │     ┌───▼──┐ ┌────▼────┐
+ *           │     store     │      │     │ text │ │ tensor  │          text: tokenizers, chat templates
+ *           └────── sqlite ─┘      │     └───┬──┘ └── cpu ──┘
+ *           ┌──────────────────────▼─────────▼───────────────┐
+ *           │ base                                           │  arena, str, err, json, file, rng, opt, log, sys
+ *           └────────────────────────────────────────────────┘
  *
  * Words (data) and numbers (model, tensor) never include each other; tools/check-layers holds that. ARCHITECTURE.md has the table,
- * what must stay absent, and three walks through the code: a preference to a gradient, a prompt to text, a command to a run.
+ * what must stay absent, and four walks through the code: a preference to a gradient, a prompt to text, a command to a run, an answer to
+ * a row.
  *
  * Tables: everything that comes in kinds is one file and one row (docs/add-an-objective.md, add-a-model-family.md, add-a-format.md).
  *     COMMANDS     cli/command.h         fettle NAME
@@ -32,6 +33,9 @@
  *     SCHEDULES    train/schedule.h      learning rates by step
  *     PACKINGS     train/packing.h       documents that share a row
  *     FORMATS      data/data.h           files of examples
+ *     ROUTE_TABLES serve/api.h           what the server answers: a row is method, path, who may, which object, handler
+ *     migrations   store/schema.c        the store's tables, from version to version
+ *     DB_DRIVERS   store/db.h            databases: sqlite
  *     QUESTION_TYPES  data/kinds.h       what people are asked: text, rating, label, ranking, span, comparison
  *     FIELD_TYPES, METADATA_TYPES  data/kinds.h   what a record holds
  *     RECIPES      data/recipe.h         answers become examples
@@ -53,12 +57,14 @@
 #include "base/json.h"
 #include "base/file.h"
 #include "base/opt.h"
+#include "store/store.h"
 #include "text/text.h"
 #include "tensor/tensor.h"
 #include "model/model.h"
 #include "data/data.h"
 #include "run/run.h"
 #include "train/train.h"
+#include "serve/serve.h"
 #include "cli/command.h"
 
 #endif

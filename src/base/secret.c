@@ -1,6 +1,8 @@
 /* secret.c - random ids and keys, password hashes, SHA-256. The only file that includes libsodium. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <sodium.h>
 
 #include <string.h>
@@ -111,13 +113,30 @@ unsigned char *secret_unbase64(arena *a, str text, size_t *size) {
 
 /* ---- passwords ------------------------------------------------------------------------------------------------------------------ */
 
+/* Each takes 64 MiB for a while: a crowd at the door waits in turn. */
+enum { AT_ONCE = 4 };
+static sem_t turns;
+static pthread_once_t turns_once = PTHREAD_ONCE_INIT;
+static void make_turns(void) { sem_init(&turns, 0, AT_ONCE); }
+
+static void take_turn(void) {
+    pthread_once(&turns_once, make_turns);
+    while (sem_wait(&turns) != 0) continue; /* a signal came between */
+}
+
 bool password_set(str password, password_hash out) {
-    return sodium_init() >= 0 && crypto_pwhash_str(out, password.ptr, password.len, crypto_pwhash_OPSLIMIT_INTERACTIVE,
-                                                   crypto_pwhash_MEMLIMIT_INTERACTIVE) == 0;
+    take_turn();
+    const bool ok = sodium_init() >= 0 && crypto_pwhash_str(out, password.ptr, password.len, crypto_pwhash_OPSLIMIT_INTERACTIVE,
+                                                            crypto_pwhash_MEMLIMIT_INTERACTIVE) == 0;
+    sem_post(&turns);
+    return ok;
 }
 
 bool password_check(str password, const char *hash) {
-    return crypto_pwhash_str_verify(hash, password.ptr ? password.ptr : "", password.len) == 0;
+    take_turn();
+    const bool ok = crypto_pwhash_str_verify(hash, password.ptr ? password.ptr : "", password.len) == 0;
+    sem_post(&turns);
+    return ok;
 }
 
 bool secret_equal(const void *a, const void *b, size_t size) { return sodium_memcmp(a, b, size) == 0; }

@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,6 +35,16 @@ void sys_date(char out[32]) {
     struct tm utc;
     gmtime_r(&now, &utc);
     strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &utc);
+}
+
+int64_t sys_disk_free(const char *path) {
+    struct statvfs s;
+    arena *a = arena_new();
+    while (statvfs(path, &s) != 0 && errno == ENOENT && strcmp(path, "/") != 0 && strcmp(path, ".") != 0)
+        path = path_folder(a, path);
+    const bool known = statvfs(path, &s) == 0;
+    arena_free(a);
+    return known ? (int64_t)s.f_bavail * (int64_t)s.f_frsize : -1;
 }
 
 /* A small text file of the kernel's into `text`; empty when it cannot be read. */
@@ -97,6 +109,14 @@ size_t sys_memory_available(void) {
 }
 
 size_t sys_memory_resident(void) { return field_kb("/proc/self/status", "RssAnon:"); }
+
+size_t sys_memory_of(int64_t process) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%lld/status", (long long)process);
+    const size_t bytes = field_kb(path, "RssAnon:");
+    return bytes == SIZE_MAX ? 0 : bytes;
+}
+
 size_t sys_memory_peak(void) { return field_kb("/proc/self/status", "VmHWM:"); }
 
 /* Cores allowed by a quota ("200000 100000": two), rounded up; 0: no quota. */
@@ -170,7 +190,7 @@ const char *sys_cpu_model(void) {
     return colon ? name : "an unnamed processor";
 }
 
-static volatile sig_atomic_t stop_requested;
+static atomic_int stop_requested; /* set by a handler, read by every thread; an atomic int is fit for both */
 
 /* The first signal asks; the second one ends the process as if nobody had caught it. */
 static void on_signal(int number) {
@@ -200,7 +220,7 @@ const char *sys_home(arena *a) {
     return path_join(a, home && *home ? home : "/root", ".local/share/fettle");
 }
 
-int sys_run_self(const char *const *words, int count) {
+int64_t sys_start_self(const char *const *words, int count) {
     const char *argv[128] = {"fettle"};
     for (int i = 0; i < count && i < 126; i++) argv[i + 1] = words[i];
     const pid_t child = fork();
@@ -208,12 +228,23 @@ int sys_run_self(const char *const *words, int count) {
         execv("/proc/self/exe", (char *const *)(const void *)argv);
         _exit(127);
     }
+    return child;
+}
+
+int sys_wait_child(int64_t child) {
     int status = 0;
-    while (child > 0 && waitpid(child, &status, 0) < 0)
+    while (child > 0 && waitpid((pid_t)child, &status, 0) < 0)
         if (errno != EINTR) return 127;
     if (child < 0) return 127;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
+
+int sys_end_child(int64_t child) {
+    if (child > 0) kill((pid_t)child, SIGTERM);
+    return sys_wait_child(child);
+}
+
+int sys_run_self(const char *const *words, int count) { return sys_wait_child(sys_start_self(words, count)); }
 
 const char *sys_scratch(void) {
     const char *folder = getenv("TMPDIR");

@@ -9,14 +9,15 @@
 #include "base/arena.h"
 #include "base/err.h"
 
-double sys_seconds(void);           /* monotonic */
-double sys_processor_seconds(void); /* of all threads of this process together */
-void sys_date(char out[32]);        /* 2026-11-24T13:05:00Z */
-size_t sys_memory_total(void);      /* bytes; the smaller of the machine's and the cgroup's limit */
-size_t sys_memory_available(void);  /* of the machine, the cgroup, and FETTLE_MEMORY_MB: the smallest */
-size_t sys_memory_resident(void);   /* of this process, anonymous pages only (mapped files left out) */
-size_t sys_memory_peak(void);       /* VmHWM of this process */
-int sys_threads(void);              /* FETTLE_THREADS, else the cores we may run on */
+double sys_seconds(void);                /* monotonic */
+double sys_processor_seconds(void);      /* of all threads of this process together */
+void sys_date(char out[32]);             /* 2026-11-24T13:05:00Z */
+size_t sys_memory_total(void);           /* bytes; the smaller of the machine's and the cgroup's limit */
+size_t sys_memory_available(void);       /* of the machine, the cgroup, and FETTLE_MEMORY_MB: the smallest */
+size_t sys_memory_resident(void);        /* of this process, anonymous pages only (mapped files left out) */
+size_t sys_memory_peak(void);            /* VmHWM of this process */
+int sys_threads(void);                   /* FETTLE_THREADS, else the cores we may run on */
+int64_t sys_disk_free(const char *path); /* bytes we may still write there; the nearest folder that exists counts; -1: unknown */
 bool sys_is_terminal(int fd);
 int sys_terminal_columns(int fd); /* 80 when unknown */
 bool sys_color(int fd);           /* a terminal, and NO_COLOR unset */
@@ -36,6 +37,10 @@ void sys_request_stop(void); /* for tests */
 /* Runs this very program with `count` words after its name, sharing our terminal, and waits; the exit status (128 + signal when
  * killed, 127 when it could not be started). */
 int sys_run_self(const char *const *words, int count);
+int64_t sys_start_self(const char *const *words, int count); /* the same, beside us: its process id, -1 */
+int sys_wait_child(int64_t child);                           /* its exit status, as above */
+int sys_end_child(int64_t child);                            /* SIGTERM, and waits */
+size_t sys_memory_of(int64_t process);                       /* of it, anonymous pages only; 0: no such process */
 
 const char *sys_scratch(void);  /* $TMPDIR, else /tmp: for files that are gone when the program is */
 const char *sys_home(arena *a); /* $FETTLE_HOME, else $XDG_DATA_HOME/fettle, else ~/.local/share/fettle */

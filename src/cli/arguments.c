@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void command_help(const command *c) {
@@ -23,7 +24,7 @@ static bool unknown_flag(arena *a, const command *c, str key, err *e) {
 }
 
 /* One flag at argv[*i]; advances *i past its value. */
-static bool read_flag(arena *a, const command *c, void *target, int argc, char **argv, int *i, err *e) {
+static bool read_flag(arena *a, const command *c, void *target, int argc, char **argv, int *i, resolved *from, err *e) {
     str word = str_of(argv[*i] + 2), key = word, value = {0};
     const ptrdiff_t equals = str_find(word, STR("="), 0);
     if (equals >= 0) {
@@ -42,11 +43,13 @@ static bool read_flag(arena *a, const command *c, void *target, int argc, char *
         if (*i + 1 >= argc) return err_set(e, ERR_USAGE, "--%.*s wants a value (%s)", STR_ARG(key), o->help);
         value = str_of(argv[++*i]);
     }
+    if (from) resolve_note(a, from, o->key, "command line");
     return opt_set(o, target, value, a, e) || err_prefix(e, "--%.*s", STR_ARG(key));
 }
 
-bool arguments_read(arena *a, const command *c, void *target, int argc, char **argv, int *rest, bool *help, err *e) {
-    if (c->options) opt_defaults(c->options, target, a);
+/* Onto what is in the target already; from: may be NULL. */
+static bool read_flags(arena *a, const command *c, void *target, int argc, char **argv, int *rest, bool *help, resolved *from,
+                       err *e) {
     *rest = 0;
     *help = false;
     bool flags = true;
@@ -57,10 +60,30 @@ bool arguments_read(arena *a, const command *c, void *target, int argc, char **a
             command_help(c);
             return true;
         } else if (flags && strncmp(argv[i], "--", 2) == 0) {
-            if (!read_flag(a, c, target, argc, argv, &i, e)) return false;
+            if (!read_flag(a, c, target, argc, argv, &i, from, e)) return false;
         } else if (flags && argv[i][0] == '-' && isalpha((unsigned char)argv[i][1]))
             return unknown_flag(a, c, str_of(argv[i] + 1), e);
         else argv[(*rest)++] = argv[i];
     }
     return true;
+}
+
+bool arguments_read(arena *a, const command *c, void *target, int argc, char **argv, int *rest, bool *help, err *e) {
+    if (c->options) opt_defaults(c->options, target, a);
+    return read_flags(a, c, target, argc, argv, rest, help, NULL, e);
+}
+
+bool arguments_resolve(arena *a, const command *c, const char *prefix, void *target, int argc, char **argv, int *rest, bool *help,
+                       resolved *from, err *e) {
+    opt_group *group = arena_new_of(a, opt_group);
+    char **copy = arena_array(a, char *, argc + 1); /* reading moves words about */
+    for (int i = 0; i < argc; i++) copy[i] = argv[i];
+    *group = (opt_group){c->options, target};
+    *from = (resolved){.groups = group, .count = 1, .prefix = prefix};
+    if (!arguments_read(a, c, target, argc, copy, rest, help, e) || *help) return *help;
+    const char *file = *(const char **)(void *)((char *)target + opt_find(c->options, STR("config"))->offset);
+    if (!file) file = getenv(arena_printf(a, "%sCONFIG", prefix));
+    resolve_defaults(a, from);
+    return (!file || !*file || resolve_file(a, from, file, e)) && resolve_environment(a, from, e) &&
+           read_flags(a, c, target, argc, argv, rest, help, from, e);
 }

@@ -9,17 +9,24 @@
 #include "base/json.h"
 #include "base/rng.h"
 #include "base/sys.h"
+#include "cli/bench_server.h"
 #include "cli/subject.h"
 #include "train/train.h"
 
 typedef struct {
     bool json;
-    double seconds;
+    double seconds, measure_seconds;
+    int64_t records, vectors, streams;
 } bench_options;
 
 static const opt options[] = {
     {"seconds", OPT_REAL, offsetof(bench_options, seconds), "75", 1, 36000, NULL,
      "about how long all takes; a slow machine has its least"},
+    {"records", OPT_INT, offsetof(bench_options, records), "100000", 1, 10000000, NULL, "server: records of 1 KB"},
+    {"vectors", OPT_INT, offsetof(bench_options, vectors), "0", 0, 10000000, NULL,
+     "server: how many of them have a vector of 384 numbers, for similarity"},
+    {"streams", OPT_INT, offsetof(bench_options, streams), "1000", 0, 4000, NULL, "server: idle event streams"},
+    {"measure_seconds", OPT_REAL, offsetof(bench_options, measure_seconds), "3", 0.01, 3600, NULL, "server: of each load"},
     {"json", OPT_BOOL, offsetof(bench_options, json), "false", 0, 0, NULL, "one JSON object instead of tables"},
     OPT_END,
 };
@@ -37,6 +44,7 @@ typedef struct {
     const json *config;
     json_writer *out; /* NULL: print */
     double seconds;   /* of this part */
+    const bench_options *options;
 } bench_run;
 
 static void put_sampled(json_writer *w, const char *key, sampled s) {
@@ -220,36 +228,49 @@ static bool bench_train(bench_run *r, err *e) {
     return ok;
 }
 
+/* ---- the server ------------------------------------------------------------------------------------------------------------------ */
+
+static bool bench_server(bench_run *r, err *e) {
+    const bench_options *o = r->options;
+    const bench_server_options s = {
+        .records = o->records, .vectors = o->vectors, .streams = o->streams, .seconds = o->measure_seconds};
+    return bench_server_run(r->arena, &s, r->out, e);
+}
+
 /* ---- all --------------------------------------------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name, *words;
     double share; /* of the seconds */
     bool (*run)(bench_run *r, err *e);
+    bool asked; /* runs only when it is named */
 } parts[] = {
-    {"peak", "the machine's limits, best of five probes", 0, bench_peak},
-    {"products", "matrix products of a 134.5 M llama: median of its samples (lowest to highest share)", 0.25, bench_products},
+    {"peak", "the machine's limits, best of five probes", 0, bench_peak, false},
+    {"products", "matrix products of a 134.5 M llama: median of its samples (lowest to highest share)", 0.25, bench_products,
+     false},
     {"generate", "generation, 134.5 M llama in bfloat16, prompt 64, 64 new tokens; memory: the bytes of the weights per pass",
-     0.2, bench_generate},
+     0.2, bench_generate, false},
     {"train",
      "training step, 134.5 M llama, 8 x 256 tokens, bfloat16; by useful work: full 6N, LoRA 4N, DPO 4N + 2N of the reference",
-     0.55, bench_train},
+     0.55, bench_train, false},
+    {"server", "the feedback server, on a temporary folder", 0, bench_server, true},
 };
 enum { PARTS = sizeof parts / sizeof *parts };
 
 static bool bench(arena *a, int argc, char **argv, err *e);
 
-const command command_bench = {"bench", "measure this machine and fettle's share of it", "[peak] [products] [generate] [train]",
-                               options, bench};
+const command command_bench = {"bench", "measure this machine and fettle's share of it",
+                               "[peak] [products] [generate] [train] [server]", options, bench};
 
 static bool choose(char **words, int count, bool chosen[PARTS], err *e) {
     for (int i = 0; i < count; i++) {
         int k = 0;
         while (k < PARTS && strcmp(words[i], parts[k].name) != 0) k++;
-        if (k == PARTS) return err_set(e, ERR_USAGE, "bench: no part '%s'; there are: peak, products, generate, train", words[i]);
+        if (k == PARTS)
+            return err_set(e, ERR_USAGE, "bench: no part '%s'; there are: peak, products, generate, train, server", words[i]);
         chosen[k] = true;
     }
-    for (int k = 0; !count && k < PARTS; k++) chosen[k] = true;
+    for (int k = 0; !count && k < PARTS; k++) chosen[k] = !parts[k].asked;
     return true;
 }
 
@@ -277,7 +298,8 @@ static bool bench(arena *a, int argc, char **argv, err *e) {
     if (!arguments_read(a, &command_bench, &o, argc, argv, &rest, &help, e) || help) return help;
     if (!choose(argv, rest, chosen, e) || !subjects_begin(a, NULL, &all, e)) return false;
     json_writer w = json_writer_on(&text, true);
-    bench_run r = {.arena = a, .b = all.backend, .config = json_parse(a, STR(config_135m), e), .out = o.json ? &w : NULL};
+    bench_run r = {
+        .arena = a, .b = all.backend, .config = json_parse(a, STR(config_135m), e), .out = o.json ? &w : NULL, .options = &o};
     if (!r.config) return false;
     if (o.json) {
         json_open(&w, '{');

@@ -20,7 +20,8 @@ static const opt options[] = {
 };
 
 static bool data_run(arena *a, int argc, char **argv, err *e);
-const command command_data = {"data", "look at a file of examples, or convert it", "FILE [--to TYPE]", options, data_run};
+const command command_data = {"data", "look at a file or folder of examples, or convert it", "FILE [--to TYPE]", options,
+                              data_run};
 
 static bool each_example(source *s, const example_kind *to, int64_t *count, int64_t *left, err *e) {
     for (;;) {

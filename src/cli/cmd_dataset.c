@@ -1,18 +1,19 @@
-/* cmd_dataset.c - fettle dataset list|show|map|rm and fettle export: what is collected, what it can train, and the rows. */
+/* cmd_dataset.c - fettle dataset list|show|map|rm and who works on it, and fettle export: what is collected, what it can train, the rows. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/sys.h"
 #include "cli/command.h"
-#include "cli/desk.h"
+#include "cli/dataset_work.h"
 #include "cli/shelf.h"
 
 /* ---- dataset ----------------------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
-    const char *home;
-    bool json;
+    const char *home, *person;
+    bool json, csv;
+    int64_t from, count, quota;
     opt_list set;
 } dataset_options;
 
@@ -22,13 +23,21 @@ static const opt dataset_table[] = {
     {"json", OPT_BOOL, AT(json), "false", 0, 0, NULL, "answers as JSON"},
     {"set", OPT_EACH, AT(set), NULL, 0, 0, NULL,
      "map: ROLE=FIELD (prompt, system, context, answer, answer_a, answer_b, messages, question)"},
+    {"csv", OPT_BOOL, AT(csv), "false", 0, 0, NULL, "annotators: a line for each person, for spreadsheets"},
+    {"user", OPT_TEXT, AT(person), NULL, 0, 0, NULL, "assign, unassign: to or from whom"},
+    {"from", OPT_INT, AT(from), "0", 0, INT32_MAX, NULL, "assign: the first record, in order of making"},
+    {"count", OPT_INT, AT(count), "0", 0, 10000, NULL, "assign: how many records (0: none of their own, they get any)"},
+    {"quota", OPT_INT, AT(quota), "0", 0, INT32_MAX, NULL, "assign: how many answers are wanted (0: no end)"},
     OPT_END,
 };
 #undef AT
 
 static bool dataset_run(arena *a, int argc, char **argv, err *e);
 const command command_dataset = {"dataset", "what is collected and what it can train",
-                                 "list\ndataset show [WORKSPACE/]NAME\ndataset map NAME --set prompt=FIELD ...\ndataset rm NAME",
+                                 "list\ndataset show [WORKSPACE/]NAME\ndataset map NAME --set prompt=FIELD ...\ndataset rm NAME\n"
+                                 "dataset annotators NAME [--csv]\ndataset disagreements NAME\ndataset assignments NAME\n"
+                                 "dataset assign NAME --user PERSON [--from N --count N] [--quota N]\n"
+                                 "dataset unassign NAME --user PERSON",
                                  dataset_table, dataset_run};
 
 static str text(const json *v, const char *key) { return json_get_text(v, key, STR("")); }
@@ -139,6 +148,40 @@ static bool dataset_rm(arena *a, desk *d, const char *name, err *e) {
            desk_ask(a, d, "DELETE", arena_printf(a, "/api/v1/datasets/%.*s", STR_ARG(text(set, "id"))), STR(""), &answer, e);
 }
 
+static bool annotators(arena *a, desk *d, const dataset_options *o, const json *set, err *e) {
+    return work_annotators(a, d, set, o->csv, o->json, e);
+}
+static bool list_assignments(arena *a, desk *d, const dataset_options *o, const json *set, err *e) {
+    return work_assignments(a, d, set, o->json, e);
+}
+static bool disagreements(arena *a, desk *d, const dataset_options *o, const json *set, err *e) {
+    return work_disagreements(a, d, set, o->json, e);
+}
+static bool assign(arena *a, desk *d, const dataset_options *o, const json *set, err *e) {
+    if (!o->person) return err_set(e, ERR_USAGE, "fettle dataset assign NAME wants --user PERSON");
+    return work_assign(a, d, set, &(work_order){o->person, o->from, o->count, o->quota}, e);
+}
+static bool unassign(arena *a, desk *d, const dataset_options *o, const json *set, err *e) {
+    if (!o->person) return err_set(e, ERR_USAGE, "fettle dataset unassign NAME wants --user PERSON");
+    return work_unassign(a, d, set, o->person, e);
+}
+
+static const struct {
+    const char *name;
+    bool (*run)(arena *a, desk *d, const dataset_options *o, const json *set, err *e);
+} works[] = {{"annotators", annotators},
+             {"assignments", list_assignments},
+             {"disagreements", disagreements},
+             {"assign", assign},
+             {"unassign", unassign}};
+
+static bool work(arena *a, desk *d, const dataset_options *o, const char *what, const char *name, err *e) {
+    const json *set;
+    for (size_t i = 0; i < sizeof works / sizeof *works; i++)
+        if (strcmp(works[i].name, what) == 0) return shelf_dataset(a, d, name, &set, e) && works[i].run(a, d, o, set, e);
+    return err_set(e, ERR_USAGE, "fettle dataset has no part '%s': fettle dataset --help lists them", what);
+}
+
 static bool dataset_run(arena *a, int argc, char **argv, err *e) {
     dataset_options o;
     int rest;
@@ -147,14 +190,14 @@ static bool dataset_run(arena *a, int argc, char **argv, err *e) {
     if (!arguments_read(a, &command_dataset, &o, argc, argv, &rest, &help, e) || help) return help;
     const char *what = rest ? argv[0] : "list", *name = rest > 1 ? argv[1] : NULL;
     const bool lists = strcmp(what, "list") == 0;
-    if (!lists && !name) return err_set(e, ERR_USAGE, "fettle dataset list | show NAME | map NAME --set ROLE=FIELD | rm NAME");
+    if (!lists && !name) return err_set(e, ERR_USAGE, "fettle dataset %s NAME: name a dataset", what);
     if (!desk_open(a, o.home, &d, e)) return false;
     bool ok;
     if (lists) ok = list(a, &d, &o, e);
     else if (strcmp(what, "show") == 0) ok = show(a, &d, &o, name, e);
     else if (strcmp(what, "map") == 0) ok = map(a, &d, &o, name, e);
     else if (strcmp(what, "rm") == 0) ok = dataset_rm(a, &d, name, e);
-    else ok = err_set(e, ERR_USAGE, "fettle dataset knows list, show, map and rm, not '%s'", what);
+    else ok = work(a, &d, &o, what, name, e);
     desk_close(&d);
     return ok;
 }
@@ -162,7 +205,7 @@ static bool dataset_run(arena *a, int argc, char **argv, err *e) {
 /* ---- export ------------------------------------------------------------------------------------------------------------------------ */
 
 typedef struct {
-    const char *home, *as, *out, *unify, *form, *purpose, *base;
+    const char *home, *as, *out, *to, *unify, *form, *purpose, *base;
     double threshold;
     bool suggestions;
 } export_options;
@@ -173,6 +216,8 @@ static const opt export_table[] = {
     {"as", OPT_CHOICE, AT(as), "records", 0, 0, "sft|pairs|labelled|prompts|records|trl",
      "rows: examples, or whole records; trl: examples with a script"},
     {"out", OPT_TEXT, AT(out), NULL, 0, 0, NULL, "file (unset: standard output); trl: a folder"},
+    {"to", OPT_CHOICE, AT(to), "jsonl", 0, 0, "jsonl|json|csv|tsv|parquet|argilla",
+     "layout of the file; argilla: a folder for its SDK"},
     {"unify", OPT_CHOICE, AT(unify), NULL, 0, 0, "auto|gold|majority|mean|latest|all", "how several people's answers become one"},
     {"threshold", OPT_REAL, AT(threshold), NULL, 0, 10, NULL, "ratings from here on are good"},
     {"form", OPT_CHOICE, AT(form), NULL, 0, 0, "messages|text", "conversations or plain texts"},
@@ -204,6 +249,8 @@ static bool export_run(arena *a, int argc, char **argv, err *e) {
                                .suggestions = o.suggestions};
     bool ok;
     if (strcmp(o.as, "trl") == 0) ok = shelf_trl(a, &d, argv[0], &order, o.out ? o.out : argv[0], o.base, e);
+    else if (strcmp(o.to, "jsonl") != 0)
+        ok = o.out ? shelf_rows_as(a, &d, argv[0], &order, o.out, o.to, e) : err_set(e, ERR_USAGE, "--to %s wants --out", o.to);
     else
         ok = o.out ? shelf_rows_to_file(a, &d, argv[0], &order, o.out, e)
                    : shelf_rows(a, &d, argv[0], &order, shelf_to_stdout, NULL, e);

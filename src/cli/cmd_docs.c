@@ -16,7 +16,7 @@ static const opt options[] = {
     {"check", OPT_BOOL, offsetof(docs_options, check), "false", 0, 0, NULL, "fail when a page is not current"}, OPT_END};
 
 static bool docs(arena *a, int argc, char **argv, err *e);
-const command command_docs = {"docs", "write the pages that follow from tables (docs/options.md, api.md, openapi.json)",
+const command command_docs = {"docs", "write the pages that follow from tables (docs/options.md, api.md, openapi.json, fettle.1)",
                               "[--check]", options, docs};
 
 /* flags: the keys as they are typed behind a command. */
@@ -128,12 +128,71 @@ static void put_openapi(buf *out) {
     buf_put_char(out, '\n');
 }
 
+/* ---- the man page --------------------------------------------------------------------------------------------------------------- */
+
+/* Text for troff: no line begins a request, no backslash an escape. */
+static void put_roff(buf *out, const char *text) {
+    if (*text == '.' || *text == '\'') buf_put_text(out, "\\&");
+    for (; *text; text++) {
+        if (*text == '\\') buf_put_text(out, "\\e");
+        else if (*text == '-') buf_put_text(out, "\\-");
+        else buf_put_char(out, *text);
+        if (*text == '\n' && (text[1] == '.' || text[1] == '\'')) buf_put_text(out, "\\&");
+    }
+}
+
+static void put_man_option(buf *out, const opt *o) {
+    buf_put_text(out, ".TP\n.B \\-\\-");
+    for (const char *c = o->key; *c; c++) {
+        if (*c == '_') buf_put_text(out, "\\-");
+        else buf_put_char(out, *c);
+    }
+    buf_put_char(out, '\n');
+    put_roff(out, o->help);
+    if (o->choices) buf_put_text(out, ": "), put_roff(out, o->choices);
+    if (o->fallback && *o->fallback) buf_put_text(out, " ("), put_roff(out, o->fallback), buf_put_char(out, ')');
+    buf_put_char(out, '\n');
+}
+
+static void put_man(buf *out) {
+    buf_put_text(
+        out, ".\\\" Made by `fettle docs` from the tables in the source; do not edit.\n.TH FETTLE 1 \"\" \"fettle " FETTLE_VERSION
+             "\"\n.SH NAME\nfettle \\- people's judgement into a better language model, on your own machine\n"
+             ".SH SYNOPSIS\n.B fettle\n.I COMMAND\n[options]\n.SH DESCRIPTION\nCollects feedback "
+             "(\\fBfettle serve\\fR), fine\\-tunes models on it (\\fBfettle train\\fR) and compares them (\\fBfettle "
+             "compare\\fR).\nOptions of a training run are listed by \\fBfettle train \\-\\-help\\fR.\n.SH COMMANDS\n");
+    for (const command *const *c = command_list; *c; c++) {
+        buf_printf(out, ".SS fettle %s\n", (*c)->name);
+        put_roff(out, (*c)->words);
+        buf_put_text(out, ".\n.PP\n.nf\nfettle "), put_roff(out, (*c)->name), buf_put_char(out, ' ');
+        put_roff(out, (*c)->usage);
+        buf_put_text(out, "\n.fi\n");
+        for (const opt *o = (*c)->options; o && o->key; o++) put_man_option(out, o);
+    }
+    buf_put_text(
+        out, ".SH ENVIRONMENT\n.TP\n.B FETTLE_HOME\nthe data folder (else $XDG_DATA_HOME/fettle, else ~/.local/share/fettle)\n"
+             ".TP\n.B FETTLE_THREADS\nthreads for arithmetic\n.TP\n.B FETTLE_LOG\nerror, warning, note or debug\n"
+             ".TP\n.B FETTLE_OPTION\nany option of a training run, as FETTLE_LEARNING_RATE\n"
+             ".TP\n.B FETTLE_SERVE_OPTION\nany option of fettle serve, as FETTLE_SERVE_PORT\n"
+             ".SH EXIT STATUS\n");
+    static const struct {
+        const char *words;
+        int status;
+    } ends[] = {
+#define X(code, exit_status, http_status, error_words) {error_words, exit_status},
+        ERRORS(X)
+#undef X
+    };
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) buf_printf(out, ".TP\n.B %d\n%s\n", ends[i].status, ends[i].words);
+}
+
 /* ---- pages ------------------------------------------------------------------------------------------------------------------ */
 
 static const struct {
     const char *path;
     void (*put)(buf *out);
-} pages[] = {{"docs/options.md", put_options}, {"docs/api.md", put_api}, {"docs/openapi.json", put_openapi}};
+} pages[] = {
+    {"docs/options.md", put_options}, {"docs/api.md", put_api}, {"docs/openapi.json", put_openapi}, {"docs/fettle.1", put_man}};
 
 static bool check(arena *a, const char *path, str page, err *e) {
     str there;

@@ -11,13 +11,14 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "cli/command.h"
+#include "cli/import_argilla.h"
 #include "cli/shelf.h"
 #include "data/data.h"
 
 enum { BATCH = 1000, FACTS = 1000, PREVIEW = 3 };
 
 typedef struct {
-    const char *home, *dataset, *workspace;
+    const char *home, *dataset, *workspace, *api_key, *passwords;
     opt_list map;
     bool preview, quiet, argilla, json;
 } options;
@@ -27,21 +28,27 @@ static const opt table[] = {
     {"home", OPT_TEXT, AT(home), NULL, 0, 0, NULL, "data folder"},
     {"dataset", OPT_TEXT, AT(dataset), NULL, 0, 0, NULL,
      "name (unset: of the file); one that is not there is made to fit the rows"},
-    {"workspace", OPT_TEXT, AT(workspace), "default", 0, 0, NULL, "of a new dataset; made when it is not there"},
+    {"workspace", OPT_TEXT, AT(workspace), NULL, 0, 0, NULL,
+     "of a new dataset; made when it is not there (unset: default); argilla: only this one"},
     {"map", OPT_EACH, AT(map), NULL, 0, 0, NULL,
      "COLUMN=NAME: into this field, question (as suggestion) or metadata; COLUMN=external_id"},
     {"preview", OPT_BOOL, AT(preview), "false", 0, 0, NULL, "show the mapping and the first records, and write nothing"},
     {"argilla", OPT_BOOL, AT(argilla), "false", 0, 0, NULL,
      "the file was written by Argilla's SDK (folders are seen by themselves)"},
+    {"api_key", OPT_TEXT, AT(api_key), NULL, 0, 0, NULL,
+     "argilla: of an owner there (unset: ARGILLA_API_KEY, which ps does not show)"},
+    {"passwords", OPT_TEXT, AT(passwords), NULL, 0, 0, NULL,
+     "argilla: file for the passwords of people who are new here (unset: printed)"},
     {"quiet", OPT_BOOL, AT(quiet), "false", 0, 0, NULL, "no progress"},
     {"json", OPT_BOOL, AT(json), "false", 0, 0, NULL, "list: as JSON"},
     OPT_END,
 };
 
 static bool import_run(arena *a, int argc, char **argv, err *e);
-const command command_import = {
-    "import", "rows of a file into a dataset",
-    "FILE [--dataset NAME] [--map COLUMN=NAME ...] [--preview]\nimport list DATASET\nimport undo DATASET ID", table, import_run};
+const command command_import = {"import", "rows of a file into a dataset, or all of a running Argilla",
+                                "FILE [--dataset NAME] [--map COLUMN=NAME ...] [--preview]\nimport argilla URL --api-key KEY "
+                                "[--workspace NAME]\nimport list DATASET\nimport undo DATASET ID",
+                                table, import_run};
 
 /* What is read: rows with a mapping, or an export of Argilla. */
 typedef struct {
@@ -103,7 +110,7 @@ static bool find_space(arena *a, desk *d, const char *name, const json **out, er
 static bool make_dataset(arena *a, desk *d, const options *o, const char *name, const json *settings, const json **out, err *e) {
     const json *space;
     json *set, *body = json_new_object(a);
-    if (!find_space(a, d, o->workspace, &space, e)) return false;
+    if (!find_space(a, d, o->workspace ? o->workspace : "default", &space, e)) return false;
     json_set(body, "name", json_new_text(a, str_of(name)));
     json_set(body, "workspace_id", json_get(space, "id"));
     if (json_get(settings, "guidelines")) json_set(body, "guidelines", json_get(settings, "guidelines"));
@@ -361,17 +368,33 @@ static bool undo(arena *a, desk *d, const char *name, const char *id, err *e) {
     return true;
 }
 
+/* ---- another server -------------------------------------------------------------------------------------------------------------------- */
+
+static bool argilla(arena *a, desk *d, const options *o, const char *url, err *e) {
+    const argilla_from from = {.url = url,
+                               .key = o->api_key ? o->api_key : getenv("ARGILLA_API_KEY"),
+                               .workspace = o->workspace,
+                               .passwords = o->passwords,
+                               .quiet = o->quiet};
+    if (!from.key || !*from.key)
+        return err_set(e, ERR_USAGE, "say who asks: --api-key KEY of an owner there, or ARGILLA_API_KEY");
+    return import_argilla(a, d, &from, e);
+}
+
 static bool import_run(arena *a, int argc, char **argv, err *e) {
     options o;
     int rest;
     bool help;
     desk d;
     if (!arguments_read(a, &command_import, &o, argc, argv, &rest, &help, e) || help) return help;
-    const bool lists = rest == 2 && strcmp(argv[0], "list") == 0, undoes = rest == 3 && strcmp(argv[0], "undo") == 0;
-    if (!lists && !undoes && rest != 1) return err_set(e, ERR_USAGE, "fettle import FILE | list DATASET | undo DATASET ID");
+    const bool lists = rest == 2 && strcmp(argv[0], "list") == 0, undoes = rest == 3 && strcmp(argv[0], "undo") == 0,
+               moves = rest == 2 && strcmp(argv[0], "argilla") == 0;
+    if (!lists && !undoes && !moves && rest != 1)
+        return err_set(e, ERR_USAGE, "fettle import FILE | argilla URL | list DATASET | undo DATASET ID");
     if (!desk_open(a, o.home, &d, e)) return false;
     const bool ok = lists    ? list(a, &d, &o, argv[1], e)
                     : undoes ? undo(a, &d, argv[1], argv[2], e)
+                    : moves  ? argilla(a, &d, &o, argv[1], e)
                              : import_file(a, &d, &o, argv[0], e);
     desk_close(&d);
     return ok;

@@ -39,11 +39,12 @@ static void put_state(json_writer *w, const run *r) {
     json_key(w, "reason"), json_put_cstr(w, r->reason);
 }
 
-static void list_json(const run *r) {
+static void list_json(arena *a, const run *r) {
     buf out = {0};
     json_writer w = json_writer_on(&out, false);
     json_open(&w, '{');
     put_state(&w, r);
+    json_key(&w, "erased"), json_put_bool(&w, run_erasures(a, r->path) != NULL);
     json_close(&w);
     print_json(&out);
     buf_free(&out);
@@ -54,11 +55,12 @@ static bool list(arena *a, bool as_json, err *e) {
     int count;
     if (!run_list(a, sys_home(a), &all, &count, e)) return false;
     for (int i = 0; i < count; i++)
-        if (as_json) list_json(&all[i]);
+        if (as_json) list_json(a, &all[i]);
         else
-            printf("%-24s %-8s step %lld of %lld  %s%s%s\n", path_name(all[i].path), run_status_word(all[i].status),
+            printf("%-24s %-8s step %lld of %lld  %s%s%s%s\n", path_name(all[i].path), run_status_word(all[i].status),
                    (long long)all[i].step, (long long)all[i].steps, all[i].started, all[i].reason ? "  " : "",
-                   all[i].reason ? all[i].reason : "");
+                   all[i].reason ? all[i].reason : "",
+                   run_erasures(a, all[i].path) ? "  (of its data something was erased)" : "");
     if (!count) fprintf(stderr, "no runs in %s/runs\n", sys_home(a));
     return true;
 }
@@ -89,13 +91,14 @@ static void print_members(const json *j, const json *other) {
     }
 }
 
-static void show_json(const run *r, const json *config, const json *metrics) {
+static void show_json(const run *r, const json *config, const json *metrics, const json *erased) {
     buf out = {0};
     json_writer w = json_writer_on(&out, true);
     json_open(&w, '{');
     put_state(&w, r);
     json_key(&w, "config"), json_put_value(&w, config);
     json_key(&w, "metrics"), json_put_value(&w, metrics);
+    json_key(&w, "erased"), json_put_value(&w, erased);
     json_close(&w);
     print_json(&out);
     buf_free(&out);
@@ -108,11 +111,13 @@ static bool show(arena *a, const char *name, bool as_json, err *e) {
     const json *config = run_config(a, &r, e);
     if (!config) return false;
     if (as_json) {
-        show_json(&r, config, metrics);
+        show_json(&r, config, metrics, run_erasures(a, r.path));
         return true;
     }
     printf("%s: %s, step %lld of %lld\n", r.path, run_status_word(r.status), (long long)r.step, (long long)r.steps);
     if (r.reason) printf("%s\n", r.reason);
+    const char *erased = run_erased_words(a, r.path);
+    if (erased) printf("%s\n", erased);
     printf("\nobjective %.*s, options that are not at their default:\n", STR_ARG(json_get_text(config, "objective", STR("?"))));
     json_member m = {0};
     while (json_next(json_get(config, "origin"), &m)) {

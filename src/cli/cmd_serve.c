@@ -1,17 +1,20 @@
 /* cmd_serve.c - fettle serve: the feedback server; fettle ui: the same for one person on this machine, without a login. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/sys.h"
 #include "cli/command.h"
+#include "cli/configured.h"
 #include "serve/serve.h"
 
 typedef struct {
-    const char *home, *host, *port_file;
+    const char *config, *home, *host, *port_file;
     int64_t port, body_mb;
 } options;
 
 #define AT(member) offsetof(options, member)
 static const opt table[] = {
+    {"config", OPT_TEXT, AT(config), NULL, 0, 0, NULL, "a JSON file of these options; FETTLE_SERVE_PORT=N and so on win over it"},
     {"home", OPT_TEXT, AT(home), NULL, 0, 0, NULL, "data folder (unset: FETTLE_HOME, else ~/.local/share/fettle)"},
     {"host", OPT_TEXT, AT(host), "127.0.0.1", 0, 0, NULL, "address to listen on"},
     {"port", OPT_INT, AT(port), "6900", 0, 65535, NULL, "port; 0: any free one"},
@@ -20,11 +23,14 @@ static const opt table[] = {
     OPT_END,
 };
 
+static const char prefix[] = "FETTLE_SERVE_";
+
 static bool serve(arena *a, const command *c, bool open, int argc, char **argv, err *e) {
     options o;
+    resolved from;
     int rest;
     bool help;
-    if (!arguments_read(a, c, &o, argc, argv, &rest, &help, e) || help) return help;
+    if (!arguments_resolve(a, c, prefix, &o, argc, argv, &rest, &help, &from, e) || help) return help;
     if (rest) return err_set(e, ERR_USAGE, "fettle %s takes no words, got '%s'", c->name, argv[0]);
     const serve_options s = {.home = o.home ? o.home : sys_home(a),
                              .host = o.host,
@@ -47,3 +53,15 @@ const command command_ui = {"ui", "the same on this machine alone, without a log
 
 static bool run_serve(arena *a, int argc, char **argv, err *e) { return serve(a, &command_serve, false, argc, argv, e); }
 static bool run_ui(arena *a, int argc, char **argv, err *e) { return serve(a, &command_ui, true, argc, argv, e); }
+
+bool serve_configured(arena *a, int argc, char **argv, resolved *out, bool *help, err *e) {
+    options *o = arena_new_of(a, options);
+    int rest;
+    if (!arguments_resolve(a, &command_serve, prefix, o, argc, argv, &rest, help, out, e) || *help) return *help;
+    if (rest) return err_set(e, ERR_USAGE, "fettle serve takes no words, got '%s'", argv[0]);
+    if (o->home) return true;
+    o->home = sys_home(a);
+    const char *named = getenv("FETTLE_HOME"), *data = getenv("XDG_DATA_HOME");
+    resolve_note(a, out, "home", named && *named ? "FETTLE_HOME" : data && *data ? "XDG_DATA_HOME" : "default");
+    return true;
+}

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/sys.h"
+#include "cli/configured.h"
 #include "cli/shelf.h"
 #include "cli/subject.h"
 #include "train/train.h"
@@ -161,7 +162,7 @@ static bool find_data(arena *a, train_settings *s, err *e) {
     return true;
 }
 
-static bool settle(arena *a, const flags *f, train_settings *s, err *e) {
+static bool layer(arena *a, const flags *f, train_settings *s, err *e) {
     if (f->preset && !resolve_preset(a, &s->from, f->preset, e)) return false;
     if (f->config && !resolve_file(a, &s->from, f->config, e)) return false;
     if (!resolve_environment(a, &s->from, e)) return false;
@@ -171,7 +172,11 @@ static bool settle(arena *a, const flags *f, train_settings *s, err *e) {
         if (!resolve_set(a, &s->from, (str){f->set[i], (size_t)(equals - f->set[i])}, str_of(equals + 1), "command line", e))
             return false;
     }
-    return train_settings_check(s, e) && find_models(a, s, e) && find_data(a, s, e);
+    return true;
+}
+
+static bool settle(arena *a, const flags *f, train_settings *s, err *e) {
+    return layer(a, f, s, e) && train_settings_check(s, e) && find_models(a, s, e) && find_data(a, s, e);
 }
 
 static bool describe(void) {
@@ -222,4 +227,16 @@ static bool train(arena *a, int argc, char **argv, err *e) {
         return err_set(e, ERR_USAGE, "say what to train for: fettle train OBJECTIVE; there are: %s", objective_names(a));
     if (!train_settings_begin(a, f.objective, &s, e) || !settle(a, &f, s, e)) return false;
     return f.preview ? train_run(a, s, NULL, &how, e) : begin(a, &f, s, &how, e);
+}
+
+bool train_configured(arena *a, int argc, char **argv, resolved *out, bool *help, err *e) {
+    flags f = {0};
+    train_settings *s;
+    if (!read_flags(a, argc, argv, &f, help, e)) return false;
+    if (*help) return print_help(f.objective), true;
+    if (!f.objective)
+        return err_set(e, ERR_USAGE, "say which objective: fettle config train OBJECTIVE; there are: %s", objective_names(a));
+    if (!train_settings_begin(a, f.objective, &s, e) || !layer(a, &f, s, e)) return false;
+    *out = s->from;
+    return true;
 }

@@ -1,11 +1,11 @@
-/* cmd_user.c - fettle user add|list|password|key|rm: people, from a terminal. */
+/* cmd_user.c - fettle user add|list|password|key|rm|erase: people, from a terminal. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/secret.h"
 #include "base/sys.h"
 #include "cli/command.h"
-#include "cli/desk.h"
+#include "cli/erased.h"
 
 typedef struct {
     const char *home, *role, *first_name, *last_name, *password, *workspace;
@@ -22,16 +22,16 @@ static const opt table[] = {
     {"workspace", OPT_TEXT, AT(workspace), NULL, 0, 0, NULL,
      "make the person a member; the workspace is made when it is not there"},
     {"print_key", OPT_BOOL, AT(print_key), "false", 0, 0, NULL, "print the API key alone"},
-    {"json", OPT_BOOL, AT(json), "false", 0, 0, NULL, "list: as JSON"},
+    {"json", OPT_BOOL, AT(json), "false", 0, 0, NULL, "list, erase: as JSON"},
     OPT_END,
 };
 
 static bool user_run(arena *a, int argc, char **argv, err *e);
 
-const command command_user = {
-    "user", "people: add, list, password, key, rm",
-    "add NAME [options]\nuser list\nuser password NAME [--password -]\nuser key NAME [--print-key]\nuser rm NAME", table,
-    user_run};
+const command command_user = {"user", "people: add, list, password, key, rm, erase",
+                              "add NAME [options]\nuser list\nuser password NAME [--password -]\nuser key NAME "
+                              "[--print-key]\nuser rm NAME\nuser erase NAME",
+                              table, user_run};
 
 static bool read_password(arena *a, const options *o, const char **out, err *e) {
     key_text made;
@@ -130,6 +130,11 @@ static bool user_rm(arena *a, desk *d, const char *name, err *e) {
     return person_path(a, d, name, "", &path, e) && desk_ask(a, d, "DELETE", path, STR(""), &answer, e);
 }
 
+static bool user_erase_everywhere(arena *a, desk *d, const options *o, const char *name, err *e) {
+    const char *path;
+    return person_path(a, d, name, "/erase", &path, e) && erased_ask(a, d, path, name, o->json, e);
+}
+
 static bool user_run(arena *a, int argc, char **argv, err *e) {
     options o;
     int rest;
@@ -138,7 +143,7 @@ static bool user_run(arena *a, int argc, char **argv, err *e) {
     if (!arguments_read(a, &command_user, &o, argc, argv, &rest, &help, e) || help) return help;
     const char *what = rest ? argv[0] : "", *name = rest > 1 ? argv[1] : NULL;
     const bool lists = strcmp(what, "list") == 0;
-    if (!lists && !name) return err_set(e, ERR_USAGE, "fettle user add|list|password|key|rm NAME");
+    if (!lists && !name) return err_set(e, ERR_USAGE, "fettle user add|list|password|key|rm|erase NAME");
     if (!desk_open(a, o.home, &d, e)) return false;
     bool ok;
     if (lists) ok = list(a, &d, &o, e);
@@ -146,7 +151,8 @@ static bool user_run(arena *a, int argc, char **argv, err *e) {
     else if (strcmp(what, "password") == 0) ok = set_password(a, &d, &o, name, e);
     else if (strcmp(what, "key") == 0) ok = new_key(a, &d, name, e);
     else if (strcmp(what, "rm") == 0) ok = user_rm(a, &d, name, e);
-    else ok = err_set(e, ERR_USAGE, "fettle user knows add, list, password, key and rm, not '%s'", what);
+    else if (strcmp(what, "erase") == 0) ok = user_erase_everywhere(a, &d, &o, name, e);
+    else ok = err_set(e, ERR_USAGE, "fettle user knows add, list, password, key, rm and erase, not '%s'", what);
     desk_close(&d);
     return ok;
 }

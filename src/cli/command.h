@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/opt.h"
+#include "run/run.h"
 
 /* A command gets the arguments after its name and answers with a filled err or success; main turns that into words on stderr
  * and the exit status of base/err.h. Results go to stdout, progress and messages to stderr. */
@@ -31,12 +32,15 @@ typedef struct {
     X(dataset)                                                                                                                   \
     X(import)                                                                                                                    \
     X(export)                                                                                                                    \
+    X(record)                                                                                                                    \
     X(user)                                                                                                                      \
     X(backup)                                                                                                                    \
     X(restore)                                                                                                                   \
     X(probe)                                                                                                                     \
     X(verify)                                                                                                                    \
     X(bench)                                                                                                                     \
+    X(config)                                                                                                                    \
+    X(completion)                                                                                                                \
     X(doctor)                                                                                                                    \
     X(docs)
 
@@ -51,5 +55,10 @@ extern const command *const command_list[]; /* NULL-terminated, in the order of 
  * flag is moved to the front of argv and counted in *rest. "--" ends the flags. --help prints and sets *help. */
 bool arguments_read(arena *a, const command *c, void *target, int argc, char **argv, int *rest, bool *help, err *e);
 void command_help(const command *c);
+
+/* The same for a command whose options may also come from a JSON file (--config FILE, PREFIXCONFIG) and from the environment
+ * (PREFIXKEY): defaults < file < environment < flags; *from says where each came from. */
+bool arguments_resolve(arena *a, const command *c, const char *prefix, void *target, int argc, char **argv, int *rest, bool *help,
+                       resolved *from, err *e);
 
 #endif

@@ -73,6 +73,75 @@ bool shelf_rows_to_file(arena *a, desk *d, const char *name, const shelf_order *
     return false;
 }
 
+/* Lines of a stream, one JSON object each, whatever pieces they come in. */
+typedef struct {
+    buf rest;
+    bool (*take)(void *context, arena *a, json *row, err *e);
+    void *context;
+} line_reader;
+
+static bool read_lines(void *context, str piece, err *e) {
+    line_reader *r = context;
+    buf_put_str(&r->rest, piece);
+    size_t at = 0;
+    bool ok = true;
+    for (ptrdiff_t end; ok && (end = str_find(buf_str(&r->rest), STR("\n"), at)) >= 0; at = (size_t)end + 1) {
+        arena *a = arena_new();
+        json *row = json_parse(a, str_slice(buf_str(&r->rest), at, (size_t)end), e);
+        if (row && json_get(row, "error")) ok = err_set(e, ERR_INPUT, "%.*s", STR_ARG(json_get_text(row, "error", STR(""))));
+        else ok = row && r->take(r->context, a, row, e);
+        arena_free(a);
+    }
+    memmove(r->rest.ptr, r->rest.ptr + at, r->rest.len - at);
+    r->rest.len -= at;
+    return ok;
+}
+
+static bool into_rows(void *context, arena *a, json *row, err *e) {
+    (void)a;
+    return row_out_row(context, row, e);
+}
+
+static bool into_argilla(void *context, arena *a, json *row, err *e) {
+    (void)a;
+    return argilla_out_item(context, row, e);
+}
+
+static bool settings_of(arena *a, desk *d, const json *set, json **out, err *e) {
+    static const char *const lists[][2] = {
+        {"fields", "fields"}, {"questions", "questions"}, {"metadata-properties", "metadata"}, {"vectors-settings", "vectors"}};
+    *out = json_new_object(a);
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        json *answer;
+        const char *path = arena_printf(a, "/api/v1/datasets/%.*s/%s", STR_ARG(json_get_text(set, "id", STR(""))), lists[i][0]);
+        if (!desk_ask(a, d, "GET", path, STR(""), &answer, e)) return false;
+        json_set(*out, lists[i][1], json_get(answer, "items"));
+    }
+    return true;
+}
+
+static bool rows_as_argilla(arena *a, desk *d, const char *name, const shelf_order *o, const char *folder, err *e) {
+    const json *set;
+    json *settings;
+    if (strcmp(o->as, "records") != 0) return err_set(e, ERR_USAGE, "Argilla's folder holds records, not examples: --as records");
+    if (!shelf_dataset(a, d, name, &set, e) || !settings_of(a, d, set, &settings, e)) return false;
+    argilla_out *w = argilla_out_open(a, folder, set, settings, e);
+    line_reader r = {.take = into_argilla, .context = w};
+    const bool ok = w && shelf_rows(a, d, name, o, read_lines, &r, e) && argilla_out_commit(w, e);
+    buf_free(&r.rest);
+    return ok;
+}
+
+bool shelf_rows_as(arena *a, desk *d, const char *name, const shelf_order *o, const char *path, const char *layout, err *e) {
+    if (strcmp(layout, "argilla") == 0) return rows_as_argilla(a, d, name, o, path, e);
+    row_out *w = row_out_open(a, path, str_of(layout), e);
+    line_reader r = {.take = into_rows, .context = w};
+    const bool ok = w && shelf_rows(a, d, name, o, read_lines, &r, e) && row_out_commit(w, e);
+    if (w && !ok) row_out_abandon(w);
+    buf_free(&r.rest);
+    return ok;
+}
+
 bool shelf_trl(arena *a, desk *d, const char *name, const shelf_order *o, const char *folder, const char *base, err *e) {
     const json *set;
     json *what;

@@ -17,6 +17,8 @@ typedef struct {
 bool shelf_rows(arena *a, desk *d, const char *name, const shelf_order *o, answer_sink sink, void *context, err *e);
 bool shelf_rows_to_file(arena *a, desk *d, const char *name, const shelf_order *o, const char *path,
                         err *e); /* all of it or nothing */
+/* The same in another layout: a name of ROW_OUTS, or "argilla": the folder that Argilla's SDK reads with from_disk (records alone). */
+bool shelf_rows_as(arena *a, desk *d, const char *name, const shelf_order *o, const char *path, const char *layout, err *e);
 bool shelf_to_stdout(void *context, str piece, err *e);
 /* A folder with the rows that the dataset has most of, and a script that trains on them with TRL. */
 bool shelf_trl(arena *a, desk *d, const char *name, const shelf_order *o, const char *folder, const char *base, err *e);

@@ -75,4 +75,12 @@ bool statistic_put(str name, const json *v, json_writer *w, err *e);
  * disagreements: records whose answers differ, least agreement first, at most `worst`. */
 json *agreement_report(arena *a, const json *questions, const json *records, int worst);
 
+/* What each person did; records also with "suggestions" ({"question_id", "value"}), "gold" ({question: {"value"}}) and "gold_hidden" (bool), and
+ * responses with "updated_at".
+ *   [{"user_id", "submitted", "drafts", "discarded",
+ *     "active_seconds" (sum of the gaps below five minutes between their answers), "median_seconds" (of these gaps; null: none),
+ *     "gold", "hidden_gold", "majority" (of the others), "suggestions": {"compared", "same", "share" (null: nothing compared)}}]
+ * Compared are values of submitted answers, question by question. */
+json *annotator_report(arena *a, const json *questions, const json *records);
+
 #endif

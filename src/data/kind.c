@@ -62,6 +62,7 @@ bool key_text(const json *body, const char *key, size_t min, size_t max, str *ou
     const json *v = json_get(body, key);
     if (json_kind_of(v) != JSON_STRING) return key_wrong(body, key, expected, e);
     *out = json_text(v, STR(""));
+    if (out->len && memchr(out->ptr, '\0', out->len)) return err_set(e, ERR_INPUT, "'%s' should not hold a NUL", key);
     const size_t n = text_characters(*out);
     if (n >= min && n <= max) return true;
     return err_set(e, ERR_INPUT, "'%s' should be %s, but has %zu", key, expected, n);
@@ -133,7 +134,7 @@ void same_text(const json *value, buf *out) { buf_put_str(out, str_trim(json_tex
 bool same_type(const json *old, const json *in, err *e) {
     if (!body_is_object(in, "'settings'", e)) return false;
     const str was = json_get_text(old, "type", STR("")), is = json_get_text(in, "type", was);
-    if (str_eq(was, is) && (!json_has(in, "type") || json_get(in, "type"))) return true;
+    if (str_eq(was, is) && (!json_has(in, "type") || json_kind_of(json_get(in, "type")) == JSON_STRING)) return true;
     return err_set(e, ERR_INPUT, "the type stays '%.*s' for good, but settings.type is %s: delete this and make a new one",
                    STR_ARG(was), value_words(json_get(in, "type")));
 }

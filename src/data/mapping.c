@@ -198,7 +198,10 @@ static bool no_option(const target *t, const json *v, err *e) {
     return false;
 }
 
+/* An empty text is no answer. */
 static bool to_label(arena *a, const target *t, json *v, json **out, err *e) {
+    *out = NULL;
+    if (json_kind_of(v) == JSON_STRING && !json_text(v, STR("")).len) return true;
     *out = as_text(a, v);
     if (!*out) return wrong(t, v, "a text", e);
     return option_of(t, *out) != NULL || no_option(t, v, e);
@@ -216,8 +219,21 @@ static bool to_labels(arena *a, const target *t, json *v, json **out, err *e) {
     for (size_t i = 0; i < count; i++) {
         json *one;
         if (!to_label(a, t, list ? json_at(v, i) : v, &one, e)) return false;
-        json_append(*out, one);
+        if (one) json_append(*out, one);
     }
+    if (!json_count(*out)) *out = NULL;
+    return true;
+}
+
+/* What fettle asks besides: an answer as the API takes it, or its choice alone. */
+static bool to_comparison(arena *a, const target *t, json *v, json **out, err *e) {
+    const str choice = json_text(v, STR(""));
+    *out = v;
+    if (json_kind_of(v) == JSON_OBJECT) return true;
+    if (!str_is(choice, "a") && !str_is(choice, "b") && !str_is(choice, "tie") && !str_is(choice, "both_bad"))
+        return wrong(t, v, "'a', 'b', 'tie' or 'both_bad', or an object with such a 'choice',", e);
+    *out = json_new_object(a);
+    json_set(*out, "choice", v);
     return true;
 }
 
@@ -247,7 +263,7 @@ static const conversion field_kinds[] = {
     {"text", to_text}, {"chat", to_chat}, {"image", to_image}, {"custom", to_object}, {NULL, NULL}};
 static const conversion question_kinds[] = {
     {"text", to_text}, {"rating", to_rating}, {"label_selection", to_label}, {"multi_label_selection", to_labels},
-    {"ranking", to_ranking}, {"span", to_list}, {NULL, NULL}};
+    {"ranking", to_ranking}, {"span", to_list}, {"comparison", to_comparison}, {NULL, NULL}};
 static const conversion metadata_kinds[] = {
     {"terms", to_anything}, {"integer", to_whole}, {"float", to_number}, {NULL, NULL}};
 // clang-format on

@@ -7,7 +7,7 @@
 
 #include "data/data.h"
 
-enum { NAME_SAME = 3, NAME_ALIKE = 2, NAME_LEFT = 1, LONG_TEXT = 60, OPTIONS_MAX = 20 };
+enum { NAME_SAME = 3, NAME_ALIKE = 2, NAME_LEFT = 1, LONG_TEXT = 60, OPTIONS_MAX = 20, NAME_BYTES = 100 };
 
 /* Names that people give to the same thing. */
 static const char *const groups[][12] = {
@@ -57,6 +57,8 @@ static bool fits_terms(const column_facts *c, const json *settings) { return (vo
 static bool fits_integer(const column_facts *c, const json *settings) { return (void)settings, is_type(c, "integer"); }
 static bool fits_float(const column_facts *c, const json *settings) { return (void)settings, is_number(c); }
 
+static bool is_empty(const json *value) { return json_kind_of(value) == JSON_STRING && !json_text(value, STR("")).len; }
+
 static bool has_option(const json *settings, const json *value) {
     const json *options = json_get(settings, "options");
     buf text = {0};
@@ -73,7 +75,7 @@ static bool has_option(const json *settings, const json *value) {
 static bool fits_options(const column_facts *c, const json *settings) {
     if (!c->values || !c->count || !is_scalar(c)) return false;
     for (size_t i = 0; i < json_count(c->values); i++)
-        if (!has_option(settings, json_at(c->values, i))) return false;
+        if (!is_empty(json_at(c->values, i)) && !has_option(settings, json_at(c->values, i))) return false;
     return true;
 }
 
@@ -199,22 +201,24 @@ json *mapping_guess(arena *a, const row_facts *facts, const json *settings) {
 
 /* ---- settings for a new data set -------------------------------------------------------------------------------------------------------------- */
 
-/* A name as the API takes it: small letters, digits, _ and -. */
-static const char *name_for(arena *a, const json *settings, const char *column) {
-    char *name = arena_text(a, column);
-    for (char *c = name; *c; c++) *c = isalnum((unsigned char)*c) ? (char)tolower((unsigned char)*c) : *c == '-' ? '-' : '_';
-    if (!strpbrk(name, "abcdefghijklmnopqrstuvwxyz0123456789")) name = arena_text(a, "column");
+static bool is_taken(const json *settings, const char *name) {
     static const char *const lists[] = {"fields", "questions", "metadata", "vectors"};
-    for (int again = 2;; again++) {
-        bool taken = false;
-        for (int l = 0; l < 4; l++) {
-            const json *list = json_get(settings, lists[l]);
-            for (size_t i = 0; i < json_count(list); i++) taken |= str_is(json_get_text(json_at(list, i), "name", STR("")), name);
-        }
-        if (!taken) return name;
-        name = arena_printf(a, "%s_%d", column, again);
-        for (char *c = name; *c; c++) *c = isalnum((unsigned char)*c) ? (char)tolower((unsigned char)*c) : '_';
+    for (int l = 0; l < 4; l++) {
+        const json *list = json_get(settings, lists[l]);
+        for (size_t i = 0; i < json_count(list); i++)
+            if (str_is(json_get_text(json_at(list, i), "name", STR("")), name)) return true;
     }
+    return false;
+}
+
+/* A name as the API takes it: small letters, digits, _ and -, and of nothing else in the data set. */
+static const char *name_for(arena *a, const json *settings, const char *column) {
+    char *base = arena_copy(a, column, strnlen(column, NAME_BYTES));
+    for (char *c = base; *c; c++) *c = isalnum((unsigned char)*c) ? (char)tolower((unsigned char)*c) : *c == '-' ? '-' : '_';
+    if (!strpbrk(base, "abcdefghijklmnopqrstuvwxyz0123456789")) base = arena_text(a, "column");
+    const char *name = base;
+    for (int again = 2; is_taken(settings, name); again++) name = arena_printf(a, "%s_%d", base, again);
+    return name;
 }
 
 static json *text_value(arena *a, const char *text) { return json_new_text(a, str_of(text)); }
@@ -224,7 +228,7 @@ static json *add_setting(arena *a, json *settings, const char *list, const char 
     json *one = json_new_object(a), *own = json_new_object(a);
     json_set(own, "type", text_value(a, type));
     json_set(one, "name", text_value(a, name));
-    json_set(one, "title", text_value(a, title));
+    json_set(one, "title", text_value(a, strlen(title) <= NAME_BYTES ? title : name));
     if (strcmp(list, "metadata")) json_set(one, "required", json_new_bool(a, true));
     else json_set(one, "visible_for_annotators", json_new_bool(a, true));
     json_set(one, "settings", own);
@@ -239,16 +243,18 @@ static bool is_category(const row_facts *f, const column_facts *c) {
            (int64_t)values * 2 <= f->rows;
 }
 
-static json *options_of(arena *a, const column_facts *c, bool with_text) {
+static json *options_of(arena *a, const column_facts *c) {
     json *options = json_new_array(a);
     for (size_t i = 0; i < json_count(c->values); i++) {
         json *option = json_new_object(a), *value = json_at(c->values, i);
         buf text = {0};
+        if (is_empty(value)) continue;
         if (json_kind_of(value) == JSON_STRING) buf_put_str(&text, json_text(value, STR("")));
         else json_put(&text, value);
         json *words = json_new_text(a, buf_str(&text));
-        json_set(option, "value", with_text ? words : value);
-        if (with_text) json_set(option, "text", words), json_set(option, "description", NULL);
+        json_set(option, "value", words);
+        json_set(option, "text", words);
+        json_set(option, "description", NULL);
         json_append(options, option);
         buf_free(&text);
     }
@@ -274,9 +280,9 @@ static void add_question(guessing *g, json *settings, int i) {
         json *own = add_setting(g->a, settings, "questions", name, c->name, "rating");
         json_set(own, "options", ratings_of(g->a, c));
         add_pair(g, "suggestions", i, name);
-    } else if (group == GROUP_LABEL && is_category(g->facts, c) && json_count(c->values) >= 2) {
+    } else if (group == GROUP_LABEL && is_category(g->facts, c) && json_count(options_of(g->a, c)) >= 2) {
         json *own = add_setting(g->a, settings, "questions", name, c->name, "label_selection");
-        json_set(own, "options", options_of(g->a, c, true));
+        json_set(own, "options", options_of(g->a, c));
         json_set(own, "visible_options", NULL);
         add_pair(g, "suggestions", i, name);
     }
@@ -301,9 +307,10 @@ static void add_metadata(guessing *g, json *settings, int i) {
     const char *type = is_type(c, "integer") ? "integer" : is_type(c, "number") ? "float" : terms ? "terms" : NULL;
     const char *name = name_for(g->a, settings, c->name);
     if (c->dimensions > 1 && is_type(c, "list")) {
+        if (json_count(json_get(settings, "vectors")) == VECTORS_MAX) return;
         json *vector = json_new_object(g->a);
         json_set(vector, "name", text_value(g->a, name));
-        json_set(vector, "title", text_value(g->a, c->name));
+        json_set(vector, "title", text_value(g->a, strlen(c->name) <= NAME_BYTES ? c->name : name));
         json_set(vector, "dimensions", json_new_int(g->a, c->dimensions));
         json_append(json_get(settings, "vectors"), vector);
         add_pair(g, "vectors", i, name);

@@ -51,7 +51,7 @@ static bool unknown(arena *a, const resolved *r, str key, err *e) {
                    *near ? " (did you mean '" : "", near, *near ? "'?)" : "");
 }
 
-static void note(arena *a, resolved *r, const char *key, const char *source) {
+void resolve_note(arena *a, resolved *r, const char *key, const char *source) {
     for (int i = 0; i < r->origins; i++)
         if (strcmp(r->origin[i].key, key) == 0) {
             r->origin[i].source = source;
@@ -61,6 +61,12 @@ static void note(arena *a, resolved *r, const char *key, const char *source) {
     if (r->origins) memcpy(grown, r->origin, (size_t)r->origins * sizeof *grown);
     grown[r->origins++] = (opt_origin){key, source};
     r->origin = grown;
+}
+
+const char *resolve_source(const resolved *r, const char *key) {
+    for (int i = 0; i < r->origins; i++)
+        if (strcmp(r->origin[i].key, key) == 0) return r->origin[i].source;
+    return "default";
 }
 
 bool resolve_defaults(arena *a, resolved *r) {
@@ -76,7 +82,7 @@ bool resolve_set(arena *a, resolved *r, str key, str value, const char *source, 
         const json *v = json_parse(a, value, e);
         if (!v || !opt_set_json(o, target, v, a, e)) return err_prefix(e, "%s", o->key);
     } else if (!opt_set(o, target, value, a, e)) return err_prefix(e, "%s", o->key);
-    note(a, r, o->key, source);
+    resolve_note(a, r, o->key, source);
     return true;
 }
 
@@ -88,7 +94,7 @@ bool resolve_set_json(arena *a, resolved *r, const json *object, const char *sou
         if (!o) return unknown(a, r, str_of(m.key), e);
         if (!m.value) continue; /* null: not set */
         if (!opt_set_json(o, target, m.value, a, e)) return err_prefix(e, "%s", o->key);
-        note(a, r, o->key, source);
+        resolve_note(a, r, o->key, source);
     }
     return true;
 }
@@ -116,7 +122,7 @@ bool resolve_file(arena *a, resolved *r, const char *path, err *e) {
 bool resolve_environment(arena *a, resolved *r, err *e) {
     for (int g = 0; g < r->count; g++)
         for (const opt *o = r->groups[g].table; o->key; o++) {
-            char *name = arena_printf(a, "FETTLE_%s", o->key);
+            char *name = arena_printf(a, "%s%s", r->prefix ? r->prefix : "FETTLE_", o->key);
             for (char *p = name; *p; p++) *p = (char)toupper((unsigned char)*p);
             const char *value = getenv(name);
             if (value && !resolve_set(a, r, str_of(o->key), str_of(value), name, e)) return err_prefix(e, "%s", name);

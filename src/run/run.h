@@ -6,6 +6,7 @@
  *   metrics.jsonl     one line per logged step, TRL's names
  *   samples.jsonl     answers to the same prompts during the run
  *   log               what was said
+ *   erased.json       what was erased since of what it trained on (where something was)
  *   checkpoint-N/     weights or adapter, optimiser, step, manifest.json (SHA-256 of each file); order and random numbers
  *                     are functions of seed and step, so there is no state of theirs to keep
  *   model/            the result: a Hugging Face folder or a PEFT adapter
@@ -22,6 +23,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/needles.h"
 #include "base/opt.h"
 #include "base/str.h"
 
@@ -89,6 +91,31 @@ char *checkpoint_latest(arena *a, const run *r, int64_t *step, err *e);
 /* All runs under HOME/runs, newest first. */
 bool run_list(arena *a, const char *home, run **out, int *count, err *e);
 
+/* ---- erasure: what a record or a person left in runs and exports ---------------------------------------------------------------- */
+
+typedef struct {
+    const char *kind, *target; /* "record" or "user", and its id: what erased.json says */
+    const needles *ids;        /* a line that names one of these goes */
+    const needles *texts;      /* so does one that holds one of these, where no lineage ("record") says whose it is */
+} erasure;
+typedef struct {
+    char *path;
+    const char *model;   /* folder of its result; NULL: it has none */
+    int64_t examples;    /* lines of examples.jsonl that went */
+    const char *through; /* name of the run whose model it began with; NULL: it trained on it itself */
+    const char **added;  /* names under HOME/models of its result: links and copies; ended by NULL */
+} erased_run;
+
+/* Takes the lines out of all runs under HOME/runs, and leaves in those that trained on it, or began with such a model, erased.json and a
+ * section of the model's card. ERR_CONFLICT: one is training on it now. */
+bool run_erase(arena *a, const char *home, const erasure *x, erased_run **out, int *count, err *e);
+bool erase_lines(const char *path, const erasure *x, int64_t *gone, err *e); /* of one file; missing is fine */
+/* All files below a folder: lines of .jsonl, and other files that hold it as a whole (each counts as one). Missing is fine. */
+bool erase_folder(arena *a, const char *folder, const erasure *x, int64_t *gone, err *e);
+json *run_erasures(arena *a,
+                   const char *folder); /* [{"at", "kind", "target", "examples", "through"}]; NULL: nothing was erased */
+char *run_erased_words(arena *a, const char *folder); /* a sentence for people; NULL likewise */
+
 /* ---- options: defaults < preset < config file < FETTLE_* < flags and --set ---------------------------------------------------- */
 
 typedef struct {
@@ -101,6 +128,7 @@ typedef struct {
     int count;
     opt_origin *origin; /* one per key that is not at its default */
     int origins;
+    const char *prefix; /* of environment variables; NULL: FETTLE_ */
 } resolved;
 
 typedef struct {
@@ -116,6 +144,8 @@ bool resolve_file(arena *a, resolved *r, const char *path, err *e); /* JSON obje
 bool resolve_environment(arena *a, resolved *r, err *e);
 bool resolve_set(arena *a, resolved *r, str key, str value, const char *source, err *e);
 bool resolve_set_json(arena *a, resolved *r, const json *object, const char *source, err *e);
-void resolve_put_json(json_writer *w, const resolved *r); /* {"learning_rate": 2e-5, ...} all values */
+void resolve_note(arena *a, resolved *r, const char *key, const char *source); /* where a value, set by other means, came from */
+const char *resolve_source(const resolved *r, const char *key);                /* "default" when nothing set it */
+void resolve_put_json(json_writer *w, const resolved *r);                      /* {"learning_rate": 2e-5, ...} all values */
 
 #endif

@@ -49,7 +49,9 @@ typedef struct {
     X(users)                                                                                                                     \
     X(workspaces)                                                                                                                \
     X(datasets)                                                                                                                  \
-    X(settings) X(records) X(search) X(responses) X(suggestions) X(webhooks) X(imports) X(more) X(recipes) X(v0) X(system)
+    X(settings)                                                                                                                  \
+    X(records)                                                                                                                   \
+    X(search) X(responses) X(suggestions) X(webhooks) X(imports) X(more) X(work) X(recipes) X(people) X(erase) X(v0) X(system)
 #define X(name) extern const route routes_##name[];
 ROUTE_TABLES(X)
 #undef X
@@ -94,6 +96,7 @@ struct call {
     response response;
     suggestion suggestion;
     webhook webhook;
+    erasure_entry erased; /* how much a handler erased */
 
     /* The answer. */
     int status; /* 0: 200, or of the error */
@@ -104,6 +107,7 @@ struct call {
     const char *set_cookie, *location;
     const char *where; /* "body.name": the part of the request an error is about */
     bool no_body;
+    bool replayed, shows_secret;   /* the answer of an earlier request; it holds what nobody may see twice */
     void (*after)(struct call *c); /* runs when the write is on the disk, before the answer goes out */
 };
 
@@ -160,6 +164,9 @@ bool put_old_page(call *c, const schema *s, const include *i, int64_t offset, in
 /* ---- use cases that several routes share ---------------------------------------------------------------------------------------------- */
 
 bool is_member(call *c, int64_t workspace);
+bool need_me(call *c, err *e); /* what is done in a person's name wants a person: fails for an owner without a row */
+/* Every record of c->set as recipes and statistics want it, with gold, "gold_hidden", and the dataset's licence; s: schema_rules. */
+bool dataset_records(call *c, schema *s, json **out, err *e);
 /* Facets and the text index of a record after its fields, metadata or answers changed. */
 bool index_record(call *c, const record *r, const schema *s, const record *before, err *e);
 bool index_metadata(call *c, const record *r, const schema *s, err *e);
@@ -193,11 +200,19 @@ bool write_inside(call *c, bool (*inside)(call *c, err *e), err *e);
 bool new_key(call *c, int64_t user, const char *name, key_text out, err *e);
 bool new_session(call *c, int64_t user, const char *name, key_text out, err *e);
 bool password_rule(call *c, const char **out, err *e); /* body.password, 8 to 100 characters */
+/* Both take 64 MiB and a tenth of a second: few run at once, some wait, more are refused (ERR_BUSY). */
+bool hash_password(call *c, const char *password, user *u, err *e);
+bool check_password(str password, const char *hash, bool *right, err *e);
 part part_of_json(arena *a, const json *definition, part_kind kind);
 
 /* Takes a record out of the text index. */
 bool unindex_record(call *c, const record *r, const schema *s, err *e);
 bool undo_unfinished_imports(server *s, err *e);
+
+/* A request that comes again under its Idempotency-Key: replay finds the answer of the first time (c->replayed), keep_answer keeps it
+ * with the write it stands for. Keys that an answer showed are not kept: such a request is refused the second time. */
+bool replay(call *c, err *e);
+bool keep_answer(call *c, err *e);
 
 /* Runs a request whose members up to `trusted` are filled; never fails: errors become answers. */
 void route_run(call *c);

@@ -45,7 +45,7 @@ static bool get_mine(call *c, err *e) {
         workspace w;
         if (!uuid_parse(space, id)) return invalid(c, "query.workspace_id", e, "workspace_id should be a UUID");
         if (!workspace_get(c->tx, c->a, id, &w, e)) return false;
-        if (!is_member(c, w.seq)) return forbidden(e, "Operation not allowed");
+        if (!is_member(c, w.seq)) return err_set(e, ERR_NOT_FOUND, "Workspace with id `%s` not found", id); /* as a missing one */
     }
     if (!dataset_list(c->tx, c->a, c->me.role == ROLE_OWNER ? 0 : c->me.seq, &list, e)) return false;
     items_begin(c);

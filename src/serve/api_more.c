@@ -1,52 +1,9 @@
-/* api_more.c - beyond Argilla: who works on what, what is said about a record, settled answers. */
+/* api_more.c - beyond Argilla: what is said about a record, settled answers. */
 #include <string.h>
 
-#include "base/clock.h"
 #include "serve/api.h"
 
-enum { LEASE_SECONDS = 600, NEXT_TRIES = 20 };
-
-static bool need_me(call *c, err *e) {
-    return c->me.seq || err_set(e, ERR_CONFLICT, "there is no user yet who could do this: add one");
-}
-
-/* ---- leases --------------------------------------------------------------------------------------------------------------------------- */
-
-/* The next pending record of mine that nobody else holds, and it is mine for a while. */
-static bool post_next(call *c, err *e) {
-    static const str pending_term[] = {{"pending", 7}};
-    const filter status = {.kind = FILTER_TERMS, .scope = SCOPE_STATUS, .terms = (str *)(uintptr_t)pending_term, .count = 1},
-                 mine = {
-                     .kind = FILTER_TERMS, .scope = SCOPE_RESPONSE_STATUS, .terms = (str *)(uintptr_t)pending_term, .count = 1};
-    const filter *both[] = {&status, &mine};
-    const filter where = {.kind = FILTER_AND, .child = both, .children = 2};
-    record_query q = {.dataset = c->set.seq,
-                      .where = &where,
-                      .user = c->me.seq,
-                      .limit = NEXT_TRIES,
-                      .shuffled = str_is(json_get_text(c->body, "order", STR("sequential")), "random")};
-    schema s;
-    record_hits hits;
-    const include i = {.suggestions = true, .responses = true, .only_user = c->me.seq};
-    if (!need_me(c, e) || !schema_of(c, c->set.seq, &s, e)) return false;
-    do {
-        if (!record_search(c->tx, c->a, &q, &hits, e)) return false;
-        for (int k = 0; k < hits.count; k++) {
-            err taken = {0};
-            if (lease_take(c->tx, hits.item[k].record.seq, c->me.seq, clock_now() + (int64_t)LEASE_SECONDS * 1000000, &taken))
-                return put_record(c, &hits.item[k].record, &s, &i, e);
-            if (taken.code != ERR_CONFLICT) return err_set(e, taken.code, "%s", taken.text);
-        }
-        q.offset += hits.count;
-    } while (hits.count == NEXT_TRIES);
-    return err_set(e, ERR_NOT_FOUND, "nothing is left for you: every pending record is answered by you or held by somebody else");
-}
-
-static bool delete_lease(call *c, err *e) {
-    c->status = 204;
-    c->no_body = true;
-    return lease_drop(c->tx, c->record.seq, c->me.seq, e);
-}
+bool need_me(call *c, err *e) { return c->me.seq || err_set(e, ERR_CONFLICT, "there is no user yet who could do this: add one"); }
 
 /* ---- comments and flags --------------------------------------------------------------------------------------------------------------- */
 
@@ -128,9 +85,6 @@ static bool delete_gold(call *c, err *e) {
 }
 
 const route routes_more[] = {
-    {"POST", "/api/v1/me/datasets/{id}/next", WHO_MEMBER, OF_DATASET, RUN_WRITE, post_next,
-     "the next record for me, held for ten minutes"},
-    {"DELETE", "/api/v1/records/{id}/lease", WHO_MEMBER, OF_RECORD, RUN_WRITE, delete_lease, "let go of a record"},
     {"GET", "/api/v1/records/{id}/notes", WHO_MEMBER, OF_RECORD, RUN_READ, get_notes, "comments and flags"},
     {"POST", "/api/v1/records/{id}/notes", WHO_MEMBER, OF_RECORD, RUN_WRITE, post_note, "a comment, or a flag"},
     {"PATCH", "/api/v1/records/{id}/notes/{note}", WHO_MEMBER, OF_RECORD, RUN_WRITE, patch_note, "resolve a comment or flag"},

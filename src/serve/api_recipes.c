@@ -20,7 +20,9 @@ static json *whole_record(call *c, const record *r, const schema *s, const json 
     if (!put_record(c, r, s, &wanted, e)) return NULL;
     json *v = json_parse(c->a, buf_str(&c->out), e);
     if (!v || !gold_get(c->tx, c->a, r->seq, &gold, &hidden, e)) return NULL;
+    if (c->me.role == ROLE_ANNOTATOR) gold = (str){NULL, 0}, hidden = false; /* they are not to know, not from a preview either */
     if (gold.ptr) json_set(v, "gold", json_parse(c->a, gold, e));
+    if (hidden) json_set(v, "gold_hidden", json_new_bool(c->a, true));
     json *metadata = json_get(v, "metadata");
     if (!metadata) json_set(v, "metadata", metadata = json_new_object(c->a));
     static const char *const keys[] = {"licence", "license", "source", "terms"};
@@ -71,6 +73,13 @@ static bool walk_all(walk *w, json **out, err *e) {
         if (!walk_page(w, PAGE, e)) return false;
         for (size_t i = 0; i < json_count(w->page); i++) json_append(*out, json_share(w->c->a, json_at(w->page, i)));
     } while (json_count(w->page));
+    return true;
+}
+
+bool dataset_records(call *c, schema *s, json **out, err *e) {
+    walk w;
+    if (!walk_begin(c, &w, e) || !walk_all(&w, out, e)) return false;
+    *s = w.s;
     return true;
 }
 

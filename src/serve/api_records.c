@@ -46,7 +46,23 @@ typedef struct {
     call *c;
     const schema *s;
     int64_t import; /* new records come with it */
+    bool keep_ids;  /* new records have the id they were sent with */
 } rules;
+
+/* ?keep_ids=true: for moving records here from another server. */
+static bool keep_ids_of(call *c, bool *out, err *e) {
+    *out = str_is(query_of(c, "keep_ids", STR("")), "true");
+    return !*out || c->me.role == ROLE_OWNER || forbidden(e, "only owners may say which ids records get");
+}
+
+static bool take_id(call *c, const json *item, record *r, err *e) {
+    record other;
+    err none = {0};
+    if (!uuid_parse(json_get_text(item, "id", STR("")), r->id)) return err_set(e, ERR_INPUT, "id should be a UUID");
+    if (record_get(c->tx, c->a, r->id, &other, &none))
+        return err_set(e, ERR_INPUT, "the id `%s` belongs to a record elsewhere", r->id);
+    return none.code == ERR_NOT_FOUND || err_set(e, none.code, "%s", none.text);
+}
 
 /* ?import=ID: of an import that runs. */
 static bool import_of(call *c, int64_t *out, err *e) {
@@ -90,7 +106,13 @@ static bool write_vectors(const rules *x, const record *r, const json *values, e
     return true;
 }
 
+static bool is_list(const json *list, const char *key, err *e) {
+    return !list || json_kind_of(list) == JSON_ARRAY ||
+           err_set(e, ERR_INPUT, "%s should be a list, it is %s", key, json_kind_name(json_kind_of(list)));
+}
+
 static bool write_suggestions(const rules *x, const record *r, const json *list, err *e) {
+    if (!is_list(list, "suggestions", e)) return false;
     for (size_t i = 0; i < json_count(list); i++) {
         suggestion made;
         bool created;
@@ -104,6 +126,7 @@ static bool write_suggestions(const rules *x, const record *r, const json *list,
 }
 
 static bool write_responses(const rules *x, record *r, const json *list, err *e) {
+    if (!is_list(list, "responses", e)) return false;
     for (size_t i = 0; i < json_count(list); i++) {
         const json *item = json_at(list, i);
         uuid_text id;
@@ -141,6 +164,7 @@ static bool create(const rules *x, const json *item, record *r, err *e) {
     *r = (record){.dataset = c->set.seq, .import = x->import};
     memcpy(r->dataset_id, c->set.id, sizeof r->dataset_id);
     err taken = {0};
+    if (x->keep_ids && json_get(item, "id") && !take_id(c, item, r, e)) return false;
     if (!external_id_of(c, item, &r->external_id, e) || !write_fields(x, r, json_get(item, "fields"), e) ||
         !write_metadata(x, r, json_get(item, "metadata"), e))
         return false;
@@ -210,7 +234,7 @@ static bool write_bulk(call *c, bool upsert, size_t most, record **out, bool **u
     const json *items;
     if (!bulk_items(c, most, &items, e) || !schema_rules(c, c->set.seq, s, e)) return false;
     rules x = {.c = c, .s = s};
-    if (!import_of(c, &x.import, e)) return false;
+    if (!import_of(c, &x.import, e) || !keep_ids_of(c, &x.keep_ids, e)) return false;
     const size_t n = json_count(items);
     int64_t added = 0;
     *out = arena_array(c->a, record, n + 1);
@@ -218,7 +242,8 @@ static bool write_bulk(call *c, bool upsert, size_t most, record **out, bool **u
     for (size_t i = 0; i < n; i++) {
         const json *item = json_at(items, i);
         if (json_kind_of(item) != JSON_OBJECT) return err_set(e, ERR_INPUT, "record at position %zu is not an object", i);
-        if (upsert && !find_existing(c, item, &(*out)[i], &(*updated)[i], e)) return false;
+        if (upsert && !find_existing(c, item, &(*out)[i], &(*updated)[i], e))
+            return err_prefix(e, "record at position %zu is not valid", i);
         if (!((*updated)[i] ? update(&x, item, &(*out)[i], e) : create(&x, item, &(*out)[i], e)))
             return err_prefix(e, "record at position %zu is not valid", i);
     }

@@ -5,10 +5,6 @@
 
 enum { BULK_MOST = 100 };
 
-static bool need_me(call *c, err *e) {
-    return c->me.seq || err_set(e, ERR_CONFLICT, "there is no user yet who could answer: add one");
-}
-
 static bool post_response(call *c, err *e) {
     schema s;
     response before, made;

@@ -60,8 +60,17 @@ static bool response_scope(reader *r, const json *v, scope *out) {
            invalid(r->c, "body.scope", r->e, "a response scope needs a question, or the property 'status'");
 }
 
+/* A word that may be absent; present, it is a text. */
+static bool word_or(reader *r, const json *v, const char *key, str fallback, str *out) {
+    *out = json_get_text(v, key, fallback);
+    return !json_has(v, key) || json_kind_of(json_get(v, key)) == JSON_STRING ||
+           invalid(r->c, arena_printf(r->c->a, "body.%s", key), r->e, "%s should be a string, it is %s", key,
+                   json_kind_name(json_kind_of(json_get(v, key))));
+}
+
 static bool suggestion_scope(reader *r, const json *v, scope *out) {
-    const str property = json_get_text(v, "property", STR("value"));
+    str property;
+    if (!word_or(r, v, "property", STR("value"), &property)) return false;
     *out = (scope){SCOPE_SUGGESTION, 0, false};
     if (str_is(property, "score")) out->scope = SCOPE_SUGGESTION_SCORE;
     else if (str_is(property, "agent")) out->scope = SCOPE_SUGGESTION_AGENT;
@@ -72,9 +81,15 @@ static bool suggestion_scope(reader *r, const json *v, scope *out) {
     return question_of(r, v, &out->part);
 }
 
+/* What is hidden from annotators is not there for them: a filter or an order would tell it. */
+static const part *property_named(const reader *r, str name) {
+    const part *p = part_named(&r->s->metadata, name);
+    return p && (p->visible || r->c->me.role != ROLE_ANNOTATOR) ? p : NULL;
+}
+
 static bool metadata_scope(reader *r, const json *v, scope *out) {
     const str name = json_get_text(v, "metadata_property", STR(""));
-    const part *p = part_named(&r->s->metadata, name);
+    const part *p = property_named(r, name);
     if (!p) return err_set(r->e, ERR_INPUT, "MetadataProperty with name `%.*s` not found", STR_ARG(name));
     *out = (scope){SCOPE_METADATA, p->seq, false};
     return true;
@@ -180,9 +195,9 @@ static bool read_sort(reader *r, const json *list, record_query *q) {
     sort_key *keys = arena_array(r->c->a, sort_key, n);
     for (size_t i = 0; i < n; i++) {
         const json *v = json_at(list, i);
-        const str order = json_get_text(v, "order", STR("asc"));
+        str order;
         scope s;
-        if (!read_scope(r, json_get(v, "scope"), &s)) return false;
+        if (!read_scope(r, json_get(v, "scope"), &s) || !word_or(r, v, "order", STR("asc"), &order)) return false;
         if (!str_is(order, "asc") && !str_is(order, "desc"))
             return invalid(r->c, "body.sort.order", r->e, "order should be asc or desc");
         keys[i] = (sort_key){s.scope, s.part, str_is(order, "desc")};
@@ -208,7 +223,13 @@ static bool read_text(reader *r, const json *v, record_query *q) {
 static bool vector_given(reader *r, const part *p, const json *list, double **v, int *n) {
     *n = (int)json_count(list);
     *v = arena_array(r->c->a, double, *n + 1);
-    for (int i = 0; i < *n; i++) (*v)[i] = json_real(json_at(list, (size_t)i), 0);
+    for (int i = 0; i < *n; i++) {
+        const json_kind kind = json_kind_of(json_at(list, (size_t)i));
+        if (kind != JSON_INT && kind != JSON_REAL)
+            return invalid(r->c, "body.query.vector.value", r->e, "value should be a list of numbers, one is %s",
+                           json_kind_name(kind));
+        (*v)[i] = json_real(json_at(list, (size_t)i), 0);
+    }
     const json *made = json_at(parts_json(r->c->a, &(parts){(part *)(uintptr_t)p, 1}), 0);
     const int64_t dimensions = json_get_int(made, "dimensions", 0);
     return *n == dimensions ||
@@ -232,11 +253,14 @@ static bool vector_of_record(reader *r, const part *p, str text, double **v, int
 static bool similar(reader *r, const json *v, const record_query *q, record_hits *out) {
     const part *p = part_named(&r->s->vector, json_get_text(v, "name", STR("")));
     const json *id = json_get(v, "record_id"), *value = json_get(v, "value");
-    const str order = json_get_text(v, "order", STR("most_similar"));
+    str order;
     double *vector = NULL;
     int n = 0;
     int64_t without = 0;
     if (!p) return err_set(r->e, ERR_INPUT, "Vector `%.*s` not found", STR_ARG(json_get_text(v, "name", STR(""))));
+    if (!word_or(r, v, "order", STR("most_similar"), &order)) return false;
+    if (!str_is(order, "most_similar") && !str_is(order, "least_similar"))
+        return invalid(r->c, "body.query.vector.order", r->e, "order should be most_similar or least_similar");
     if (!id == !value)
         return invalid(r->c, "body.query.vector", r->e, "either 'record_id' or 'value' should be given, and not both");
     if (!(id ? vector_of_record(r, p, json_text(id, STR("")), &vector, &n, &without) : vector_given(r, p, value, &vector, &n)))
@@ -275,7 +299,7 @@ static const filter *old_filter(reader *r, const char *key, str value) {
         return f;
     }
     const ptrdiff_t colon = str_find(value, STR(":"), 0);
-    const part *p = colon > 0 ? part_named(&r->s->metadata, str_slice(value, 0, (size_t)colon)) : NULL;
+    const part *p = colon > 0 ? property_named(r, str_slice(value, 0, (size_t)colon)) : NULL;
     if (!p) return err_set(r->e, ERR_INPUT, "metadata=%.*s names no metadata property", STR_ARG(value)), NULL;
     const str rest = str_slice(value, (size_t)colon + 1, value.len);
     f->scope = SCOPE_METADATA;
@@ -304,7 +328,7 @@ static bool old_sort(reader *r, str value, sort_key *out) {
     *out = (sort_key){SCOPE_INSERTED_AT, 0, str_is(order, "desc")};
     if (str_is(name, "updated_at")) out->scope = SCOPE_UPDATED_AT;
     else if (str_starts(name, STR("metadata."))) {
-        const part *p = part_named(&r->s->metadata, str_slice(name, 9, name.len));
+        const part *p = property_named(r, str_slice(name, 9, name.len));
         if (!p) return err_set(r->e, ERR_INPUT, "sort_by=%.*s names no metadata property", STR_ARG(value));
         *out = (sort_key){SCOPE_METADATA, p->seq, str_is(order, "desc")};
     } else if (!str_is(name, "inserted_at"))
@@ -368,6 +392,8 @@ static bool search(call *c, bool mine, err *e) {
     reader r = {.c = c, .s = &s, .e = e};
     const json *query = json_get(c->body, "query"), *filters = json_get(c->body, "filters"), *vector = json_get(query, "vector");
     if (c->body && !body_object(c, e)) return false;
+    if (query && json_kind_of(query) != JSON_OBJECT)
+        return invalid(c, "body.query", e, "query should be an object, it is %s", json_kind_name(json_kind_of(query)));
     if (!include_of(c, &i, e) || !query_int(c, "offset", 0, INT64_MAX / 2, 0, &q.offset, e) ||
         !query_int(c, "limit", 1, PAGE_MOST, PAGE, &q.limit, e) || !schema_of(c, c->set.seq, &s, e) ||
         !read_text(&r, json_get(query, "text"), &q) || !read_sort(&r, json_get(c->body, "sort"), &q))

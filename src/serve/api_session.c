@@ -7,7 +7,8 @@
 #include "serve/api.h"
 
 #define HOUR ((int64_t)3600 * 1000000)
-enum { SESSION_HOURS = 24 * 30, NAMES = 256, FREE_TRIES = 3, WAIT_MOST = 60 };
+enum { SESSION_HOURS = 24 * 30, NAMES = 4096, FREE_TRIES = 3, WAIT_MOST = 60 };
+enum { HASHES_MOST = 2, HASHES_WAIT = 32 };
 
 bool write_inside(call *c, bool (*inside)(call *c, err *e), err *e);
 
@@ -19,7 +20,7 @@ typedef struct {
 static bool run_inside(store_tx *t, void *context, err *e) {
     inside_context *x = context;
     x->c->tx = t;
-    const bool ok = x->run(x->c, e);
+    const bool ok = replay(x->c, e) && (x->c->replayed || (x->run(x->c, e) && keep_answer(x->c, e)));
     x->c->tx = NULL;
     return ok;
 }
@@ -64,10 +65,52 @@ bool session_find(call *c, err *e) {
     return err_set(e, ERR_UNAUTHORIZED, "Could not validate credentials");
 }
 
-/* ---- login delays: after a few failures a name has to wait, twice as long each time ------------------------------------------------------- */
+/* ---- passwords: few at once ------------------------------------------------------------------------------------------------------------ */
 
 static struct {
-    char name[64];
+    pthread_mutex_t mutex;
+    pthread_cond_t free;
+    int running, waiting;
+} hashing = {.mutex = PTHREAD_MUTEX_INITIALIZER, .free = PTHREAD_COND_INITIALIZER};
+
+static bool take_turn(err *e) {
+    pthread_mutex_lock(&hashing.mutex);
+    const bool may = hashing.running < HASHES_MOST || hashing.waiting < HASHES_WAIT;
+    hashing.waiting++;
+    while (may && hashing.running >= HASHES_MOST) pthread_cond_wait(&hashing.free, &hashing.mutex);
+    hashing.waiting--;
+    hashing.running += may;
+    pthread_mutex_unlock(&hashing.mutex);
+    return may || err_set(e, ERR_BUSY, "too many people log in at once: try again in a few seconds");
+}
+
+static void end_turn(void) {
+    pthread_mutex_lock(&hashing.mutex);
+    hashing.running--;
+    pthread_cond_signal(&hashing.free);
+    pthread_mutex_unlock(&hashing.mutex);
+}
+
+bool hash_password(call *c, const char *password, user *u, err *e) {
+    char *own = arena_alloc(c->a, sizeof(password_hash));
+    if (!take_turn(e)) return false;
+    const bool ok = password_set(str_of(password), own);
+    end_turn();
+    u->password = own;
+    return ok || err_set(e, ERR_LIMIT, "no memory for the password");
+}
+
+bool check_password(str password, const char *hash, bool *right, err *e) {
+    if (!take_turn(e)) return false;
+    *right = password_check(password, hash);
+    end_turn();
+    return true;
+}
+
+/* ---- login delays: after a few failures a name has to wait, twice as long each time ------------------------------------------------------- */
+
+/* By a hash of the name: names that share a place wait together, so that nobody gets rid of a delay by trying another name. */
+static struct {
     int failures;
     int64_t until;
 } waits[NAMES];
@@ -79,11 +122,7 @@ static int wait_of(str username) {
     int at = 0;
     for (int i = 0; i < 4; i++) at = at * 16 + (hash[i] <= '9' ? hash[i] - '0' : hash[i] - 'a' + 10);
     at %= NAMES;
-    if (strncmp(waits[at].name, hash, sizeof waits[at].name - 1) != 0) {
-        memcpy(waits[at].name, hash, sizeof waits[at].name - 1);
-        waits[at].failures = 0;
-        waits[at].until = 0;
-    }
+    if (waits[at].until && waits[at].until + HOUR < clock_now()) waits[at].failures = 0, waits[at].until = 0;
     return at;
 }
 
@@ -101,8 +140,8 @@ void throttle_note(call *c, str username, bool failed) {
     pthread_mutex_lock(&waits_guard);
     const int at = wait_of(username), over = failed ? ++waits[at].failures - FREE_TRIES : 0;
     if (!failed) waits[at].failures = 0, waits[at].until = 0;
-    else if (over > 0) {
-        const int64_t seconds = over < 6 ? (int64_t)1 << over : WAIT_MOST;
+    else { /* a moment that is over marks when the last failure was */
+        const int64_t seconds = over <= 0 ? 0 : over < 6 ? (int64_t)1 << over : WAIT_MOST;
         waits[at].until = clock_now() + seconds * 1000000;
     }
     pthread_mutex_unlock(&waits_guard);
@@ -113,6 +152,7 @@ void throttle_note(call *c, str username, bool failed) {
 bool new_key(call *c, int64_t person, const char *name, key_text out, err *e) {
     pass p = {.kind = PASS_KEY, .user = person, .name = name};
     key_new(out);
+    c->shows_secret = true;
     return pass_add(c->tx, &p, str_of(out), e);
 }
 
@@ -166,7 +206,9 @@ static bool log_in(call *c, int status, err *e) {
     static const char nobody[] =
         "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     const bool there = c->person.seq && c->person.password; /* a name that is not there takes as long */
-    const bool right = password_check(password, there ? c->person.password : nobody) && there;
+    bool right;
+    if (!check_password(password, there ? c->person.password : nobody, &right, e)) return false;
+    right = right && there;
     throttle_note(c, name, !right);
     if (!right) return err_set(e, ERR_UNAUTHORIZED, "Incorrect username or password");
     c->status = status;
@@ -213,9 +255,8 @@ static bool post_welcome(call *c, err *e) {
     if (!link || secret.len != strlen(link) || !secret_equal(secret.ptr, link, secret.len))
         return err_set(e, ERR_FORBIDDEN, "this link is not, or no longer, good");
     if (!body_text_or(c, "username", 1, 200, &name, e) || !password_rule(c, &password, e)) return false;
-    char *own = arena_alloc(c->a, sizeof(password_hash));
-    if (!password_set(str_of(password), own)) return err_set(e, ERR_LIMIT, "no memory for the password");
-    c->person = (user){.username = name, .first_name = name, .password = own, .role = ROLE_OWNER};
+    c->person = (user){.username = name, .first_name = name, .role = ROLE_OWNER};
+    if (!hash_password(c, password, &c->person, e)) return false;
     c->status = 201;
     return write_inside(c, add_owner, e);
 }
@@ -264,18 +305,20 @@ static bool delete_pass(call *c, err *e) {
 }
 
 static bool save_password(call *c, err *e) {
+    const char *own = c->me.password; /* the rest of the row may have changed while this was made */
+    if (!user_get_seq(c->tx, c->a, c->me.seq, &c->me, e)) return false;
+    c->me.password = own;
     return user_save(c->tx, &c->me, e) && pass_delete_kind(c->tx, c->me.seq, PASS_SESSION, e) &&
            audit_add(c->tx, c->me.seq, "password.change", c->me.id, (str){NULL, 0}, e);
 }
 
 static bool put_password(call *c, err *e) {
     const char *password;
-    char *own = arena_alloc(c->a, sizeof(password_hash));
     const str old = json_get_text(c->body, "old_password", STR(""));
-    if (!password_rule(c, &password, e)) return false;
-    if (c->me.password && !password_check(old, c->me.password)) return err_set(e, ERR_FORBIDDEN, "the old password is wrong");
-    if (!password_set(str_of(password), own)) return err_set(e, ERR_LIMIT, "no memory for the password");
-    c->me.password = own;
+    bool right = true;
+    if (!password_rule(c, &password, e) || (c->me.password && !check_password(old, c->me.password, &right, e))) return false;
+    if (!right) return err_set(e, ERR_FORBIDDEN, "the old password is wrong");
+    if (!hash_password(c, password, &c->me, e)) return false;
     c->status = 204;
     c->no_body = true;
     return write_inside(c, save_password, e);

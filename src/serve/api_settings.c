@@ -71,28 +71,37 @@ static bool make(call *c, part_kind kind, const schema *s, json **out, err *e) {
     return false;
 }
 
+static bool each_record(call *c, bool (*run)(call *c, const record *r, const schema *s, err *e), err *e) {
+    schema s;
+    records page = {0};
+    int64_t seq = 0;
+    arena *own = c->a;
+    if (!schema_rules(c, c->set.seq, &s, e)) return false;
+    do {
+        arena *scratch = c->a = arena_new();
+        bool ok = record_after(c->tx, scratch, c->set.seq, seq, 500, &page, e);
+        for (int i = 0; i < page.count && ok; i++) {
+            seq = page.item[i].seq;
+            ok = run(c, &page.item[i], &s, e);
+        }
+        c->a = own;
+        arena_free(scratch);
+        if (!ok) return false;
+    } while (page.count);
+    return true;
+}
+
+static bool index_texts(call *c, const record *r, const schema *s, err *e) { return index_record(c, r, s, NULL, e); }
+
+/* Records may hold values of a new metadata property already. */
+static bool index_values(call *c, const record *r, const schema *s, err *e) {
+    return !r->metadata.ptr || index_metadata(c, r, s, e);
+}
+
 /* A new field of a published dataset: the text index gets a column, so it is made anew from the records. */
 static bool reindex(call *c, err *e) {
     schema s;
-    records page = {0};
-    if (!schema_rules(c, c->set.seq, &s, e) || !search_create(c->tx, c->set.seq, &s.field, e)) return false;
-    int64_t seq = 0;
-    do {
-        arena *scratch = arena_new();
-        arena *own = c->a;
-        bool ok = record_after(c->tx, scratch, c->set.seq, seq, 500, &page, e);
-        c->a = scratch;
-        for (int i = 0; i < page.count && ok; i++) {
-            seq = page.item[i].seq;
-            ok = index_record(c, &page.item[i], &s, NULL, e);
-        }
-        c->a = own;
-        const int count = page.count;
-        arena_free(scratch);
-        if (!ok) return false;
-        page.count = count;
-    } while (page.count);
-    return true;
+    return schema_of(c, c->set.seq, &s, e) && search_create(c->tx, c->set.seq, &s.field, e) && each_record(c, index_texts, e);
 }
 
 static bool post_part(call *c, part_kind kind, err *e) {
@@ -118,8 +127,7 @@ static bool post_part(call *c, part_kind kind, err *e) {
 static bool post_field(call *c, err *e) { return post_part(c, PART_FIELD, e); }
 static bool post_question(call *c, err *e) { return post_part(c, PART_QUESTION, e); }
 static bool post_metadata(call *c, err *e) {
-    if (!post_part(c, PART_METADATA, e)) return false;
-    return true;
+    return post_part(c, PART_METADATA, e) && (!c->set.records || each_record(c, index_values, e));
 }
 static bool post_vector(call *c, err *e) { return post_part(c, PART_VECTOR, e); }
 
@@ -204,9 +212,7 @@ static bool delete_part(call *c, err *e) {
 static bool put_terms(call *c, err *e) {
     facet_count *list;
     int count;
-    int64_t total = 0;
     if (!facet_terms(c->tx, c->a, FACET_METADATA, c->part.seq, &list, &count, e)) return false;
-    for (int i = 0; i < count; i++) total += list[i].count;
     json_key(&c->w, "total"), json_put_int(&c->w, count);
     json_key(&c->w, "values"), json_open(&c->w, '[');
     for (int i = 0; i < count; i++) {

@@ -1,8 +1,8 @@
 /* api_system.c - the server about itself: version, health, measures, events, its own description. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/file.h"
-#include "base/sys.h"
 #include "base/version.h"
 #include "serve/api.h"
 
@@ -109,10 +109,10 @@ static bool note_backup(store_tx *t, void *context, err *e) {
 
 /* Who sits at this machine may say where; over the network a copy lands in the data folder, whatever is asked. */
 static bool backup_path(call *c, const char **out, err *e) {
-    char date[32];
+    moment_text now;
     const char *folder = path_join(c->a, store_folder(server_store(c->server)), "backups");
-    sys_date(date);
-    *out = path_join(c->a, folder, arena_printf(c->a, "fettle-%s.db", date));
+    moment_put(clock_now(), now);
+    *out = path_join(c->a, folder, arena_printf(c->a, "fettle-%s.db", now));
     if (!c->body) return dir_make(folder, e);
     const char *asked = NULL;
     if (!body_object(c, e) || !body_text_or(c, "file", 1, 4000, &asked, e)) return false;

@@ -20,13 +20,6 @@ static bool read_role(call *c, role *out, err *e) {
     return !v || role_of(json_text(v, STR("")), out) || invalid(c, "body.role", e, "role should be owner, admin or annotator");
 }
 
-static bool hash_password(call *c, const char *password, user *u, err *e) {
-    char *own = arena_alloc(c->a, sizeof(password_hash));
-    if (!password_set(str_of(password), own)) return err_set(e, ERR_LIMIT, "no memory for the password");
-    u->password = own;
-    return true;
-}
-
 /* A new user gets a key, which this answer alone shows. */
 static bool add_user(call *c, err *e) {
     key_text key;
@@ -66,28 +59,44 @@ static bool get_user(call *c, err *e) {
     return true;
 }
 
-static bool save_user(call *c, err *e) {
-    err taken = {0};
-    if (!user_save(c->tx, &c->person, &taken))
-        return err_set(e, taken.code == ERR_CONFLICT ? ERR_INPUT : taken.code, "%s",
-                       taken.text); /* the contract: 422 here, 409 on POST */
-    put_user(&c->w, &c->person, NULL);
-    return audit_add(c->tx, c->me.seq, "user.change", c->person.id, (str){NULL, 0}, e);
-}
-
-static bool patch_user(call *c, err *e) {
+/* What the body names, onto a row. */
+static bool apply(call *c, user *u, err *e) {
     static const char *const fixed[] = {"first_name", "username", "role", NULL};
-    user *u = &c->person;
-    const char *password = NULL;
     str last = str_of(u->last_name);
     bool given;
     if (!body_object(c, e) || !body_not_null(c, fixed, e) || !body_text_or(c, "username", 1, 200, &u->username, e) ||
         !body_text_or(c, "first_name", 1, 200, &u->first_name, e) || !body_text_null(c, "last_name", 1, 200, &last, &given, e) ||
-        !read_role(c, &u->role, e) || !body_text_or(c, "password", 8, 100, &password, e))
+        !read_role(c, &u->role, e))
         return false;
     if (given) u->last_name = last.ptr ? str_copy(c->a, last) : NULL;
-    if (json_has(c->body, "first_name") && !trim_first_name(c, u, e)) return false;
-    return (!password || hash_password(c, password, u, e)) && write_inside(c, save_user, e);
+    return !json_has(c->body, "first_name") || trim_first_name(c, u, e);
+}
+
+/* The row may have changed while the password was made: what the body does not name stays as it is by now. Whoever has another password
+ * or role logs in anew. */
+static bool save_user(call *c, err *e) {
+    const bool password = json_get(c->body, "password") != NULL;
+    const char *own = c->person.password;
+    err taken = {0};
+    user now;
+    if (!user_get_seq(c->tx, c->a, c->person.seq, &now, e)) return false;
+    const role before = now.role;
+    if (!apply(c, &now, e)) return false;
+    if (password) now.password = own;
+    c->person = now;
+    if (!user_save(c->tx, &c->person, &taken))
+        return err_set(e, taken.code == ERR_CONFLICT ? ERR_INPUT : taken.code, "%s",
+                       taken.text); /* the contract: 422 here, 409 on POST */
+    put_user(&c->w, &c->person, NULL);
+    return ((!password && before == now.role) || pass_delete_kind(c->tx, now.seq, PASS_SESSION, e)) &&
+           audit_add(c->tx, c->me.seq, "user.change", c->person.id, (str){NULL, 0}, e);
+}
+
+static bool patch_user(call *c, err *e) {
+    const char *password = NULL;
+    user checked = c->person;
+    return apply(c, &checked, e) && body_text_or(c, "password", 8, 100, &password, e) &&
+           (!password || hash_password(c, password, &c->person, e)) && write_inside(c, save_user, e);
 }
 
 static bool delete_user(call *c, err *e) {

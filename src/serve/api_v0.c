@@ -73,7 +73,6 @@ static bool add_user(call *c, err *e) {
 static bool post_user(call *c, err *e) {
     user *u = &c->person;
     const char *password, *name = "annotator";
-    char *own = arena_alloc(c->a, sizeof(password_hash));
     *u = (user){0};
     if (!body_text(c, "username", 1, 200, &u->username, e) || !body_text_or(c, "first_name", 1, 200, &u->first_name, e) ||
         !body_text_or(c, "last_name", 1, 200, &u->last_name, e) || !body_text_or(c, "role", 1, 20, &name, e) ||
@@ -81,9 +80,7 @@ static bool post_user(call *c, err *e) {
         return false;
     if (!u->first_name) u->first_name = u->username;
     if (!role_of(str_of(name), &u->role)) return invalid(c, "body.role", e, "role should be owner, admin or annotator");
-    if (!password_set(str_of(password), own)) return err_set(e, ERR_LIMIT, "no memory for the password");
-    u->password = own;
-    return write_inside(c, add_user, e);
+    return hash_password(c, password, u, e) && write_inside(c, add_user, e);
 }
 
 static bool delete_user(call *c, err *e) { return put_user_v0(c, &c->person, NULL, e) && user_delete(c->tx, &c->person, e); }

@@ -31,7 +31,7 @@ typedef struct {
     call c;
     const char *target, *target_end; /* of the first line as it came; NULL: there was none */
     buf body;
-    bool too_large, begun, chunked;
+    bool too_large, begun, chunked, unclear;
     buf pending;
     size_t sent;
 } request;
@@ -184,6 +184,8 @@ static void *begin(void *context, const char *target, struct MHD_Connection *con
     r->c.trusted = h->trusted;
     r->target = target;
     r->target_end = target ? target + strlen(target) : NULL;
+    /* %00: decoded it would end the path early, and another object would be meant. */
+    r->unclear = !target || has_controls(target) || strpbrk(target, " 	") || strstr(target, "%00");
     return r;
 }
 
@@ -202,7 +204,7 @@ static void end(void *context, struct MHD_Connection *connection, void **slot, e
 /* Reads the headers; false when somebody could see another end of the request. */
 static bool read_head(request *r, struct MHD_Connection *connection, const char *method, const char *version, headers *seen) {
     const bool lies = heads_lie_as_they_came();
-    bool clear = is_token(method);
+    bool clear = is_token(method) && !r->unclear;
     *seen = (headers){.r = r, .next = lies ? version + strlen(version) + 2 : NULL};
     if (lies) clear &= r->target == method + strlen(method) + 1 && version == r->target_end + 1;
     MHD_get_connection_values(connection, MHD_HEADER_KIND, take_header, seen);
@@ -269,11 +271,11 @@ http *http_open(server *s, const char *host, int64_t port, int listen_fd, int64_
     struct MHD_OptionItem where[] = {listen_fd >= 0 ? (struct MHD_OptionItem){MHD_OPTION_LISTEN_SOCKET, listen_fd, NULL}
                                                     : (struct MHD_OptionItem){MHD_OPTION_SOCK_ADDR, 0, &address},
                                      {MHD_OPTION_END, 0, NULL}};
-    h->daemon = MHD_start_daemon(
-        flags, (uint16_t)port, NULL, NULL, handle, h, MHD_OPTION_ARRAY, where, MHD_OPTION_NOTIFY_COMPLETED, end, NULL,
-        MHD_OPTION_URI_LOG_CALLBACK, begin, h, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_TIMEOUT, 120u,
-        MHD_OPTION_THREAD_STACK_SIZE, (size_t)512 << 10, MHD_OPTION_CONNECTION_LIMIT, 4096u, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)64 << 10, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
+    h->daemon = MHD_start_daemon(flags, (uint16_t)port, NULL, NULL, handle, h, MHD_OPTION_ARRAY, where,
+                                 MHD_OPTION_NOTIFY_COMPLETED, end, NULL, MHD_OPTION_URI_LOG_CALLBACK, begin, h,
+                                 MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_TIMEOUT, 120u,
+                                 MHD_OPTION_THREAD_STACK_SIZE, (size_t)512 << 10, MHD_OPTION_CONNECTION_LIMIT, 4096u,
+                                 MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)64 << 10, MHD_OPTION_END);
     if (h->daemon) return h;
     memory_release(h);
     return err_null(e, ERR_CONFLICT, "cannot listen on %s:%lld: is another server there?", host, (long long)port);

@@ -45,6 +45,7 @@ static bool text_of(call *c, const json *v, const char *key, size_t min, size_t 
     if (json_kind_of(v) != JSON_STRING)
         return invalid(c, place(c, key), e, "%s should be a string, it is %s", key, json_kind_name(json_kind_of(v)));
     *out = json_text(v, STR(""));
+    if (out->len && memchr(out->ptr, '\0', out->len)) return invalid(c, place(c, key), e, "%s should not hold a NUL", key);
     const size_t n = text_characters(*out);
     if (n < min || n > max)
         return invalid(c, place(c, key), e, "%s should have %zu to %zu characters, it has %zu", key, min, max, n);

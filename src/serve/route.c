@@ -114,12 +114,57 @@ static bool judge_role(call *c, err *e) {
     return forbidden(e, "Operation not allowed");
 }
 
+/* ---- the same request again ------------------------------------------------------------------------------------------------------- */
+
+enum { KEY_MOST = 255 };
+
+static str fingerprint(call *c) {
+    sha256_text hash;
+    buf all = {0};
+    for (int i = 0; i < c->queries; i++)
+        buf_printf(&all, "%s=%zu:%.*s&", c->query[i].key, c->query[i].value.len, STR_ARG(c->query[i].value));
+    buf_put_str(&all, c->raw);
+    bytes_sha256(all.ptr ? all.ptr : "", all.len, hash);
+    buf_free(&all);
+    return str_of(arena_printf(c->a, "%s %s %s", c->method, c->path, hash));
+}
+
+/* Only people have keys, and only what writes is remembered. */
+static bool has_key(const call *c) { return c->idempotency.len && c->me.seq && c->route->running != RUN_READ; }
+
+bool replay(call *c, err *e) {
+    str body;
+    int status;
+    err none = {0};
+    if (!has_key(c)) return true;
+    if (c->idempotency.len > KEY_MOST) return err_set(e, ERR_INPUT, "the Idempotency-Key is longer than %d characters", KEY_MOST);
+    c->replayed = idempotency_find(c->tx, c->a, c->me.seq, c->idempotency, fingerprint(c), &status, &body, &none);
+    if (!c->replayed) return none.code == ERR_NOT_FOUND || err_set(e, none.code, "%s", none.text);
+    buf_clear(&c->out);
+    buf_put_str(&c->out, body);
+    c->no_body = !body.len;
+    c->status = status;
+    return true;
+}
+
+bool keep_answer(call *c, err *e) {
+    const str secret = STR("{\"detail\":\"this request was done; its answer held a secret, which is shown once\"}");
+    if (!has_key(c) || (!c->out.len && !c->no_body)) return true;
+    const int status = c->shows_secret ? 409 : c->status ? c->status : 200;
+    return idempotency_keep(c->tx, c->me.seq, c->idempotency, fingerprint(c), status,
+                            c->shows_secret ? secret
+                            : c->no_body    ? STR("")
+                                            : buf_str(&c->out),
+                            e);
+}
+
 /* ---- running ------------------------------------------------------------------------------------------------------------------------- */
 
 static bool judge(call *c, err *e) {
     if (c->route->who == WHO_ANYONE) return session_find(c, e) || (*e = (err){0}, true);
     /* Where an object decides nothing, the role does, and before the object is looked for: no id can be probed. */
-    if (!session_find(c, e)) return false;
+    if (!session_find(c, e) || !replay(c, e)) return false;
+    if (c->replayed) return true; /* whatever became of its object since */
     if (c->route->who == WHO_OWNER && !judge_role(c, e)) return false;
     return judge_object(c, e) && judge_role(c, e);
 }
@@ -140,29 +185,12 @@ static bool handle_inside(store_tx *t, void *context, err *e) {
     return ok;
 }
 
-static const char *fingerprint(call *c) {
-    sha256_text hash;
-    bytes_sha256(c->raw.ptr ? c->raw.ptr : "", c->raw.len, hash);
-    return arena_printf(c->a, "%s %s %s", c->method, c->path, hash);
-}
-
-/* The same request again under the same key gets the answer of the first time; the key is kept with the write it stands for. */
 static bool handle_once(store_tx *t, void *context, err *e) {
     call *c = context;
-    str body;
-    err none = {0};
     c->tx = t;
-    if (!judge(c, e)) return false;
-    if (!c->idempotency.len) return c->route->handle(c, e);
-    const str request = str_of(fingerprint(c));
-    if (idempotency_find(t, c->a, c->me.seq, c->idempotency, request, &c->status, &body, &none)) {
-        buf_put_str(&c->out, body);
-        c->no_body = !body.len;
-        return true;
-    }
-    if (none.code != ERR_NOT_FOUND) return err_set(e, none.code, "%s", none.text);
-    return c->route->handle(c, e) && idempotency_keep(t, c->me.seq, c->idempotency, request, c->status ? c->status : 200,
-                                                      c->no_body ? STR("") : buf_str(&c->out), e);
+    const bool ok = judge(c, e) && (c->replayed || (c->route->handle(c, e) && keep_answer(c, e)));
+    c->tx = NULL;
+    return ok;
 }
 
 static bool parse_body(call *c, err *e) {
@@ -177,9 +205,9 @@ static bool run(call *c, err *e) {
     switch (c->route->running) {
     case RUN_READ: return parse_body(c, e) && store_read(s, handle_inside, c, e);
     case RUN_WRITE:
-        return (c->route->who == WHO_ANYONE || store_read(s, judge_alone, c, e)) && parse_body(c, e) &&
-               store_write(s, handle_once, c, e);
-    case RUN_SELF: return store_read(s, judge_alone, c, e) && parse_body(c, e) && c->route->handle(c, e);
+        if (c->route->who != WHO_ANYONE && !store_read(s, judge_alone, c, e)) return false;
+        return c->replayed || (parse_body(c, e) && store_write(s, handle_once, c, e));
+    case RUN_SELF: return store_read(s, judge_alone, c, e) && (c->replayed || (parse_body(c, e) && c->route->handle(c, e)));
     }
     return false;
 }
@@ -276,10 +304,6 @@ void route_run(call *c) {
 /* ---- the table, for documents and tests ---------------------------------------------------------------------------------------------------- */
 
 static const char *const who_names[] = {"anyone", "user", "member", "admin", "owner"};
-static const char *const object_names[] = {
-    [OF_NOTHING] = "",      [OF_USER] = "user",         [OF_WORKSPACE] = "workspace",        [OF_DATASET] = "dataset",
-    [OF_FIELD] = "field",   [OF_QUESTION] = "question", [OF_METADATA] = "metadata property", [OF_VECTOR] = "vector setting",
-    [OF_RECORD] = "record", [OF_RESPONSE] = "response", [OF_SUGGESTION] = "suggestion",      [OF_WEBHOOK] = "webhook"};
 static const char *const table_names[] = {
 #define X(name) #name,
     ROUTE_TABLES(X)
@@ -294,7 +318,7 @@ int server_routes(route_info *out, int room) {
                 out[n] = (route_info){.method = r->method,
                                       .path = r->path,
                                       .who = who_names[r->who],
-                                      .of = object_names[r->of],
+                                      .of = class_of(r->of),
                                       .group = table_names[t],
                                       .writes = r->running == RUN_WRITE,
                                       .words = r->words};

@@ -50,7 +50,7 @@ bool server_call_socket_to(const char *home, const char *method, const char *pat
 typedef struct {
     const char *method, *path;
     const char *who;   /* "anyone", "user" (logged in), "member" of the object's workspace, "admin", "owner" */
-    const char *of;    /* what the first {id} names: "dataset" ...; "" when the path has none */
+    const char *of;    /* class of what the first {id} names: "Dataset" ...; "" when it decides nothing */
     const char *group; /* of routes that stand together: "records" */
     bool writes;       /* inside one transaction; takes an Idempotency-Key */
     const char *words;

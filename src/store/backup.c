@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
-#include "base/sys.h"
 #include "store/db.h"
 
 /* ---- backup ----------------------------------------------------------------------------------------------------------------------- */
@@ -82,12 +82,12 @@ static bool version_fits(const db_driver *driver, db_conn *c, err *e) {
 }
 
 /* The copy, not the backup, is opened: opening as the writer changes bytes of the file. */
-static bool check_copy(const db_driver *driver, const char *path, err *e) {
-    db_conn *c = driver->connect(path, true, e);
-    if (!c) return false;
-    const bool ok = driver->check(c, e) && version_fits(driver, c, e);
-    driver->disconnect(c);
-    return ok;
+static bool check_copy(const db_driver *driver, const char *path, const char *from, err *e) {
+    err why = {0};
+    db_conn *c = driver->connect(path, true, &why);
+    const bool ok = c && driver->check(c, &why) && version_fits(driver, c, &why);
+    if (c) driver->disconnect(c);
+    return ok || err_set(e, why.code == ERR_UNSUPPORTED ? why.code : ERR_INPUT, "%s cannot be restored: %s", from, why.text);
 }
 
 static void remove_copy(arena *a, const char *path) {
@@ -99,14 +99,14 @@ static void remove_copy(arena *a, const char *path) {
  * cannot be done (the old one is damaged, which may be why this is called) the log goes along under the second name too. */
 static bool keep_old(arena *a, const db_driver *driver, const char *folder, const char *path, const char **kept, err *e) {
     err none = {0};
-    char date[32];
+    moment_text now;
     *kept = NULL;
     if (!file_exists(path)) return true;
     db_conn *c = driver->connect(path, true, &none);
     if (c) driver->disconnect(c);
-    sys_date(date);
+    moment_put(clock_now(), now);
     const char *backups = path_join(a, folder, "backups");
-    *kept = path_join(a, backups, arena_printf(a, "before-restore-%s.db", date));
+    *kept = path_join(a, backups, arena_printf(a, "before-restore-%s.db", now));
     if (!dir_make(backups, e)) return false;
     if (link(path, *kept) != 0) return err_errno(e, ERR_IO, "cannot keep the old store as %s", *kept);
     const char *log = arena_printf(a, "%s-wal", path);
@@ -119,8 +119,7 @@ static bool keep_old(arena *a, const db_driver *driver, const char *folder, cons
 static bool replace(arena *a, const db_driver *driver, const char *folder, const char *from, const char **kept, err *e) {
     const char *path = path_join(a, folder, "fettle.db"), *copy = path_join(a, folder, "fettle.db.new");
     remove_copy(a, copy);
-    bool ok = copy_file(from, copy, e) && (check_copy(driver, copy, e) || err_prefix(e, "%s cannot be restored", from)) &&
-              keep_old(a, driver, folder, path, kept, e) &&
+    bool ok = copy_file(from, copy, e) && check_copy(driver, copy, from, e) && keep_old(a, driver, folder, path, kept, e) &&
               (file_io.rename(copy, path) == 0 || err_errno(e, ERR_IO, "cannot rename %s to %s", copy, path)) &&
               dir_sync(folder, e);
     remove_copy(a, copy);

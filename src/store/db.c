@@ -34,7 +34,9 @@ struct store_tx {
 };
 
 typedef struct job {
-    store_job run;
+    store_job run; /* NULL: scrub */
+    const needles *gone;
+    bool *left;
     void *context;
     err *e;
     bool ok, done;
@@ -238,6 +240,11 @@ static void fail_all(job *batch, const err *why) {
         }
 }
 
+static bool run_scrub(store *s, const needles *gone, bool *left, err *e) {
+    *left = false;
+    return s->driver->scrub(s->writer->conn, e) && (!gone || needles_in_file(gone, s->path, left, e));
+}
+
 static bool begin_batch(store *s, err *e) {
     if (s->broken)
         return err_set(e, ERR_IO, "the store stopped: an earlier write did not reach the disk. Start the program again");
@@ -258,6 +265,10 @@ static bool run_jobs(store *s, job *batch, err *e) {
 
 static void run_batch(store *s, job *batch) {
     err e = {0}, undo = {0};
+    if (!batch->run) {
+        batch->ok = run_scrub(s, batch->gone, batch->left, batch->e);
+        return;
+    }
     if (!begin_batch(s, &e)) {
         fail_all(batch, &e);
         return;
@@ -272,9 +283,18 @@ static void run_batch(store *s, job *batch) {
     fail_all(batch, &e);
 }
 
+/* A scrub is a batch of its own. */
+/* What a sync of the database file was to make safe may be gone when it failed, though a second one succeeds. */
+static void tidy(store *s) {
+    err e = {0};
+    if (s->driver->idle(s->writer->conn, &e) || e.code == ERR_FULL) return;
+    s->broken = true;
+    log_error("%s", e.text);
+}
+
 static job *take_batch(store *s) {
     job *batch = s->first, *j = batch;
-    for (int n = 1; j && j->next && n < JOBS_MOST; n++) j = j->next;
+    for (int n = 1; j && j->run && j->next && j->next->run && n < JOBS_MOST; n++) j = j->next;
     s->first = j ? j->next : NULL;
     if (!s->first) s->last = NULL;
     if (j) j->next = NULL;
@@ -293,29 +313,36 @@ static void *writer_main(void *context) {
         pthread_mutex_lock(&s->mutex);
         for (job *j = batch, *next; j; j = next) {
             next = j->next;
-            s->writes += j->ok;
+            s->writes += j->ok && j->run;
             j->done = true; /* from here on j may be gone */
         }
         pthread_cond_broadcast(&s->finished);
         pthread_mutex_unlock(&s->mutex);
-        s->driver->idle(s->writer->conn);
+        tidy(s);
         pthread_mutex_lock(&s->mutex);
     }
     pthread_mutex_unlock(&s->mutex);
     return NULL;
 }
 
+static bool queue_and_wait(store *s, job *j) {
+    pthread_mutex_lock(&s->mutex);
+    if (s->last) s->last->next = j;
+    else s->first = j;
+    s->last = j;
+    pthread_cond_signal(&s->work);
+    while (!j->done) pthread_cond_wait(&s->finished, &s->mutex);
+    pthread_mutex_unlock(&s->mutex);
+    return j->ok;
+}
+
 bool store_write(store *s, store_job run, void *context, err *e) {
     err unread = {0};
-    job j = {.run = run, .context = context, .e = e ? e : &unread};
-    pthread_mutex_lock(&s->mutex);
-    if (s->last) s->last->next = &j;
-    else s->first = &j;
-    s->last = &j;
-    pthread_cond_signal(&s->work);
-    while (!j.done) pthread_cond_wait(&s->finished, &s->mutex);
-    pthread_mutex_unlock(&s->mutex);
-    return j.ok;
+    return queue_and_wait(s, &(job){.run = run, .context = context, .e = e ? e : &unread});
+}
+
+bool store_scrub(store *s, const needles *gone, bool *left, err *e) {
+    return queue_and_wait(s, &(job){.gone = gone, .left = left, .e = e});
 }
 
 bool store_healthy(const store *s) { return !s->broken; }

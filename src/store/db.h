@@ -5,7 +5,7 @@
  *
  * One connection writes, and it alone checkpoints; so a write never waits for a lock and never fails for one. Jobs that wait
  * while a commit is on its way to the disk share the next one (group commit). A failed commit is final: nothing more is
- * acknowledged until the program has read the file anew (docs/decisions/0013); but a full disk is known to have taken nothing, and
+ * acknowledged until the program has read the file anew (docs/decisions/0014); but a full disk is known to have taken nothing, and
  * passes.
  *
  * SQL is one dialect with parameters $1, $2 ...; text search and backup are functions of the driver. */
@@ -101,9 +101,11 @@ typedef struct {
     bool (*inside)(db_conn *c); /* a transaction is open: some failures end it */
     int64_t (*changes)(db_conn *c);
     int64_t (*last_seq)(db_conn *c);
-    void (*idle)(db_conn *c); /* housekeeping of the writer between commits: checkpoints */
+    bool (*idle)(db_conn *c, err *e); /* housekeeping of the writer between commits: checkpoints */
     bool (*backup)(db_conn *c, const char *to, err *e);
     bool (*check)(db_conn *c, err *e); /* integrity */
+    /* What was deleted leaves the files: they are made anew, and the log is emptied once nobody reads from it. Outside a transaction. */
+    bool (*scrub)(db_conn *c, err *e);
 } db_driver;
 
 #define DB_DRIVERS(X) X(sqlite)

@@ -139,10 +139,13 @@ static bool sqlite_inside(db_conn *c) { return !sqlite3_get_autocommit(c->handle
 static int64_t sqlite_changes(db_conn *c) { return sqlite3_changes(c->handle); }
 static int64_t sqlite_last_seq(db_conn *c) { return sqlite3_last_insert_rowid(c->handle); }
 
-static void sqlite_idle(db_conn *c) {
-    if (c->wal_pages < CHECKPOINT_PAGES) return;
-    sqlite3_wal_checkpoint_v2(c->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+/* Readers may keep a checkpoint from its end, which is no failure: the next one goes on. */
+static bool sqlite_idle(db_conn *c, err *e) {
+    if (c->wal_pages < CHECKPOINT_PAGES) return true;
     c->wal_pages = 0;
+    const int code = sqlite3_wal_checkpoint_v2(c->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    return code == SQLITE_OK || (code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_LOCKED ||
+           failed(c->handle, "checkpoint", e);
 }
 
 static bool sqlite_backup(db_conn *c, const char *to, err *e) {
@@ -164,6 +167,20 @@ static bool sqlite_check(db_conn *c, err *e) {
     return ok;
 }
 
+/* secure_delete is not enough: a page that was split keeps a copy of cells that went to another one, and nobody overwrites it when they
+ * are deleted there. So the file is made anew, from a copy in a file of its own rather than in memory. */
+static bool sqlite_scrub(db_conn *c, err *e) {
+    enum { TRIES = 3 }; /* each waits for readers as long as the busy timeout */
+    if (!sqlite_exec(c, "PRAGMA temp_store=FILE; VACUUM; PRAGMA temp_store=MEMORY", e)) return false;
+    int code = SQLITE_BUSY;
+    for (int i = 0; i < TRIES && code == SQLITE_BUSY; i++)
+        code = sqlite3_wal_checkpoint_v2(c->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    if (code == SQLITE_BUSY)
+        return err_set(e, ERR_CONFLICT, "somebody reads for so long that the database's log cannot be emptied: try again");
+    c->wal_pages = 0;
+    return code == SQLITE_OK || failed(c->handle, "emptying the log", e);
+}
+
 const db_driver db_sqlite = {.name = "sqlite",
                              .connect = sqlite_connect,
                              .disconnect = sqlite_disconnect,
@@ -182,4 +199,5 @@ const db_driver db_sqlite = {.name = "sqlite",
                              .last_seq = sqlite_last_seq,
                              .idle = sqlite_idle,
                              .backup = sqlite_backup,
-                             .check = sqlite_check};
+                             .check = sqlite_check,
+                             .scrub = sqlite_scrub};

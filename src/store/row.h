@@ -14,6 +14,19 @@ record record_read(db_rows *r, arena *a);
 /* The records of a query, by seq alone. */
 bool search_seqs(store_tx *t, arena *a, const record_query *q, int64_t **out, int64_t *count, err *e);
 
+bool guidelines_keep(store_tx *t, const dataset *d, err *e); /* when they are not the newest kept */
+
+/* Records a person answered, and their status counted anew once the answers are gone. */
+typedef struct {
+    int64_t seq, dataset;
+} answered;
+typedef struct {
+    answered *item;
+    int count;
+} answered_list;
+bool answered_by(store_tx *t, arena *a, int64_t user, answered_list *out, err *e);
+bool answered_recount(store_tx *t, const answered_list *list, err *e);
+
 /* Before a record goes: the settings whose vectors it takes along have another state (store_similar.c). */
 bool vector_states_change(store_tx *t, int64_t record, err *e);
 

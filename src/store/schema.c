@@ -97,7 +97,31 @@ static const char *const migrations[] = {
     /* 2: which state of a setting's vectors this is, so that a copy in memory can be known to be old (store_similar.c) */
     "CREATE TABLE vector_states(setting INTEGER PRIMARY KEY REFERENCES parts(seq) ON DELETE CASCADE, state INTEGER NOT NULL) "
     "STRICT;"
-    "INSERT INTO vector_states SELECT DISTINCT setting, -setting FROM vectors;",
+    "INSERT INTO vector_states SELECT DISTINCT setting, -setting FROM vectors;"
+    /* what is left of what was erased; who works on what; guidelines as they were */
+    "CREATE TABLE erasures(seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, actor INTEGER NOT NULL, kind TEXT NOT "
+    "NULL,"
+    " target TEXT NOT NULL, dataset INTEGER NOT NULL, responses INTEGER NOT NULL, versions INTEGER NOT NULL,"
+    " suggestions INTEGER NOT NULL, notes INTEGER NOT NULL, golds INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE tallies(user INTEGER NOT NULL REFERENCES users(seq) ON DELETE CASCADE,"
+    " dataset INTEGER NOT NULL REFERENCES datasets(seq) ON DELETE CASCADE, status INTEGER NOT NULL, count INTEGER NOT NULL,"
+    " PRIMARY KEY(user, dataset, status)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX tallies_of ON tallies(dataset);"
+    "CREATE TABLE assignments(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
+    " dataset INTEGER NOT NULL REFERENCES datasets(seq) ON DELETE CASCADE,"
+    " user INTEGER NOT NULL REFERENCES users(seq) ON DELETE CASCADE, quota INTEGER NOT NULL, inserted_at INTEGER NOT NULL,"
+    " UNIQUE(dataset, user)) STRICT;"
+    "CREATE INDEX assignments_by_user ON assignments(user);"
+    "CREATE TABLE assigned(assignment INTEGER NOT NULL REFERENCES assignments(seq) ON DELETE CASCADE,"
+    " record INTEGER NOT NULL REFERENCES records(seq) ON DELETE CASCADE, PRIMARY KEY(assignment, record)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX assigned_of ON assigned(record);"
+    "CREATE TABLE guidelines(seq INTEGER PRIMARY KEY AUTOINCREMENT, dataset INTEGER NOT NULL REFERENCES datasets(seq) ON DELETE "
+    "CASCADE,"
+    " text TEXT, at INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX guidelines_of ON guidelines(dataset);"
+    "INSERT INTO guidelines(dataset, text, at) SELECT seq, guidelines, updated_at FROM datasets WHERE guidelines IS NOT NULL;"
+    "CREATE TABLE returned(response INTEGER PRIMARY KEY REFERENCES responses(seq) ON DELETE CASCADE, at INTEGER NOT NULL) "
+    "STRICT;",
 };
 
 int schema_newest(void) { return (int)(sizeof migrations / sizeof *migrations); }

@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/needles.h"
 #include "base/secret.h"
 #include "base/str.h"
 
@@ -27,7 +28,19 @@ bool store_backup(store *s, const char *to, err *e); /* a whole copy, taken whil
 /* Puts a backup in the place of a folder's store, which nobody may have open (ERR_CONFLICT). The backup is checked first: integrity,
  * and a schema this program knows. What was there stays, as backups/before-restore-DATE.db: *kept (NULL: nothing was). */
 bool store_restore(arena *a, const char *folder, const char *from, const char **kept, err *e);
+/* A store looked at from outside, also while another process has it open; whole: its integrity too, which reads all of it. */
+typedef struct {
+    bool there;
+    int schema, newest;       /* its own, and the newest this program knows */
+    int mode;                 /* of the folder; 0: no folder */
+    int64_t owner;            /* the process that has it open; 0: nobody, -1: somebody */
+    int64_t bytes, log_bytes; /* of the file and of its write-ahead log */
+} store_facts;
+bool store_look(arena *a, const char *folder, bool whole, store_facts *out, err *e);
 bool store_check(store *s, err *e); /* integrity of the file */
+/* What committed writes deleted leaves the files as bytes: they are made anew, some seconds for a gigabyte; waits for readers, writes wait
+ * for it. *left: one of `gone` (texts that were deleted, or NULL) is still there, so other rows say it too. */
+bool store_scrub(store *s, const needles *gone, bool *left, err *e);
 bool store_healthy(const store *s); /* false after a commit failed */
 const char *store_folder(const store *s);
 typedef struct {
@@ -430,6 +443,98 @@ bool note_list(store_tx *t, arena *a, int64_t record, notes *out, err *e);
 bool gold_put(store_tx *t, int64_t record, str values, int64_t by, bool hidden, err *e);
 bool gold_get(store_tx *t, arena *a, int64_t record, str *values, bool *hidden, err *e); /* NULL view: none */
 bool gold_delete(store_tx *t, int64_t record, err *e);
+
+/* ---- who works on what -------------------------------------------------------------------------------------------------------------------- */
+
+/* One for a person and a dataset: the records they are given (none: any), and how many answers are wanted of them. */
+typedef struct {
+    int64_t seq, dataset, user;
+    uuid_text id, user_id;
+    const char *username;
+    int64_t quota;             /* 0: no end */
+    int64_t records, answered; /* assigned; submitted or discarded by them: of the assigned, or of all where none is */
+    int64_t inserted_at;
+} assignment;
+typedef struct {
+    assignment *item;
+    int count;
+} assignments;
+bool assignment_put(store_tx *t, assignment *x, err *e); /* makes it, or changes the quota; fills seq and id */
+bool assignment_add_record(store_tx *t, const assignment *x, int64_t record, err *e);                 /* again is fine */
+bool assignment_list(store_tx *t, arena *a, int64_t dataset, int64_t user, assignments *out, err *e); /* user 0: all */
+bool assignment_delete(store_tx *t, int64_t dataset, const char *id, err *e);
+
+/* Records a person may be given now: not answered by them, not held by somebody else; of their assignment, else not completed. */
+typedef enum {
+    QUEUE_SEQUENTIAL,
+    QUEUE_RANDOM,      /* an order of its own for each person */
+    QUEUE_UNCERTAINTY, /* the lowest score of a suggestion first */
+    QUEUE_ANSWERED,    /* only those that others submitted answers to */
+    QUEUE_CHECKS,      /* only those with a hidden settled answer, whoever completed them */
+    QUEUE_RETURNED     /* only those whose answer was sent back to them */
+} queue_order;
+bool queue_list(store_tx *t, arena *a, int64_t dataset, int64_t user, const assignment *of, queue_order order, int64_t limit,
+                records *out, err *e);                        /* of NULL: no assignment */
+bool response_return(store_tx *t, const response *r, err *e); /* until it is submitted or discarded again */
+
+/* Guidelines of a dataset as they were, newest first; kept by dataset_add and dataset_save. */
+typedef struct {
+    str text; /* NULL view: there were none */
+    int64_t at;
+} guideline;
+typedef struct {
+    guideline *item;
+    int count;
+} guidelines;
+bool guidelines_list(store_tx *t, arena *a, int64_t dataset, guidelines *out, err *e);
+
+/* ---- erasure ------------------------------------------------------------------------------------------------------------------------- */
+
+/* Texts that an erasure takes away, to be looked for elsewhere: JSON values, or (plain) words as they are. */
+typedef struct {
+    str text;
+    bool plain;
+} trace;
+typedef struct {
+    trace *item;
+    int count;
+    uuid_text *id; /* of the record and its answers; of the person and theirs */
+    int ids;
+} traces;
+bool record_traces(store_tx *t, arena *a, const record *r, traces *out, err *e);
+bool user_traces(store_tx *t, arena *a, const user *u, traces *out, err *e);
+
+/* How much went. What is kept of it is numbers, ids and the moment. */
+typedef struct {
+    const char *kind; /* "record" or "user" */
+    uuid_text target;
+    int64_t at, actor, dataset; /* dataset 0: of a user */
+    int64_t responses, versions, suggestions, notes, golds;
+} erasure_entry;
+typedef struct {
+    erasure_entry *item;
+    int count;
+} erasure_entries;
+bool erasure_list(store_tx *t, arena *a, erasure_entries *out, err *e); /* newest first */
+/* The record with all that belongs to it, also from kept answers of requests and events; its text index is the caller's (search_put,
+ * search_compact). */
+bool record_erase(store_tx *t, const record *r, int64_t actor, erasure_entry *out, err *e);
+/* Answers, history, notes, settled answers, keys, name and password of a person; the row stays under a name that says nothing, and how
+ * many answers there were in each dataset. */
+bool user_erase(store_tx *t, arena *a, user *u, int64_t actor, erasure_entry *out, err *e);
+bool search_compact(store_tx *t, int64_t dataset, err *e); /* words that were taken out leave the index's blocks too */
+
+/* What is left of erased people: how many answers they had given. */
+typedef struct {
+    uuid_text user_id;
+    const char *username;
+    int64_t count[3]; /* by status */
+} tally;
+typedef struct {
+    tally *item;
+    int count;
+} tallies;
+bool tally_list(store_tx *t, arena *a, int64_t dataset, tallies *out, err *e);
 
 /* What the store knows of itself; "salt" is a secret that pseudonyms are made with. NULL: not there. */
 const char *store_fact(store_tx *t, arena *a, const char *key, err *e);

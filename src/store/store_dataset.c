@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "store/db.h"
+#include "store/row.h"
 
 static bool missing(err *e, const char *class, const char *id) {
     return e->code ? false : err_set(e, ERR_NOT_FOUND, "%s with id `%s` not found", class, id);
@@ -129,7 +130,7 @@ bool dataset_add(store_tx *t, dataset *d, err *e) {
                 db_i(d->allow_extra_metadata), db_i(d->ready), db_i(d->min_submitted), db_i(d->inserted_at)))
         return false;
     d->seq = db_last_seq(t);
-    return true;
+    return guidelines_keep(t, d, e);
 }
 
 bool dataset_save(store_tx *t, dataset *d, err *e) {
@@ -138,7 +139,8 @@ bool dataset_save(store_tx *t, dataset *d, err *e) {
                   "UPDATE datasets SET name = $2, guidelines = $3, metadata = $4, allow_extra_metadata = $5, ready = $6,"
                   " min_submitted = $7, updated_at = $8 WHERE seq = $1",
                   db_i(d->seq), db_c(d->name), db_s(d->guidelines), db_s(d->metadata), db_i(d->allow_extra_metadata),
-                  db_i(d->ready), db_i(d->min_submitted), db_i(d->updated_at));
+                  db_i(d->ready), db_i(d->min_submitted), db_i(d->updated_at)) &&
+           guidelines_keep(t, d, e);
 }
 
 bool dataset_touch(store_tx *t, int64_t seq, err *e) {

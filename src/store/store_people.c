@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "store/db.h"
+#include "store/row.h"
 
 static const char *const role_names[] = {"annotator", "admin", "owner"};
 
@@ -72,31 +73,31 @@ bool user_save(store_tx *t, user *u, err *e) {
                   db_i(u->updated_at));
 }
 
+bool answered_by(store_tx *t, arena *a, int64_t person, answered_list *out, err *e) {
+    db_rows *r = db_query(t, e, "SELECT record, dataset FROM responses WHERE user = $1", db_i(person));
+    *out = (answered_list){0};
+    while (db_next(r, e)) STORE_APPEND(a, out, (answered){db_int(r, 0), db_int(r, 1)});
+    return e->code == ERR_NONE;
+}
+
+bool answered_recount(store_tx *t, const answered_list *list, err *e) {
+    for (int i = 0; i < list->count; i++) {
+        bool changed;
+        record row = {.seq = list->item[i].seq, .dataset = list->item[i].dataset};
+        const int64_t least = db_int_of(t, e, 1, "SELECT min_submitted FROM datasets WHERE seq = $1", db_i(row.dataset));
+        row.completed = db_int_of(t, e, 0, "SELECT completed FROM records WHERE seq = $1", db_i(row.seq)) != 0;
+        if (e->code || !record_recount(t, &row, least, &changed, e)) return false;
+    }
+    return true;
+}
+
 /* What a person answered goes with them: the records they completed are counted anew. */
 bool user_delete(store_tx *t, const user *u, err *e) {
     arena *a = arena_new();
-    db_rows *r = db_query(t, e, "SELECT record, dataset FROM responses WHERE user = $1", db_i(u->seq));
-    int64_t *touched = NULL;
-    int count = 0, room = 0;
-    while (db_next(r, e)) {
-        if (count == room) {
-            room = room ? 2 * room : 64;
-            int64_t *grown = arena_array(a, int64_t, 2 * room);
-            if (count) memcpy(grown, touched, sizeof *grown * 2 * (size_t)count);
-            touched = grown;
-        }
-        touched[2 * count] = db_int(r, 0);
-        touched[2 * count++ + 1] = db_int(r, 1);
-    }
-    bool ok = !e->code && db_run(t, e, "DELETE FROM facets WHERE kind = 2 AND owner = $1", db_i(u->seq)) &&
-              db_run(t, e, "DELETE FROM users WHERE seq = $1", db_i(u->seq));
-    for (int i = 0; i < count && ok; i++) {
-        bool changed;
-        record row = {.seq = touched[2 * i], .dataset = touched[2 * i + 1]};
-        const int64_t least = db_int_of(t, e, 1, "SELECT min_submitted FROM datasets WHERE seq = $1", db_i(row.dataset));
-        row.completed = db_int_of(t, e, 0, "SELECT completed FROM records WHERE seq = $1", db_i(row.seq)) != 0;
-        ok = !e->code && record_recount(t, &row, least, &changed, e);
-    }
+    answered_list touched;
+    const bool ok = answered_by(t, a, u->seq, &touched, e) &&
+                    db_run(t, e, "DELETE FROM facets WHERE kind = 2 AND owner = $1", db_i(u->seq)) &&
+                    db_run(t, e, "DELETE FROM users WHERE seq = $1", db_i(u->seq)) && answered_recount(t, &touched, e);
     arena_free(a);
     return ok;
 }

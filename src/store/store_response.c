@@ -95,8 +95,16 @@ static bool put(store_tx *t, response *x, err *e) {
     return true;
 }
 
+/* Whoever is done no longer holds the record, and what was sent back is settled. */
 bool response_put(store_tx *t, response *x, int64_t actor, err *e) {
-    return keep(t, x->record, x->user, actor, e) && put(t, x, e);
+    return keep(t, x->record, x->user, actor, e) && put(t, x, e) &&
+           (x->status == RESPONSE_DRAFT ||
+            (db_run(t, e, "DELETE FROM returned WHERE response = $1", db_i(x->seq)) && lease_drop(t, x->record, x->user, e)));
+}
+
+bool response_return(store_tx *t, const response *x, err *e) {
+    return db_run(t, e, "INSERT INTO returned VALUES($1, $2) ON CONFLICT(response) DO UPDATE SET at = excluded.at", db_i(x->seq),
+                  db_i(clock_now()));
 }
 
 bool response_delete(store_tx *t, const response *x, int64_t actor, err *e) {

@@ -14,6 +14,12 @@ enum { PARAMETERS_MOST = 256 }; /* fifty filters take at most four each */
 
 /* ---- the index ----------------------------------------------------------------------------------------------------------------------- */
 
+static bool search_is_there(store_tx *t, int64_t set, err *e) {
+    char name[48];
+    snprintf(name, sizeof name, "search_%lld", (long long)set);
+    return db_int_of(t, e, 0, "SELECT 1 FROM sqlite_schema WHERE name = $1", db_c(name)) == 1;
+}
+
 bool db_search_drop(store_tx *t, int64_t set, err *e) {
     char sql[96];
     snprintf(sql, sizeof sql, "DROP TABLE IF EXISTS search_%lld", (long long)set);
@@ -55,6 +61,13 @@ bool search_put(store_tx *t, int64_t set, int64_t row, const parts *fields, cons
     if (!fields->count) return true;
     return (!before || index_row(t, set, row, fields, before, true, e)) &&
            (!texts || index_row(t, set, row, fields, texts, false, e));
+}
+
+bool search_compact(store_tx *t, int64_t set, err *e) {
+    char sql[128];
+    const bool there = search_is_there(t, set, e);
+    snprintf(sql, sizeof sql, "INSERT INTO search_%lld(search_%lld) VALUES('optimize')", (long long)set, (long long)set);
+    return !e->code && (!there || db_exec(t, sql, e));
 }
 
 /* ---- the language of text queries ------------------------------------------------------------------------------------------------------ */
@@ -378,12 +391,6 @@ static void put_order(builder *b, const record_query *q, bool ranked) {
     else if (!q->sorts && q->shuffled && q->user) /* a walk over residues of a prime, begun elsewhere by each */
         buf_printf(&b->sql, "((r.seq + %lld) * 7919 %% 104729), ", (long long)(q->user * 15485863 % 104729));
     buf_put_text(&b->sql, "r.seq");
-}
-
-static bool search_is_there(store_tx *t, int64_t set, err *e) {
-    char name[48];
-    snprintf(name, sizeof name, "search_%lld", (long long)set);
-    return db_int_of(t, e, 0, "SELECT 1 FROM sqlite_schema WHERE name = $1", db_c(name)) == 1;
 }
 
 /* Without an index nothing was ever put in. */

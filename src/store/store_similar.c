@@ -68,7 +68,7 @@ static bool build(store_tx *t, cache *c, int n, err *e) {
 }
 
 /* The compiler makes one for each instruction set; sanitizers cannot stand the choice at start-up, and clang is not asked. */
-#if defined(__x86_64__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#if defined(__x86_64__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 __attribute__((target_clones("default", "avx2", "avx512f")))
 #endif
 static float
@@ -116,7 +116,8 @@ static int scan(const cache *c, const float *q, bool least, int64_t without, con
                 int k) {
     int count = 0;
     float *score = memory_alloc(sizeof *score * (size_t)(c->count + 1));
-#pragma omp parallel for schedule(static)
+/* a few thousand take less time than waking threads, of which each connection would get its own */
+#pragma omp parallel for schedule(static) if (c->count > 1 << 14)
     for (int64_t i = 0; i < c->count; i++) score[i] = dot(c->unit + i * c->n, q, c->n);
     int64_t at = 0;
     for (int64_t i = 0; i < c->count; i++) {

@@ -82,7 +82,6 @@ jvalue jinja_attribute(run *r, jvalue v, str name, bool item_first) {
 
 /* ---- arithmetic ------------------------------------------------------------------------------------------------------------------- */
 
-static bool is_number(jvalue v) { return v.kind == V_BOOL || v.kind == V_INT || v.kind == V_FLOAT; }
 static double real_of(jvalue v) { return v.kind == V_FLOAT ? v.u.real : v.kind == V_INT ? (double)v.u.integer : v.u.boolean; }
 static int64_t whole_of(jvalue v) { return v.kind == V_INT ? v.u.integer : v.u.boolean; }
 
@@ -99,7 +98,7 @@ static jvalue add(run *r, jvalue a, jvalue b) {
         for (int i = 0; i < b.u.list->count; i++) jv_append(r, l, b.u.list->item[i]);
         return l;
     }
-    if (!is_number(a) || !is_number(b))
+    if (!jv_is_number(a) || !jv_is_number(b))
         jinja_fail(
             r, a.kind == V_STRING ? "can only concatenate str (not \"%s\") to str" : "unsupported operand type(s) for +: '%s'",
             jv_type(a.kind == V_STRING ? b : a));
@@ -140,7 +139,7 @@ static jvalue arithmetic(run *r, str op, jvalue a, jvalue b) {
                       .count = many ? b.u.list->count : 1};
         return jinja_filter(r, STR("format"), a, &args);
     }
-    if (!is_number(a) || !is_number(b))
+    if (!jv_is_number(a) || !jv_is_number(b))
         jinja_fail(r, "unsupported operand type(s) for %.*s: '%s' and '%s'", STR_ARG(op), jv_type(a), jv_type(b));
     const bool real = a.kind == V_FLOAT || b.kind == V_FLOAT;
     const double x = real_of(a), y = real_of(b);
@@ -334,7 +333,7 @@ static jvalue compare_chain(run *r, frame *f, const jnode *n) {
 
 static jvalue unary(run *r, str op, jvalue v) {
     refuse_undefined(r, v);
-    if (!is_number(v)) jinja_fail(r, "bad operand type for unary %.*s: '%s'", STR_ARG(op), jv_type(v));
+    if (!jv_is_number(v)) jinja_fail(r, "bad operand type for unary %.*s: '%s'", STR_ARG(op), jv_type(v));
     if (op.ptr[0] == '+') return v.kind == V_BOOL ? jv_int(v.u.boolean) : v;
     return v.kind == V_FLOAT ? jv_real(-v.u.real) : jv_int((int64_t)(0 - (uint64_t)whole_of(v)));
 }

@@ -160,6 +160,8 @@ void jv_put(run *r, jdict *d, jvalue key, jvalue value);
 const jvalue *jv_get(const jdict *d, jvalue key);
 jvalue jv_of_json(run *r, const json *j);
 bool jv_truth(jvalue v);
+bool jv_is_number(jvalue v);             /* booleans too, as in Python */
+jvalue jv_items(run *r, const jdict *d); /* a list of (key, value) */
 bool jv_equal(jvalue a, jvalue b);
 int jv_compare(run *r, jvalue a, jvalue b);
 const char *jv_type(jvalue v);           /* Python's name of its type */
@@ -188,5 +190,16 @@ jvalue jinja_function(run *r, const char *name, jvalue (*call)(run *, const jfun
 /* The argument at a place or of a name; fallback when it was not given. */
 jvalue jinja_arg(const jargs *args, int place, const char *name, jvalue fallback);
 str jinja_text_arg(run *r, const jargs *args, int place, const char *name, str fallback);
+int64_t jinja_int_arg(const jargs *args, int place, const char *name, int64_t fallback);
+str jinja_set_arg(run *r, const jargs *args, int place, const char *name); /* characters to strip or split at; NULL view: space */
+
+/* Texts, for methods and filters alike. */
+jvalue jinja_dotted(run *r, jvalue v, jvalue attribute); /* an attribute by a dotted name or number */
+str jinja_stripped(str s, str set, bool left, bool right);
+jvalue jinja_cased(run *r, str s, int mode); /* 0 lower, 1 upper, 2 title, 3 capitalize, 4 swap, 5 Jinja's title */
+jvalue jinja_replaced(run *r, str s, str from, str to, int64_t most);
+jvalue jinja_split(run *r, str s, str separator, int64_t most, bool from_right);
+jvalue jinja_join(run *r, str separator, const jlist *l);
+int64_t jinja_characters(run *r, str s);
 
 #endif

@@ -119,12 +119,12 @@ bool jv_truth(jvalue v) {
     }
 }
 
-static bool is_number(jvalue v) { return v.kind == V_BOOL || v.kind == V_INT || v.kind == V_FLOAT; }
+bool jv_is_number(jvalue v) { return v.kind == V_BOOL || v.kind == V_INT || v.kind == V_FLOAT; }
 static double number_of(jvalue v) { return v.kind == V_FLOAT ? v.u.real : v.kind == V_INT ? (double)v.u.integer : v.u.boolean; }
 static int64_t whole_of(jvalue v) { return v.kind == V_INT ? v.u.integer : v.u.boolean; }
 
 bool jv_equal(jvalue a, jvalue b) {
-    if (is_number(a) && is_number(b))
+    if (jv_is_number(a) && jv_is_number(b))
         return a.kind == V_FLOAT || b.kind == V_FLOAT ? number_of(a) == number_of(b) : whole_of(a) == whole_of(b);
     if (a.kind != b.kind) return false;
     switch (a.kind) {
@@ -150,7 +150,7 @@ bool jv_equal(jvalue a, jvalue b) {
 
 int jv_compare(run *r, jvalue a, jvalue b) {
     jinja_burn(r, 1);
-    if (is_number(a) && is_number(b)) {
+    if (jv_is_number(a) && jv_is_number(b)) {
         if (a.kind != V_FLOAT && b.kind != V_FLOAT) return (whole_of(a) > whole_of(b)) - (whole_of(a) < whole_of(b));
         return (number_of(a) > number_of(b)) - (number_of(a) < number_of(b));
     }
@@ -391,4 +391,15 @@ bool jv_contains(run *r, jvalue c, jvalue item) {
     for (int i = 0; i < l->count; i++)
         if (jv_equal(l->item[i], item)) return true;
     return false;
+}
+
+jvalue jv_items(run *r, const jdict *d) {
+    const jvalue out = jv_list(r, false);
+    for (int i = 0; i < d->count; i++) {
+        const jvalue pair = jv_list(r, true);
+        jv_append(r, pair, d->key[i]);
+        jv_append(r, pair, d->value[i]);
+        jv_append(r, out, pair);
+    }
+    return out;
 }

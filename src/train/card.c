@@ -90,7 +90,7 @@ bool train_card(arena *a, const char *run_folder, const char *folder, const char
     const json *config = json_parse_file(a, path_join(a, run_folder, "config.json"), 16 << 20, e);
     if (!config || !read_examples(a, path_join(a, run_folder, "examples.jsonl"), &examples, e)) return false;
     const json *options = json_get(config, "options"), *last = last_line(a, path_join(a, run_folder, "metrics.jsonl"), e);
-    const char *base = str_copy(a, json_get_text(options, "base", STR("")));
+    const char *base = str_copy(a, json_get_text(options, "base", STR(""))), *erased = run_erased_words(a, run_folder);
     const model_card card = {.name = path_name(run_folder),
                              .base = base,
                              .base_hash = str_copy(a, json_get_text(config, "base_sha256", STR(""))),
@@ -98,10 +98,11 @@ bool train_card(arena *a, const char *run_folder, const char *folder, const char
                              .objective = str_copy(a, json_get_text(config, "objective", STR(""))),
                              .data = data_words(a, json_get(options, "data"), examples.count),
                              .data_licence = joined(a, examples.licence, examples.licences),
-                             .summary = arena_printf(a,
-                                                     "%s with fettle %s. The licences of the base model and of the data apply to "
-                                                     "it. Settings that are not listed were at their defaults.",
-                                                     how, FETTLE_VERSION),
+                             .summary =
+                                 arena_printf(a,
+                                              "%s with fettle %s. The licences of the base model and of the data apply to "
+                                              "it. Settings that are not listed were at their defaults.%s%s",
+                                              how, FETTLE_VERSION, erased ? "\n\n**Erased data.** " : "", erased ? erased : ""),
                              .adapter = is_adapter,
                              .settings = pairs_of(a, json_get(config, "origin"), options, told),
                              .metrics = pairs_of(a, last, NULL, none)};

@@ -203,6 +203,74 @@ static void settings_for_new_data_sets_follow_the_columns(void **state) {
     room_end(&r);
 }
 
+/* Whatever columns are called and hold, the API takes the settings and the items. */
+static void what_is_guessed_can_be_made(void **state) {
+    (void)state;
+    room r = room_new();
+    err e = {0};
+    row_facts facts;
+    buf rows = {0};
+    json *map, *out;
+    for (int i = 0; i < 40; i++) {
+        buf_printf(&rows, "{\"Ünï cöde!\":\"text number %d that is long enough to be one\",\"\xe7\xbb\xbf\":%d,", i, i);
+        for (int k = 0; k < 3; k++) buf_printf(&rows, "\"%0400d%d\":\"%d\",", 0, k, i % 2);
+        for (int k = 0; k < 8; k++) buf_printf(&rows, "\"vector %d\":[%d,1],", k, i);
+        buf_printf(&rows, "\"Label\":\"%s\",\"label\":%s,\"rating\":%d,\"score\":%d,\"A b\":1,\"a_b\":2,\"\":3}\n",
+                   i % 3 == 0   ? ""
+                   : i % 3 == 1 ? "x"
+                                : "y",
+                   i % 2 ? "true" : "false", i % 11, i % 2);
+    }
+    row_source *s = rows_of(&r, "x.jsonl", rows.ptr, &facts);
+    const json *settings = mapping_settings(r.a, &facts, &map, &e);
+    assert_ok(settings, e);
+    const json *fields = json_get(settings, "fields"), *questions = json_get(settings, "questions");
+    const kind_context c = {.fields = fields};
+    const json *metadata = json_get(settings, "metadata"), *vectors = json_get(settings, "vectors");
+    for (size_t i = 0; i < json_count(fields); i++) assert_ok(field_create(r.a, json_at(fields, i), NULL, &out, &e), e);
+    for (size_t i = 0; i < json_count(questions); i++) assert_ok(question_create(r.a, json_at(questions, i), &c, &out, &e), e);
+    for (size_t i = 0; i < json_count(metadata); i++) assert_ok(metadata_create(r.a, json_at(metadata, i), NULL, &out, &e), e);
+    for (size_t i = 0; i < json_count(vectors); i++) assert_ok(vector_create(r.a, json_at(vectors, i), NULL, &out, &e), e);
+    assert_int_equal(json_count(vectors), VECTORS_MAX);
+    assert_int_equal(json_count(questions), 4);
+    assert_ok(dataset_publishable(fields, questions, &e), e);
+    mapping_plan *m = mapping_open(r.a, map, settings, &facts, &e);
+    assert_ok(m, e);
+    int suggestions = 0;
+    for (json *row, *item; row_source_next(s, r.a, &row, &e);) {
+        assert_ok(mapping_apply(m, r.a, row, &item, &e), e);
+        assert_ok(fields_check(fields, json_get(item, "fields"), &e), e);
+        assert_ok(metadata_check(metadata, false, json_get(item, "metadata"), &e), e);
+        assert_ok(vectors_check(vectors, json_get(item, "vectors"), &e), e);
+        const json *list = json_get(item, "suggestions");
+        for (size_t i = 0; i < json_count(list); i++, suggestions++)
+            assert_ok(suggestion_check(questions, json_get(item, "fields"), json_at(list, i), NULL, &e), e);
+    }
+    assert_ok(!e.code, e);
+    assert_int_equal(suggestions, 40 * 4 - 14);
+    buf_free(&rows);
+    room_end(&r);
+}
+
+static void a_comparison_is_its_choice(void **state) {
+    (void)state;
+    room r = room_new();
+    err e = {0};
+    json *item;
+    const json *settings = parsed(&r, "{\"fields\":[{\"name\":\"p\",\"settings\":{\"type\":\"text\"}}],\"questions\":[{\"name\":"
+                                      "\"better\",\"settings\":{\"type\":\"comparison\"}}]}");
+    mapping_plan *m = mapping_open(r.a,
+                                   parsed(&r, "{\"fields\":[{\"source\":\"p\",\"target\":\"p\"}],\"suggestions\":[{\"source\":"
+                                              "\"w\",\"target\":\"better\"}]}"),
+                                   settings, NULL, &e);
+    assert_ok(m && mapping_apply(m, r.a, parsed(&r, "{\"p\":\"x\",\"w\":\"tie\"}"), &item, &e), e);
+    assert_string_equal(text_of(&r, json_get(item, "suggestions")).ptr,
+                        "[{\"question_name\":\"better\",\"value\":{\"choice\":\"tie\"}}]");
+    assert_false(mapping_apply(m, r.a, parsed(&r, "{\"p\":\"x\",\"w\":\"c\"}"), &item, &e));
+    assert_non_null(strstr(e.text, "column 'w' should be 'a', 'b', 'tie' or 'both_bad'"));
+    room_end(&r);
+}
+
 static void a_data_set_always_has_a_question(void **state) {
     (void)state;
     room r = room_new();
@@ -268,6 +336,8 @@ int main(void) {
         TEST(a_path_reaches_into_objects),
         TEST(numbers_become_texts_and_texts_numbers),
         TEST(settings_for_new_data_sets_follow_the_columns),
+        TEST(what_is_guessed_can_be_made),
+        TEST(a_comparison_is_its_choice),
         TEST(a_data_set_always_has_a_question),
         TEST(numbers_of_classes_become_their_names),
         TEST(bad_rows_have_a_place_and_others_follow),

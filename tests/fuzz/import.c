@@ -18,6 +18,40 @@ static int file_in_memory(const void *data, size_t size, char path[64]) {
     return fd;
 }
 
+static void must(bool holds, const char *what, const err *e) {
+    if (holds) return;
+    fprintf(stderr, "%s: %s\n", what, e->text);
+    abort();
+}
+
+/* What is guessed for a new data set can be made. */
+static void make_settings(arena *a, const json *settings) {
+    json *out;
+    const json *fields = json_get(settings, "fields"), *questions = json_get(settings, "questions");
+    const kind_context c = {.fields = fields};
+    err e = {0};
+    for (size_t i = 0; i < json_count(fields); i++) must(field_create(a, json_at(fields, i), NULL, &out, &e), "field", &e);
+    for (size_t i = 0; i < json_count(questions); i++)
+        must(question_create(a, json_at(questions, i), &c, &out, &e), "question", &e);
+    const json *metadata = json_get(settings, "metadata"), *vectors = json_get(settings, "vectors");
+    for (size_t i = 0; i < json_count(metadata); i++)
+        must(metadata_create(a, json_at(metadata, i), NULL, &out, &e), "metadata", &e);
+    for (size_t i = 0; i < json_count(vectors); i++) must(vector_create(a, json_at(vectors, i), NULL, &out, &e), "vector", &e);
+    must(json_count(vectors) <= VECTORS_MAX, "vectors", &e);
+    must(dataset_publishable(fields, questions, &e), "dataset", &e);
+}
+
+/* And takes the items that the mapping makes. */
+static void check_item(const json *settings, const json *item) {
+    err e = {0};
+    const json *suggestions = json_get(item, "suggestions"), *fields = json_get(item, "fields");
+    if (json_count(fields)) must(fields_check(json_get(settings, "fields"), fields, &e), "fields", &e);
+    must(metadata_check(json_get(settings, "metadata"), true, json_get(item, "metadata"), &e), "metadata", &e);
+    must(vectors_check(json_get(settings, "vectors"), json_get(item, "vectors"), &e), "vectors", &e);
+    for (size_t i = 0; i < json_count(suggestions); i++)
+        must(suggestion_check(json_get(settings, "questions"), fields, json_at(suggestions, i), NULL, &e), "suggestion", &e);
+}
+
 static void map_rows(arena *a, const char *path) {
     err e = {0};
     row_facts facts;
@@ -32,9 +66,13 @@ static void map_rows(arena *a, const char *path) {
         abort();
     }
     mapping_guess(a, &facts, settings);
+    make_settings(a, settings);
     for (int n = 0; n < 100 && !row_source_ended(s); n++) {
         err bad = {0};
-        if (row_source_next(s, a, &row, &bad) && !mapping_apply(m, a, row, &item, &bad) && !bad.code) abort();
+        if (!row_source_next(s, a, &row, &bad)) continue;
+        const bool made = mapping_apply(m, a, row, &item, &bad);
+        if (made) check_item(settings, item);
+        else if (!bad.code) abort();
     }
 }
 

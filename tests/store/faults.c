@@ -19,6 +19,14 @@ static bool step(store_tx *t, void *context, err *e) {
     return user_add(t, &u, e) && audit_add(t, u.seq, "step", name, (str){filler, sizeof filler}, e) && workspace_add(t, &w, e);
 }
 
+/* More than the cache holds, and than waits for a checkpoint. */
+static bool large(store_tx *t, void *context, err *e) {
+    char *filler = memory_alloc((size_t)40 << 20);
+    const bool ok = step(t, context, e) && audit_add(t, 1, "large", NULL, (str){filler, (size_t)40 << 20}, e);
+    memory_release(filler);
+    return ok;
+}
+
 typedef struct {
     bool seen[STEPS], half;
 } findings;
@@ -158,6 +166,33 @@ static void after_a_failed_commit_nothing_is_acknowledged(void **state) {
     arena_free(a);
 }
 
+/* What was committed comes into the database file later, after everybody was told; a sync that fails then must not be forgotten. */
+static void a_failing_checkpoint_stops_the_store(void **state) {
+    (void)state;
+    int64_t stopped = 0;
+    for (int64_t n = 1; n <= 6; n++) {
+        arena *a = arena_new();
+        const char *folder = scratch_folder(a);
+        bool acknowledged[STEPS] = {false};
+        err e = {0};
+        int number = 0;
+        store *s = store_open(folder, &e);
+        assert_ok(s != NULL, e);
+        faults_set(FAULT_SYNC, n, false);
+        acknowledged[0] = store_write(s, large, &number, &e);
+        for (int i = 0; i < 1000 && store_healthy(s) && acknowledged[0] && faults.count < 4; i++) usleep(1000);
+        usleep(20000);
+        if (faults.failed && store_healthy(s)) fail_msg("sync %lld failed and was forgotten", (long long)n);
+        stopped += faults.failed && acknowledged[0];
+        faults_set(FAULT_NONE, 0, false);
+        store_close(s);
+        check_folder(folder, acknowledged, "failing checkpoint", n);
+        assert_ok(dir_remove(folder, &e), e);
+        arena_free(a);
+    }
+    assert_true(stopped > 0);
+}
+
 static void what_was_acknowledged_survives_the_power(void **state) {
     (void)state;
     arena *a = arena_new();
@@ -165,6 +200,8 @@ static void what_was_acknowledged_survives_the_power(void **state) {
     bool acknowledged[STEPS] = {false};
     rng random = rng_new(99, 0);
     err e = {0};
+    const char *asked = getenv("FETTLE_CUTS"); /* so many after each step */
+    const int cuts = asked && atoi(asked) > 0 ? atoi(asked) : 2;
     faults_forget();
     faults.remember = true;
     store *s = store_open(folder, &e);
@@ -172,7 +209,7 @@ static void what_was_acknowledged_survives_the_power(void **state) {
     for (int i = 0; i < STEPS; i++) {
         acknowledged[i] = store_write(s, step, &i, &e);
         assert_ok(acknowledged[i], e);
-        for (int k = 0; k < 4; k++) {
+        for (int k = 0; k < cuts; k++) {
             const char *after = scratch_folder(a);
             power_cut(a, after, &random);
             faults.remember = false;
@@ -186,13 +223,6 @@ static void what_was_acknowledged_survives_the_power(void **state) {
     faults_forget();
     assert_ok(dir_remove(folder, &e), e);
     arena_free(a);
-}
-
-static bool large(store_tx *t, void *context, err *e) {
-    char *filler = memory_alloc((size_t)40 << 20);
-    const bool ok = step(t, context, e) && audit_add(t, 1, "large", NULL, (str){filler, (size_t)40 << 20}, e);
-    memory_release(filler);
-    return ok;
 }
 
 typedef struct {
@@ -280,6 +310,7 @@ int main(void) {
         TEST(a_full_disk_is_told_and_passes),
         TEST(a_transaction_given_up_midway_takes_all_its_jobs),
         TEST(after_a_failed_commit_nothing_is_acknowledged),
+        TEST(a_failing_checkpoint_stops_the_store),
         TEST(what_was_acknowledged_survives_the_power),
     };
     faults_install();

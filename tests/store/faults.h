@@ -90,7 +90,8 @@ static inline int fault_sync(sqlite3_file *f, int flags) {
         buf_put(&s->safe, s->now.ptr, s->now.len);
         s->safe_there = true;
     }
-    return real_of(f)->pMethods->xSync(real_of(f), flags);
+    (void)flags;
+    return SQLITE_OK; /* no power goes in truth: the real one would only take time */
 }
 
 static inline int fault_size(sqlite3_file *f, sqlite3_int64 *n) { return real_of(f)->pMethods->xFileSize(real_of(f), n); }

@@ -346,7 +346,44 @@ static void a_newer_schema_is_refused_and_left_alone(void **state) {
     KEEP(h, x);
 }
 
-/* tests/store/schemas/N.sql is a store as it was under schema N, with a row of everything; each must arrive at the newest. */
+/* tests/store/schemas/N.sql is a store as it was under schema N, with a row of everything; each must arrive at the newest. When a
+ * schema is released:  build/tests/store/jobs make DIR && sqlite3 DIR/fettle.db .dump >tests/store/schemas/N.sql */
+static int make_rows(const char *folder) {
+    err e = {0};
+    things h = {.a = arena_new()};
+    h.s = store_open(folder, &e);
+    if (!h.s) return fprintf(stderr, "%s\n", e.text), 1;
+    session *x = begin(&h, true);
+    store_tx *t = x->t;
+    desk d = a_desk(t);
+    bool created, changed;
+    const parts fields = {&d.field, 1};
+    const str one = STR("hello world"), two = STR("other words");
+    d.set.ready = true;
+    bool ok = dataset_save(t, &d.set, &e) && search_create(t, d.set.seq, &fields, &e);
+    record r = a_record(t, &d.set, "1"), other = a_record(t, &d.set, "2");
+    an_answer(t, &r, &d.ann, RESPONSE_DRAFT, NULL);
+    an_answer(t, &r, &d.ann, RESPONSE_SUBMITTED, "{\"label\":{\"value\":\"yes\"}}");
+    suggestion s = {.record = r.seq, .question = d.question.seq, .value = STR("\"no\""), .agent = "m", .score = STR("0.5")};
+    note n = {.record = r.seq, .user = d.ann.seq, .text = "look"};
+    webhook w = {.url = "http://x/", .secret = "s", .events = STR("[]")};
+    pass p = {.kind = PASS_KEY, .user = d.ann.seq, .name = "first"};
+    ok = ok && search_put(t, d.set.seq, r.seq, &fields, NULL, &one, &e) &&
+         search_put(t, d.set.seq, other.seq, &fields, NULL, &two, &e) && record_recount(t, &r, 1, &changed, &e) &&
+         suggestion_put(t, &s, &created, &e) && vector_put(t, d.vector.seq, r.seq, (const double[]){1, 0}, 2, &e) &&
+         vector_put(t, d.vector.seq, other.seq, (const double[]){0, 1}, 2, &e) &&
+         facet_add(t, FACET_METADATA, d.property.seq, r.seq, 0, STR("a"), 1, &e) && note_add(t, &n, &e) &&
+         gold_put(t, other.seq, STR("{}"), d.ann.seq, true, &e) && lease_take(t, other.seq, d.ann.seq, 5, &e) &&
+         webhook_add(t, &w, &e) && event_add(t, "record.created", 1, 1, STR("{}"), STR("{}"), &e) &&
+         audit_add(t, d.ann.seq, "login", NULL, STR("x"), &e) &&
+         idempotency_keep(t, d.ann.seq, STR("k"), STR("POST /"), 201, STR("{}"), &e) &&
+         member_add(t, d.space.seq, d.ann.seq, &e) && pass_add(t, &p, STR("key"), &e);
+    ok = finish(&h, x, ok) && ok;
+    store_close(h.s);
+    arena_free(h.a);
+    return ok ? 0 : (fprintf(stderr, "%s\n", e.text), 1);
+}
+
 static void check_rows(things *h) {
     err e = {0};
     dataset set;
@@ -503,7 +540,8 @@ static void webhooks_come_back_as_they_were_put(void **state) {
     KEEP(h, x);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    if (argc == 3 && strcmp(argv[1], "make") == 0) return make_rows(argv[2]);
     const struct CMUnitTest tests[] = {
         STORE_TEST(a_job_that_fails_leaves_nothing),
         STORE_TEST(a_failed_job_spares_its_neighbours_of_one_commit),

@@ -17,6 +17,7 @@ static void a_record_comes_back_as_it_was_put(void **state) {
                 .metadata = STR("{\"n\":5,\"f\":5.0,\"b\":true}"),
                 .external_id = STR("x 1")};
     assert_ok(record_add(x->t, &r, &e), e);
+    assert_ok(record_count(x->t, r.dataset, 1, &e), e);
     KEEP(h, x);
     reopen(h);
     x = begin(h, true);

@@ -158,6 +158,7 @@ static inline record a_record(store_tx *t, const dataset *d, const char *externa
     err e = {0};
     if (external_id) r.external_id = str_of(external_id);
     assert_ok(record_add(t, &r, &e), e);
+    assert_ok(record_count(t, d->seq, 1, &e), e);
     return r;
 }
 

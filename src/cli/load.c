@@ -1,0 +1,168 @@
+/* load.c - clients on threads (contract: load.h). */
+#include "cli/load.h"
+
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+
+/* ---- one connection ------------------------------------------------------------------------------------------------------------- */
+
+bool wire_open(wire *w, int port, err *e) {
+    const struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const int yes = 1;
+    *w = (wire){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    if (w->fd >= 0 && connect(w->fd, (const struct sockaddr *)&to, sizeof to) == 0 &&
+        setsockopt(w->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) == 0)
+        return true;
+    err_errno(e, ERR_IO, "cannot connect to port %d", port);
+    wire_close(w);
+    return false;
+}
+
+void wire_close(wire *w) {
+    if (w->fd >= 0) close(w->fd);
+    buf_free(&w->in);
+    w->fd = -1;
+}
+
+bool wire_send(wire *w, str request, err *e) {
+    while (request.len) {
+        const ssize_t n = send(w->fd, request.ptr, request.len, MSG_NOSIGNAL);
+        if (n <= 0) return err_errno(e, ERR_IO, "cannot send to the server");
+        request = str_slice(request, (size_t)n, request.len);
+    }
+    return true;
+}
+
+static bool read_more(wire *w, err *e) {
+    enum { PIECE = 1 << 16 };
+    buf_reserve(&w->in, PIECE);
+    const ssize_t n = recv(w->fd, w->in.ptr + w->in.len, PIECE, 0);
+    if (n <= 0) return err_set(e, ERR_IO, "the server closed a connection");
+    w->in.len += (size_t)n;
+    return true;
+}
+
+/* Content-Length of a head; 0 when there is none. */
+static size_t length_of(str head) {
+    static const char name[] = "\r\ncontent-length:";
+    for (size_t i = 0; i + sizeof name < head.len; i++)
+        if (strncasecmp(head.ptr + i, name, sizeof name - 1) == 0) return strtoul(head.ptr + i + sizeof name - 1, NULL, 10);
+    return 0;
+}
+
+bool wire_receive(wire *w, int *status, str *body, err *e) {
+    ptrdiff_t gap;
+    buf_clear(&w->in);
+    while ((gap = str_find(buf_str(&w->in), STR("\r\n\r\n"), 0)) < 0)
+        if (!read_more(w, e)) return false;
+    const size_t begin = (size_t)gap + 4, length = length_of(str_slice(buf_str(&w->in), 0, begin));
+    if (sscanf(w->in.ptr, "HTTP/1.%*d %d", status) != 1) return err_set(e, ERR_IO, "the server gave no HTTP answer");
+    while (w->in.len < begin + length)
+        if (!read_more(w, e)) return false;
+    *body = str_slice(buf_str(&w->in), begin, begin + length);
+    return true;
+}
+
+void wire_put(buf *out, const char *method, const char *path, const char *key, str body) {
+    buf_printf(out, "%s %s HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Argilla-Api-Key: %s\r\n", method, path, key);
+    if (body.ptr) buf_printf(out, "Content-Type: application/json\r\nContent-Length: %zu\r\n", body.len);
+    buf_put_text(out, "\r\n");
+    buf_put_str(out, body);
+}
+
+/* ---- many ----------------------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    const load *l;
+    int number;
+    double begun, ended;
+    double *taken; /* milliseconds of each answer */
+    int64_t count, room, refused;
+    err e;
+    pthread_t thread;
+} client;
+
+static void note(client *c, double taken) {
+    if (c->count == c->room) {
+        c->room = c->room ? 2 * c->room : 1024;
+        c->taken = memory_resize(c->taken, (size_t)c->room * sizeof *c->taken);
+    }
+    c->taken[c->count++] = 1e3 * taken;
+}
+
+static void *client_main(void *context) {
+    client *c = context;
+    wire w;
+    buf request = {0};
+    if (!wire_open(&w, c->l->port, &c->e)) return NULL;
+    for (int64_t i = 0; sys_seconds() - c->begun < c->l->seconds && !sys_stop_requested(); i++) {
+        int status;
+        str body;
+        buf_clear(&request);
+        if (!c->l->make(c->l->context, c->number, i, &request)) break;
+        const double from = sys_seconds();
+        if (!wire_send(&w, buf_str(&request), &c->e) || !wire_receive(&w, &status, &body, &c->e)) break;
+        c->ended = sys_seconds();
+        note(c, c->ended - from);
+        c->refused += status >= 400;
+    }
+    buf_free(&request);
+    wire_close(&w);
+    return NULL;
+}
+
+static int by_size(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double quantile(const double *sorted, int64_t count, double share) {
+    return count ? sorted[(int64_t)(share * (double)(count - 1))] : 0;
+}
+
+static void sum_up(client *c, int threads, double begun, load_result *out) {
+    int64_t count = 0;
+    for (int i = 0; i < threads; i++) count += c[i].count;
+    double *all = memory_alloc(((size_t)count + 1) * sizeof *all);
+    for (int i = 0; i < threads; i++) {
+        if (c[i].count) memcpy(all + out->answers, c[i].taken, (size_t)c[i].count * sizeof *all);
+        out->answers += c[i].count;
+        out->refused += c[i].refused;
+        if (c[i].ended - begun > out->seconds) out->seconds = c[i].ended - begun;
+    }
+    qsort(all, (size_t)count, sizeof *all, by_size);
+    out->p50 = quantile(all, count, 0.5);
+    out->p95 = quantile(all, count, 0.95);
+    out->p99 = quantile(all, count, 0.99);
+    out->worst = quantile(all, count, 1);
+    memory_release(all);
+}
+
+bool load_run(const load *l, load_result *out, err *e) {
+    client *c = memory_alloc((size_t)l->threads * sizeof *c);
+    const double begun = sys_seconds();
+    int started = 0;
+    *out = (load_result){0};
+    for (; started < l->threads; started++) {
+        c[started] = (client){.l = l, .number = started, .begun = begun};
+        if (pthread_create(&c[started].thread, NULL, client_main, &c[started]) != 0) break;
+    }
+    for (int i = 0; i < started; i++) pthread_join(c[i].thread, NULL);
+    sum_up(c, started, begun, out);
+    bool ok = started == l->threads || err_set(e, ERR_LIMIT, "no more than %d threads", started);
+    for (int i = 0; i < started; i++) {
+        if (c[i].e.code) ok = err_set(e, c[i].e.code, "%s", c[i].e.text);
+        memory_release(c[i].taken);
+    }
+    memory_release(c);
+    return ok;
+}

@@ -1,0 +1,41 @@
+/* load.h - many clients of a server at once, for measuring it: keep-alive connections, a thread each, and how long answers took. */
+#ifndef FETTLE_CLI_LOAD_H
+#define FETTLE_CLI_LOAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+typedef struct {
+    int fd;
+    buf in; /* what was read of the answer */
+} wire;
+
+bool wire_open(wire *w, int port, err *e); /* 127.0.0.1 */
+void wire_close(wire *w);
+bool wire_send(wire *w, str request, err *e);
+/* The whole answer of a request with a length; its body is a view until the next one. */
+bool wire_receive(wire *w, int *status, str *body, err *e);
+/* A request with its headers. body NULL view: none. */
+void wire_put(buf *out, const char *method, const char *path, const char *key, str body);
+
+typedef struct {
+    int port, threads;
+    double seconds;
+    /* The i-th request of a thread into `out` (empty); false: there is none any more. Called from all threads at once. */
+    bool (*make)(const void *context, int thread, int64_t i, buf *out);
+    const void *context;
+} load;
+
+typedef struct {
+    int64_t answers, refused;    /* refused: a status of 400 or more */
+    double seconds;              /* from the first request to the last answer */
+    double p50, p95, p99, worst; /* of an answer, in milliseconds */
+} load_result;
+
+/* False when a connection failed. */
+bool load_run(const load *l, load_result *out, err *e);
+
+#endif

@@ -1,0 +1,187 @@
+/* store_erase.c - records and people that go for good, and what is kept of them: numbers.
+ *
+ * Deleting rows is not enough: what was answered to requests (idempotency) and told to webhooks (events) repeats them, and so it is
+ * emptied wherever it names their ids. store_scrub takes the bytes out of the files afterwards. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "store/db.h"
+#include "store/row.h"
+
+/* ---- traces ------------------------------------------------------------------------------------------------------------------------ */
+
+/* Rows of (plain, text). */
+static bool add_texts(db_rows *r, arena *a, traces *out, err *e) {
+    while (db_next(r, e))
+        if (!db_is_null(r, 1)) STORE_APPEND(a, out, (trace){db_text(r, a, 1), db_int(r, 0) != 0});
+    return e->code == ERR_NONE;
+}
+
+typedef struct {
+    uuid_text id;
+} one_id;
+typedef struct {
+    one_id *item;
+    int count;
+} id_list;
+
+static bool add_ids(db_rows *r, arena *a, const char *first, traces *out, err *e) {
+    id_list list = {0};
+    one_id x;
+    memcpy(x.id, first, sizeof x.id);
+    STORE_APPEND(a, &list, x);
+    while (db_next(r, e)) {
+        store_id(db_view(r, 0), x.id);
+        STORE_APPEND(a, &list, x);
+    }
+    out->id = &list.item->id;
+    out->ids = list.count;
+    return e->code == ERR_NONE;
+}
+
+bool record_traces(store_tx *t, arena *a, const record *x, traces *out, err *e) {
+    *out = (traces){0};
+    return add_texts(
+               db_query(t, e,
+                        "SELECT 0, fields FROM records WHERE seq = $1 UNION ALL SELECT 0, metadata FROM records WHERE seq = $1"
+                        " UNION ALL SELECT 1, external_id FROM records WHERE seq = $1"
+                        " UNION ALL SELECT 0, \"values\" FROM responses WHERE record = $1"
+                        " UNION ALL SELECT 0, \"values\" FROM history WHERE record = $1"
+                        " UNION ALL SELECT 0, value FROM suggestions WHERE record = $1"
+                        " UNION ALL SELECT 0, \"values\" FROM gold WHERE record = $1"
+                        " UNION ALL SELECT 1, text FROM notes WHERE record = $1",
+                        db_i(x->seq)),
+               a, out, e) &&
+           add_ids(db_query(t, e, "SELECT id FROM responses WHERE record = $1", db_i(x->seq)), a, x->id, out, e);
+}
+
+bool user_traces(store_tx *t, arena *a, const user *u, traces *out, err *e) {
+    *out = (traces){0};
+    return add_texts(db_query(t, e,
+                              "SELECT 0, \"values\" FROM responses WHERE user = $1"
+                              " UNION ALL SELECT 0, \"values\" FROM history WHERE user = $1"
+                              " UNION ALL SELECT 0, \"values\" FROM gold WHERE actor = $1"
+                              " UNION ALL SELECT 1, text FROM notes WHERE user = $1"
+                              " UNION ALL SELECT 1, name FROM passes WHERE user = $1"
+                              " UNION ALL SELECT 1, username FROM users WHERE seq = $1"
+                              " UNION ALL SELECT 1, first_name FROM users WHERE seq = $1"
+                              " UNION ALL SELECT 1, last_name FROM users WHERE seq = $1"
+                              " UNION ALL SELECT 1, password FROM users WHERE seq = $1",
+                              db_i(u->seq)),
+                     a, out, e) &&
+           add_ids(db_query(t, e, "SELECT id FROM responses WHERE user = $1", db_i(u->seq)), a, u->id, out, e);
+}
+
+/* ---- erasing ----------------------------------------------------------------------------------------------------------------------- */
+
+/* What repeats the object of this id. A request that comes again still finds that it was made, with nothing to show for it. */
+static bool empty_copies(store_tx *t, const char *id, err *e) {
+    return db_run(t, e, "UPDATE events SET payload = NULL WHERE instr(payload, $1) > 0", db_c(id)) &&
+           db_run(t, e, "UPDATE idempotency SET body = NULL WHERE instr(body, $1) > 0 OR instr(request, $1) > 0", db_c(id));
+}
+
+static bool keep_entry(store_tx *t, erasure_entry *x, err *e) {
+    x->at = clock_now();
+    return db_run(t, e,
+                  "INSERT INTO erasures(at, actor, kind, target, dataset, responses, versions, suggestions, notes, golds)"
+                  " VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                  db_i(x->at), db_i(x->actor), db_c(x->kind), db_c(x->target), db_i(x->dataset), db_i(x->responses),
+                  db_i(x->versions), db_i(x->suggestions), db_i(x->notes), db_i(x->golds)) &&
+           audit_add(t, x->actor, *x->kind == 'r' ? "record.erase" : "user.erase", x->target, (str){NULL, 0}, e);
+}
+
+bool record_erase(store_tx *t, const record *x, int64_t actor, erasure_entry *out, err *e) {
+    const db_value row = db_i(x->seq);
+    *out = (erasure_entry){.kind = "record", .actor = actor, .dataset = x->dataset};
+    memcpy(out->target, x->id, sizeof out->target);
+    out->responses = db_int_of(t, e, 0, "SELECT count(*) FROM responses WHERE record = $1", row);
+    out->versions = db_int_of(t, e, 0, "SELECT count(*) FROM history WHERE record = $1", row);
+    out->suggestions = db_int_of(t, e, 0, "SELECT count(*) FROM suggestions WHERE record = $1", row);
+    out->notes = db_int_of(t, e, 0, "SELECT count(*) FROM notes WHERE record = $1", row);
+    out->golds = db_int_of(t, e, 0, "SELECT count(*) FROM gold WHERE record = $1", row);
+    return !e->code && empty_copies(t, x->id, e) && record_delete(t, x, e) && keep_entry(t, out, e);
+}
+
+static bool delete_counted(store_tx *t, const char *sql, int64_t person, int64_t *count, err *e) {
+    if (!db_run(t, e, sql, db_i(person))) return false;
+    *count = db_changes(t);
+    return true;
+}
+
+static bool forget_person(store_tx *t, const user *u, err *e) {
+    static const char *const also[] = {"DELETE FROM facets WHERE kind = 2 AND owner = $1",
+                                       "DELETE FROM leases WHERE user = $1",
+                                       "DELETE FROM passes WHERE user = $1",
+                                       "DELETE FROM members WHERE user = $1",
+                                       "DELETE FROM assignments WHERE user = $1",
+                                       "UPDATE idempotency SET body = NULL WHERE user = $1",
+                                       "UPDATE history SET actor = 0 WHERE actor = $1"};
+    for (size_t i = 0; i < sizeof also / sizeof *also; i++)
+        if (!db_run(t, e, also[i], db_i(u->seq))) return false;
+    return true;
+}
+
+static bool keep_tallies(store_tx *t, const user *u, err *e) {
+    return db_run(t, e,
+                  "INSERT INTO tallies SELECT user, dataset, status, count(*) FROM responses WHERE user = $1"
+                  " GROUP BY user, dataset, status"
+                  " ON CONFLICT(user, dataset, status) DO UPDATE SET count = count + excluded.count",
+                  db_i(u->seq));
+}
+
+bool user_erase(store_tx *t, arena *a, user *u, int64_t actor, erasure_entry *out, err *e) {
+    answered_list touched;
+    *out = (erasure_entry){.kind = "user", .actor = actor};
+    memcpy(out->target, u->id, sizeof out->target);
+    u->username = arena_printf(a, "erased-%s", u->id + 24);
+    u->first_name = "erased";
+    u->last_name = u->password = NULL;
+    u->role = ROLE_ANNOTATOR;
+    return answered_by(t, a, u->seq, &touched, e) && keep_tallies(t, u, e) &&
+           delete_counted(t, "DELETE FROM responses WHERE user = $1", u->seq, &out->responses, e) &&
+           delete_counted(t, "DELETE FROM history WHERE user = $1", u->seq, &out->versions, e) &&
+           delete_counted(t, "DELETE FROM notes WHERE user = $1", u->seq, &out->notes, e) &&
+           delete_counted(t, "DELETE FROM gold WHERE actor = $1", u->seq, &out->golds, e) && forget_person(t, u, e) &&
+           empty_copies(t, u->id, e) && answered_recount(t, &touched, e) && user_save(t, u, e) && keep_entry(t, out, e);
+}
+
+bool erasure_list(store_tx *t, arena *a, erasure_entries *out, err *e) {
+    db_rows *r =
+        db_query_values(t,
+                        "SELECT at, actor, kind, target, dataset, responses, versions, suggestions, notes, golds FROM erasures"
+                        " ORDER BY seq DESC",
+                        NULL, 0, e);
+    *out = (erasure_entries){0};
+    while (db_next(r, e)) {
+        erasure_entry x = {.at = db_int(r, 0),
+                           .actor = db_int(r, 1),
+                           .kind = db_cstr(r, a, 2),
+                           .dataset = db_int(r, 4),
+                           .responses = db_int(r, 5),
+                           .versions = db_int(r, 6),
+                           .suggestions = db_int(r, 7),
+                           .notes = db_int(r, 8),
+                           .golds = db_int(r, 9)};
+        store_id(db_view(r, 3), x.target);
+        STORE_APPEND(a, out, x);
+    }
+    return e->code == ERR_NONE;
+}
+
+bool tally_list(store_tx *t, arena *a, int64_t set, tallies *out, err *e) {
+    db_rows *r = db_query(t, e,
+                          "SELECT u.id, u.username, x.status, x.count FROM tallies x JOIN users u ON u.seq = x.user"
+                          " WHERE x.dataset = $1 ORDER BY u.seq",
+                          db_i(set));
+    *out = (tallies){0};
+    while (db_next(r, e)) {
+        tally x = {0};
+        store_id(db_view(r, 0), x.user_id);
+        if (!out->count || strcmp(out->item[out->count - 1].user_id, x.user_id) != 0) {
+            x.username = db_cstr(r, a, 1);
+            STORE_APPEND(a, out, x);
+        }
+        out->item[out->count - 1].count[db_int(r, 2)] = db_int(r, 3);
+    }
+    return e->code == ERR_NONE;
+}
