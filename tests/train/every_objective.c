@@ -226,10 +226,40 @@ static void pairs_are_taken_apart_for_labelled_objectives(void **state) {
     arena_free(a);
 }
 
+static void a_chain_trains_answers_and_not_what_is_said_of_them(void **state) {
+    (void)state;
+    arena *a = arena_new();
+    err e = {0};
+    char *root = scratch_folder(a), *base = tiny_model(a, root);
+    static const char *const set[] = {"bad_feedback=b.", "good_feedback=g.", NULL}, *const last[] = {
+                                                                                        "bad_feedback=b.", "good_feedback=g.",
+                                                                                        "train_on=last response", NULL};
+    const char *text = put(a, root, "pairs.jsonl", "{\"prompt\":\"a\",\"chosen\":\"xy\",\"rejected\":\"z\"}\n");
+    json *units = rows_of(a, root, base, "coh", text, set, &e);
+    assert_ok(units, e);
+    ids_are(json_at(units, 0), "input_ids", "1 2 28 26 7 28 24 25 0"); /* a b. z g. xy, end */
+    ids_are(json_at(units, 0), "labels", "-100 -100 -100 26 -100 -100 24 25 0");
+    units = rows_of(a, root, base, "coh", text, last, &e);
+    assert_ok(units, e);
+    ids_are(json_at(units, 0), "labels", "-100 -100 -100 -100 -100 -100 24 25 0");
+    const char *chat = put(a, root, "chat.jsonl",
+                           "{\"prompt\":[{\"role\":\"user\",\"content\":\"q\"}],"
+                           "\"chosen\":[{\"role\":\"assistant\",\"content\":\"xy\"}],"
+                           "\"rejected\":[{\"role\":\"assistant\",\"content\":\"z\"}]}\n");
+    units = rows_of(a, root, base, "coh", chat, set, &e);
+    assert_ok(units, e);
+    ids_are(json_at(units, 0), "input_ids", "21 27 17 31 1 27 2 28 26 7 28 24 25 31"); /* u q<t>a b.zg.xy<t> */
+    ids_are(json_at(units, 0), "labels", "-100 -100 -100 -100 -100 -100 -100 -100 26 -100 -100 24 25 31");
+    dir_remove(root, &e);
+    arena_free(a);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        TEST(every_objective_lowers_its_loss), TEST(a_step_of_any_objective_does_not_depend_on_how_it_is_cut),
-        TEST(a_run_of_any_objective_resumes_bit_for_bit), TEST(an_answer_is_matched_with_one_of_another_prompt),
-        TEST(pairs_are_taken_apart_for_labelled_objectives)};
+    const struct CMUnitTest tests[] = {TEST(every_objective_lowers_its_loss),
+                                       TEST(a_step_of_any_objective_does_not_depend_on_how_it_is_cut),
+                                       TEST(a_run_of_any_objective_resumes_bit_for_bit),
+                                       TEST(an_answer_is_matched_with_one_of_another_prompt),
+                                       TEST(pairs_are_taken_apart_for_labelled_objectives),
+                                       TEST(a_chain_trains_answers_and_not_what_is_said_of_them)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
