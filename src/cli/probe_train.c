@@ -183,6 +183,33 @@ static void mask_of_segments(arena *a, json *in, const chain *how) {
     json_set(in, "mask", mask);
 }
 
+/* Answers that are not kept have no trained token; those kept are listed in inputs.kept. */
+static bool keep_some(arena *a, json *in, const objective *o, const void *own, columns *c, err *e) {
+    const float *reward = numbers(a, json_get(in, "reward"), c->S);
+    if (!reward || !c->group) return err_set(e, ERR_INPUT, "inputs need the columns group and reward");
+    bool *kept = arena_array(a, bool, c->S + 1);
+    uint8_t *mask = arena_array(a, uint8_t, c->T + 1);
+    json *list = json_new_array(a);
+    o->keep(own, c->group, reward, c->S, kept);
+    for (int s = 0; s < c->S; s++) {
+        for (int t = c->sequence[s].begin; t < c->sequence[s].end; t++) mask[t] = kept[s] && c->mask[t];
+        if (kept[s]) json_append(list, json_new_int(a, s));
+    }
+    json_set(in, "kept", list);
+    c->mask = mask;
+    return true;
+}
+
+/* Columns that a loss reads without asking. */
+static bool has_columns(const objective *o, const void *own, const columns *c, err *e) {
+    const unsigned needs = objective_needs(o, own);
+    const char *lacking = needs & NEEDS(COLUMN_REF_LOGP) && !c->ref_logp ? "ref_logp"
+                          : needs & NEEDS(COLUMN_GROUP) && !c->group     ? "group"
+                          : needs & NEEDS(COLUMN_SCORE) && !c->score     ? "score"
+                                                                         : NULL;
+    return !lacking || err_set(e, ERR_INPUT, "inputs need the column %s", lacking);
+}
+
 static bool read_columns(arena *a, json *in, const objective *o, const void *own, columns *c, err *e) {
     if (json_has(in, "segments") && o->chain) {
         const chain how = o->chain(own);
@@ -197,6 +224,7 @@ static bool read_columns(arena *a, json *in, const objective *o, const void *own
     c->desirable_probability = numbers(a, json_get(in, "desirable_probability"), c->S);
     c->score = numbers(a, json_get(in, "score"), c->S);
     c->group = integers(a, json_get(in, "group"), c->S);
+    if (!has_columns(o, own, c, e) || (o->keep && !keep_some(a, in, o, own, c, e))) return false;
     c->step = count_all(c);
     c->carry = arena_array(a, double, OBJECTIVE_CARRY);
     for (int i = 0; i < OBJECTIVE_CARRY; i++)
@@ -363,6 +391,7 @@ static bool one_objective(arena *a, const probe *p, const json *v, json_writer *
     json_key(w, "loss"), json_put_real(w, loss);
     if (json_has(json_get(v, "inputs"), "segments"))
         json_key(w, "mask"), json_put_value(w, json_get(json_get(v, "inputs"), "mask"));
+    if (s->objective->keep) json_key(w, "kept"), json_put_value(w, json_get(json_get(v, "inputs"), "kept"));
     if (logits) put_dlogits(w, json_get(v, "inputs"), &c, &g, logits);
     else put_ragged(w, "dlogp", &c, g.dlogp);
     put_intermediate(a, w, s, json_get(v, "inputs"), &c, logits != NULL);

@@ -363,6 +363,49 @@ static bool add_labelled(arena *a, preparing *p, const example *x) {
     return p->rejected.count < UNPAIRED_AT_ONCE || write_rejected(p);
 }
 
+/* ---- rewarded answers ------------------------------------------------------------------------------------------------------------------- */
+
+/* The answers to one prompt, of which some are kept. */
+static bool write_kept(preparing *p) {
+    queue *g = &p->rewarded;
+    arena *a = arena_new();
+    int *group = arena_array(a, int, g->count + 1);
+    float *reward = arena_array(a, float, g->count + 1);
+    bool *kept = arena_array(a, bool, g->count + 1), ok = true;
+    for (int i = 0; i < g->count; i++) reward[i] = g->at[i].reward;
+    if (g->count) p->s->objective->keep(p->s->own, group, reward, g->count, kept);
+    for (int i = 0; ok && i < g->count; i++) {
+        if (kept[i]) ok = write_row(p, &g->item[i], &g->at[i]);
+        else {
+            p->r->counts.dropped++;
+            rows_note(&p->r->counts.dropped_rows, g->at[i].example);
+        }
+    }
+    arena_free(a);
+    clear(g);
+    return ok;
+}
+
+/* Answers to one prompt are neighbours in the data. A label is a reward of 1 or 0. */
+static bool add_rewarded(arena *a, preparing *p, const example *x) {
+    fresh f;
+    const bool labelled = x->kind == EXAMPLE_LABELLED;
+    if (!labelled && (x->kind != EXAMPLE_PROMPT_COMPLETION || isnan(x->reward)))
+        return wrong_kind(p, x, "prompt and completion with a reward (a number), or answers with a label");
+    if (!answer_row(a, p, x, &x->completion, &f)) return false;
+    if (too_long(p, x, f.prompt)) return true;
+    if (p->rewarded.count && !same_prompt(&p->rewarded.item[0], &f) && !write_kept(p)) return false;
+    note_cut(p, &f);
+    push(&p->rewarded, &f,
+         &(place){.example = x->row,
+                  .unit = -1,
+                  .label = 1,
+                  .margin = NAN,
+                  .probability = NAN,
+                  .reward = (float)(labelled ? x->label : x->reward)});
+    return true;
+}
+
 /* ---- all of them ------------------------------------------------------------------------------------------------------------------------------ */
 
 static const struct {
@@ -373,16 +416,18 @@ static const struct {
     [WANTS_PAIRS] = {add_pair, KIND(EXAMPLE_PREFERENCE)},
     [WANTS_TRIPLES] = {add_triple, KIND(EXAMPLE_PREFERENCE)},
     [WANTS_LABELLED] = {add_labelled, KIND(EXAMPLE_LABELLED) | KIND(EXAMPLE_PREFERENCE)},
+    [WANTS_REWARDED] = {add_rewarded, KIND(EXAMPLE_PROMPT_COMPLETION) | KIND(EXAMPLE_LABELLED)},
     [WANTS_CHAINS] = {add_chain, KIND(EXAMPLE_PREFERENCE)},
     [WANTS_MATCHED] = {add_labelled, KIND(EXAMPLE_LABELLED) | KIND(EXAMPLE_PREFERENCE)},
 };
 
 unsigned rows_example_kinds(objective_rows kind) { return units[kind].kinds; }
 bool rows_add(arena *a, preparing *p, const example *x) { return units[p->r->kind].add(a, p, x); }
-bool rows_flush(preparing *p) { return pack(p) && write_rejected(p) && write_group(p); }
+bool rows_flush(preparing *p) { return pack(p) && write_rejected(p) && write_group(p) && write_kept(p); }
 
 void rows_forget(preparing *p) {
     if (p->waiting) arena_free(p->waiting->a);
     clear(&p->group);
+    clear(&p->rewarded);
     clear(&p->rejected);
 }
