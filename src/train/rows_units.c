@@ -17,12 +17,12 @@ void rows_note(row_numbers *n, int64_t from_zero) {
 
 /* What the step will see of a row: pairs are kept whole and cut there. In a row that is cut and trained from end to end, the ends are
  * of earlier turns. */
-static void look_at(const preparing *p, const fresh *f, int64_t example_row) {
+static void look_at(const preparing *p, const fresh *f, const place *at) {
     row_counts *c = &p->r->counts;
     const int bos = tokenizer_bos(p->m->tokenizer), eos = tokenizer_eos(p->m->tokenizer), most = (int)p->s->o.max_length;
     const int n = most && f->length > most ? most : f->length;
     int64_t learned = 0, masked = 0, ends = 0, ends_learned = 0;
-    if (n > 1 && bos >= 0 && bos != eos && f->ids[0] == bos && f->ids[1] == bos) rows_note(&c->double_bos, example_row);
+    if (n > 1 && bos >= 0 && bos != eos && f->ids[0] == bos && f->ids[1] == bos) rows_note(&c->double_bos, at->example);
     for (int i = 0, begin = 0; i < n; i++) {
         if (f->mask[i] & MASK_BEGINS) begin = i;
         if (i + 1 - begin > c->longest_document) c->longest_document = i + 1 - begin;
@@ -33,12 +33,13 @@ static void look_at(const preparing *p, const fresh *f, int64_t example_row) {
         ends += end;
         ends_learned += end && trained;
     }
+    c->tokens += n;
+    c->longest = n > c->longest ? n : c->longest;
+    if (at->role == ROLE_MISMATCHED) return; /* only measured */
     c->trained_tokens += learned;
     c->masked_tokens += masked;
     if (!f->cut || masked) c->ends += ends, c->ends_trained += ends_learned;
-    if (!learned) rows_note(&c->untrained, example_row);
-    c->tokens += n;
-    c->longest = n > c->longest ? n : c->longest;
+    if (!learned) rows_note(&c->untrained, at->example);
 }
 
 static bool write_row(preparing *p, fresh *f, const place *at) {
@@ -48,7 +49,7 @@ static bool write_row(preparing *p, fresh *f, const place *at) {
         r->item = memory_resize(r->item, (size_t)r->room * sizeof *r->item);
     }
     if (f->length) f->mask[0] |= MASK_BEGINS;
-    if (at->role != ROLE_MISMATCHED) look_at(p, f, at->example);
+    look_at(p, f, at);
     r->item[r->count++] = (rows_entry){.at = (int64_t)p->out.written,
                                        .example = at->example,
                                        .length = f->length,
