@@ -205,7 +205,7 @@ static unsigned narrow(unsigned may_be, str s) {
 
 /* Columns that formats read as words stay texts, be they digits alone: the answer to 2 + 2. */
 static unsigned may_be_at_first(const char *name) {
-    static const char *const numbers[] = {"label", "labels", "kto_tag", "margin", "desirable_probability"};
+    static const char *const numbers[] = {"label", "labels", "kto_tag", "margin", "reward", "desirable_probability"};
     int count;
     const format *const *all = format_list(&count);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)

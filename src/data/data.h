@@ -66,6 +66,7 @@ typedef struct {
     bool prompt_implicit; /* the prompt is what chosen and rejected began with */
     bool label;
     double margin;      /* how much better `chosen` is; NAN: not given */
+    double reward;      /* of an answer; NAN: not given */
     double probability; /* of a labelled answer: how probable a good answer to this prompt is (BCO); NAN: not given */
     str *completions;
     bool *labels;

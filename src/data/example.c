@@ -47,8 +47,8 @@ bool example_equal(const example *a, const example *b) {
            part_equal(&a->prompt, &b->prompt) && part_equal(&a->completion, &b->completion) &&
            part_equal(&a->chosen, &b->chosen) && part_equal(&a->rejected, &b->rejected) &&
            part_equal(&a->reference, &b->reference) && a->label == b->label && number_equal(a->margin, b->margin) &&
-           number_equal(a->probability, b->probability) && steps_equal(a, b) && json_equal(a->tools, b->tools) &&
-           json_equal(a->template_kwargs, b->template_kwargs);
+           number_equal(a->probability, b->probability) && number_equal(a->reward, b->reward) && steps_equal(a, b) &&
+           json_equal(a->tools, b->tools) && json_equal(a->template_kwargs, b->template_kwargs);
 }
 
 /* Eight bytes at a time, each spread over the whole hash. */
@@ -105,6 +105,7 @@ uint64_t example_hash(const example *x) {
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) h = hash_part(h, parts[i]);
     for (int i = 0; i < x->steps; i++) h = rng_mix(hash_text(h, x->completions[i]), x->labels[i]);
     if (!isnan(x->margin)) h = hash_real(h, x->margin);
+    if (!isnan(x->reward)) h = hash_real(h + 2, x->reward);
     if (!isnan(x->probability)) h = hash_real(h + 1, x->probability);
     return rng_mix(hash_json(hash_json(h, x->tools), x->template_kwargs), x->label);
 }

@@ -18,7 +18,7 @@ static bool convert(arena *a, json *row, int64_t nth, example *out, err *e) {
 
 static const char *const columns[] = {"text",   "messages", "prompt",    "completion",  "chosen", "rejected",
                                       "margin", "label",    "reference", "completions", "labels", "desirable_probability",
-                                      NULL};
+                                      "reward", NULL};
 const format format_examples = {
     "examples",
     columns,

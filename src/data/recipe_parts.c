@@ -99,7 +99,7 @@ static example *new_example(kitchen *k) {
 example *dish(kitchen *k, example_kind kind, const voice *v) {
     const json *metadata = json_get(k->record, "metadata");
     example *x = new_example(k);
-    *x = (example){.kind = kind, .prompt = k->prompt, .margin = NAN, .probability = NAN};
+    *x = (example){.kind = kind, .prompt = k->prompt, .margin = NAN, .reward = NAN, .probability = NAN};
     x->record = json_get_text(k->record, "id", STR(""));
     x->licence = licence_text_of_record(k->record);
     x->origin = json_get_text(metadata, "source", (str){0});

@@ -67,6 +67,7 @@ void example_put_json(json_writer *w, const example *x) {
         json_put_bool(w, x->label);
     }
     put_number(w, "margin", x->margin);
+    put_number(w, "reward", x->reward);
     put_number(w, "desirable_probability", x->probability);
     put_value(w, "tools", x->tools);
     put_value(w, "chat_template_kwargs", x->template_kwargs);
@@ -101,7 +102,7 @@ static example without_parts(const example *x, example_kind to) {
     out.messages = NULL;
     out.prompt = out.completion = out.chosen = out.rejected = out.reference = none;
     out.prompt_implicit = out.label = false;
-    out.margin = out.probability = NAN;
+    out.margin = out.reward = out.probability = NAN;
     out.completions = NULL;
     out.labels = NULL;
     out.steps = 0;

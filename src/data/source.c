@@ -79,7 +79,13 @@ static bool same_kind(source *s, example_kind kind, err *e) {
 }
 
 static bool convert(source *s, arena *a, json *row, int64_t nth, example *out, err *e) {
-    *out = (example){.margin = NAN, .probability = NAN, .raw = row, .row = s->row, .line = s->rows.line, .source = s->rows.path};
+    *out = (example){.margin = NAN,
+                     .reward = NAN,
+                     .probability = NAN,
+                     .raw = row,
+                     .row = s->row,
+                     .line = s->rows.line,
+                     .source = s->rows.path};
     return (s->found.format->convert(a, row, nth, out, e) && common_fields(a, row, out, e) && same_kind(s, out->kind, e)) ||
            row_stream_at(&s->rows, e);
 }

@@ -117,7 +117,15 @@ typedef enum { SCOPE_TOKEN, SCOPE_PAIR, SCOPE_STEP } objective_scope;
     X(WANTS_PAIRS, "pairs", 2, "pairs")         /* chosen, rejected */                                                           \
     X(WANTS_TRIPLES, "triples", 3, "pairs")     /* chosen, rejected, target */                                                   \
     X(WANTS_LABELLED, "answers", 1, "labelled") /* an answer, good or bad; pairs are taken apart */                              \
-    X(WANTS_MATCHED, "answers", 2, "labelled")  /* the same, and beside it the answer to another prompt */
+    X(WANTS_MATCHED, "answers", 2, "labelled")  /* the same, and beside it the answer to another prompt */                       \
+    X(WANTS_CHAINS, "chains", 1, "pairs")       /* a bad and a good answer in one text, each behind feedback */                  \
+    X(WANTS_REWARDED, "answers", 1, "labelled") /* answers that are kept by their reward (keep) */
+
+/* What stands in a chain before a bad and before a good answer, and whether only the last answer is trained. */
+typedef struct {
+    const char *bad, *good;
+    bool last_only;
+} chain;
 
 typedef enum {
 #define X(token, name, rows, as) token,
@@ -148,13 +156,30 @@ typedef struct {
     /* Whether it reads logp of every predicted token of chosen answers, not only of trained ones (without a reference); NULL: no */
     bool (*whole_chosen)(const void *options);
     double (*start)(const void *options); /* loss of step 1 when policy = reference; NAN: not known; NULL: no reference */
-    /* What lies on the way to the loss, as members of the object that is open (fettle probe); NULL: nothing to tell. */
     const char *carry[OBJECTIVE_CARRY]; /* names of what it keeps in columns.carry, as `fettle probe` reads them; NULL: nothing */
+    chain (*chain)(const void *options); /* for WANTS_CHAINS */
+    /* For WANTS_REWARDED: which of some answers, whole groups of them, are trained on. */
+    void (*keep)(const void *options, const int *group, const float *reward, int count, bool *kept);
+    /* What lies on the way to the loss, as members of the object that is open (fettle probe); NULL: nothing to tell. */
     void (*explain)(const void *options, const columns *c, json_writer *w);
 } objective;
 
-#define OBJECTIVES(X) X(sft) X(dpo) X(orpo) X(cpo) X(simpo) X(alphapo) X(kto) X(bco) X(tpo) X(slic) X(rrhf) X(spin)
-#define X(name)       extern const objective objective_##name;
+#define OBJECTIVES(X)                                                                                                            \
+    X(sft)                                                                                                                       \
+    X(dpo)                                                                                                                       \
+    X(orpo)                                                                                                                      \
+    X(cpo)                                                                                                                       \
+    X(simpo)                                                                                                                     \
+    X(alphapo)                                                                                                                   \
+    X(kto)                                                                                                                       \
+    X(bco)                                                                                                                       \
+    X(tpo)                                                                                                                       \
+    X(slic)                                                                                                                      \
+    X(rrhf)                                                                                                                      \
+    X(spin)                                                                                                                      \
+    X(coh)                                                                                                                       \
+    X(rest)
+#define X(name) extern const objective objective_##name;
 OBJECTIVES(X)
 #undef X
 const objective *const *objective_list(int *count);

@@ -118,7 +118,7 @@ void metric_add_answer(metrics *m, const columns *c, int s, double reward, label
 }
 
 void metric_add_margin(metrics *m, const labelled_means *x) {
-    if (!x->chosen_count || !x->rejected_count) return;
+    if (!(x->chosen_count > 0) || !(x->rejected_count > 0)) return;
     metric_add(m, "rewards/margins", x->chosen / x->chosen_count - x->rejected / x->rejected_count, 1);
 }
 

@@ -226,7 +226,7 @@ static int64_t first_batch(trainer *t, row *out) {
 /* NULL: it is only imitated. */
 static const char *role_of(const trainer *t, const row *r) {
     const objective_rows kind = objective_rows_of(t->s->objective, t->s->own);
-    if (kind == WANTS_ROWS) return NULL;
+    if (kind == WANTS_ROWS || kind == WANTS_CHAINS || kind == WANTS_REWARDED) return NULL;
     if (r->role == ROLE_TARGET) return "to imitate";
     if (objective_wants_pairs(kind)) return r->label ? "chosen" : "rejected";
     return r->label ? "good" : "bad";

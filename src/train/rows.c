@@ -252,7 +252,7 @@ void rows_put_json(json_writer *w, const rows *r, int64_t i) {
     arena *a = arena_new();
     json_open(w, '{');
     json_key(w, "row"), json_put_int(w, i);
-    if (r->kind == WANTS_ROWS) {
+    if (r->kind == WANTS_ROWS || r->kind == WANTS_CHAINS || r->kind == WANTS_REWARDED) {
         const row x = rows_at(r, i);
         put_ids(w, "input_ids", x.ids, 0, x.length);
         put_labels(w, "labels", &x);

@@ -35,6 +35,7 @@ typedef struct {
     int unit, label;
     sequence_role role;
     float margin, probability;
+    float reward; /* until it is decided what is kept */
 } place;
 
 /* Documents that wait to be packed. */
@@ -58,9 +59,9 @@ typedef struct {
     const train_settings *s;
     rows *r;
     file_out out;
-    waiting *waiting;      /* NULL: rows are not packed */
-    queue group, rejected; /* of labelled answers */
-    uint64_t *seen;        /* hashes of examples, open addressing */
+    waiting *waiting;                /* NULL: rows are not packed */
+    queue group, rejected, rewarded; /* of labelled or rewarded answers */
+    uint64_t *seen;                  /* hashes of examples, open addressing */
     int64_t seen_count, seen_room;
     int32_t end[16]; /* tokens that end a turn */
     int ends;
@@ -79,6 +80,7 @@ bool rows_both(arena *a, const preparing *p, const example *x, const example_par
                fresh *full);
 /* The same as TRL's older trainers do it. */
 bool rows_both_older(arena *a, const preparing *p, const example *x, const example_part *answer, fresh *full);
+int rows_common_prefix(const fresh *a, const fresh *b);
 void rows_collect_ends(preparing *p); /* tokens that end a turn */
 bool rows_ends_turn(const preparing *p, int32_t id);
 

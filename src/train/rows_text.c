@@ -57,7 +57,7 @@ static json *joined(arena *a, const json *first, const json *second) {
     return all;
 }
 
-static int common_prefix(const fresh *a, const fresh *b) {
+int rows_common_prefix(const fresh *a, const fresh *b) {
     int n = 0;
     while (n < a->length && n < b->length && a->ids[n] == b->ids[n]) n++;
     return n;
@@ -73,7 +73,7 @@ bool rows_both(arena *a, const preparing *p, const example *x, const example_par
         const str text = str_join(a, x->prompt.text, with_end(a, p, answer->text)); /* the end belongs to the answer */
         ok = plain(a, p, x->prompt.text, true, prompt) && plain(a, p, text, true, full);
     }
-    if (ok) full->prompt = common_prefix(prompt, full);
+    if (ok) full->prompt = rows_common_prefix(prompt, full);
     return ok;
 }
 
@@ -104,7 +104,7 @@ bool rows_both_older(arena *a, const preparing *p, const example *x, const examp
             : plain(a, p, x->prompt.text, false, &prompt) && plain(a, p, str_join(a, x->prompt.text, answer->text), false, full);
     if (!ok) return false;
     full->prompt = prompt.length <= full->length ? prompt.length : full->length;
-    if (full->prompt && common_prefix(&prompt, full) < prompt.length) full->prompt--;
+    if (full->prompt && rows_common_prefix(&prompt, full) < prompt.length) full->prompt--;
     frame(a, p, full);
     const int most = (int)p->s->o.max_length;
     full->cut = most && full->length > most;

@@ -17,12 +17,12 @@ void rows_note(row_numbers *n, int64_t from_zero) {
 
 /* What the step will see of a row: pairs are kept whole and cut there. In a row that is cut and trained from end to end, the ends are
  * of earlier turns. */
-static void look_at(const preparing *p, const fresh *f, int64_t example_row) {
+static void look_at(const preparing *p, const fresh *f, const place *at) {
     row_counts *c = &p->r->counts;
     const int bos = tokenizer_bos(p->m->tokenizer), eos = tokenizer_eos(p->m->tokenizer), most = (int)p->s->o.max_length;
     const int n = most && f->length > most ? most : f->length;
     int64_t learned = 0, masked = 0, ends = 0, ends_learned = 0;
-    if (n > 1 && bos >= 0 && bos != eos && f->ids[0] == bos && f->ids[1] == bos) rows_note(&c->double_bos, example_row);
+    if (n > 1 && bos >= 0 && bos != eos && f->ids[0] == bos && f->ids[1] == bos) rows_note(&c->double_bos, at->example);
     for (int i = 0, begin = 0; i < n; i++) {
         if (f->mask[i] & MASK_BEGINS) begin = i;
         if (i + 1 - begin > c->longest_document) c->longest_document = i + 1 - begin;
@@ -33,12 +33,13 @@ static void look_at(const preparing *p, const fresh *f, int64_t example_row) {
         ends += end;
         ends_learned += end && trained;
     }
+    c->tokens += n;
+    c->longest = n > c->longest ? n : c->longest;
+    if (at->role == ROLE_MISMATCHED) return; /* only measured */
     c->trained_tokens += learned;
     c->masked_tokens += masked;
     if (!f->cut || masked) c->ends += ends, c->ends_trained += ends_learned;
-    if (!learned) rows_note(&c->untrained, example_row);
-    c->tokens += n;
-    c->longest = n > c->longest ? n : c->longest;
+    if (!learned) rows_note(&c->untrained, at->example);
 }
 
 static bool write_row(preparing *p, fresh *f, const place *at) {
@@ -48,7 +49,7 @@ static bool write_row(preparing *p, fresh *f, const place *at) {
         r->item = memory_resize(r->item, (size_t)r->room * sizeof *r->item);
     }
     if (f->length) f->mask[0] |= MASK_BEGINS;
-    if (at->role != ROLE_MISMATCHED) look_at(p, f, at->example);
+    look_at(p, f, at);
     r->item[r->count++] = (rows_entry){.at = (int64_t)p->out.written,
                                        .example = at->example,
                                        .length = f->length,
@@ -131,23 +132,28 @@ static bool sft_row(arena *a, preparing *p, const example *x, fresh *f) {
     return true;
 }
 
-static bool add_sft(arena *a, preparing *p, const example *x) {
-    fresh f = {0};
-    if (!sft_row(a, p, x, &f)) return false;
+/* A row that stands alone, cut to max_length; dropped when nothing of it is trained. */
+static bool write_alone(preparing *p, const example *x, fresh *f) {
     const int most = (int)p->s->o.max_length;
-    if (p->waiting && f.length) return wait_for_packing(p, &f, x->row);
-    if (most && f.length > most) {
-        f.length = most;
-        f.cut = true;
+    if (most && f->length > most) {
+        f->length = most;
+        f->cut = true;
         p->r->counts.truncated++;
     }
-    if (!any_label(&f)) {
+    if (!any_label(f)) {
         p->r->counts.dropped++;
-        p->r->counts.empty += f.length == 0;
+        p->r->counts.empty += f->length == 0;
         rows_note(&p->r->counts.dropped_rows, x->row);
         return true;
     }
-    return write_row(p, &f, &(place){.example = x->row, .unit = -1, .label = 1});
+    return write_row(p, f, &(place){.example = x->row, .unit = -1, .label = 1, .margin = NAN, .probability = NAN});
+}
+
+static bool add_sft(arena *a, preparing *p, const example *x) {
+    fresh f = {0};
+    if (!sft_row(a, p, x, &f)) return false;
+    if (p->waiting && f.length) return wait_for_packing(p, &f, x->row);
+    return write_alone(p, x, &f);
 }
 
 /* ---- pairs and triples ------------------------------------------------------------------------------------------------------------------ */
@@ -222,6 +228,47 @@ static bool add_triple(arena *a, preparing *p, const example *x) {
     if (x->kind != EXAMPLE_PREFERENCE || x->reference.type == PART_ABSENT)
         return wrong_kind(p, x, "chosen, rejected and reference (a third answer, to imitate)");
     return add_sides(a, p, x, answer, 3);
+}
+
+/* ---- chains ---------------------------------------------------------------------------------------------------------------------------- */
+
+/* The words of an answer: its text, or what its only message says. */
+static bool words_of(preparing *p, const example *x, const example_part *answer, str *out) {
+    const json *message = json_at(answer->messages, 0), *content = json_get(message, "content");
+    if (answer->type == PART_TEXT) return *out = answer->text, true;
+    if (json_count(answer->messages) != 1 || json_kind_of(content) != JSON_STRING)
+        return wrong_kind(p, x, "answers of one message with a text");
+    return *out = json_text(content, STR("")), true;
+}
+
+static example_part part_of_words(arena *a, const example_part *like, str text) {
+    if (like->type == PART_TEXT) return (example_part){.type = PART_TEXT, .text = text};
+    json *message = json_new_object(a), *all = json_new_array(a);
+    json_set(message, "role", json_get(json_at(like->messages, 0), "role"));
+    json_set(message, "content", json_new_text(a, text));
+    json_append(all, message);
+    return (example_part){.type = PART_MESSAGES, .messages = all};
+}
+
+/* Where each part ends is seen by rendering the text up to there. */
+static bool add_chain(arena *a, preparing *p, const example *x) {
+    const chain how = p->s->objective->chain(p->s->own);
+    str bad, good, text = STR("");
+    fresh prompt, f, upto;
+    if (x->kind != EXAMPLE_PREFERENCE) return wrong_kind(p, x, "pairs (chosen and rejected)");
+    if (!words_of(p, x, &x->rejected, &bad) || !words_of(p, x, &x->chosen, &good)) return false;
+    const str parts[4] = {str_of(how.bad), bad, str_of(how.good), good};
+    example_part whole[4];
+    for (int k = 0; k < 4; k++) whole[k] = part_of_words(a, &x->chosen, text = str_join(a, text, parts[k]));
+    if (!rows_both(a, p, x, &whole[3], false, &prompt, &f)) return false;
+    int end[3];
+    for (int k = 0; k < 3; k++) {
+        if (!rows_both(a, p, x, &whole[k], false, &prompt, &upto)) return false;
+        end[k] = rows_common_prefix(&upto, &f);
+    }
+    memset(f.mask, 0, (size_t)end[2]);
+    if (!how.last_only && end[1] > end[0]) memset(f.mask + end[0], 1, (size_t)(end[1] - end[0]));
+    return write_alone(p, x, &f);
 }
 
 /* ---- labelled answers --------------------------------------------------------------------------------------------------------------------- */
@@ -317,6 +364,49 @@ static bool add_labelled(arena *a, preparing *p, const example *x) {
     return p->rejected.count < UNPAIRED_AT_ONCE || write_rejected(p);
 }
 
+/* ---- rewarded answers ------------------------------------------------------------------------------------------------------------------- */
+
+/* The answers to one prompt, of which some are kept. */
+static bool write_kept(preparing *p) {
+    queue *g = &p->rewarded;
+    arena *a = arena_new();
+    int *group = arena_array(a, int, g->count + 1);
+    float *reward = arena_array(a, float, g->count + 1);
+    bool *kept = arena_array(a, bool, g->count + 1), ok = true;
+    for (int i = 0; i < g->count; i++) reward[i] = g->at[i].reward;
+    if (g->count) p->s->objective->keep(p->s->own, group, reward, g->count, kept);
+    for (int i = 0; ok && i < g->count; i++) {
+        if (kept[i]) ok = write_row(p, &g->item[i], &g->at[i]);
+        else {
+            p->r->counts.dropped++;
+            rows_note(&p->r->counts.dropped_rows, g->at[i].example);
+        }
+    }
+    arena_free(a);
+    clear(g);
+    return ok;
+}
+
+/* Answers to one prompt are neighbours in the data. A label is a reward of 1 or 0. */
+static bool add_rewarded(arena *a, preparing *p, const example *x) {
+    fresh f;
+    const bool labelled = x->kind == EXAMPLE_LABELLED;
+    if (!labelled && (x->kind != EXAMPLE_PROMPT_COMPLETION || isnan(x->reward)))
+        return wrong_kind(p, x, "prompt and completion with a reward (a number), or answers with a label");
+    if (!answer_row(a, p, x, &x->completion, &f)) return false;
+    if (too_long(p, x, f.prompt)) return true;
+    if (p->rewarded.count && !same_prompt(&p->rewarded.item[0], &f) && !write_kept(p)) return false;
+    note_cut(p, &f);
+    push(&p->rewarded, &f,
+         &(place){.example = x->row,
+                  .unit = -1,
+                  .label = 1,
+                  .margin = NAN,
+                  .probability = NAN,
+                  .reward = (float)(labelled ? x->label : x->reward)});
+    return true;
+}
+
 /* ---- all of them ------------------------------------------------------------------------------------------------------------------------------ */
 
 static const struct {
@@ -327,15 +417,18 @@ static const struct {
     [WANTS_PAIRS] = {add_pair, KIND(EXAMPLE_PREFERENCE)},
     [WANTS_TRIPLES] = {add_triple, KIND(EXAMPLE_PREFERENCE)},
     [WANTS_LABELLED] = {add_labelled, KIND(EXAMPLE_LABELLED) | KIND(EXAMPLE_PREFERENCE)},
+    [WANTS_REWARDED] = {add_rewarded, KIND(EXAMPLE_PROMPT_COMPLETION) | KIND(EXAMPLE_LABELLED)},
+    [WANTS_CHAINS] = {add_chain, KIND(EXAMPLE_PREFERENCE)},
     [WANTS_MATCHED] = {add_labelled, KIND(EXAMPLE_LABELLED) | KIND(EXAMPLE_PREFERENCE)},
 };
 
 unsigned rows_example_kinds(objective_rows kind) { return units[kind].kinds; }
 bool rows_add(arena *a, preparing *p, const example *x) { return units[p->r->kind].add(a, p, x); }
-bool rows_flush(preparing *p) { return pack(p) && write_rejected(p) && write_group(p); }
+bool rows_flush(preparing *p) { return pack(p) && write_rejected(p) && write_group(p) && write_kept(p); }
 
 void rows_forget(preparing *p) {
     if (p->waiting) arena_free(p->waiting->a);
     clear(&p->group);
+    clear(&p->rewarded);
     clear(&p->rejected);
 }

@@ -10,7 +10,7 @@
 
 static void splits(const char *chosen, const char *rejected, const char *prompt, const char *better, const char *worse) {
     arena *a = arena_new();
-    example x = {.kind = EXAMPLE_PREFERENCE, .margin = NAN, .probability = NAN};
+    example x = {.kind = EXAMPLE_PREFERENCE, .margin = NAN, .reward = NAN, .probability = NAN};
     x.chosen = (example_part){.type = PART_TEXT, .text = str_of(chosen)};
     x.rejected = (example_part){.type = PART_TEXT, .text = str_of(rejected)};
     example_take_prompt(a, &x);

@@ -24,6 +24,24 @@ static char *pairs_file(arena *a, const char *root) {
     return path;
 }
 
+/* Two answers to each prompt, the first with the better reward. */
+static char *rewarded_file(arena *a, const char *root) {
+    static const char *const words[] = {"the cat sat", "a dog", "rain", "bread", "go on", "ships", "moss", "stones sing"};
+    err e = {0};
+    buf t = {0};
+    for (int i = 0; i < 16; i++)
+        buf_printf(&t, "{\"prompt\":\"%s \",\"completion\":\"%s.\",\"reward\":%g}\n", words[i / 2], words[(i + 3) % 8],
+                   i % 2 ? 0.25 : 0.75);
+    char *path = path_join(a, root, "rewarded.jsonl");
+    assert_ok(file_write(path, buf_str(&t), &e), e);
+    buf_free(&t);
+    return path;
+}
+
+static char *data_of(arena *a, const char *root, const objective *o) {
+    return o->rows == WANTS_REWARDED ? rewarded_file(a, root) : pairs_file(a, root);
+}
+
 static char *put(arena *a, const char *root, const char *name, const char *text) {
     err e = {0};
     char *path = path_join(a, root, name);
@@ -88,7 +106,7 @@ static void in_folder(void (*test)(arena *a, const char *root, const char *base,
 static void learns(arena *a, const char *root, const char *base, const objective *o) {
     static const char *const set[] = {"max_steps=16", "learning_rate=3e-3", "lr_scheduler_type=constant", "max_grad_norm=1",
                                       NULL};
-    const curve c = run_it(a, o->name, path_join(a, root, "run"), base, pairs_file(a, root), set);
+    const curve c = run_it(a, o->name, path_join(a, root, "run"), base, data_of(a, root, o), set);
     assert_int_equal(c.steps, 16);
     if (!(c.loss[15] < c.loss[0])) fail_msg("%s: loss %g, then %g", o->name, c.loss[0], c.loss[15]);
 }
@@ -104,7 +122,7 @@ static void cut(arena *a, const char *root, const char *base, const objective *o
         {"per_device_train_batch_size=8", "micro_batch_tokens=64", "max_steps=3", "learning_rate=1e-3", NULL}};
     curve c[2];
     for (int i = 0; i < 2; i++)
-        c[i] = run_it(a, o->name, path_join(a, root, arena_printf(a, "cut%d", i)), base, pairs_file(a, root), cuts[i]);
+        c[i] = run_it(a, o->name, path_join(a, root, arena_printf(a, "cut%d", i)), base, data_of(a, root, o), cuts[i]);
     for (int k = 0; k < 3; k++)
         if (!(fabs(c[1].loss[k] - c[0].loss[k]) <= 1e-5 * fabs(c[0].loss[k])) ||
             !(fabs(c[1].norm[k] - c[0].norm[k]) <= 2e-4 * fabs(c[0].norm[k])))
@@ -123,7 +141,7 @@ static void resumed(arena *a, const char *root, const char *base, const objectiv
     err e = {0};
     train_settings *s;
     run r;
-    run_it(a, o->name, dir, base, pairs_file(a, root), set);
+    run_it(a, o->name, dir, base, data_of(a, root, o), set);
     assert_ok(file_sha256(result, hash[0], &e), e);
     assert_ok(dir_remove(path_join(a, dir, "model"), &e), e);
     assert_ok(train_reopen(a, dir, &s, &r, &e), e);
@@ -226,10 +244,69 @@ static void pairs_are_taken_apart_for_labelled_objectives(void **state) {
     arena_free(a);
 }
 
+static void a_chain_trains_answers_and_not_what_is_said_of_them(void **state) {
+    (void)state;
+    arena *a = arena_new();
+    err e = {0};
+    char *root = scratch_folder(a), *base = tiny_model(a, root);
+    static const char *const set[] = {"bad_feedback=b.", "good_feedback=g.", NULL}, *const last[] = {
+                                                                                        "bad_feedback=b.", "good_feedback=g.",
+                                                                                        "train_on=last response", NULL};
+    const char *text = put(a, root, "pairs.jsonl", "{\"prompt\":\"a\",\"chosen\":\"xy\",\"rejected\":\"z\"}\n");
+    json *units = rows_of(a, root, base, "coh", text, set, &e);
+    assert_ok(units, e);
+    ids_are(json_at(units, 0), "input_ids", "1 2 28 26 7 28 24 25 0"); /* a b. z g. xy, end */
+    ids_are(json_at(units, 0), "labels", "-100 -100 -100 26 -100 -100 24 25 0");
+    units = rows_of(a, root, base, "coh", text, last, &e);
+    assert_ok(units, e);
+    ids_are(json_at(units, 0), "labels", "-100 -100 -100 -100 -100 -100 24 25 0");
+    const char *chat = put(a, root, "chat.jsonl",
+                           "{\"prompt\":[{\"role\":\"user\",\"content\":\"q\"}],"
+                           "\"chosen\":[{\"role\":\"assistant\",\"content\":\"xy\"}],"
+                           "\"rejected\":[{\"role\":\"assistant\",\"content\":\"z\"}]}\n");
+    units = rows_of(a, root, base, "coh", chat, set, &e);
+    assert_ok(units, e);
+    ids_are(json_at(units, 0), "input_ids", "21 27 17 31 1 27 2 28 26 7 28 24 25 31"); /* u q<t>a b.zg.xy<t> */
+    ids_are(json_at(units, 0), "labels", "-100 -100 -100 -100 -100 -100 -100 -100 26 -100 -100 24 25 31");
+    dir_remove(root, &e);
+    arena_free(a);
+}
+
+static void only_the_best_rewards_are_imitated(void **state) {
+    (void)state;
+    arena *a = arena_new();
+    err e = {0};
+    char *root = scratch_folder(a), *base = tiny_model(a, root);
+    static const char *const rest[] = {"threshold=0.5", NULL}, *const raft[] = {"method=raft", NULL};
+    const char *data = put(a, root, "rewards.jsonl",
+                           "{\"prompt\":\"a\",\"completion\":\"x\",\"reward\":0.5}\n"
+                           "{\"prompt\":\"a\",\"completion\":\"y\",\"reward\":0.9}\n"
+                           "{\"prompt\":\"b\",\"completion\":\"z\",\"reward\":0.25}\n"
+                           "{\"prompt\":\"b\",\"completion\":\"w\",\"reward\":0.25}\n");
+    json *units = rows_of(a, root, base, "rest", data, rest, &e);
+    assert_ok(units, e);
+    assert_int_equal(json_count(units), 2);
+    ids_are(json_at(units, 0), "labels", "-100 24 0");
+    ids_are(json_at(units, 1), "labels", "-100 25 0");
+    units = rows_of(a, root, base, "rest", data, raft, &e);
+    assert_ok(units, e);
+    assert_int_equal(json_count(units), 2);
+    ids_are(json_at(units, 0), "labels", "-100 25 0");
+    ids_are(json_at(units, 1), "labels", "-100 26 0"); /* the first of equals */
+    const char *bare = put(a, root, "bare.jsonl", "{\"prompt\":\"a\",\"completion\":\"x\"}\n");
+    assert_null(rows_of(a, root, base, "rest", bare, rest, &e));
+    assert_non_null(strstr(e.text, "reward"));
+    dir_remove(root, &e);
+    arena_free(a);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        TEST(every_objective_lowers_its_loss), TEST(a_step_of_any_objective_does_not_depend_on_how_it_is_cut),
-        TEST(a_run_of_any_objective_resumes_bit_for_bit), TEST(an_answer_is_matched_with_one_of_another_prompt),
-        TEST(pairs_are_taken_apart_for_labelled_objectives)};
+    const struct CMUnitTest tests[] = {TEST(every_objective_lowers_its_loss),
+                                       TEST(a_step_of_any_objective_does_not_depend_on_how_it_is_cut),
+                                       TEST(a_run_of_any_objective_resumes_bit_for_bit),
+                                       TEST(an_answer_is_matched_with_one_of_another_prompt),
+                                       TEST(pairs_are_taken_apart_for_labelled_objectives),
+                                       TEST(a_chain_trains_answers_and_not_what_is_said_of_them),
+                                       TEST(only_the_best_rewards_are_imitated)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,359 @@
+/* probe_objective.c - fettle probe objective: columns in, loss, gradients, metrics and what lies on the way out. */
+#include "cli/probe.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "train/train.h"
+
+/* ---- columns out of JSON ------------------------------------------------------------------------------------------------------------ */
+
+/* Columns of the mismatched sequences stand apart: kl_logp, kl_ref_logp. */
+static const json *mismatched(const json *in, const char *name) {
+    if (strcmp(name, "logp") == 0) return json_get(in, "kl_logp");
+    return strcmp(name, "ref_logp") == 0 ? json_get(in, "kl_ref_logp") : NULL;
+}
+
+/* A ragged column [sequences][tokens] as one array behind the other; those of mismatched sequences behind the others. */
+static float *ragged(arena *a, const json *in, const columns *c, const char *name, err *e) {
+    const json *given = json_get(in, name), *other = mismatched(in, name);
+    const int first = (int)json_count(json_get(in, "mask"));
+    float *out = arena_array(a, float, c->T + 1);
+    if (!given) return NULL;
+    for (int s = 0; s < c->S; s++) {
+        const json *list = s < first ? json_at(given, (size_t)s) : json_at(other, (size_t)(s - first));
+        if (s >= first && !other) continue;
+        if ((int)json_count(list) != c->sequence[s].end - c->sequence[s].begin)
+            return err_null(e, ERR_INPUT, "column '%s', sequence %d: %zu values, expected %d", name, s, json_count(list),
+                            c->sequence[s].end - c->sequence[s].begin);
+        for (size_t t = 0; t < json_count(list); t++) out[c->sequence[s].begin + (int)t] = (float)json_real(json_at(list, t), 0);
+    }
+    return out;
+}
+
+/* Where each sequence lies, and what of it is trained. Every token of a mismatched one counts. */
+static bool read_mask(arena *a, const json *in, columns *c, err *e) {
+    const json *mask = json_get(in, "mask"), *other = json_get(in, "kl_logp");
+    if (json_kind_of(mask) != JSON_ARRAY) return err_set(e, ERR_INPUT, "inputs.mask should be a list of lists");
+    const int first = (int)json_count(mask);
+    c->S = first + (int)json_count(other);
+    seq *sequences = arena_array(a, seq, c->S + 1);
+    int *role = arena_array(a, int, c->S + 1);
+    for (int s = 0; s < c->S; s++) {
+        sequences[s].begin = c->T;
+        sequences[s].end = c->T += (int)json_count(s < first ? json_at(mask, (size_t)s) : json_at(other, (size_t)(s - first)));
+        role[s] = s < first ? ROLE_ANSWER : ROLE_MISMATCHED;
+    }
+    uint8_t *bits = arena_array(a, uint8_t, c->T + 1);
+    for (int s = 0; s < c->S; s++)
+        for (int t = sequences[s].begin; t < sequences[s].end; t++)
+            bits[t] = s >= first || json_int(json_at(json_at(mask, (size_t)s), (size_t)(t - sequences[s].begin)), 0) != 0;
+    c->sequence = sequences;
+    c->mask = bits;
+    c->role = role;
+    return true;
+}
+
+static const float *numbers(arena *a, const json *given, int count) {
+    float *out = arena_array(a, float, count + 1);
+    for (int s = 0; s < count; s++) out[s] = (float)json_real(json_at(given, (size_t)s), NAN);
+    return given ? out : NULL;
+}
+
+static const int *integers(arena *a, const json *given, int count) {
+    int *out = arena_array(a, int, count + 1);
+    for (int s = 0; s < count; s++) out[s] = (int)json_int(json_at(given, (size_t)s), 0);
+    return given ? out : NULL;
+}
+
+/* A sequence says what it is by label, or by role: chosen, rejected, target. */
+static bool read_pairs(arena *a, const json *in, columns *c, err *e) {
+    int *label = arena_array(a, int, c->S + 1), *pair = arena_array(a, int, c->S + 1), *role = arena_array(a, int, c->S + 1);
+    struct pair_of *pairs = arena_array(a, struct pair_of, c->S + 1);
+    for (int i = 0; i <= c->S; i++) pairs[i].target = -1;
+    for (int s = 0; s < c->S; s++) {
+        const str word = json_text(json_at(json_get(in, "role"), (size_t)s), STR(""));
+        role[s] = str_eq(word, STR("target")) ? ROLE_TARGET : c->role[s];
+        label[s] = (int)json_int(json_at(json_get(in, "label"), (size_t)s), !word.len || str_eq(word, STR("chosen")));
+        pair[s] = (int)json_int(json_at(json_get(in, "pair"), (size_t)s), -1);
+        if (pair[s] >= c->S) return err_set(e, ERR_INPUT, "inputs.pair[%d] is %d", s, pair[s]);
+        if (pair[s] < 0) continue;
+        if (pair[s] >= c->P) c->P = pair[s] + 1;
+        *(role[s] == ROLE_TARGET ? &pairs[pair[s]].target : label[s] ? &pairs[pair[s]].chosen : &pairs[pair[s]].rejected) = s;
+    }
+    c->label = label;
+    c->pair = pair;
+    c->pairs = pairs;
+    c->role = role;
+    return true;
+}
+
+static double count_groups(const columns *c) {
+    double n = 0;
+    for (int s = 0; c->group && s < c->S; s++) {
+        bool first = true;
+        for (int i = 0; i < s; i++) first &= c->group[i] != c->group[s];
+        n += first;
+    }
+    return n;
+}
+
+static step_counts count_all(const columns *c) {
+    step_counts n = {.pairs = c->P, .groups = count_groups(c)};
+    for (int s = 0; s < c->S; s++) {
+        const double trained = count_trained(c, c->sequence[s]);
+        if (c->role[s] == ROLE_MISMATCHED) continue;
+        n.sequences++;
+        n.tokens += trained;
+        n.chosen_tokens += c->label[s] ? trained : 0;
+        n.chosen_predicted += c->label[s] ? c->sequence[s].end - c->sequence[s].begin : 0;
+        n.target_tokens += c->role[s] == ROLE_TARGET ? trained : 0;
+    }
+    return n;
+}
+
+/* Sequences given as segments of prompt, feedback and responses: the mask that the chain makes of them. A first token has no column. */
+static void mask_of_segments(arena *a, json *in, const chain *how) {
+    const json *all = json_get(in, "segments");
+    json *mask = json_new_array(a);
+    for (size_t s = 0; s < json_count(all); s++) {
+        const json *list = json_at(all, s);
+        json *bits = json_new_array(a);
+        for (size_t k = 0, seen = 0; k < json_count(list); k++) {
+            const bool response = str_eq(json_get_text(json_at(list, k), "role", STR("")), STR("response")),
+                       trained = response && (!how->last_only || k + 1 == json_count(list));
+            for (int64_t t = 0; t < json_get_int(json_at(list, k), "tokens", 0); t++)
+                if (seen++) json_append(bits, json_new_int(a, trained));
+        }
+        json_append(mask, bits);
+    }
+    json_set(in, "mask", mask);
+}
+
+/* Answers that are not kept have no trained token; those kept are listed in inputs.kept. */
+static bool keep_some(arena *a, json *in, const objective *o, const void *own, columns *c, err *e) {
+    const float *reward = numbers(a, json_get(in, "reward"), c->S);
+    if (!reward || !c->group) return err_set(e, ERR_INPUT, "inputs need the columns group and reward");
+    bool *kept = arena_array(a, bool, c->S + 1);
+    uint8_t *mask = arena_array(a, uint8_t, c->T + 1);
+    json *list = json_new_array(a);
+    o->keep(own, c->group, reward, c->S, kept);
+    for (int s = 0; s < c->S; s++) {
+        for (int t = c->sequence[s].begin; t < c->sequence[s].end; t++) mask[t] = kept[s] && c->mask[t];
+        if (kept[s]) json_append(list, json_new_int(a, s));
+    }
+    json_set(in, "kept", list);
+    c->mask = mask;
+    return true;
+}
+
+/* Columns that a loss reads without asking. */
+static bool has_columns(const objective *o, const void *own, const columns *c, err *e) {
+    const unsigned needs = objective_needs(o, own);
+    const char *lacking = needs & NEEDS(COLUMN_REF_LOGP) && !c->ref_logp ? "ref_logp"
+                          : needs & NEEDS(COLUMN_GROUP) && !c->group     ? "group"
+                          : needs & NEEDS(COLUMN_SCORE) && !c->score     ? "score"
+                                                                         : NULL;
+    return !lacking || err_set(e, ERR_INPUT, "inputs need the column %s", lacking);
+}
+
+static bool read_columns(arena *a, json *in, const objective *o, const void *own, columns *c, err *e) {
+    if (json_has(in, "segments") && o->chain) {
+        const chain how = o->chain(own);
+        mask_of_segments(a, in, &how);
+    }
+    if (!read_mask(a, in, c, e) || !read_pairs(a, in, c, e)) return false;
+#define X(token, member, per, producer)                                                                                          \
+    if (strcmp(#per, "TOKEN") == 0 && token != COLUMN_MASK)                                                                      \
+        *(const float **)(void *)((char *)c + offsetof(columns, member)) = ragged(a, in, c, #member, e);
+    COLUMNS(X)
+#undef X
+    c->desirable_probability = numbers(a, json_get(in, "desirable_probability"), c->S);
+    c->score = numbers(a, json_get(in, "score"), c->S);
+    c->group = integers(a, json_get(in, "group"), c->S);
+    if (!has_columns(o, own, c, e) || (o->keep && !keep_some(a, in, o, own, c, e))) return false;
+    c->step = count_all(c);
+    c->carry = arena_array(a, double, OBJECTIVE_CARRY);
+    for (int i = 0; i < OBJECTIVE_CARRY; i++)
+        if (o->carry[i]) c->carry[i] = json_get_real(in, o->carry[i], 0);
+    return e->code == ERR_NONE;
+}
+
+static void put_ragged(json_writer *w, const char *key, const columns *c, const float *x) {
+    json_key(w, key), json_open(w, '[');
+    for (int s = 0; s < c->S; s++) {
+        if (c->role[s] == ROLE_MISMATCHED) continue;
+        json_open(w, '[');
+        for (int t = c->sequence[s].begin; t < c->sequence[s].end; t++) json_put_float(w, x[t]);
+        json_close(w);
+    }
+    json_close(w);
+}
+
+/* Whole rows of logits: the columns that the head would make of them. Returns the rows, one behind the other. */
+static float *columns_of_logits(arena *a, const json *in, columns *c, err *e) {
+    const json *rows_of = json_get(in, "logits"), *targets = json_get(in, "target");
+    const int V = (int)json_count(json_at(json_at(rows_of, 0), 0));
+    float *all = arena_array(a, float, (size_t)c->T *(size_t)V + 1), *logp = arena_array(a, float, c->T + 1),
+          *smooth = arena_array(a, float, c->T + 1), *entropy = arena_array(a, float, c->T + 1),
+          *hit = arena_array(a, float, c->T + 1);
+    for (int s = 0; s < c->S; s++)
+        for (int t = c->sequence[s].begin; t < c->sequence[s].end; t++) {
+            const json *row_of = json_at(json_at(rows_of, (size_t)s), (size_t)(t - c->sequence[s].begin));
+            const int64_t y = json_int(json_at(json_at(targets, (size_t)s), (size_t)(t - c->sequence[s].begin)), -1);
+            float *z = all + (size_t)t * (size_t)V;
+            double max = -INFINITY, sum = 0, total = 0;
+            if ((int)json_count(row_of) != V || y < 0 || y >= V)
+                return err_null(e, ERR_INPUT, "logits or target of sequence %d do not fit", s);
+            for (int k = 0; k < V; k++) z[k] = (float)json_real(json_at(row_of, (size_t)k), 0), max = fmax(max, (double)z[k]);
+            for (int k = 0; k < V; k++) sum += exp((double)z[k] - max), total += (double)z[k];
+            logp[t] = (float)((double)z[y] - max - log(sum));
+            double weighted = 0;
+            for (int k = 0; k < V; k++) weighted += exp((double)z[k] - max) / sum * (double)z[k];
+            entropy[t] = (float)(max + log(sum) - weighted);
+            hit[t] = (double)z[y] == max;
+            smooth[t] = (float)(total / V - max - log(sum));
+        }
+    c->logp = logp;
+    c->smooth = smooth;
+    c->entropy = entropy;
+    c->hit = hit;
+    return all;
+}
+
+/* dz = g (1[y] - p) + s (1/V - p) */
+static void put_dlogits(json_writer *w, const json *in, const columns *c, const gradients *g, const float *all) {
+    const int V = (int)json_count(json_at(json_at(json_get(in, "logits"), 0), 0));
+    json_key(w, "dlogits"), json_open(w, '[');
+    for (int s = 0; s < c->S; s++) {
+        json_open(w, '[');
+        for (int t = c->sequence[s].begin; t < c->sequence[s].end; t++) {
+            const int64_t y =
+                json_int(json_at(json_at(json_get(in, "target"), (size_t)s), (size_t)(t - c->sequence[s].begin)), 0);
+            const float *z = all + (size_t)t * (size_t)V;
+            double max = -INFINITY, sum = 0;
+            for (int k = 0; k < V; k++) max = fmax(max, (double)z[k]);
+            for (int k = 0; k < V; k++) sum += exp((double)z[k] - max);
+            json_open(w, '[');
+            for (int k = 0; k < V; k++) {
+                const double p = exp((double)z[k] - max) / sum;
+                json_put_real(w, (double)g->dlogp[t] * ((k == y) - p) + (double)g->dsmooth[t] * (1.0 / V - p));
+            }
+            json_close(w);
+        }
+        json_close(w);
+    }
+    json_close(w);
+}
+
+/* The loss of some sequences alone, under given counts. */
+static double loss_of(arena *a, const train_settings *s, const columns *c, const bool *in, step_counts counts) {
+    columns part = *c;
+    uint8_t *mask = arena_array(a, uint8_t, c->T + 1);
+    struct pair_of *pairs = arena_array(a, struct pair_of, c->P + 1);
+    part.P = 0;
+    for (int q = 0; q < c->S; q++)
+        for (int t = c->sequence[q].begin; t < c->sequence[q].end; t++) mask[t] = in[q] && c->mask[t];
+    for (int p = 0; p < c->P; p++)
+        if (in[c->pairs[p].chosen] && in[c->pairs[p].rejected]) pairs[part.P++] = c->pairs[p];
+    part.mask = mask;
+    part.pairs = pairs;
+    part.step = counts;
+    gradients g = {.dlogp = arena_array(a, float, c->T + 1),
+                   .dentropy = arena_array(a, float, c->T + 1),
+                   .dsmooth = arena_array(a, float, c->T + 1)};
+    return s->objective->loss(s->own, &part, &g);
+}
+
+/* What lies on the way to the loss, to find where a difference begins. */
+static void put_intermediate(arena *a, json_writer *w, const train_settings *s, const json *in, const columns *c, bool logits) {
+    const json *micros = json_get(in, "micro_batches");
+    bool *some = arena_array(a, bool, c->S + 1);
+    json_key(w, "intermediate"), json_open(w, '{');
+    if (s->objective->explain) s->objective->explain(s->own, c, w);
+    if (logits) {
+        double nll = 0, smoothed = 0;
+        for (int t = 0; t < c->T; t++)
+            if (c->mask[t]) nll -= (double)c->logp[t] / c->step.tokens, smoothed -= (double)c->smooth[t] / c->step.tokens;
+        json_key(w, "nll"), json_put_real(w, nll);
+        json_key(w, "smoothed"), json_put_real(w, smoothed);
+        put_ragged(w, "logp", c, c->logp);
+    }
+    if (micros) {
+        double means = 0;
+        json_key(w, "share_of_each_micro_batch"), json_open(w, '[');
+        for (size_t i = 0; i < json_count(micros); i++) {
+            step_counts own = {0};
+            memset(some, 0, (size_t)c->S);
+            for (size_t k = 0; k < json_count(json_at(micros, i)); k++) {
+                const int64_t q = json_int(json_at(json_at(micros, i), k), -1);
+                if (q < 0 || q >= c->S) continue;
+                some[q] = true;
+                own.tokens += count_trained(c, c->sequence[q]);
+            }
+            own.pairs = own.sequences = own.chosen_tokens = 1;
+            json_put_real(w, loss_of(a, s, c, some, c->step));
+            means += loss_of(a, s, c, some, own) / (double)json_count(micros);
+        }
+        json_close(w);
+        json_key(w, "mean_of_micro_batch_means"), json_put_real(w, means);
+    }
+    json_close(w);
+}
+
+/* Names of cases that are a setting of another objective. */
+static const struct {
+    const char *name, *objective, *key, *value;
+} kinds[] = {{"dft", "sft", "loss_type", "dft"}, {"ipo", "dpo", "loss_type", "ipo"}};
+
+static int kind_of(const char *name) {
+    for (int i = 0; i < (int)(sizeof kinds / sizeof *kinds); i++)
+        if (strcmp(kinds[i].name, name) == 0) return i;
+    return -1;
+}
+
+static bool begin_objective(arena *a, const char *name, const json *params, train_settings **s, err *e) {
+    const int k = kind_of(name);
+    return train_settings_begin(a, k < 0 ? name : kinds[k].objective, s, e) &&
+           (k < 0 || resolve_set(a, &(*s)->from, str_of(kinds[k].key), str_of(kinds[k].value), name, e)) &&
+           resolve_set_json(a, &(*s)->from, params, "params", e);
+}
+
+static bool one_objective(arena *a, const probe *p, const json *v, json_writer *w, err *e) {
+    train_settings *s;
+    columns c = {0};
+    if (!begin_objective(a, p->words[0], json_get(v, "params"), &s, e) ||
+        !read_columns(a, json_get(v, "inputs"), s->objective, s->own, &c, e))
+        return false;
+    float *logits = c.logp ? NULL : columns_of_logits(a, json_get(v, "inputs"), &c, e);
+    if (!c.logp) return err_set(e, ERR_INPUT, "inputs need the column logp, or logits with target");
+    if (s->objective->check && !s->objective->check(s->own, e)) return false;
+    metrics m = {0};
+    gradients g = {.dlogp = arena_array(a, float, c.T + 1),
+                   .dentropy = arena_array(a, float, c.T + 1),
+                   .dsmooth = arena_array(a, float, c.T + 1),
+                   .metrics = &m};
+    const double loss = s->objective->loss(s->own, &c, &g);
+    json_open(w, '{');
+    json_key(w, "loss"), json_put_real(w, loss);
+    if (json_has(json_get(v, "inputs"), "segments"))
+        json_key(w, "mask"), json_put_value(w, json_get(json_get(v, "inputs"), "mask"));
+    if (s->objective->keep) json_key(w, "kept"), json_put_value(w, json_get(json_get(v, "inputs"), "kept"));
+    if (logits) put_dlogits(w, json_get(v, "inputs"), &c, &g, logits);
+    else put_ragged(w, "dlogp", &c, g.dlogp);
+    put_intermediate(a, w, s, json_get(v, "inputs"), &c, logits != NULL);
+    json_key(w, "metrics"), json_open(w, '{');
+    json_key(w, "num_trained_tokens"), json_put_real(w, c.step.tokens);
+    for (int i = 0; i < m.count; i++)
+        json_key(w, m.item[i].name), json_put_real(w, m.item[i].weight > 0 ? m.item[i].sum / m.item[i].weight : 0);
+    json_close(w);
+    json_close(w);
+    return true;
+}
+
+bool probe_objectives(arena *a, const probe *p, err *e) {
+    if (p->rest < 1) return err_set(e, ERR_USAGE, "fettle probe objective NAME < cases");
+    if (!objective_of(p->words[0]) && kind_of(p->words[0]) < 0)
+        return err_set(e, ERR_UNSUPPORTED, "no objective '%s' here; there are: %s", p->words[0], objective_names(a));
+    return probe_lines(a, p, one_objective, e);
+}
