@@ -74,6 +74,7 @@ static void put_escape(buf *out, unsigned char c) {
 }
 
 void json_quote(buf *out, str text) {
+    if (!text.len) text = STR(""); /* an empty view may have no place */
     buf_reserve(out, text.len + 2);
     buf_put_char(out, '"');
     size_t plain = 0, at = 0; /* text[plain, at) goes out as it is */
