@@ -9,7 +9,9 @@ def main():
     server = Server(*sys.argv[1:3 if sys.argv[1].startswith("http") else 2])
     environment = {**os.environ, "ARGILLA_API_URL": server.url, "ARGILLA_API_KEY": server.key, "HF_HUB_OFFLINE": "1"}
     try:
-        run = subprocess.run([sys.executable, "-m", "pytest", "-q", "-W", "ignore", "-p", "no:cacheprovider", "tests/integration"],
+        # Its datasets are named by the second: two tests within one take the same name, and the later is tried again in the next.
+        run = subprocess.run([sys.executable, "-m", "pytest", "-q", "-W", "ignore", "-p", "no:cacheprovider",
+                              "--retries", "2", "--retry-delay", "1.1", "tests/integration"],
                              cwd="build/argilla-tests", env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=550)
         server.stop()
     finally:
