@@ -64,22 +64,6 @@ static str text(const json *v, const char *key) { return json_get_text(v, key, S
 
 /* ---- the dataset ------------------------------------------------------------------------------------------------------------------ */
 
-static bool read_list(arena *a, desk *d, const char *id, const char *what, json *settings, const char *key, err *e) {
-    json *answer;
-    if (!desk_ask(a, d, "GET", arena_printf(a, "/api/v1/datasets/%s/%s", id, what), STR(""), &answer, e)) return false;
-    json_set(settings, key, json_get(answer, "items"));
-    return true;
-}
-
-static bool settings_of(arena *a, desk *d, const json *set, const json **out, err *e) {
-    const char *id = str_copy(a, text(set, "id"));
-    json *s = json_new_object(a);
-    *out = s;
-    return read_list(a, d, id, "fields", s, "fields", e) && read_list(a, d, id, "questions", s, "questions", e) &&
-           read_list(a, d, id, "metadata-properties", s, "metadata", e) &&
-           read_list(a, d, id, "vectors-settings", s, "vectors", e);
-}
-
 static bool ask_json(arena *a, desk *d, const char *method, const char *path, const json *body, json **out, err *e) {
     buf t = {0};
     if (body) json_put(&t, body);
@@ -313,14 +297,15 @@ static bool import_file(arena *a, desk *d, const options *o, const char *path, e
     const char *file = path_name(path), *dot = strrchr(file, '.');
     const char *name = o->dataset ? o->dataset : dot && dot > file ? arena_copy(a, file, (size_t)(dot - file)) : file, *id = "";
     const json *set = NULL;
-    json *answer;
+    json *answer, *settings = NULL;
     intake in = {0};
     err none = {0};
     int64_t written = 0;
     const double begun = sys_seconds();
     in.fresh = !shelf_dataset(a, d, name, &set, &none);
     if (in.fresh && none.code != ERR_NOT_FOUND) return err_set(e, none.code, "%s", none.text);
-    if (!in.fresh && !settings_of(a, d, set, &in.settings, e)) return false;
+    if (!in.fresh && !shelf_settings(a, d, set, &settings, e)) return false;
+    in.settings = settings;
     if (!open_intake(a, o, path, &in, e)) return false;
     if (o->preview) return preview(a, &in, name, e);
     bool ok = !in.fresh || make_dataset(a, d, o, name, in.settings, &set, e);

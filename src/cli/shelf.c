@@ -107,7 +107,7 @@ static bool into_argilla(void *context, arena *a, json *row, err *e) {
     return argilla_out_item(context, row, e);
 }
 
-static bool settings_of(arena *a, desk *d, const json *set, json **out, err *e) {
+bool shelf_settings(arena *a, desk *d, const json *set, json **out, err *e) {
     static const char *const lists[][2] = {
         {"fields", "fields"}, {"questions", "questions"}, {"metadata-properties", "metadata"}, {"vectors-settings", "vectors"}};
     *out = json_new_object(a);
@@ -124,7 +124,7 @@ static bool rows_as_argilla(arena *a, desk *d, const char *name, const shelf_ord
     const json *set;
     json *settings;
     if (strcmp(o->as, "records") != 0) return err_set(e, ERR_USAGE, "Argilla's folder holds records, not examples: --as records");
-    if (!shelf_dataset(a, d, name, &set, e) || !settings_of(a, d, set, &settings, e)) return false;
+    if (!shelf_dataset(a, d, name, &set, e) || !shelf_settings(a, d, set, &settings, e)) return false;
     argilla_out *w = argilla_out_open(a, folder, set, settings, e);
     line_reader r = {.take = into_argilla, .context = w};
     const bool ok = w && shelf_rows(a, d, name, o, read_lines, &r, e) && argilla_out_commit(w, e);

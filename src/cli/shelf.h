@@ -7,6 +7,9 @@
 /* "NAME" or "WORKSPACE/NAME"; ERR_CONFLICT when several workspaces have one of that name. */
 bool shelf_dataset(arena *a, desk *d, const char *name, const json **out, err *e);
 
+/* {"fields", "questions", "metadata", "vectors"} of a dataset, each a list as the API answers it. */
+bool shelf_settings(arena *a, desk *d, const json *set, json **out, err *e);
+
 typedef struct {
     const char *as;                     /* sft, pairs, labelled, prompts, records */
     const char *unify, *form, *purpose; /* NULL: as the dataset's recipe says */

@@ -85,15 +85,6 @@ bool index_suggestion(call *c, const suggestion *x, const part *question, const 
 
 /* ---- answers ---------------------------------------------------------------------------------------------------------------------------- */
 
-static str text_of(call *c, const json *v) {
-    buf text = {0};
-    if (!v) return (str){NULL, 0};
-    json_put(&text, v);
-    const str out = {arena_copy(c->a, text.ptr, text.len), text.len};
-    buf_free(&text);
-    return out;
-}
-
 bool answer_changed(call *c, record *r, const dataset *d, err *e) {
     bool changed;
     if (!record_recount(c->tx, r, d->min_submitted, &changed, e) || !dataset_touch(c->tx, d->seq, e)) return false;
@@ -110,7 +101,7 @@ bool answer_put(call *c, record *r, const dataset *d, const schema *s, int64_t p
     if (!fields || !response_check(s->questions, fields, values, status, bulk, e)) return false;
     if (!response_status_of(status, &out->status))
         return err_set(e, ERR_INPUT, "status should be draft, submitted or discarded, it is '%.*s'", STR_ARG(status));
-    out->values = text_of(c, values);
+    out->values = written(c, values);
     const bool there = response_of(c->tx, c->a, r->seq, person, &before, &none);
     return response_put(c->tx, out, c->me.seq, e) && index_response(c, out, s, false, e) && answer_changed(c, r, d, e) &&
            note_event(c, there ? "response.updated" : "response.created", d, r, out, e);
@@ -125,8 +116,8 @@ bool suggestion_write(call *c, const record *r, const schema *s, const json *ite
     const part *q = part_named(&s->question, json_get_text(question, "name", STR("")));
     *out = (suggestion){.record = r->seq,
                         .question = q->seq,
-                        .value = text_of(c, json_get(item, "value")),
-                        .score = text_of(c, json_get(item, "score"))};
+                        .value = written(c, json_get(item, "value")),
+                        .score = written(c, json_get(item, "score"))};
     memcpy(out->question_id, q->id, sizeof out->question_id);
     if (json_get(item, "type")) out->type = str_copy(c->a, json_get_text(item, "type", STR("")));
     if (json_get(item, "agent")) out->agent = str_copy(c->a, json_get_text(item, "agent", STR("")));

@@ -125,6 +125,8 @@ bool body_bool_or(call *c, const char *key, bool *out, err *e);
 bool body_not_null(call *c, const char *const *keys, err *e); /* keys that may be absent but not null; ended by NULL */
 bool invalid(call *c, const char *where, err *e, const char *format, ...) __attribute__((format(printf, 4, 5)));
 bool forbidden(err *e, const char *words);
+bool broken_rule(call *c, const err *broken, err *e); /* a refusal of data's, as one about the body */
+str written(call *c, const json *v);                  /* as compact JSON, in the call's memory; NULL: the NULL view */
 
 /* ---- shapes of answers -------------------------------------------------------------------------------------------------------------- */
 

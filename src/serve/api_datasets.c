@@ -14,26 +14,12 @@ static json *definition_of(call *c, const dataset *d) {
     return v;
 }
 
-static str json_of(call *c, const json *v) {
-    buf text = {0};
-    if (!v) return (str){NULL, 0};
-    json_put(&text, v);
-    const str out = {arena_copy(c->a, text.ptr, text.len), text.len};
-    buf_free(&text);
-    return out;
-}
-
 static void take_definition(call *c, const json *v, dataset *d) {
     d->name = str_copy(c->a, json_get_text(v, "name", STR("")));
     d->guidelines = json_get_text(v, "guidelines", (str){NULL, 0});
     d->allow_extra_metadata = json_get_bool(v, "allow_extra_metadata", true);
     d->min_submitted = json_get_int(json_get(v, "distribution"), "min_submitted", 1);
-    d->metadata = json_of(c, json_get(v, "metadata"));
-}
-
-static bool rule(call *c, const err *broken, err *e) {
-    if (broken->code != ERR_INPUT) return err_set(e, broken->code, "%s", broken->text);
-    return invalid(c, "body", e, "%s", broken->text);
+    d->metadata = written(c, json_get(v, "metadata"));
 }
 
 static bool get_mine(call *c, err *e) {
@@ -67,7 +53,7 @@ static bool post_dataset(call *c, err *e) {
     if (!body_object(c, e)) return false;
     if (!uuid_parse(json_get_text(c->body, "workspace_id", STR("")), id))
         return invalid(c, "body.workspace_id", e, "workspace_id should be a UUID");
-    if (!dataset_create(c->a, c->body, &made, &broken)) return rule(c, &broken, e);
+    if (!dataset_create(c->a, c->body, &made, &broken)) return broken_rule(c, &broken, e);
     if (!workspace_get(c->tx, c->a, id, &c->space, &broken)) return err_set(e, ERR_INPUT, "%s", broken.text);
     if (c->me.role == ROLE_ANNOTATOR) return forbidden(e, "Operation not allowed");
     if (!is_member(c, c->space.seq)) return err_set(e, ERR_INPUT, "Workspace with id `%s` not found", id);
@@ -94,7 +80,7 @@ static bool patch_dataset(call *c, err *e) {
     json *made;
     err broken = {0};
     if (!body_object(c, e) || !body_not_null(c, fixed, e)) return false;
-    if (!dataset_update(c->a, definition_of(c, d), c->body, &made, &broken)) return rule(c, &broken, e);
+    if (!dataset_update(c->a, definition_of(c, d), c->body, &made, &broken)) return broken_rule(c, &broken, e);
     take_definition(c, made, d);
     if (!dataset_save(c->tx, d, e)) return false;
     if (before != d->min_submitted && !record_recount_all(c->tx, d->seq, d->min_submitted, e)) return false;

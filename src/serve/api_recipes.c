@@ -197,22 +197,13 @@ static bool get_recipes(call *c, err *e) {
     return ok;
 }
 
-static str text_of(call *c, const json *v) {
-    buf text = {0};
-    if (!v) return (str){NULL, 0};
-    json_put(&text, v);
-    const str out = {arena_copy(c->a, text.ptr, text.len), text.len};
-    buf_free(&text);
-    return out;
-}
-
 static bool put_recipe(call *c, err *e) {
     walk w;
     const json *mapping = json_get(c->body, "mapping");
     if (!body_object(c, e)) return false;
     if (!mapping) return invalid(c, "body.mapping", e, "a mapping is required: GET .../recipes shows the guesses");
     if (!open_recipe(c, &w, e) ||
-        !recipe_keep(c->tx, c->set.seq, text_of(c, mapping), text_of(c, json_get(c->body, "options")), e))
+        !recipe_keep(c->tx, c->set.seq, written(c, mapping), written(c, json_get(c->body, "options")), e))
         return false;
     json_open(&c->w, '{');
     json_key(&c->w, "mapping"), json_put_value(&c->w, mapping);
@@ -226,7 +217,6 @@ typedef struct {
     call c; /* a copy with an arena of its own: the request's may end first */
     recipe_target as;
     bool all, ended, plain;
-    uint64_t count;
 } export;
 
 static bool put_examples(export *x, walk *w, buf *out, err *e) {
@@ -241,7 +231,6 @@ static bool put_examples(export *x, walk *w, buf *out, err *e) {
         if (!recipe_convert_all(w->c->a, w->r, w->page, x->as, &list, e)) return false;
     }
     recipe_put_rows(out, list.item, list.count);
-    x->count += list.count;
     return true;
 }
 

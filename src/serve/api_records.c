@@ -7,15 +7,6 @@ enum { BULK_MOST = 500, DELETE_MOST = 100, PAGE_MOST = 1000, PAGE = 50 };
 
 static const include everything = {.responses = true, .suggestions = true, .vectors = true};
 
-static str text_of(call *c, const json *v) {
-    buf text = {0};
-    if (!v) return (str){NULL, 0};
-    json_put(&text, v);
-    const str out = {arena_copy(c->a, text.ptr, text.len), text.len};
-    buf_free(&text);
-    return out;
-}
-
 static bool get_records(call *c, err *e) {
     schema s;
     include i;
@@ -80,7 +71,7 @@ static bool import_of(call *c, int64_t *out, err *e) {
 
 static bool write_fields(const rules *x, record *r, json *values, err *e) {
     if (!fields_check(x->s->fields, values, e)) return false;
-    r->fields = text_of(x->c, fields_normal(x->c->a, x->s->fields, values));
+    r->fields = written(x->c, fields_normal(x->c->a, x->s->fields, values));
     return true;
 }
 
@@ -88,7 +79,7 @@ static bool write_metadata(const rules *x, record *r, const json *values, err *e
     if (values && json_kind_of(values) != JSON_OBJECT)
         return err_set(e, ERR_INPUT, "metadata should be an object, it is %s", json_kind_name(json_kind_of(values)));
     if (!metadata_check(x->s->properties, x->c->set.allow_extra_metadata, values, e)) return false;
-    r->metadata = text_of(x->c, values);
+    r->metadata = written(x->c, values);
     return true;
 }
 
@@ -153,7 +144,7 @@ static bool external_id_of(call *c, const json *item, str *out, err *e) {
     const json_kind kind = json_kind_of(v);
     *out = (str){NULL, 0};
     if (!v) return true;
-    if (kind == JSON_INT || kind == JSON_REAL) *out = text_of(c, v);
+    if (kind == JSON_INT || kind == JSON_REAL) *out = written(c, v);
     else if (kind == JSON_STRING) *out = json_text(v, STR(""));
     else return err_set(e, ERR_INPUT, "external_id should be a string, it is %s", json_kind_name(kind));
     return true;

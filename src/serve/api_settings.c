@@ -27,15 +27,10 @@ static json *part_json(call *c, const part *p) {
     return json_at(parts_json(c->a, &one), 0);
 }
 
-static bool rule(call *c, const err *broken, err *e) {
-    if (broken->code != ERR_INPUT) return err_set(e, broken->code, "%s", broken->text);
-    return invalid(c, "body", e, "%s", broken->text);
-}
-
 static bool migrating(const call *c) { return str_is(query_of(c, "migrate", STR("")), "true"); }
 
-static bool refuse_published(call *c, const char *doing, err *e) {
-    return !c->set.ready || migrating(c) || err_set(e, ERR_INPUT, "%s cannot be %s for a published dataset", doing, "changed");
+static bool refuse_published(call *c, const char *what, err *e) {
+    return !c->set.ready || migrating(c) || err_set(e, ERR_INPUT, "%s cannot be changed for a published dataset", what);
 }
 
 /* ---- lists ------------------------------------------------------------------------------------------------------------------------- */
@@ -111,7 +106,7 @@ static bool post_part(call *c, part_kind kind, err *e) {
     if (!body_object(c, e) || !schema_of(c, c->set.seq, &s, e)) return false;
     if ((kind == PART_FIELD || kind == PART_QUESTION) && !refuse_published(c, kind == PART_FIELD ? "Fields" : "Questions", e))
         return false;
-    if (!make(c, kind, &s, &made, &broken)) return rule(c, &broken, e);
+    if (!make(c, kind, &s, &made, &broken)) return broken_rule(c, &broken, e);
     part p = part_of_json(c->a, made, kind);
     if (c->set.ready && p.required && migrating(c) && kind == PART_FIELD && c->set.records)
         return err_set(e, ERR_INPUT, "the new field '%s' cannot be required: %lld records do not have it", p.name,
@@ -156,7 +151,7 @@ static bool patch_part(call *c, err *e) {
     json *made;
     err broken = {0};
     if (!body_object(c, e) || !schema_of(c, c->set.seq, &s, e)) return false;
-    if (!change(c, &s, &made, &broken)) return rule(c, &broken, e);
+    if (!change(c, &s, &made, &broken)) return broken_rule(c, &broken, e);
     part p = part_of_json(c->a, made, c->part.kind);
     c->part.title = p.title;
     c->part.description = p.description;

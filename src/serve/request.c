@@ -14,6 +14,20 @@ bool invalid(call *c, const char *where, err *e, const char *format, ...) {
     return err_set(e, ERR_INPUT, "%s", text);
 }
 
+bool broken_rule(call *c, const err *broken, err *e) {
+    if (broken->code != ERR_INPUT) return err_set(e, broken->code, "%s", broken->text);
+    return invalid(c, "body", e, "%s", broken->text);
+}
+
+str written(call *c, const json *v) {
+    buf text = {0};
+    if (!v) return (str){NULL, 0};
+    json_put(&text, v);
+    const str out = {arena_copy(c->a, text.ptr, text.len), text.len};
+    buf_free(&text);
+    return out;
+}
+
 bool forbidden(err *e, const char *words) { return err_set(e, ERR_FORBIDDEN, "%s", words); }
 
 str query_of(const call *c, const char *key, str fallback) {
