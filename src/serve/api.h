@@ -51,7 +51,8 @@ typedef struct {
     X(datasets)                                                                                                                  \
     X(settings)                                                                                                                  \
     X(records)                                                                                                                   \
-    X(search) X(responses) X(suggestions) X(webhooks) X(imports) X(more) X(work) X(recipes) X(people) X(erase) X(v0) X(system)
+    X(search)                                                                                                                    \
+    X(responses) X(suggestions) X(webhooks) X(imports) X(more) X(work) X(recipes) X(people) X(erase) X(jobs) X(v0) X(system)
 #define X(name) extern const route routes_##name[];
 ROUTE_TABLES(X)
 #undef X

@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/version.h"
-#include "serve/api.h"
+#include "serve/jobs.h"
 
 static bool get_version(call *c, err *e) {
     (void)e;
@@ -141,7 +141,7 @@ typedef struct {
     server *server;
     int64_t me, session; /* 0: of this process */
     role role;
-    int64_t seq, news;
+    int64_t seq, news, jobs;
     buf *out;
     bool greeted, more;
 } listener;
@@ -158,6 +158,16 @@ static bool may_still(store_tx *t, arena *a, listener *l, err *e) {
     return !l->session;
 }
 
+typedef struct {
+    store_tx *t;
+    int64_t me;
+} membership;
+
+static bool is_in(void *context, int64_t space) {
+    const membership *m = context;
+    return member_is(m->t, space, m->me);
+}
+
 static bool append_events(store_tx *t, void *context, err *e) {
     listener *l = context;
     arena *a = arena_new();
@@ -171,6 +181,8 @@ static bool append_events(store_tx *t, void *context, err *e) {
         buf_printf(l->out, "id: %lld\nevent: %s\ndata: %.*s\n\n", (long long)x->seq, x->kind,
                    STR_ARG(x->data.ptr ? x->data : STR("{}")));
     }
+    const user me = {.seq = l->me, .role = l->role};
+    if (ok) jobs_append_news(l->server, &me, is_in, &(membership){t, l->me}, &l->jobs, l->out);
     arena_free(a);
     return ok;
 }
@@ -214,6 +226,7 @@ static bool get_events(call *c, err *e) {
                     .role = c->me.role,
                     .seq = from,
                     .news = news,
+                    .jobs = jobs_news(c->server),
                     .more = earlier};
     c->type = "text/event-stream";
     c->stream = (answer_stream){next_events, end_events, l};

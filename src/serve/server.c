@@ -15,6 +15,7 @@
 #include "base/sys.h"
 #include "serve/courier.h"
 #include "serve/http.h"
+#include "serve/jobs.h"
 
 struct server {
     serve_options o;
@@ -25,6 +26,7 @@ struct server {
     _Atomic int64_t running, served;
     _Atomic bool webhooks;
     courier *courier;
+    jobs *jobs;
     double begun;
     pthread_mutex_t mutex;
     pthread_cond_t news;
@@ -32,6 +34,7 @@ struct server {
 };
 
 store *server_store(server *s) { return s->store; }
+jobs *server_jobs(server *s) { return s->jobs; }
 int64_t server_requests(server *s) { return s->running; }
 const char *server_link(server *s) { return s->link; }
 bool server_has_webhooks(server *s) { return s->webhooks; }
@@ -45,6 +48,7 @@ server *server_open(const serve_options *o, err *e) {
     s->o = *o;
     s->o.home = arena_text(a, o->home);
     s->begun = sys_seconds();
+    s->jobs = jobs_new();
     pthread_mutex_init(&s->mutex, NULL);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
@@ -59,7 +63,9 @@ server *server_open(const serve_options *o, err *e) {
 
 void server_close(server *s) {
     if (!s) return;
+    jobs_stop(s->jobs);
     store_close(s->store);
+    jobs_free(s->jobs);
     pthread_cond_destroy(&s->news);
     pthread_mutex_destroy(&s->mutex);
     arena_free(s->a);
@@ -340,6 +346,7 @@ bool server_run(server *s, err *e) {
         log_note("ending: waiting for requests that run");
         server_tell(s);
     }
+    jobs_stop(s->jobs);
     courier_stop(s->courier);
     http_close(s->web);
     http_close(s->local);
