@@ -41,6 +41,8 @@ typedef struct {
 /* How far apart two answers are, for agreement. */
 typedef enum { SCALE_NONE, SCALE_NOMINAL, SCALE_ORDINAL, SCALE_INTERVAL } answer_scale;
 
+typedef struct option_change option_change;
+
 typedef struct {
     const char *name, *words; /* words: one line for help and forms */
     answer_scale scale;
@@ -56,6 +58,9 @@ typedef struct {
     bool (*number)(const json *value, double *out);
     /* A text that is the same exactly for answers that say the same (order of labels does not count): for majorities and agreement. */
     void (*same)(const json *value, buf *out);
+    /* The value with its options replaced as option_becomes says, what is dropped left out; NULL where nothing is left of it. NULL
+     * instead of the function: values do not hold options of the settings. */
+    json *(*replace)(arena *a, const json *value, option_change *c);
 } question_type;
 
 #define X(name) extern const question_type question_type_##name;
@@ -76,6 +81,33 @@ json *question_terms(arena *a, const json *question, const json *value); /* arra
 bool question_number(const json *question, const json *value, double *out);
 str question_same(arena *a, const json *question, const json *value);
 answer_scale question_scale(const json *question);
+
+/* ---- options that change -------------------------------------------------------------------------------------------------------- */
+
+/* What becomes of one option of a question in the values that hold it. */
+typedef struct {
+    json *value;     /* as it stands in values: "bad", 3 */
+    json *becomes;   /* NULL: dropped */
+    bool gone, told; /* no option any more; the plan says what becomes of it */
+    bool seen;       /* in the value that was replaced last */
+} option_fate;
+
+/* A change of options with the plan for values that hold what goes:
+ *     {"map": {"old": "new"}, "drop": ["old"] or true, "incomplete": "draft" or "last"}
+ * "drop": true drops whatever has no other fate, also values that fit the new settings in no other way. incomplete: of a ranking that
+ * lacks a new option: its answer becomes a draft again, or the new options come last. */
+struct option_change {
+    const json *before, *settings; /* old and new */
+    option_fate *fate;             /* of the old options that go or are mapped */
+    int count;
+    bool drop_all, to_draft, append;
+};
+/* ERR_INPUT: the plan names what is no option, or maps to what is none. plan NULL: says nothing. */
+bool option_change_plan(arena *a, const json *before, const json *after, const json *plan, option_change *out, err *e);
+json *option_becomes(option_change *c,
+                     const json *old); /* for `replace`: the option to write, NULL: none; notes that it was seen */
+/* A value under the new settings: shared where nothing changes, NULL where nothing is left. */
+json *question_replace(arena *a, const json *question, const json *value, option_change *c);
 
 /* ---- kinds of fields ------------------------------------------------------------------------------------------------------------ */
 

@@ -105,5 +105,5 @@ static void terms(arena *a, const json *value, json *out) {
 static void same(const json *value, buf *out) { same_text(json_get(value, "choice"), out); }
 
 const question_type question_type_comparison = {
-    "comparison", "which of two answers is better", SCALE_NOMINAL, create, update, check, terms, NULL, same,
+    "comparison", "which of two answers is better", SCALE_NOMINAL, create, update, check, terms, NULL, same, NULL,
 };

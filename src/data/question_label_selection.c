@@ -25,6 +25,11 @@ static void terms(arena *a, const json *value, json *out) {
     if (value) json_append(out, to_share(value));
 }
 
+static json *replace(arena *a, const json *value, option_change *c) {
+    (void)a;
+    return option_becomes(c, value);
+}
+
 const question_type question_type_label_selection = {
-    "label_selection", "one label out of many", SCALE_NOMINAL, create, update, check, terms, NULL, same_text,
+    "label_selection", "one label out of many", SCALE_NOMINAL, create, update, check, terms, NULL, same_text, replace,
 };

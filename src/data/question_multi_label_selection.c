@@ -25,11 +25,13 @@ static bool update(arena *a, const json *old, const json *in, const kind_context
     return (c && c->free) || options_keep_values(old, json_get(*out, "options"), e);
 }
 
-static bool is_repeated(const json *list, size_t i) {
-    for (size_t k = 0; k < i; k++)
-        if (json_equal(json_at(list, k), json_at(list, i))) return true;
+static bool has_before(const json *list, size_t end, const json *label) {
+    for (size_t k = 0; k < end; k++)
+        if (json_equal(json_at(list, k), label)) return true;
     return false;
 }
+
+static bool has(const json *list, const json *label) { return has_before(list, json_count(list), label); }
 
 static bool check(const json *settings, const json *value, const value_context *c, err *e) {
     (void)c;
@@ -37,7 +39,7 @@ static bool check(const json *settings, const json *value, const value_context *
         return err_set(e, ERR_INPUT, "the answer should be a list of one or more labels, but is %s", value_words(value));
     for (size_t i = 0; i < json_count(value); i++) {
         if (!check_label(settings, json_at(value, i), "every label", e)) return false;
-        if (is_repeated(value, i))
+        if (has_before(value, i, json_at(value, i)))
             return err_set(e, ERR_INPUT, "labels should differ, but %s is there twice", value_words(json_at(value, i)));
     }
     return true;
@@ -60,6 +62,16 @@ static void same(const json *value, buf *out) {
     memory_release(labels);
 }
 
+/* Labels that became one stand once. */
+static json *replace(arena *a, const json *value, option_change *c) {
+    json *out = json_new_array(a);
+    for (size_t i = 0; i < json_count(value); i++) {
+        json *label = option_becomes(c, json_at(value, i));
+        if (label && !has(out, label)) json_append(out, label);
+    }
+    return json_count(out) ? out : NULL;
+}
+
 const question_type question_type_multi_label_selection = {
-    "multi_label_selection", "all labels that fit", SCALE_NOMINAL, create, update, check, terms, NULL, same,
+    "multi_label_selection", "all labels that fit", SCALE_NOMINAL, create, update, check, terms, NULL, same, replace,
 };

@@ -84,6 +84,56 @@ static void same(const json *value, buf *out) {
     memory_release(list);
 }
 
+static json *item_of(const json *list, const json *option) {
+    for (size_t i = 0; i < json_count(list); i++)
+        if (json_equal(json_get(json_at(list, i), "value"), option)) return json_at(list, i);
+    return NULL;
+}
+
+static json *ranked(arena *a, json *option, const json *rank) {
+    json *out = json_new_object(a);
+    json_set(out, "value", option);
+    json_set(out, "rank", to_share(rank));
+    return out;
+}
+
+/* Of options that became one, the better rank counts. */
+static void put_item(arena *a, json *list, json *option, const json *rank) {
+    json *there = item_of(list, option);
+    if (!there) json_append(list, ranked(a, option, rank));
+    else if (json_int(rank, INT64_MAX) < json_get_int(there, "rank", INT64_MAX)) json_set(there, "rank", to_share(rank));
+}
+
+/* Without gaps: a rank is how many stand before it, and one. */
+static json *closed(arena *a, const json *list) {
+    json *out = json_new_array(a);
+    for (size_t i = 0; i < json_count(list); i++) {
+        const json *item = json_at(list, i), *rank = json_get(item, "rank");
+        json_append(out, ranked(a, json_get(item, "value"), rank ? json_new_int(a, (int64_t)place(list, i) + 1) : NULL));
+    }
+    return out;
+}
+
+static void append_new(arena *a, json *list, const json *options) {
+    const int64_t last = (int64_t)json_count(list) + 1;
+    for (size_t i = 0; i < json_count(options); i++) {
+        json *option = json_get(json_at(options, i), "value");
+        if (!item_of(list, option)) json_append(list, ranked(a, option, json_new_int(a, last)));
+    }
+}
+
+static json *replace(arena *a, const json *value, option_change *c) {
+    json *kept = json_new_array(a);
+    for (size_t i = 0; i < json_count(value); i++) {
+        json *option = option_becomes(c, json_get(json_at(value, i), "value"));
+        if (option) put_item(a, kept, option, json_get(json_at(value, i), "rank"));
+    }
+    json *out = json_count(kept) == json_count(value) ? kept : closed(a, kept);
+    if (c->append && json_count(value) == json_count(json_get(c->before, "options")))
+        append_new(a, out, json_get(c->settings, "options"));
+    return json_count(out) ? out : NULL;
+}
+
 const question_type question_type_ranking = {
-    "ranking", "options in the order of their worth", SCALE_NONE, create, update, check, NULL, NULL, same,
+    "ranking", "options in the order of their worth", SCALE_NONE, create, update, check, NULL, NULL, same, replace,
 };

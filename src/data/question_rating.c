@@ -64,6 +64,11 @@ static bool number(const json *value, double *out) {
     return json_kind_of(value) == JSON_INT;
 }
 
+static json *replace(arena *a, const json *value, option_change *c) {
+    (void)a;
+    return option_becomes(c, value);
+}
+
 const question_type question_type_rating = {
-    "rating", "one whole number out of a few", SCALE_ORDINAL, create, update, check, terms, number, same,
+    "rating", "one whole number out of a few", SCALE_ORDINAL, create, update, check, terms, number, same, replace,
 };

@@ -114,6 +114,30 @@ static void same(const json *value, buf *out) {
     memory_release(list);
 }
 
+static json *relabelled(arena *a, const json *span, json *label) {
+    json *out = copy_object(a, span);
+    json_set(out, "label", label);
+    return out;
+}
+
+static bool has_span(const json *list, const json *span) {
+    for (size_t i = 0; i < json_count(list); i++)
+        if (json_equal(json_at(list, i), span)) return true;
+    return false;
+}
+
+/* Spans whose labels became one, at one place, are one. A text without spans is an answer too. */
+static json *replace(arena *a, const json *value, option_change *c) {
+    json *out = json_new_array(a);
+    for (size_t i = 0; i < json_count(value); i++) {
+        const json *old = json_at(value, i);
+        json *label = option_becomes(c, json_get(old, "label"));
+        json *span = label ? relabelled(a, old, label) : NULL;
+        if (span && !has_span(out, span)) json_append(out, span);
+    }
+    return out;
+}
+
 const question_type question_type_span = {
-    "span", "stretches of a text, each with a label", SCALE_NONE, create, update, check, NULL, NULL, same,
+    "span", "stretches of a text, each with a label", SCALE_NONE, create, update, check, NULL, NULL, same, replace,
 };

@@ -109,13 +109,24 @@ static bool get_history(call *c, err *e) {
     return true;
 }
 
+/* An earlier answer may hold options that were changed since. */
+static bool still_fits(call *c, const response *r, const schema *s, err *e) {
+    err why = {0};
+    const json *fields = json_parse(c->a, c->record.fields, e), *values = r->values.ptr ? json_parse(c->a, r->values, e) : NULL;
+    if (e->code) return false;
+    const str status = str_of(response_status_name(r->status));
+    return response_check(s->questions, fields, values, status, false, &why) ||
+           err_set(e, ERR_CONFLICT, "the answer before this one does not fit the questions as they are now (%s)", why.text);
+}
+
 static bool post_undo(call *c, err *e) {
     schema s;
     response now = {.record = c->record.seq, .user = c->me.seq};
     bool exists;
     if (!need_me(c, e) || !schema_rules(c, c->set.seq, &s, e) ||
         !response_undo(c->tx, c->a, c->record.seq, c->me.seq, c->me.seq, &now, &exists, e) ||
-        !index_response(c, &now, &s, !exists, e) || !answer_changed(c, &c->record, &c->set, e))
+        (exists && !still_fits(c, &now, &s, e)) || !index_response(c, &now, &s, !exists, e) ||
+        !answer_changed(c, &c->record, &c->set, e))
         return false;
     json_open(&c->w, '{');
     json_key(&c->w, "response");

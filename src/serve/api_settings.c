@@ -4,7 +4,7 @@
  * change, and the answers follow. */
 #include <string.h>
 
-#include "serve/api.h"
+#include "serve/migrate.h"
 
 part part_of_json(arena *a, const json *v, part_kind kind) {
     buf text = {0};
@@ -27,7 +27,8 @@ static json *part_json(call *c, const part *p) {
     return json_at(parts_json(c->a, &one), 0);
 }
 
-static bool migrating(const call *c) { return str_is(query_of(c, "migrate", STR("")), "true"); }
+static bool says_true(const call *c, const char *key) { return str_is(query_of(c, key, STR("")), "true"); }
+static bool migrating(const call *c) { return says_true(c, "migrate") || says_true(c, "dry_run"); }
 
 static bool refuse_published(call *c, const char *what, err *e) {
     return !c->set.ready || migrating(c) || err_set(e, ERR_INPUT, "%s cannot be changed for a published dataset", what);
@@ -146,18 +147,57 @@ static bool change(call *c, const schema *s, json **out, err *e) {
     return false;
 }
 
+/* The part, with what its change did to answers. */
+static bool put_changed(call *c, const part *p, json *report, err *e) {
+    put_part(&c->w, p);
+    if (!report) return true;
+    json *v = json_parse(c->a, buf_str(&c->out), e);
+    if (!v) return false;
+    json_set(v, "migration", report);
+    buf_clear(&c->out);
+    c->w = json_writer_on(&c->out, false);
+    json_put_value(&c->w, v);
+    return true;
+}
+
 static bool patch_part(call *c, err *e) {
     schema s;
-    json *made;
+    json *made, *report = NULL;
     err broken = {0};
+    const bool dry = says_true(c, "dry_run");
     if (!body_object(c, e) || !schema_of(c, c->set.seq, &s, e)) return false;
     if (!change(c, &s, &made, &broken)) return broken_rule(c, &broken, e);
-    part p = part_of_json(c->a, made, c->part.kind);
-    c->part.title = p.title;
-    c->part.description = p.description;
-    c->part.visible = p.visible;
-    if (c->part.kind != PART_VECTOR) c->part.settings = p.settings;
-    if (!part_save(c->tx, &c->part, e)) return false;
+    part p = part_of_json(c->a, made, c->part.kind), now = c->part;
+    now.title = p.title;
+    now.description = p.description;
+    now.visible = p.visible;
+    if (now.kind != PART_VECTOR) now.settings = p.settings;
+    const bool migrates = c->set.ready && migrating(c) && now.kind == PART_QUESTION && json_has(c->body, "settings");
+    if ((migrates && !migrate_answers(c, &now, dry, &report, e)) || (!dry && !part_save(c->tx, &now, e))) return false;
+    return put_changed(c, &now, report, e);
+}
+
+static bool get_changes(call *c, err *e) {
+    part_changes list;
+    if (!change_list(c->tx, c->a, c->part.seq, &list, e)) return false;
+    items_begin(c);
+    for (int i = 0; i < list.count; i++) {
+        const part_change *x = &list.item[i];
+        json_open(&c->w, '{');
+        json_key(&c->w, "id"), json_put_cstr(&c->w, x->id);
+        put_moment(&c->w, "at", x->at);
+        json_key(&c->w, "by"), json_put_cstr(&c->w, *x->actor_id ? x->actor_id : NULL);
+        json_key(&c->w, "settings_before"), json_put_raw(&c->w, x->settings);
+        json_key(&c->w, "migration"), json_put_raw(&c->w, x->summary);
+        json_close(&c->w);
+    }
+    items_end(c);
+    object_end(c);
+    return true;
+}
+
+static bool undo_change(call *c, err *e) {
+    if (!migrate_undo(c, e)) return false;
     put_part(&c->w, &c->part);
     return true;
 }
@@ -251,7 +291,13 @@ const route routes_settings[] = {
     {"DELETE", "/api/v1/fields/{id}", WHO_ADMIN, OF_FIELD, RUN_WRITE, delete_part, "remove a field"},
     {"GET", "/api/v1/datasets/{id}/questions", WHO_MEMBER, OF_DATASET, RUN_READ, get_questions, "questions of a dataset"},
     {"POST", "/api/v1/datasets/{id}/questions", WHO_ADMIN, OF_DATASET, RUN_WRITE, post_question, "a new question"},
-    {"PATCH", "/api/v1/questions/{id}", WHO_ADMIN, OF_QUESTION, RUN_WRITE, patch_part, "change title, description and settings"},
+    {"PATCH", "/api/v1/questions/{id}", WHO_ADMIN, OF_QUESTION, RUN_WRITE, patch_part,
+     "change title, description and settings (?migrate=true: also options, with the answers; &dry_run=true: only say what it "
+     "touches)"},
+    {"GET", "/api/v1/questions/{id}/changes", WHO_ADMIN, OF_QUESTION, RUN_READ, get_changes,
+     "changes of its options after publishing, newest first"},
+    {"POST", "/api/v1/questions/{id}/undo", WHO_ADMIN, OF_QUESTION, RUN_WRITE, undo_change,
+     "undo the newest of them: settings and answers as they were"},
     {"DELETE", "/api/v1/questions/{id}", WHO_ADMIN, OF_QUESTION, RUN_WRITE, delete_part, "remove a question"},
     {"GET", "/api/v1/me/datasets/{id}/metadata-properties", WHO_MEMBER, OF_DATASET, RUN_READ, get_metadata,
      "metadata properties I may see"},

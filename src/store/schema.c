@@ -123,6 +123,23 @@ static const char *const migrations[] = {
     "CREATE INDEX idempotency_by_age ON idempotency(at);"
     "CREATE TABLE returned(response INTEGER PRIMARY KEY REFERENCES responses(seq) ON DELETE CASCADE, at INTEGER NOT NULL) "
     "STRICT;",
+    /* 3: changes of a question's options, with what each changed as it was before (store_change.c) */
+    "CREATE TABLE changes(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
+    " part INTEGER NOT NULL REFERENCES parts(seq) ON DELETE CASCADE, actor INTEGER NOT NULL, at INTEGER NOT NULL,"
+    " settings TEXT NOT NULL, summary TEXT NOT NULL) STRICT;"
+    "CREATE INDEX changes_of ON changes(part);"
+    "CREATE TABLE changed(seq INTEGER PRIMARY KEY, change INTEGER NOT NULL REFERENCES changes(seq) ON DELETE CASCADE,"
+    " kind INTEGER NOT NULL, record INTEGER NOT NULL REFERENCES records(seq) ON DELETE CASCADE,"
+    " user INTEGER REFERENCES users(seq) ON DELETE CASCADE, status INTEGER NOT NULL, value TEXT NOT NULL, score TEXT, type TEXT,"
+    " agent TEXT, stamp INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX changed_of ON changed(change);"
+    "CREATE INDEX changed_record ON changed(record);"
+    "CREATE INDEX changed_user ON changed(user) WHERE user IS NOT NULL;"
+    /* vectors that were computed, and of which state of the record: those given by hand have no mark (store_vector.c) */
+    "CREATE TABLE vector_marks(setting INTEGER NOT NULL REFERENCES parts(seq) ON DELETE CASCADE,"
+    " record INTEGER NOT NULL REFERENCES records(seq) ON DELETE CASCADE, at INTEGER NOT NULL, PRIMARY KEY(setting, record))"
+    " STRICT, WITHOUT ROWID;"
+    "CREATE INDEX vector_marks_of ON vector_marks(record);",
 };
 
 int schema_newest(void) { return (int)(sizeof migrations / sizeof *migrations); }

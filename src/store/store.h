@@ -444,6 +444,55 @@ bool gold_put(store_tx *t, int64_t record, str values, int64_t by, bool hidden, 
 bool gold_get(store_tx *t, arena *a, int64_t record, str *values, bool *hidden, err *e); /* NULL view: none */
 bool gold_delete(store_tx *t, int64_t record, err *e);
 
+/* ---- options that changed ----------------------------------------------------------------------------------------------------------------- */
+
+/* A change of a question's settings after which answers were changed too; what they were before is held, so that it can be undone.
+ * Newest changes are undone first. */
+typedef struct {
+    int64_t seq, part, actor, at;
+    uuid_text id, actor_id; /* actor_id "": the owner of the process, or somebody who is gone */
+    str settings, summary;  /* JSON: the settings before; what was told about it */
+} part_change;
+typedef struct {
+    part_change *item;
+    int count;
+} part_changes;
+bool change_begin(store_tx *t, part_change *x, err *e);                           /* fills seq, id, at */
+bool change_list(store_tx *t, arena *a, int64_t part, part_changes *out, err *e); /* newest first */
+bool change_delete(store_tx *t, int64_t seq, err *e);                             /* with what it holds */
+
+typedef enum { HELD_RESPONSE, HELD_SUGGESTION, HELD_GOLD } held_kind;
+typedef struct {
+    int64_t seq;
+    held_kind kind;
+    int64_t record, user; /* user 0: of a suggestion */
+    int64_t status;       /* of a response; of a settled answer: whether it is hidden */
+    str value, score;     /* a response's values, a suggestion's value, settled values */
+    const char *type, *agent;
+    int64_t stamp; /* when the change wrote it: one that says otherwise now was changed since. 0: the change took it away */
+} held_value;
+typedef struct {
+    held_value *item;
+    int count;
+} held_values;
+bool change_hold(store_tx *t, int64_t change, const held_value *x, err *e);
+bool change_held(store_tx *t, arena *a, int64_t change, int64_t seq, int64_t limit, held_values *out, err *e);
+
+/* Walks: what follows a seq (of settled answers: a record's). */
+typedef struct {
+    int64_t record, actor, at;
+    str values;
+    bool hidden;
+} gold_row;
+typedef struct {
+    gold_row *item;
+    int count;
+} gold_rows;
+bool response_after(store_tx *t, arena *a, int64_t dataset, int64_t seq, int64_t limit, responses *out, err *e);
+bool suggestion_after(store_tx *t, arena *a, int64_t question, int64_t seq, int64_t limit, suggestions *out, err *e);
+bool gold_after(store_tx *t, arena *a, int64_t dataset, int64_t record, int64_t limit, gold_rows *out, err *e);
+bool gold_of(store_tx *t, arena *a, int64_t record, gold_row *out, err *e); /* record 0: none */
+
 /* ---- who works on what -------------------------------------------------------------------------------------------------------------------- */
 
 /* One for a person and a dataset: the records they are given (none: any), and how many answers are wanted of them. */

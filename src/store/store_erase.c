@@ -49,6 +49,7 @@ bool record_traces(store_tx *t, arena *a, const record *x, traces *out, err *e) 
                         " UNION ALL SELECT 0, \"values\" FROM history WHERE record = $1"
                         " UNION ALL SELECT 0, value FROM suggestions WHERE record = $1"
                         " UNION ALL SELECT 0, \"values\" FROM gold WHERE record = $1"
+                        " UNION ALL SELECT 0, value FROM changed WHERE record = $1"
                         " UNION ALL SELECT 1, text FROM notes WHERE record = $1",
                         db_i(x->seq)),
                a, out, e) &&
@@ -61,6 +62,7 @@ bool user_traces(store_tx *t, arena *a, const user *u, traces *out, err *e) {
                               "SELECT 0, \"values\" FROM responses WHERE user = $1"
                               " UNION ALL SELECT 0, \"values\" FROM history WHERE user = $1"
                               " UNION ALL SELECT 0, \"values\" FROM gold WHERE actor = $1"
+                              " UNION ALL SELECT 0, value FROM changed WHERE user = $1"
                               " UNION ALL SELECT 1, text FROM notes WHERE user = $1"
                               " UNION ALL SELECT 1, name FROM passes WHERE user = $1"
                               " UNION ALL SELECT 1, username FROM users WHERE seq = $1"
@@ -110,6 +112,8 @@ static bool delete_counted(store_tx *t, const char *sql, int64_t person, int64_t
 
 static bool forget_person(store_tx *t, const user *u, err *e) {
     static const char *const also[] = {"DELETE FROM facets WHERE kind = 2 AND owner = $1",
+                                       "DELETE FROM changed WHERE user = $1",
+                                       "UPDATE changes SET actor = 0 WHERE actor = $1",
                                        "DELETE FROM leases WHERE user = $1",
                                        "DELETE FROM passes WHERE user = $1",
                                        "DELETE FROM members WHERE user = $1",

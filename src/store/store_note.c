@@ -72,6 +72,33 @@ bool gold_get(store_tx *t, arena *a, int64_t row, str *values, bool *hidden, err
     return true;
 }
 
+static gold_row read_gold(db_rows *r, arena *a) {
+    return (gold_row){.record = db_int(r, 0),
+                      .actor = db_int(r, 1),
+                      .at = db_int(r, 2),
+                      .values = db_text(r, a, 3),
+                      .hidden = db_int(r, 4) != 0};
+}
+
+bool gold_of(store_tx *t, arena *a, int64_t row, gold_row *out, err *e) {
+    db_rows *r = db_query(t, e, "SELECT record, actor, at, \"values\", hidden FROM gold WHERE record = $1", db_i(row));
+    *out = (gold_row){0};
+    if (!db_next(r, e)) return e->code == ERR_NONE;
+    *out = read_gold(r, a);
+    db_done(r);
+    return true;
+}
+
+bool gold_after(store_tx *t, arena *a, int64_t set, int64_t row, int64_t limit, gold_rows *out, err *e) {
+    db_rows *r = db_query(t, e,
+                          "SELECT g.record, g.actor, g.at, g.\"values\", g.hidden FROM gold g JOIN records r ON r.seq = g.record"
+                          " WHERE +r.dataset = $1 AND g.record > $2 ORDER BY g.record LIMIT $3",
+                          db_i(set), db_i(row), db_i(limit));
+    *out = (gold_rows){0};
+    while (db_next(r, e)) STORE_APPEND(a, out, read_gold(r, a));
+    return e->code == ERR_NONE;
+}
+
 bool gold_delete(store_tx *t, int64_t row, err *e) { return db_run(t, e, "DELETE FROM gold WHERE record = $1", db_i(row)); }
 
 const char *store_fact(store_tx *t, arena *a, const char *key, err *e) {

@@ -63,6 +63,14 @@ bool response_list(store_tx *t, arena *a, int64_t row, responses *out, err *e) {
     return e->code == ERR_NONE;
 }
 
+bool response_after(store_tx *t, arena *a, int64_t set, int64_t seq, int64_t limit, responses *out, err *e) {
+    db_rows *r = db_query(t, e, "SELECT " RESPONSE_COLUMNS "WHERE +s.dataset = $1 AND s.seq > $2 ORDER BY s.seq LIMIT $3",
+                          db_i(set), db_i(seq), db_i(limit));
+    *out = (responses){0};
+    while (db_next(r, e)) STORE_APPEND(a, out, read_response(r, a));
+    return e->code == ERR_NONE;
+}
+
 /* What (record, user) has now, into the history. */
 static bool keep(store_tx *t, int64_t row, int64_t person, int64_t actor, err *e) {
     return db_run(t, e,

@@ -73,6 +73,14 @@ bool suggestion_list(store_tx *t, arena *a, int64_t row, suggestions *out, err *
     return e->code == ERR_NONE;
 }
 
+bool suggestion_after(store_tx *t, arena *a, int64_t question, int64_t seq, int64_t limit, suggestions *out, err *e) {
+    db_rows *r = db_query(t, e, "SELECT " SUGGESTION_COLUMNS "WHERE +s.question = $1 AND s.seq > $2 ORDER BY s.seq LIMIT $3",
+                          db_i(question), db_i(seq), db_i(limit));
+    *out = (suggestions){0};
+    while (db_next(r, e)) STORE_APPEND(a, out, read_suggestion(r, a));
+    return e->code == ERR_NONE;
+}
+
 bool suggestion_agents(store_tx *t, arena *a, int64_t question, const char ***out, int *count, err *e) {
     struct {
         const char **item;

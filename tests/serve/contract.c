@@ -107,9 +107,9 @@ static void what_is_no_json_is_refused_in_words(void **state) {
 
 /* Whatever stands in the query of whatever is read: an answer or a refusal, never a failure of ours. */
 static void no_query_makes_the_server_fail(void **state) {
-    static const char *const keys[] = {"limit",  "offset",  "include",         "ids",      "after",    "workspace_id",
-                                       "status", "name",    "response_status", "metadata", "sort_by",  "as",
-                                       "format", "migrate", "import",          "kind",     "strategy", "question"};
+    static const char *const keys[] = {"limit",   "offset",          "include",  "ids",      "after",   "workspace_id", "status",
+                                       "name",    "response_status", "metadata", "sort_by",  "as",      "format",       "migrate",
+                                       "dry_run", "import",          "kind",     "strategy", "question"};
     static const char *const values[] = {"",
                                          "-1",
                                          "0",
