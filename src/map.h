@@ -40,6 +40,7 @@
  *     FIELD_TYPES, METADATA_TYPES  data/kinds.h   what a record holds
  *     RECIPES      data/recipe.h         answers become examples
  *     FAMILIES     model/model.h         model architectures
+ *     HEADS        model/model.h         what stands on the last hidden state: writes, scores, labels
  *     OPS          tensor/tensor.h       operations with their gradients
  *     TYPES        tensor/tensor.h       storage of weights
  *     BACKENDS     tensor/backends.h     what computes: cpu

@@ -250,6 +250,12 @@ static void put_flag(buf *out, const opt *o) {
 
 enum { FLAG_COLUMN_MOST = 40 };
 
+void opt_put_default(buf *out, const opt *o) {
+    for (const char *c = o->fallback; c && *c; c++)
+        if (*c == '\n') buf_put_text(out, "\\n");
+        else buf_put_char(out, *c);
+}
+
 void opt_help(buf *out, const opt *table) {
     size_t column = 0;
     buf flag = {0};
@@ -264,7 +270,7 @@ void opt_help(buf *out, const opt *table) {
         buf_printf(out, "  %-*s  %s", (int)column, flag.ptr, o->help ? o->help : "");
         if (o->type == OPT_CHOICE && strlen(o->choices) > 24) buf_printf(out, ": %s", o->choices);
         if (o->fallback && *o->fallback && !(o->type == OPT_BOOL && strcmp(o->fallback, "false") == 0))
-            buf_printf(out, " (%s)", o->fallback);
+            buf_put_text(out, " ("), opt_put_default(out, o), buf_put_char(out, ')');
         buf_put_char(out, '\n');
     }
     buf_free(&flag);

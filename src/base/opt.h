@@ -52,8 +52,9 @@ const opt *opt_find(const opt *table, str key); /* '-' and '_' are the same; NUL
 bool opt_set(const opt *o, void *target, str value, arena *a, err *e); /* text from a flag or the environment */
 bool opt_set_json(const opt *o, void *target, const json *value, arena *a, err *e);
 void opt_put_json(json_writer *w, const opt *o, const void *target); /* the value alone */
-void opt_help(buf *out, const opt *table);                           /* aligned lines: --flag VALUE  help (default) */
-void opt_describe(json_writer *w, const opt *table);                 /* [{key,type,default,min,max,choices,help}] */
+void opt_put_default(buf *out, const opt *o);        /* as people read it: a line's end is \n, nothing where it is unset */
+void opt_help(buf *out, const opt *table);           /* aligned lines: --flag VALUE  help (default) */
+void opt_describe(json_writer *w, const opt *table); /* [{key,type,default,min,max,choices,help}] */
 /* The nearest keys of the table, for "unknown key 'betta' (did you mean 'beta'?)"; "" when none is near. */
 const char *opt_nearest(arena *a, const opt *table, str key);
 

@@ -26,7 +26,10 @@ static void put_table(buf *out, const opt *table, bool flags) {
     for (const opt *o = table; o->key; o++) {
         buf_put_text(out, flags ? "| `--" : "| `");
         for (const char *c = o->key; *c; c++) buf_put_char(out, flags && *c == '_' ? '-' : *c);
-        buf_printf(out, "` | %s | %s", o->fallback ? o->fallback : "unset", o->help);
+        buf_put_text(out, "` | ");
+        if (o->fallback) opt_put_default(out, o);
+        else buf_put_text(out, "unset");
+        buf_printf(out, " | %s", o->help);
         for (const char *c = o->choices; c && *c; c++) {
             if (c == o->choices) buf_put_text(out, " (");
             if (*c == '|') buf_put_text(out, ", ");
@@ -150,7 +153,11 @@ static void put_man_option(buf *out, const opt *o) {
     buf_put_char(out, '\n');
     put_roff(out, o->help);
     if (o->choices) buf_put_text(out, ": "), put_roff(out, o->choices);
-    if (o->fallback && *o->fallback) buf_put_text(out, " ("), put_roff(out, o->fallback), buf_put_char(out, ')');
+    buf shown = {0};
+    opt_put_default(&shown, o);
+    buf_put_char(&shown, '\0');
+    if (shown.len > 1) buf_put_text(out, " ("), put_roff(out, shown.ptr), buf_put_char(out, ')');
+    buf_free(&shown);
     buf_put_char(out, '\n');
 }
 

@@ -105,6 +105,7 @@ static step_counts count_all(const columns *c) {
         if (c->role[s] == ROLE_MISMATCHED) continue;
         n.sequences++;
         n.tokens += trained;
+        n.labelled += trained;
         n.chosen_tokens += c->label[s] ? trained : 0;
         n.chosen_predicted += c->label[s] ? c->sequence[s].end - c->sequence[s].begin : 0;
         n.target_tokens += c->role[s] == ROLE_TARGET ? trained : 0;
@@ -128,6 +129,50 @@ static void mask_of_segments(arena *a, json *in, const chain *how) {
         json_append(mask, bits);
     }
     json_set(in, "mask", mask);
+}
+
+/* Sequences that only have a score have no token; labels of tokens, -100 where there is none, say which tokens are trained. */
+static void mask_of_labels(arena *a, json *in) {
+    const json *labels = json_get(in, "labels"), *scores = json_get(in, "score");
+    json *mask = json_new_array(a);
+    for (size_t s = 0; s < json_count(labels ? labels : scores); s++) {
+        json *bits = json_new_array(a);
+        for (size_t t = 0; labels && t < json_count(json_at(labels, s)); t++)
+            json_append(bits, json_new_int(a, json_int(json_at(json_at(labels, s), t), -100) >= 0));
+        json_append(mask, bits);
+    }
+    json_set(in, "mask", mask);
+}
+
+static void read_token_labels(arena *a, const json *in, columns *c) {
+    uint8_t *label = arena_array(a, uint8_t, c->T + 1);
+    for (int s = 0; s < c->S; s++)
+        for (int t = c->sequence[s].begin; t < c->sequence[s].end; t++)
+            label[t] = json_int(json_at(json_at(json_get(in, "labels"), (size_t)s), (size_t)(t - c->sequence[s].begin)), 0) > 0;
+    c->token_label = label;
+}
+
+/* value: a number a token; or logits: `values` of them. */
+static bool read_values(arena *a, const json *in, columns *c, err *e) {
+    const json *all = json_get(in, "logits");
+    float *out = arena_array(a, float, c->T * c->values + 1);
+    c->value = all ? out : ragged(a, in, c, "value", e);
+    for (int s = 0; all && s < c->S; s++)
+        for (int t = c->sequence[s].begin; t < c->sequence[s].end; t++) {
+            const json *one = json_at(json_at(all, (size_t)s), (size_t)(t - c->sequence[s].begin));
+            if ((int)json_count(one) != c->values)
+                return err_set(e, ERR_INPUT, "logits of sequence %d should be %d a token", s, c->values);
+            for (int j = 0; j < c->values; j++) out[t * c->values + j] = (float)json_real(json_at(one, (size_t)j), 0);
+        }
+    return (c->value && (all || c->values == 1)) || e->code ||
+           err_set(e, ERR_INPUT, "inputs need the column %s", c->values == 1 ? "value" : "logits");
+}
+
+/* A number for each pair, said of both its sequences. */
+static const float *of_pairs(arena *a, const json *given, const columns *c) {
+    float *out = arena_array(a, float, c->S + 1);
+    for (int s = 0; s < c->S; s++) out[s] = c->pair[s] < 0 ? NAN : (float)json_real(json_at(given, (size_t)c->pair[s]), NAN);
+    return given ? out : NULL;
 }
 
 /* Answers that are not kept have no trained token; those kept are listed in inputs.kept. */
@@ -162,6 +207,7 @@ static bool read_columns(arena *a, json *in, const objective *o, const void *own
         const chain how = o->chain(own);
         mask_of_segments(a, in, &how);
     }
+    if (o->policy != POLICY_WRITES && !json_has(in, "mask")) mask_of_labels(a, in);
     if (!read_mask(a, in, c, e) || !read_pairs(a, in, c, e)) return false;
 #define X(token, member, per, producer)                                                                                          \
     if (strcmp(#per, "TOKEN") == 0 && token != COLUMN_MASK)                                                                      \
@@ -169,6 +215,11 @@ static bool read_columns(arena *a, json *in, const objective *o, const void *own
     COLUMNS(X)
 #undef X
     c->desirable_probability = numbers(a, json_get(in, "desirable_probability"), c->S);
+    c->margin = of_pairs(a, json_get(in, "margin"), c);
+    if (o->policy == POLICY_SCORES) c->desirable_probability = of_pairs(a, json_get(in, "probability"), c);
+    c->values = objective_values(o, own);
+    read_token_labels(a, in, c);
+    if (o->policy == POLICY_LABELS && !read_values(a, in, c, e)) return false;
     c->score = numbers(a, json_get(in, "score"), c->S);
     c->group = integers(a, json_get(in, "group"), c->S);
     if (!has_columns(o, own, c, e) || (o->keep && !keep_some(a, in, o, own, c, e))) return false;
@@ -246,6 +297,37 @@ static void put_dlogits(json_writer *w, const json *in, const columns *c, const 
     json_close(w);
 }
 
+static gradients new_gradients(arena *a, const columns *c, metrics *m) {
+    return (gradients){.dlogp = arena_array(a, float, c->T + 1),
+                       .dentropy = arena_array(a, float, c->T + 1),
+                       .dsmooth = arena_array(a, float, c->T + 1),
+                       .dvalue = arena_array(a, float, c->T * c->values + 1),
+                       .dscore = arena_array(a, float, c->S + 1),
+                       .metrics = m};
+}
+
+/* Gradients of a head that scores or labels, in the shape of its column. */
+static void put_head_gradients(json_writer *w, const columns *c, policy_kind policy, const gradients *g) {
+    if (policy == POLICY_SCORES) {
+        json_key(w, "dscore"), json_open(w, '[');
+        for (int s = 0; s < c->S; s++) json_put_float(w, g->dscore[s]);
+        json_close(w);
+    } else if (c->values == 1) put_ragged(w, "dvalue", c, g->dvalue);
+    else {
+        json_key(w, "dlogits"), json_open(w, '[');
+        for (int s = 0; s < c->S; s++) {
+            json_open(w, '[');
+            for (int t = c->sequence[s].begin; t < c->sequence[s].end; t++) {
+                json_open(w, '[');
+                for (int j = 0; j < c->values; j++) json_put_float(w, g->dvalue[t * c->values + j]);
+                json_close(w);
+            }
+            json_close(w);
+        }
+        json_close(w);
+    }
+}
+
 /* The loss of some sequences alone, under given counts. */
 static double loss_of(arena *a, const train_settings *s, const columns *c, const bool *in, step_counts counts) {
     columns part = *c;
@@ -259,9 +341,7 @@ static double loss_of(arena *a, const train_settings *s, const columns *c, const
     part.mask = mask;
     part.pairs = pairs;
     part.step = counts;
-    gradients g = {.dlogp = arena_array(a, float, c->T + 1),
-                   .dentropy = arena_array(a, float, c->T + 1),
-                   .dsmooth = arena_array(a, float, c->T + 1)};
+    gradients g = new_gradients(a, c, NULL);
     return s->objective->loss(s->own, &part, &g);
 }
 
@@ -319,31 +399,68 @@ static bool begin_objective(arena *a, const char *name, const json *params, trai
            resolve_set_json(a, &(*s)->from, params, "params", e);
 }
 
+static id_list ids_of(arena *a, const json *list) {
+    const int n = (int)json_count(list);
+    return (id_list){integers(a, list, n), n};
+}
+
+/* Prompt, steps and separator as ids: the row that they become. */
+static bool put_layout(arena *a, const train_settings *s, const json *in, json_writer *w, err *e) {
+    const json *all = json_get(in, "steps");
+    const int count = (int)json_count(all), *label = integers(a, json_get(in, "labels"), count);
+    const int64_t bos = json_get_int(in, "bos", -1);
+    id_list prompt = ids_of(a, json_get(in, "prompt")), separator = ids_of(a, json_get(in, "separator")),
+            *steps = arena_array(a, id_list, count + 1);
+    bool *right = arena_array(a, bool, count + 1);
+    int most = prompt.count + 1;
+    if (!label || !prompt.ids || !separator.ids) return err_set(e, ERR_INPUT, "inputs need prompt, steps, labels and separator");
+    for (int i = 0; i < count; i++) {
+        steps[i] = ids_of(a, json_at(all, (size_t)i));
+        right[i] = label[i] > 0;
+        most += steps[i].count + separator.count;
+    }
+    int32_t *begin = arena_array(a, int32_t, prompt.count + 1), *ids = arena_array(a, int32_t, most);
+    uint8_t *mask = arena_array(a, uint8_t, most);
+    if (bos >= 0) begin[0] = (int32_t)bos;
+    memcpy(begin + (bos >= 0), prompt.ids, (size_t)prompt.count * sizeof *begin);
+    const step_rows how = s->objective->steps(s->own);
+    const int n = rows_lay_steps(&how, (id_list){begin, prompt.count + (bos >= 0)}, steps, right, count, separator,
+                                 s->o.max_length, ids, mask);
+    json_open(w, '{');
+    json_key(w, "ids"), json_open(w, '[');
+    for (int i = 0; i < n; i++) json_put_int(w, ids[i]);
+    json_close(w);
+    json_key(w, "labels"), json_open(w, '[');
+    for (int i = 0; i < n; i++) json_put_int(w, mask[i] & MASK_TRAINED ? !(mask[i] & MASK_WRONG) : -100);
+    json_close(w);
+    json_close(w);
+    return true;
+}
+
 static bool one_objective(arena *a, const probe *p, const json *v, json_writer *w, err *e) {
     train_settings *s;
     columns c = {0};
-    if (!begin_objective(a, p->words[0], json_get(v, "params"), &s, e) ||
-        !read_columns(a, json_get(v, "inputs"), s->objective, s->own, &c, e))
-        return false;
-    float *logits = c.logp ? NULL : columns_of_logits(a, json_get(v, "inputs"), &c, e);
-    if (!c.logp) return err_set(e, ERR_INPUT, "inputs need the column logp, or logits with target");
+    if (!begin_objective(a, p->words[0], json_get(v, "params"), &s, e)) return false;
+    if (s->objective->steps && json_has(json_get(v, "inputs"), "steps")) return put_layout(a, s, json_get(v, "inputs"), w, e);
+    if (!read_columns(a, json_get(v, "inputs"), s->objective, s->own, &c, e)) return false;
+    const policy_kind policy = s->objective->policy;
+    float *logits = c.logp || policy != POLICY_WRITES ? NULL : columns_of_logits(a, json_get(v, "inputs"), &c, e);
+    if (!c.logp && policy == POLICY_WRITES) return err_set(e, ERR_INPUT, "inputs need the column logp, or logits with target");
     if (s->objective->check && !s->objective->check(s->own, e)) return false;
     metrics m = {0};
-    gradients g = {.dlogp = arena_array(a, float, c.T + 1),
-                   .dentropy = arena_array(a, float, c.T + 1),
-                   .dsmooth = arena_array(a, float, c.T + 1),
-                   .metrics = &m};
+    gradients g = new_gradients(a, &c, &m);
     const double loss = s->objective->loss(s->own, &c, &g);
     json_open(w, '{');
     json_key(w, "loss"), json_put_real(w, loss);
     if (json_has(json_get(v, "inputs"), "segments"))
         json_key(w, "mask"), json_put_value(w, json_get(json_get(v, "inputs"), "mask"));
     if (s->objective->keep) json_key(w, "kept"), json_put_value(w, json_get(json_get(v, "inputs"), "kept"));
-    if (logits) put_dlogits(w, json_get(v, "inputs"), &c, &g, logits);
+    if (policy != POLICY_WRITES) put_head_gradients(w, &c, policy, &g);
+    else if (logits) put_dlogits(w, json_get(v, "inputs"), &c, &g, logits);
     else put_ragged(w, "dlogp", &c, g.dlogp);
     put_intermediate(a, w, s, json_get(v, "inputs"), &c, logits != NULL);
     json_key(w, "metrics"), json_open(w, '{');
-    json_key(w, "num_trained_tokens"), json_put_real(w, c.step.tokens);
+    json_key(w, policy == POLICY_LABELS ? "num_labelled_tokens" : "num_trained_tokens"), json_put_real(w, c.step.tokens);
     for (int i = 0; i < m.count; i++)
         json_key(w, m.item[i].name), json_put_real(w, m.item[i].weight > 0 ? m.item[i].sum / m.item[i].weight : 0);
     json_close(w);

@@ -73,6 +73,16 @@ static const char *objective_of_trainer(arena *a, str trainer) {
     return name;
 }
 
+static const char *base_of(arena *a, const curve *c) {
+    return path_join(a, c->folder, str_copy(a, json_get_text(c->spec, "model", STR("../base"))));
+}
+
+/* Whose tokenizer made the rows: models with a head of their own stand in the curves without one. */
+static const char *text_of(arena *a, const curve *c) {
+    const char *base = base_of(a, c), *common = path_join(a, c->folder, "../base");
+    return file_exists(path_join(a, base, "tokenizer.json")) ? base : common;
+}
+
 static bool open_curve(arena *a, curve *c, verdict *v) {
     static const char *const preset[][2] = {{"dtype", "float32"},   {"train_sampling_strategy", "sequential"},
                                             {"logging_steps", "1"}, {"normalize", "microbatch"},
@@ -91,18 +101,15 @@ static bool open_curve(arena *a, curve *c, verdict *v) {
     }
     while (json_next(json_get(c->spec, "options"), &m)) /* null: not set */
         if (m.value) set_option(a, c, m.key, json_words(a, m.value));
+    if (strcmp(text_of(a, c), base_of(a, c)) != 0) set_option(a, c, "tokenizer", text_of(a, c));
     const str reference = json_get_text(c->spec, "reference", STR(""));
     if (str_starts(reference, STR("../"))) set_option(a, c, "reference", path_join(a, c->folder, str_copy(a, reference)));
     if (file_is_dir(path_join(a, c->folder, "init"))) set_option(a, c, "adapter", path_join(a, c->folder, "init"));
     return true;
 }
 
-static const char *base_of(arena *a, const curve *c) {
-    return path_join(a, c->folder, str_copy(a, json_get_text(c->spec, "model", STR("../base"))));
-}
-
 static bool compare_rows(arena *a, const curve *c, verdict *v) {
-    const char *words[WORDS_MOST + WORDS_BEFORE] = {"probe", "rows", c->objective, "--model", base_of(a, c)};
+    const char *words[WORDS_MOST + WORDS_BEFORE] = {"probe", "rows", c->objective, "--model", text_of(a, c)};
     memcpy(words + 5, c->words, (size_t)c->count * sizeof *words);
     program_result r;
     str data;

@@ -67,6 +67,29 @@ static void add_entry(adapter *ad, model *m, const parameter *p, const char *mod
                                     .B = half(ad, m, module, 'B', p->w->rows, r, B, trained)};
 }
 
+/* A head beside the adapter: the model's own values where it has one, in weights of its own. */
+static weight *head_part(adapter *ad, const model *m, const weight *from, const char *name, int rows, int cols, bool matrix,
+                         const float *values, bool trained) {
+    if (m->measured) return weight_measured(ad->arena, m->backend, name, rows, cols, matrix, packed_type(m), trained);
+    float *copy = NULL;
+    if (!values) {
+        values = copy = memory_alloc((size_t)rows * (size_t)cols * sizeof *copy);
+        weight_read(m->backend, from, copy);
+    }
+    weight *w = weight_new(ad->arena, m->backend, name, rows, cols, matrix, TYPE_F32, values, matrix ? packed_type(m) : TYPE_F32,
+                           trained);
+    memory_release(copy);
+    return w;
+}
+
+static void copy_head(adapter *ad, const model *m, bool trained) {
+    ad->head = m->config.head;
+    if (!m->score) return;
+    ad->score = head_part(ad, m, m->score, "score.weight", m->score->rows, m->score->cols, true, NULL, trained);
+    if (m->score_bias)
+        ad->score_bias = head_part(ad, m, m->score_bias, "score.bias", 1, m->score_bias->cols, false, NULL, trained);
+}
+
 static adapter *begin(arena *a, model *m, const lora_options *o) {
     adapter *ad = arena_new_of(a, adapter);
     *ad = (adapter){.arena = a, .entry = arena_array(a, lora, m->count), .options = *o, .base_name = m->path};
@@ -95,6 +118,7 @@ adapter *adapter_new(arena *a, model *m, const lora_options *o, uint64_t seed, b
                         "no linear layer of %s is named by lora_target_modules (say all-linear, or q_proj, v_proj, ...)",
                         m->path);
     qsort(ad->entry, (size_t)ad->count, sizeof *ad->entry, by_base);
+    copy_head(ad, m, trained);
     return ad;
 }
 
@@ -130,8 +154,13 @@ static bool refuse_kinds(const json *config, const char *path, err *e) {
     const str bias = json_get_text(config, "bias", STR("none"));
     if (!str_is(bias, "none"))
         return err_set(e, ERR_UNSUPPORTED, "%s: trained biases (bias '%.*s') are not here yet", path, STR_ARG(bias));
-    if (json_count(json_get(config, "modules_to_save")))
-        return err_set(e, ERR_UNSUPPORTED, "%s: modules_to_save is not here yet", path);
+    const json *whole = json_get(config, "modules_to_save");
+    for (size_t i = 0; i < json_count(whole); i++) {
+        const str name = json_text(json_at(whole, i), STR("?"));
+        if (!str_is(name, "score") && !str_is(name, "classifier"))
+            return err_set(e, ERR_UNSUPPORTED, "%s: modules_to_save names '%.*s'; heads that score are what we have", path,
+                           STR_ARG(name));
+    }
     return true;
 }
 
@@ -151,7 +180,7 @@ static bool pattern_value(arena *a, const json *patterns, const char *module, do
 }
 
 static const float *floats_of(arena *a, const file_tensor *t) {
-    const size_t n = (size_t)t->shape[0] * (size_t)t->shape[1];
+    const size_t n = (size_t)t->shape[0] * (size_t)(t->dims > 1 ? t->shape[1] : 1);
     float *out = arena_array(a, float, n);
     type_to_f32(t->storage, t->data, out, n);
     return out;
@@ -183,6 +212,26 @@ static bool open_entry(adapter *ad, model *m, const tensor_file *files, const js
     return ok;
 }
 
+/* A head saved whole beside the adapter. One that PEFT names but did not write (a language model has none) is no head. */
+static bool open_head(adapter *ad, const model *m, const tensor_file *files, const char *folder, bool trained, int *used,
+                      err *e) {
+    const file_tensor *w = adapter_head_tensor(files, "weight"), *b = adapter_head_tensor(files, "bias");
+    int labels;
+    if (!w && !b) return true;
+    if (!w || !w->known || w->dims != 2 || w->shape[1] != m->config.hidden || w->shape[0] < 1 || w->shape[0] > 4096 ||
+        (b && (!b->known || b->dims != 1 || b->shape[0] != w->shape[0])))
+        return err_set(e, ERR_INPUT, "%s: the head should be [labels, %d], its bias [labels]", folder, m->config.hidden);
+    if (!model_head_of(folder, &ad->head, &labels, e)) return false;
+    if (ad->head == HEAD_WRITES) ad->head = b ? HEAD_LABELS : HEAD_SCORES;
+    arena *a = arena_new();
+    const int rows = (int)w->shape[0];
+    ad->score = head_part(ad, m, NULL, "score.weight", rows, m->config.hidden, true, floats_of(a, w), trained);
+    if (b) ad->score_bias = head_part(ad, m, NULL, "score.bias", 1, rows, false, floats_of(a, b), trained);
+    *used += 1 + (b != NULL);
+    arena_free(a);
+    return true;
+}
+
 static adapter *err_null_prefix(err *e, const char *folder) {
     err_prefix(e, "%s/adapter_config.json", folder);
     return NULL;
@@ -212,6 +261,8 @@ adapter *adapter_open(arena *a, model *m, const char *folder, bool trained, err 
     for (int i = 0; i < m->count; i++)
         if (m->parameters[i].w->matrix && !open_entry(ad, m, &files, config, &m->parameters[i], folder, trained, &used, e))
             return NULL;
+    if (!open_head(ad, m, &files, folder, trained, &used, e)) return NULL;
+    if (trained && !ad->score) copy_head(ad, m, true);
     if (used != files.count)
         return err_null(e, ERR_INPUT, "%s has %d tensors, of which %d fit %s; was it trained on another base?", folder,
                         files.count, used, m->path);
@@ -289,7 +340,7 @@ static bool save_config(const adapter *ad, const model *m, const char *path, err
     json_writer w = json_writer_on(&out, true);
     json_open(&w, '{');
     json_key(&w, "peft_type"), json_put_cstr(&w, "LORA");
-    json_key(&w, "task_type"), json_put_cstr(&w, "CAUSAL_LM");
+    json_key(&w, "task_type"), json_put_cstr(&w, head_task(ad->score ? ad->head : HEAD_WRITES));
     json_key(&w, "base_model_name_or_path"), json_put_cstr(&w, ad->base_name);
     json_key(&w, "inference_mode"), json_put_bool(&w, true);
     json_key(&w, "r"), json_put_int(&w, ad->options.r);
@@ -299,7 +350,9 @@ static bool save_config(const adapter *ad, const model *m, const char *path, err
     json_key(&w, "use_dora"), json_put_bool(&w, false);
     json_key(&w, "fan_in_fan_out"), json_put_bool(&w, turned);
     json_key(&w, "bias"), json_put_cstr(&w, "none");
-    json_key(&w, "modules_to_save"), json_put_null(&w);
+    json_key(&w, "modules_to_save");
+    if (ad->score) json_open(&w, '['), json_put_cstr(&w, "score"), json_close(&w);
+    else json_put_null(&w);
     json_key(&w, "target_modules"), put_targets(&w, ad, m);
     put_patterns(&w, ad);
     json_close(&w);
@@ -309,27 +362,33 @@ static bool save_config(const adapter *ad, const model *m, const char *path, err
     return ok;
 }
 
+static tensor_to_write written(arena *a, const weight *w, storage_type type) {
+    tensor_to_write t = {.name = arena_printf(a, "base_model.model.%s", w->name),
+                         .type = type == TYPE_F32    ? "F32"
+                                 : type == TYPE_BF16 ? "BF16"
+                                                     : "F16",
+                         .dims = w->matrix ? 2 : 1,
+                         .shape = {w->rows, w->cols},
+                         .fill = fill_weight,
+                         .bytes = type_bytes(type, (size_t)w->rows * (size_t)w->cols)};
+    if (!w->matrix) t.shape[0] = w->cols;
+    return t;
+}
+
 bool adapter_save(const adapter *ad, const model *m, const char *folder, storage_type type, err *e) {
     if (type != TYPE_F32 && type != TYPE_BF16 && type != TYPE_F16)
         return err_set(e, ERR_UNSUPPORTED, "adapters are written as f32, bf16 or f16");
     arena *a = arena_new();
-    saving s = {m, arena_array(a, const weight *, 2 * ad->count), type};
-    tensor_to_write *t = arena_array(a, tensor_to_write, 2 * ad->count);
+    saving s = {m, arena_array(a, const weight *, 2 * ad->count + 2), type};
+    tensor_to_write *t = arena_array(a, tensor_to_write, 2 * ad->count + 2);
     int n = 0;
     for (int i = 0; i < m->count; i++) { /* in the order of the model */
         const lora *l = adapter_find(ad, m->parameters[i].w);
-        for (int k = 0; l && k < 2; k++) {
-            const weight *w = s.w[n] = k ? l->B : l->A;
-            t[n++] = (tensor_to_write){.name = arena_printf(a, "base_model.model.%s", w->name),
-                                       .type = type == TYPE_F32    ? "F32"
-                                               : type == TYPE_BF16 ? "BF16"
-                                                                   : "F16",
-                                       .dims = 2,
-                                       .shape = {w->rows, w->cols},
-                                       .fill = fill_weight,
-                                       .bytes = type_bytes(type, (size_t)w->rows * (size_t)w->cols)};
-        }
+        if (l) s.w[n++] = l->A, s.w[n++] = l->B;
     }
+    if (ad->score) s.w[n++] = ad->score;
+    if (ad->score_bias) s.w[n++] = ad->score_bias;
+    for (int i = 0; i < n; i++) t[i] = written(a, s.w[i], type);
     const bool ok = dir_make(folder, e) &&
                     safetensors_write(path_join(a, folder, "adapter_model.safetensors"), t, n, &s, NULL, e) &&
                     save_config(ad, m, path_join(a, folder, "adapter_config.json"), e);
@@ -339,7 +398,8 @@ bool adapter_save(const adapter *ad, const model *m, const char *folder, storage
 
 /* W + s B A, a row at a time in double, then rounded once. */
 void parameter_read_merged(const model *m, const adapter *ad, const parameter *p, float *out) {
-    weight_read(m->backend, p->w, out);
+    const bool head = ad && p->w == m->score && ad->score, bias = ad && p->w == m->score_bias && ad->score_bias;
+    weight_read(m->backend, head ? ad->score : bias ? ad->score_bias : p->w, out);
     const lora *l = adapter_find(ad, p->w);
     if (!l) return;
     const int r = l->A->rows, cols = p->w->cols;

@@ -176,7 +176,7 @@ bool config_read(arena *a, const json *j, const char *path, model_config *c, err
                        STR_ARG(json_get_text(json_get(j, "quantization_config"), "quant_method", STR("an unknown method"))));
     if (!c->family->read_config(j, c, a, e) || !config_finish(c, e)) return err_prefix(e, "%s", path);
     config_tokens(j, c);
-    return true;
+    return config_head(j, c, e) || err_prefix(e, "%s", path);
 }
 
 /* ---- rotary frequencies ---------------------------------------------------------------------------------------------------------------- */

@@ -14,6 +14,12 @@ const char *config_activation_name(activation_kind kind);
 bool config_activation(const json *j, const char *key, const char *fallback, activation_kind *out, err *e);
 bool config_rope(const json *j, model_config *c, err *e);
 bool config_finish(model_config *c, err *e);
+bool config_head(const json *j, model_config *c, err *e); /* by the class that the config names */
+const char *head_ending(head_kind k);                     /* "ForSequenceClassification" */
+const char *head_task(head_kind k);                       /* "SEQ_CLS" */
+head_kind head_of_class(str name);
+int head_padding(const model *m);                                                   /* the id of padding; -1: none */
+const file_tensor *adapter_head_tensor(const tensor_file *files, const char *kind); /* kind: "weight" or "bias"; NULL: none */
 void config_tokens(const json *j, model_config *c);
 void config_put_rope(json_writer *w, const model_config *c);
 void rope_frequencies(const model_config *c, rope_table *out, float *frequency);

@@ -124,6 +124,7 @@ static void push(session *s, int32_t id) {
 session *session_new(engine *g, const adapter *ad, const int32_t *prompt, int count, const sampling *o, on_text listen,
                      void *self, err *e) {
     const model_config *c = &g->m->config;
+    if (!model_writes(g->m, ad, e)) return NULL;
     if (count < 1) return err_null(e, ERR_INPUT, "the prompt is empty: it needs at least one token");
     if (position_limit(g->m) && count >= position_limit(g->m))
         return err_null(e, ERR_LIMIT, "the prompt has %d tokens, the model knows %d positions", count, position_limit(g->m));
@@ -415,6 +416,7 @@ static void score_pass(const model *m, const adapter *ad, tape *t, arena *a, con
 
 bool model_score(const model *m, const adapter *ad, compute_type compute, const int32_t *const *ids, const int *length, int count,
                  float **logp, err *e) {
+    if (!model_writes(m, ad, e)) return false;
     for (int i = 0; i < count; i++) {
         if (position_limit(m) && length[i] > position_limit(m))
             return err_set(e, ERR_LIMIT, "sequence %d has %d tokens, the model knows %d positions", i + 1, length[i],

@@ -9,7 +9,7 @@ enum { EMBED, NORM1, Q, QB, K, KB, V, VB, O, OB, NORM2, GATE, GATEB, UP, UPB, DO
 static inline bool has_qkv_bias(const model_config *c) { return c->qkv_bias; }
 static inline bool has_out_bias(const model_config *c) { return c->out_bias; }
 static inline bool has_mlp_bias(const model_config *c) { return c->mlp_bias; }
-static inline bool has_head(const model_config *c) { return !c->tied; }
+static inline bool has_head(const model_config *c) { return !c->tied && c->head == HEAD_WRITES; }
 
 /* turn: whether a GGUF file has the rows of q and k reordered (llama.cpp rotates neighbours in that family). */
 // clang-format off

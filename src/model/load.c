@@ -19,6 +19,7 @@ static int size_of(const model_config *c, const char *words) {
                  {"kv*d", c->kv_heads * c->head_dim},
                  {"ffn", c->ffn},
                  {"positions", c->positions},
+                 {"labels", c->labels},
                  {"3*hidden", 3 * c->hidden}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         if (strcmp(sizes[i].words, words) == 0) return sizes[i].value;
@@ -54,6 +55,10 @@ static const file_tensor *settle_tying(loader *l, arena *a) {
     if (!head) return NULL;
     const bool same = !embed || (head->bytes == embed->bytes && strcmp(head->type, embed->type) == 0 && head->data &&
                                  embed->data && memcmp(head->data, embed->data, head->bytes) == 0);
+    if (l->m->config.head != HEAD_WRITES) {
+        l->used[head - l->files.tensor] = true; /* another head stands in its place */
+        return embed ? NULL : head;
+    }
     if (l->gguf) l->m->config.tied = embed && same;
     else if (!same) l->m->config.tied = false;
     if (l->m->config.tied) l->used[head - l->files.tensor] = true;
@@ -195,6 +200,35 @@ static bool load_form(loader *l, int index, const file_tensor *instead) {
     return true;
 }
 
+/* ---- heads that score or label ---------------------------------------------------------------------------------------------------- */
+
+static const tensor_form head_weight = {.name = "score.weight", .rows = "labels", .cols = "hidden"},
+                         head_bias = {.name = "score.bias", .rows = "1", .cols = "labels"};
+
+/* GPT-2's classifier of tokens has a name of its own. A head that is not in the file is made anew. */
+static weight *load_head_part(loader *l, const tensor_form *f, const char *other) {
+    model *m = l->m;
+    arena *scratch = arena_new();
+    loader fresh = *l;
+    const file_tensor *t = tensor_file_find(&l->files, f->name);
+    if (!t) t = tensor_file_find(&l->files, other);
+    fresh.random = l->random || !t;
+    fresh.draw = rng_new(l->o->seed, 0x73636f7265);
+    parameter *p = &m->parameters[m->count++];
+    *p = (parameter){f, -1, arena_text(m->arena, f->name), t ? str_copy(m->arena, t->name) : arena_text(m->arena, f->name), NULL};
+    p->w = load_one(&fresh, f, f->name, t, scratch);
+    arena_free(scratch);
+    return p->w;
+}
+
+static bool load_head(loader *l) {
+    model *m = l->m;
+    if (m->config.head == HEAD_WRITES) return true;
+    m->head = NULL;
+    if (!(m->score = load_head_part(l, &head_weight, "classifier.weight"))) return false;
+    return m->config.head == HEAD_SCORES || (m->score_bias = load_head_part(l, &head_bias, "classifier.bias")) != NULL;
+}
+
 /* A tensor that the family does not know means that the forward pass would leave something out. */
 static bool refuse_unknown(const loader *l) {
     for (int i = 0; i < l->files.count; i++) {
@@ -214,6 +248,7 @@ bool load_weights(loader *l) {
     const file_tensor *instead = NULL;
     int count = 0, total = 0;
     l->used = arena_array(m->arena, bool, l->files.count + 1);
+    if (l->o->head != HEAD_WRITES && l->o->head != m->config.head) m->config.head = l->o->head, m->config.labels = l->o->labels;
     if (!l->random) {
         arena *scratch = arena_new();
         instead = settle_tying(l, scratch);
@@ -221,12 +256,12 @@ bool load_weights(loader *l) {
     }
     for (; forms[count].name; count++) total += is_layered(&forms[count]) ? m->config.layers : 1;
     m->slot = arena_array(m->arena, weight **, count);
-    m->parameters = arena_array(m->arena, parameter, total);
+    m->parameters = arena_array(m->arena, parameter, total + 2);
     for (int i = 0; i < count; i++) {
         if (!is_present(&forms[i], &m->config)) continue;
         if (!load_form(l, i, i == 0 ? instead : NULL)) return false;
         if (strcmp(forms[i].rows, "vocab") == 0)
             m->head = m->slot[i][0]; /* the last one: the output matrix, or the embedding's own */
     }
-    return refuse_unknown(l);
+    return load_head(l) && refuse_unknown(l);
 }

@@ -19,10 +19,6 @@ typedef struct {
 /* Fills in parameters, slots and head. A tensor that is missing, has another shape, or that the family does not know is an error. */
 bool load_weights(loader *l);
 
-/* A weight that has sizes and no values; trained: its gradient is a mark that nobody may follow. */
-weight *weight_measured(arena *a, const backend *b, const char *name, int rows, int cols, bool matrix, storage_type type,
-                        bool trained);
-
 /* out [cols, rows] = in [rows, cols] */
 void transpose(float *out, const float *in, int rows, int cols);
 

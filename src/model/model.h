@@ -46,6 +46,20 @@ typedef struct {
 
 typedef struct family family;
 
+/* What stands on the last hidden state. Names are those of transformers: a class is called LlamaForCausalLM, PEFT calls it by its task.
+ *     token        class ends in                 task         words */
+#define HEADS(X)                                                                                                                 \
+    X(HEAD_WRITES, "ForCausalLM", "CAUSAL_LM", "a language model")                                                               \
+    X(HEAD_SCORES, "ForSequenceClassification", "SEQ_CLS", "a reward model") /* of a sequence, at its last token */              \
+    X(HEAD_LABELS, "ForTokenClassification", "TOKEN_CLS", "a classifier of tokens")
+
+typedef enum {
+#define X(token, class, task, words) token,
+    HEADS(X)
+#undef X
+        HEAD_COUNT
+} head_kind;
+
 /* What the forward functions and the file writers need; one struct for all families, absent members 0. */
 typedef struct {
     const family *family;
@@ -56,7 +70,9 @@ typedef struct {
     rope_config rope;
     bool tied, qkv_bias, out_bias, mlp_bias;
     int bos, eos[8], eos_count, pad; /* -1: none */
-    json *source;                    /* config.json as it was read (NULL when the file was a GGUF) */
+    head_kind head;
+    int labels;   /* outputs of a head that scores or labels */
+    json *source; /* config.json as it was read (NULL when the file was a GGUF) */
 } model_config;
 
 /* ---- families ------------------------------------------------------------------------------------------------------------- */
@@ -124,13 +140,14 @@ struct model {
     const char *path;      /* folder or .gguf file */
     parameter *parameters; /* one per tensor of the file, tied ones once */
     int count;
-    weight ***slot;           /* [forms][layers or 1]: how the forward functions find them; see model_weight */
-    weight *head, *head_bias; /* output matrix [V, D]: the embedding's own when tied */
-    tokenizer *tokenizer;     /* NULL when the folder has none */
-    chat_template *chat;      /* NULL when there is none */
-    json *generation;         /* generation_config.json or NULL */
-    sha256_text *hash;        /* of the weight files, filled by model_hash */
-    float *rope_frequency;    /* [head_dim/2] */
+    weight ***slot;             /* [forms][layers or 1]: how the forward functions find them; see model_weight */
+    weight *head, *head_bias;   /* output matrix [V, D]: the embedding's own when tied; NULL where config.head does not write */
+    weight *score, *score_bias; /* [labels, D]; NULL where it writes; the bias NULL where it scores */
+    tokenizer *tokenizer;       /* NULL when the folder has none */
+    chat_template *chat;        /* NULL when there is none */
+    json *generation;           /* generation_config.json or NULL */
+    sha256_text *hash;          /* of the weight files, filled by model_hash */
+    float *rope_frequency;      /* [head_dim/2] */
     rope_table rope;
     storage_type stored;  /* main type of the file's matrices */
     compute_type compute; /* as it was opened */
@@ -144,6 +161,11 @@ typedef struct {
     bool measure;              /* sizes only: no values are read, weight->packed stays NULL */
     bool no_text;              /* leave tokenizer and template alone */
     const char *chat_template; /* file or named template instead of the model's own; NULL: its own */
+    /* HEAD_WRITES: what the folder holds. Else this head: the folder's own, or a new one of `labels` outputs in place of the one that
+     * writes (normal, deviation 0.02, from `seed`). */
+    head_kind head;
+    int labels;
+    uint64_t seed;
 } model_options;
 
 /* PATH: a Hugging Face folder or a GGUF file. The model lives in the arena. Errors name file, tensor, and what was expected. */
@@ -185,6 +207,10 @@ size_t model_parameter_count(const model *m);
 size_t model_weight_bytes(const model *m);          /* of all packed copies: what one token's pass reads */
 bool model_hash(model *m, sha256_text out, err *e); /* SHA-256 over the weight files */
 
+/* A weight that has sizes and no values; trained: its gradient is a mark that nobody may follow. */
+weight *weight_measured(arena *a, const backend *b, const char *name, int rows, int cols, bool matrix, storage_type type,
+                        bool trained);
+
 /* Weights of the model as float32 in the layout of its folder (transposed back where the folder stores [in, out]). */
 void parameter_read(const model *m, const parameter *p, float *out); /* rows*cols values */
 /* The weight itself, [out, in] whatever the folder's layout, plus the adapter's product s*B*A (ad NULL: none). */
@@ -197,6 +223,22 @@ bool parameter_decays(const char *name); /* transformers' rule for weight decay,
 tensor *model_forward(const model *m, tape *t, const model_batch *b, const adapter *ad); /* [T, hidden] */
 tensor *model_logits(const model *m, tape *t, tensor *hidden);                           /* [R, V] */
 
+const char *head_words(head_kind k); /* "a reward model" */
+/* Which head a folder's model (config.json) or adapter (adapter_config.json) has, before it is opened. A GGUF file writes. */
+bool model_head_of(const char *path, head_kind *out, int *labels, err *e);
+/* A language model is wanted: false, with what it is and what it is for, when this one (or its adapter) does not write. */
+bool model_writes(const model *m, const adapter *ad, err *e);
+
+/* Heads that score or label: [R, labels] of some rows of the hidden state. An adapter's own head counts before the model's. */
+tensor *model_labels(const model *m, tape *t, tensor *hidden, const adapter *ad);
+int model_label_count(const model *m, const adapter *ad); /* 0: it has no such head */
+/* Where the score of a sequence is read, as transformers does it: at its last token that is not padding. The id of padding is the
+ * config's, or the tokenizer's, or its end token. */
+int model_score_place(const model *m, const int32_t *ids, int length);
+/* Rewards of whole sequences [count]: the first output of the head. */
+bool model_rewards(const model *m, const adapter *ad, compute_type compute, const int32_t *const *ids, const int *length,
+                   int count, float *reward, err *e);
+
 /* One linear layer with its adapter: y = x W^T + b + s B(A dropout(x)); for the families' forward functions. */
 tensor *model_linear(const model *m, tape *t, tensor *x, weight *w, weight *bias, const adapter *ad);
 
@@ -208,7 +250,7 @@ typedef struct {
     bool rslora;                /* scale alpha/sqrt(r) instead of alpha/r */
     const char *const *targets; /* module names or "all-linear"; NULL: the family's default */
     int target_count;
-} lora_options;
+} lora_options; /* of a model whose head scores or labels, that head is trained whole beside the adapter (PEFT: modules_to_save) */
 
 typedef struct {
     const weight *base;
@@ -223,6 +265,8 @@ struct adapter {
     int count;
     lora_options options;
     const char *base_name; /* base_model_name_or_path */
+    head_kind head;
+    weight *score, *score_bias; /* its own head, NULL: none */
 };
 
 /* A fresh one: A Kaiming-uniform (a = sqrt 5), B zero. */

@@ -103,6 +103,39 @@ static void put_token_ids(json_writer *w, const model_config *c) {
     json_close(w);
 }
 
+/* The class that transformers makes of it: the family's, with the ending that says its head. */
+static void name_class(arena *a, json *config, const model_config *c) {
+    static const char *const endings[] = {"ForCausalLM", "LMHeadModel"};
+    const str name = json_text(json_at(json_get(config, "architectures"), 0), STR(""));
+    json *classes = json_new_array(a);
+    for (size_t i = 0; c->head != HEAD_WRITES && i < sizeof endings / sizeof *endings; i++) {
+        if (!str_ends(name, str_of(endings[i]))) continue;
+        const str family_name = str_slice(name, 0, name.len - strlen(endings[i]));
+        json_append(classes, json_new_text(a, str_join(a, family_name, str_of(head_ending(c->head)))));
+        json_set(config, "architectures", classes);
+        return;
+    }
+}
+
+static void put_labels(json_writer *w, const model_config *c) {
+    if (c->head == HEAD_WRITES || (int)json_count(json_get(c->source, "id2label")) == c->labels) return;
+    char name[32];
+    json_key(w, "id2label"), json_open(w, '{');
+    for (int i = 0; i < c->labels; i++) {
+        snprintf(name, sizeof name, "%d", i);
+        json_key(w, name);
+        snprintf(name, sizeof name, "LABEL_%d", i);
+        json_put_cstr(w, name);
+    }
+    json_close(w);
+    json_key(w, "label2id"), json_open(w, '{');
+    for (int i = 0; i < c->labels; i++) {
+        snprintf(name, sizeof name, "LABEL_%d", i);
+        json_key(w, name), json_put_int(w, i);
+    }
+    json_close(w);
+}
+
 /* Members that we know are written anew; everything else the folder had stays as it was. */
 static bool write_config(const model *m, const char *path, storage_type type, err *e) {
     const model_config *c = &m->config;
@@ -115,10 +148,13 @@ static bool write_config(const model *m, const char *path, storage_type type, er
     json_key(&w, "vocab_size"), json_put_int(&w, c->vocab);
     json_key(&w, "tie_word_embeddings"), json_put_bool(&w, c->tied);
     put_token_ids(&w, c);
-    if (c->pad >= 0) json_key(&w, "pad_token_id"), json_put_int(&w, c->pad);
+    const int pad = c->head == HEAD_WRITES ? c->pad : head_padding(m);
+    if (pad >= 0) json_key(&w, "pad_token_id"), json_put_int(&w, pad);
     c->family->write_config(&w, c);
+    put_labels(&w, c);
     json_close(&w);
-    const json *known = json_parse(a, buf_str(&ours), e);
+    json *known = json_parse(a, buf_str(&ours), e);
+    if (known) name_class(a, known, c);
     json_writer v = json_writer_on(&out, true);
     json_open(&v, '{');
     json_member mine = {0}, theirs = {0};

@@ -21,6 +21,7 @@ typedef struct {
     model *text;               /* tokenizer and chat template alone */
     model *policy, *reference; /* reference NULL: the policy without its adapter, or none */
     adapter *adapter, *reference_adapter;
+    weight *value_head; /* [1, D] beside the head that writes; NULL: the objective reads no values */
     optimizer_choice optimizer;
     optimizer_rates rates;
     trained *weights;
@@ -52,13 +53,22 @@ typedef struct {
     int32_t *head_row, *target;
     int *column; /* where each of them stands in the columns */
     int R;
+    /* rows of heads that score or label: of POLICY_SCORES one a sequence, of POLICY_LABELS one a trained token, of values beside a head
+     * that writes those of head_row */
+    int32_t *label_row;
+    int *label_column; /* sequence, or place in the columns */
+    int L;
     /* columns: all predicted tokens */
     seq *sequences;
-    uint8_t *mask;
+    uint8_t *mask, *right; /* right: what the data say of a trained token */
     int columns;
 } piece;
 int trainer_rows_per_unit(const trainer *t);
 int row_trained(const row *r); /* how many of its tokens are trained */
+
+bool trainer_has_values(const trainer *t); /* a value head stands beside the one that writes */
+/* What the model is opened with for this objective, and the head of its policy. */
+model_options trainer_policy_options(const trainer *t);
 
 /* One optimiser step over given units. Fills loss, gradient norm (before clipping) and metrics. */
 typedef struct {

@@ -20,6 +20,8 @@ typedef struct metrics metrics;
 /* Gradients start as zeros; an objective adds. metrics may be NULL. */
 typedef struct {
     float *dlogp, *dentropy, *dsmooth; /* [T] */
+    float *dvalue;                     /* [T * values] */
+    float *dscore;                     /* [S] */
     metrics *metrics;
 } gradients;
 
@@ -40,7 +42,9 @@ typedef struct {
     X(COLUMN_MARGIN, margin, SEQUENCE, "batch")                                                                                  \
     X(COLUMN_ROLE, role, SEQUENCE, "batch")                                                                                      \
     X(COLUMN_GROUP, group, SEQUENCE, "batch")                                                                                    \
-    X(COLUMN_SCORE, score, SEQUENCE, "batch")                                                                                    \
+    X(COLUMN_SCORE, score, SEQUENCE, "score head, or batch")                                                                     \
+    X(COLUMN_VALUE, value, VALUE, "value head")                                                                                  \
+    X(COLUMN_TOKEN_LABEL, token_label, FLAG, "batch")                                                                            \
     X(COLUMN_DESIRABLE_PROBABILITY, desirable_probability, SEQUENCE, "batch")
 
 typedef enum {
@@ -59,6 +63,14 @@ typedef struct {
  * is another prompt's answer, only measured (KTO's distance from the reference). */
 typedef enum { ROLE_ANSWER, ROLE_TARGET, ROLE_MISMATCHED } sequence_role;
 
+/* What the policy's head does. The state behind token t predicts token t+1: a value beside a head that writes stands in the column of
+ * the token that comes next, what a head says of a token in that token's own. */
+typedef enum {
+    POLICY_WRITES, /* log-probabilities, and with NEEDS(COLUMN_VALUE) a value of the state before each token */
+    POLICY_SCORES, /* a number for the whole sequence: score */
+    POLICY_LABELS, /* `values` numbers for each trained token: value */
+} policy_kind;
+
 /* Of the whole optimiser step (all micro-batches, all ranks), or with --normalize microbatch TRL's view of it:
  * of this micro-batch, times the number of micro-batches. */
 typedef struct {
@@ -67,6 +79,7 @@ typedef struct {
     double chosen_tokens;    /* trained tokens of chosen sequences */
     double chosen_predicted; /* predicted tokens of chosen sequences, their prompts included */
     double target_tokens;    /* trained tokens of targets */
+    double labelled;         /* trained tokens; with --normalize microbatch, unlike tokens, of the micro-batch */
     double groups;           /* of sequences that answer one prompt: units in training */
 } step_counts;
 
@@ -80,10 +93,13 @@ typedef struct {
     const float *logp, *ref_logp, *entropy, *hit, *mean_logit, *log_sum_sq, *smooth; /* [T] */
     const uint8_t *mask;                                                             /* [T] 1 = trained */
     const int *label;                                                                /* [S] 1 chosen or desirable, 0 rejected */
-    const int *pair;                    /* [S] number of the pair, from 0 in this micro-batch */
-    const float *margin;                /* [S] */
-    const int *group;                   /* [S] number of the prompt */
-    const float *score;                 /* [S] how good it is: of a pair 1 and 0 */
+    const int *pair;            /* [S] number of the pair, from 0 in this micro-batch */
+    const float *margin;        /* [S] */
+    const int *group;           /* [S] number of the prompt */
+    const float *score;         /* [S] how good it is, as the head says; of POLICY_WRITES as the data say (of a pair 1 and 0) */
+    const float *value;         /* [T * values] */
+    int values;                 /* outputs of the value head for a token */
+    const uint8_t *token_label; /* [T] of a trained token: 1 right, 0 wrong */
     const float *desirable_probability; /* [S] that an answer to this prompt is good; NAN or NULL: not known */
     const int *role;                    /* [S] sequence_role; NULL: all are answers */
     const struct pair_of { int chosen, rejected, target; } * pairs; /* [P] sequence numbers; target -1: none */
@@ -97,6 +113,8 @@ void metric_add(metrics *m, const char *name, double sum, double weight);
 
 enum { METRICS_MAX = 40 };
 void metric_add_sum(metrics *m, const char *name, double sum); /* a sum over a micro-batch, whose pieces add up to it */
+void metric_add_least(metrics *m, const char *name, double x); /* the least (most) of a micro-batch */
+void metric_add_most(metrics *m, const char *name, double x);
 
 struct metrics {
     struct {
@@ -119,7 +137,16 @@ typedef enum { SCOPE_TOKEN, SCOPE_PAIR, SCOPE_STEP } objective_scope;
     X(WANTS_LABELLED, "answers", 1, "labelled") /* an answer, good or bad; pairs are taken apart */                              \
     X(WANTS_MATCHED, "answers", 2, "labelled")  /* the same, and beside it the answer to another prompt */                       \
     X(WANTS_CHAINS, "chains", 1, "pairs")       /* a bad and a good answer in one text, each behind feedback */                  \
-    X(WANTS_REWARDED, "answers", 1, "labelled") /* answers that are kept by their reward (keep) */
+    X(WANTS_REWARDED, "answers", 1, "labelled") /* answers that are kept by their reward (keep) */                               \
+    X(WANTS_JUDGED, "pairs", 2, "pairs")        /* chosen, rejected, each read whole: none is cut */                             \
+    X(WANTS_STEPS, "answers", 1, NULL)          /* an answer in steps, each right or wrong (steps) */
+
+/* How the steps of an answer become a row: what stands behind each, and which are trained. */
+typedef struct {
+    const char *separator;
+    bool last_only;
+    int64_t max_completion; /* tokens of the answer that are kept; 0: all */
+} step_rows;
 
 /* What stands in a chain before a bad and before a good answer, and whether only the last answer is trained. */
 typedef struct {
@@ -140,7 +167,8 @@ typedef struct {
     const char *name, *words; /* "dpo", "prefer the chosen answer to the rejected one" */
     objective_rows rows;      /* what kind of examples it trains on */
     objective_scope scope;
-    bool reference;     /* needs a frozen reference */
+    bool reference; /* needs a frozen reference */
+    policy_kind policy;
     bool dropout;       /* lora_dropout applies; TRL switches dropout off in every trainer but SFT's */
     bool older_rows;    /* rows as TRL's older trainers prepare them (CPO, ORPO, BCO): rows_text.c */
     unsigned needs;     /* NEEDS(COLUMN_LOGP) | ...; metrics-only columns included */
@@ -157,7 +185,12 @@ typedef struct {
     bool (*whole_chosen)(const void *options);
     double (*start)(const void *options); /* loss of step 1 when policy = reference; NAN: not known; NULL: no reference */
     const char *carry[OBJECTIVE_CARRY]; /* names of what it keeps in columns.carry, as `fettle probe` reads them; NULL: nothing */
-    chain (*chain)(const void *options); /* for WANTS_CHAINS */
+    chain (*chain)(const void *options);     /* for WANTS_CHAINS */
+    step_rows (*steps)(const void *options); /* for WANTS_STEPS */
+    int (*values)(const void *options);      /* outputs of the head for a token or a sequence; NULL: 1 */
+    bool (*dropout_of)(const void *options); /* where options decide it; NULL: dropout */
+    bool
+        adds_micro_batches; /* --normalize microbatch adds the micro-batches' means, as TRL does here, instead of averaging them */
     /* For WANTS_REWARDED: which of some answers, whole groups of them, are trained on. */
     void (*keep)(const void *options, const int *group, const float *reward, int count, bool *kept);
     /* What lies on the way to the loss, as members of the object that is open (fettle probe); NULL: nothing to tell. */
@@ -178,7 +211,9 @@ typedef struct {
     X(rrhf)                                                                                                                      \
     X(spin)                                                                                                                      \
     X(coh)                                                                                                                       \
-    X(rest)
+    X(rest)                                                                                                                      \
+    X(reward)                                                                                                                    \
+    X(prm)
 #define X(name) extern const objective objective_##name;
 OBJECTIVES(X)
 #undef X
@@ -189,6 +224,8 @@ unsigned objective_needs(const objective *o, const void *options); /* all column
 objective_scope objective_scope_of(const objective *o, const void *options);
 objective_rows objective_rows_of(const objective *o, const void *options);
 bool objective_wants_pairs(objective_rows r); /* chosen and rejected stand in pairs */
+bool objective_dropout(const objective *o, const void *options);
+int objective_values(const objective *o, const void *options);
 sequence_role sequence_role_of(const columns *c, int s);
 
 /* Small shared mathematics, stable at both ends. */

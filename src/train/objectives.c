@@ -50,19 +50,37 @@ static const struct {
 const char *objective_rows_name(objective_rows r) { return rows_table[r].name; }
 int objective_rows_per_unit(objective_rows r) { return rows_table[r].per_unit; }
 const char *objective_rows_store(objective_rows r) { return rows_table[r].store; }
-bool objective_wants_pairs(objective_rows r) { return r == WANTS_PAIRS || r == WANTS_TRIPLES; }
+bool objective_wants_pairs(objective_rows r) { return r == WANTS_PAIRS || r == WANTS_TRIPLES || r == WANTS_JUDGED; }
+bool objective_dropout(const objective *o, const void *options) { return o->dropout_of ? o->dropout_of(options) : o->dropout; }
+int objective_values(const objective *o, const void *options) { return o->values ? o->values(options) : 1; }
 
 sequence_role sequence_role_of(const columns *c, int s) { return c->role ? (sequence_role)c->role[s] : ROLE_ANSWER; }
 
-void metric_add(metrics *m, const char *name, double sum, double weight) {
-    if (!m) return;
+/* Where a metric stands, or will stand: at count it is new. */
+static int place_of(metrics *m, const char *name) {
     int i = 0;
     while (i < m->count && strcmp(m->item[i].name, name) != 0) i++;
     if (i == METRICS_MAX) bug("more than %d metrics", METRICS_MAX);
+    return i;
+}
+
+void metric_add(metrics *m, const char *name, double sum, double weight) {
+    if (!m) return;
+    const int i = place_of(m, name);
     if (i == m->count) m->item[m->count++].name = name;
     m->item[i].sum += sum;
     m->item[i].weight += weight;
 }
+
+static void keep_one(metrics *m, const char *name, double x, bool least) {
+    if (!m) return;
+    const int i = place_of(m, name);
+    if (i == m->count) metric_add(m, name, x, 1);
+    else m->item[i].sum = least ? fmin(m->item[i].sum, x) : fmax(m->item[i].sum, x);
+}
+
+void metric_add_least(metrics *m, const char *name, double x) { keep_one(m, name, x, true); }
+void metric_add_most(metrics *m, const char *name, double x) { keep_one(m, name, x, false); }
 
 void metric_add_sum(metrics *m, const char *name, double sum) {
     bool there = false;

@@ -11,6 +11,7 @@
 // clang-format off
 const opt train_option_table[] = {
     {"base", OPT_TEXT, AT(base), NULL, 0, 0, NULL, "the model to train: a folder or a .gguf file"},
+    {"tokenizer", OPT_TEXT, AT(tokenizer), NULL, 0, 0, NULL, "ours: a folder or .gguf file whose tokenizer and chat template are used (unset: the base's own)"},
     {"data", OPT_LIST, AT(data), NULL, 0, 0, NULL, "files or folders of examples (FORMAT:PATH says the format, DIR#split=NAME the split)"},
     {"reference", OPT_TEXT, AT(reference), NULL, 0, 0, NULL, "a reference model of its own (unset: the start of the policy)"},
     {"adapter", OPT_TEXT, AT(adapter), NULL, 0, 0, NULL, "a PEFT adapter to train on"},

@@ -32,11 +32,16 @@ static size_t measure_pass(const trainer *t) {
         t->backend, measured,
         (tape_options){.compute = t->compute, .grad = true, .measure = true, .recompute = t->s->o.gradient_checkpointing});
     tensor *h = op_rows(tp, model_forward(t->policy, tp, &(model_batch){ids, &l}, t->adapter), ids, T);
-    tensor *y = op_logp(tp, h, t->policy->head, t->policy->head_bias, &(logp_form){.target = ids});
-    op_logp_seed(tp, y, arena_array(a, float, T), NULL, NULL);
+    const bool writes = t->policy->head != NULL;
+    float *zeros = arena_array(a, float, T *(1 + objective_values(t->s->objective, t->s->own)));
+    if (writes)
+        op_logp_seed(tp, op_logp(tp, h, t->policy->head, t->policy->head_bias, &(logp_form){.target = ids}), zeros, NULL, NULL);
+    if (t->value_head) tape_seed(tp, op_linear(tp, h, t->value_head, NULL), zeros);
+    if (!writes) tape_seed(tp, model_labels(t->policy, tp, h, t->adapter), zeros);
     tape_backward(tp);
     tape_free(tp);
-    const size_t bytes = pool_peak(measured) + (size_t)t->policy->config.vocab * HEAD_CHUNK * (sizeof(float) + sizeof(int16_t));
+    const size_t logits = (size_t)t->policy->config.vocab * HEAD_CHUNK * (sizeof(float) + sizeof(int16_t));
+    const size_t bytes = pool_peak(measured) + (writes ? logits : 0);
     pool_free(measured);
     arena_free(a);
     return bytes;
@@ -67,8 +72,9 @@ static size_t count_weights(const trainer *t) {
 static bool measure(const trainer *t, const train_settings *s, size_t *weights, size_t *activations, err *e) {
     arena *a = arena_new();
     const bool full = !s->o.use_peft && !s->o.adapter;
-    const model_options sizes = {.compute = t->compute, .train = full, .measure = true, .no_text = true};
     trainer m = {.arena = a, .s = s, .backend = t->backend, .compute = t->compute, .rows = t->rows};
+    model_options sizes = trainer_policy_options(&m);
+    sizes.measure = sizes.no_text = true;
     bool ok = (m.policy = model_open(a, t->backend, s->o.base, &sizes, e)) != NULL && trainer_weights(&m, e);
     const char *reference = !reference_wanted(&m) ? NULL : s->o.reference ? s->o.reference : full ? s->o.base : NULL;
     if (ok && reference)
@@ -226,7 +232,7 @@ static int64_t first_batch(trainer *t, row *out) {
 /* NULL: it is only imitated. */
 static const char *role_of(const trainer *t, const row *r) {
     const objective_rows kind = objective_rows_of(t->s->objective, t->s->own);
-    if (kind == WANTS_ROWS || kind == WANTS_CHAINS || kind == WANTS_REWARDED) return NULL;
+    if (kind == WANTS_ROWS || kind == WANTS_CHAINS || kind == WANTS_REWARDED || kind == WANTS_STEPS) return NULL;
     if (r->role == ROLE_TARGET) return "to imitate";
     if (objective_wants_pairs(kind)) return r->label ? "chosen" : "rejected";
     return r->label ? "good" : "bad";

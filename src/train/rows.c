@@ -1,6 +1,7 @@
 /* rows.c - a prepared data set: sources read, rows in a file that is mapped, so that a data set need not fit into memory; what is wrong
  * with them, in words. How words become ids: rows_text.c; which rows an example becomes: rows_units.c. */
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,6 +114,7 @@ rows *rows_prepare(arena *a, const model *m, const train_settings *s, const char
     char *path = path_join(a, folder, arena_printf(a, ".rows-%d", (int)getpid()));
     r->kind = objective_rows_of(s->objective, s->own);
     r->older = s->objective->older_rows;
+    r->writes = s->objective->policy == POLICY_WRITES;
     if (r->kind == WANTS_MATCHED && s->o.per_device_train_batch_size < 2)
         return err_null(e, ERR_USAGE,
                         "%s matches the answers of a micro-batch with one another's prompts: "
@@ -181,7 +183,7 @@ static bool look_right(const rows *r, const model *m, const train_options *o, ar
                        "two BOS tokens ('%.*s') begin %s: the text (or template) writes one and the tokenizer adds another; take "
                        "it out of the text",
                        STR_ARG(tokenizer_token(m->tokenizer, tokenizer_bos(m->tokenizer))), row_numbers_text(a, &c->double_bos));
-    return ends_are_learned(c, end, e);
+    return !r->writes || ends_are_learned(c, end, e);
 }
 
 bool rows_refuse(const rows *r, const model *m, const train_settings *s, err *e) {
@@ -231,6 +233,21 @@ static void put_older(arena *a, json_writer *w, const char *side, const row *x) 
     put_labels(w, arena_printf(a, "%s_labels", side), x);
 }
 
+/* Pairs that are read whole. */
+static void put_judged(json_writer *w, const row *chosen, const row *rejected) {
+    put_ids(w, "chosen_ids", chosen->ids, 0, chosen->length);
+    put_ids(w, "rejected_ids", rejected->ids, 0, rejected->length);
+    if (!isnan(chosen->margin)) json_key(w, "margin"), json_put_float(w, chosen->margin);
+}
+
+/* Labels of an answer in steps: 1 right, 0 wrong. */
+static void put_steps(json_writer *w, const row *x) {
+    put_ids(w, "input_ids", x->ids, 0, x->length);
+    json_key(w, "labels"), json_open(w, '[');
+    for (int k = 0; k < x->length; k++) json_put_int(w, row_trains(x, k) ? row_right(x, k) : -100);
+    json_close(w);
+}
+
 static void put_unit(arena *a, json_writer *w, const rows *r, int64_t i) {
     static const char *const pair[] = {"chosen", "rejected", "reference"}, *const one[] = {"completion", "KL_completion"};
     const int each = objective_rows_per_unit(r->kind);
@@ -252,7 +269,13 @@ void rows_put_json(json_writer *w, const rows *r, int64_t i) {
     arena *a = arena_new();
     json_open(w, '{');
     json_key(w, "row"), json_put_int(w, i);
-    if (r->kind == WANTS_ROWS || r->kind == WANTS_CHAINS || r->kind == WANTS_REWARDED) {
+    if (r->kind == WANTS_JUDGED) {
+        const row chosen = rows_at(r, 2 * i), rejected = rows_at(r, 2 * i + 1);
+        put_judged(w, &chosen, &rejected);
+    } else if (r->kind == WANTS_STEPS) {
+        const row x = rows_at(r, i);
+        put_steps(w, &x);
+    } else if (r->kind == WANTS_ROWS || r->kind == WANTS_CHAINS || r->kind == WANTS_REWARDED) {
         const row x = rows_at(r, i);
         put_ids(w, "input_ids", x.ids, 0, x.length);
         put_labels(w, "labels", &x);

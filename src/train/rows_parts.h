@@ -19,6 +19,7 @@ struct rows {
     row_counts counts;
     objective_rows kind;
     bool older, documents; /* documents: several in a row */
+    bool writes;           /* the policy learns to write: it should learn where to stop */
 };
 
 /* A row before it is written. */
@@ -72,6 +73,7 @@ typedef struct {
 /* ---- rows_text.c: words to ids ---- */
 
 /* Text that is trained from end to end, its end token's text behind it if it is not there. */
+bool rows_plain(arena *a, const preparing *p, str text, bool special, fresh *out); /* as it stands */
 bool rows_text(arena *a, const preparing *p, str text, fresh *out);
 /* marks: the mask is what {% generation %} says. */
 bool rows_chat(arena *a, const preparing *p, const example *x, json *messages, bool prompt, bool marks, fresh *out);
@@ -83,6 +85,10 @@ bool rows_both_older(arena *a, const preparing *p, const example *x, const examp
 int rows_common_prefix(const fresh *a, const fresh *b);
 void rows_collect_ends(preparing *p); /* tokens that end a turn */
 bool rows_ends_turn(const preparing *p, int32_t id);
+
+/* ---- rows_steps.c: answers in steps ---- */
+
+bool rows_steps(arena *a, const preparing *p, const example *x, fresh *out);
 
 /* ---- rows_units.c: examples to units ---- */
 

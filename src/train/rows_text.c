@@ -19,7 +19,7 @@ static str with_end(arena *a, const preparing *p, str text) {
     return str_join(a, text, end);
 }
 
-static bool plain(arena *a, const preparing *p, str text, bool special, fresh *out) {
+bool rows_plain(arena *a, const preparing *p, str text, bool special, fresh *out) {
     token_ids ids = {0};
     if (!tokenizer_encode(p->m->tokenizer, text, special, &ids, p->e)) return false;
     *out = (fresh){
@@ -30,7 +30,7 @@ static bool plain(arena *a, const preparing *p, str text, bool special, fresh *o
     return true;
 }
 
-bool rows_text(arena *a, const preparing *p, str text, fresh *out) { return plain(a, p, with_end(a, p, text), true, out); }
+bool rows_text(arena *a, const preparing *p, str text, fresh *out) { return rows_plain(a, p, with_end(a, p, text), true, out); }
 
 bool rows_chat(arena *a, const preparing *p, const example *x, json *messages, bool prompt, bool marks, fresh *out) {
     chat_encoded c;
@@ -71,7 +71,7 @@ bool rows_both(arena *a, const preparing *p, const example *x, const example_par
              rows_chat(a, p, x, joined(a, x->prompt.messages, answer->messages), false, marks, full);
     else {
         const str text = str_join(a, x->prompt.text, with_end(a, p, answer->text)); /* the end belongs to the answer */
-        ok = plain(a, p, x->prompt.text, true, prompt) && plain(a, p, text, true, full);
+        ok = rows_plain(a, p, x->prompt.text, true, prompt) && rows_plain(a, p, text, true, full);
     }
     if (ok) full->prompt = rows_common_prefix(prompt, full);
     return ok;
@@ -97,11 +97,11 @@ static void frame(arena *a, const preparing *p, fresh *f) {
 
 bool rows_both_older(arena *a, const preparing *p, const example *x, const example_part *answer, fresh *full) {
     fresh prompt;
-    const bool ok =
-        answer->type == PART_MESSAGES
-            ? rows_chat(a, p, x, x->prompt.messages, true, false, &prompt) &&
-                  rows_chat(a, p, x, joined(a, x->prompt.messages, answer->messages), false, false, full)
-            : plain(a, p, x->prompt.text, false, &prompt) && plain(a, p, str_join(a, x->prompt.text, answer->text), false, full);
+    const bool ok = answer->type == PART_MESSAGES
+                        ? rows_chat(a, p, x, x->prompt.messages, true, false, &prompt) &&
+                              rows_chat(a, p, x, joined(a, x->prompt.messages, answer->messages), false, false, full)
+                        : rows_plain(a, p, x->prompt.text, false, &prompt) &&
+                              rows_plain(a, p, str_join(a, x->prompt.text, answer->text), false, full);
     if (!ok) return false;
     full->prompt = prompt.length <= full->length ? prompt.length : full->length;
     if (full->prompt && rows_common_prefix(&prompt, full) < prompt.length) full->prompt--;

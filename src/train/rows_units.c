@@ -210,7 +210,7 @@ static bool add_sides(arena *a, preparing *p, const example *x, const example_pa
                           .label = k == 0,
                           .role = k == 2 ? ROLE_TARGET : ROLE_ANSWER,
                           .margin = (float)x->margin,
-                          .probability = NAN};
+                          .probability = (float)x->probability};
         note_cut(p, &side[k]);
         if (!write_row(p, &side[k], &at)) return false;
     }
@@ -228,6 +228,31 @@ static bool add_triple(arena *a, preparing *p, const example *x) {
     if (x->kind != EXAMPLE_PREFERENCE || x->reference.type == PART_ABSENT)
         return wrong_kind(p, x, "chosen, rejected and reference (a third answer, to imitate)");
     return add_sides(a, p, x, answer, 3);
+}
+
+/* A reward is read behind the last token: a pair with a side that would be cut is left out. */
+static bool add_judged(arena *a, preparing *p, const example *x) {
+    const example_part *const answer[] = {&x->chosen, &x->rejected};
+    const int most = (int)p->s->o.max_length;
+    fresh side[2];
+    if (x->kind != EXAMPLE_PREFERENCE) return wrong_kind(p, x, "pairs (chosen and rejected)");
+    for (int k = 0; k < 2; k++)
+        if (!answer_row(a, p, x, answer[k], &side[k])) return false;
+    if (!side[0].length || !side[1].length || (most && (side[0].length > most || side[1].length > most))) {
+        p->r->counts.dropped++;
+        p->r->counts.empty += !side[0].length || !side[1].length;
+        rows_note(&p->r->counts.dropped_rows, x->row);
+        return true;
+    }
+    return add_sides(a, p, x, answer, 2);
+}
+
+static bool add_steps(arena *a, preparing *p, const example *x) {
+    fresh f;
+    if (x->kind != EXAMPLE_STEPWISE || x->prompt.type != PART_TEXT)
+        return wrong_kind(p, x, "prompt (a text), completions (steps) and labels");
+    if (!rows_steps(a, p, x, &f)) return false;
+    return write_alone(p, x, &f);
 }
 
 /* ---- chains ---------------------------------------------------------------------------------------------------------------------------- */
@@ -419,6 +444,8 @@ static const struct {
     [WANTS_LABELLED] = {add_labelled, KIND(EXAMPLE_LABELLED) | KIND(EXAMPLE_PREFERENCE)},
     [WANTS_REWARDED] = {add_rewarded, KIND(EXAMPLE_PROMPT_COMPLETION) | KIND(EXAMPLE_LABELLED)},
     [WANTS_CHAINS] = {add_chain, KIND(EXAMPLE_PREFERENCE)},
+    [WANTS_JUDGED] = {add_judged, KIND(EXAMPLE_PREFERENCE)},
+    [WANTS_STEPS] = {add_steps, KIND(EXAMPLE_STEPWISE)},
     [WANTS_MATCHED] = {add_labelled, KIND(EXAMPLE_LABELLED) | KIND(EXAMPLE_PREFERENCE)},
 };
 

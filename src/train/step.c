@@ -61,11 +61,19 @@ static void add_spans(piece *p, const row *r, int from, int parent) {
 
 /* What the head is asked: each trained token (whole: each predicted one), from the place of the one before it. Token k stands at
  * begin + k; those of a shared prompt stand in the parent, whose last token predicts the first of the answer. */
-static void add_columns(piece *p, const row *r, bool whole, int begin, int from, int parent_begin) {
+static void add_columns(const trainer *t, piece *p, const row *r, bool whole, int begin, int from, int parent_begin) {
+    const bool labels = t->s->objective->policy == POLICY_LABELS, value = t->value_head != NULL;
     for (int k = 0; k < r->length; k++) {
         if (row_begins(r, k)) continue;
         p->mask[p->columns] = row_trains(r, k);
+        p->right[p->columns] = row_right(r, k);
+        if (labels && row_trains(r, k)) {
+            p->label_row[p->L] = k >= from ? begin + k : parent_begin + k;
+            p->label_column[p->L++] = p->columns;
+        }
         if (whole || row_trains(r, k)) {
+            if (value) p->label_row[p->L] = k - 1 >= from ? begin + k - 1 : parent_begin + k - 1;
+            if (value) p->label_column[p->L++] = p->columns;
             p->head_row[p->R] = k - 1 >= from ? begin + k - 1 : parent_begin + k - 1;
             p->target[p->R] = r->ids[k];
             p->column[p->R++] = p->columns;
@@ -74,14 +82,22 @@ static void add_columns(piece *p, const row *r, bool whole, int begin, int from,
     }
 }
 
+/* The score of a row: behind its last token. */
+static void add_score(const trainer *t, piece *p, int i, int begin, int from, int parent_begin) {
+    const int k = model_score_place(t->policy, p->row[i].ids, p->row[i].length);
+    p->label_row[p->L] = k >= from ? begin + k : parent_begin + k;
+    p->label_column[p->L++] = i;
+}
+
 /* A row of a unit has one span, so that the first row's is found from here. */
-static void add_row(piece *p, int i, int unit, bool whole_chosen) {
+static void add_row(const trainer *t, piece *p, int i, int unit, bool whole_chosen) {
     const row *r = &p->row[i], *first = &p->row[i - i % unit];
     const bool shared = shares_prompt(first, r);
     const int from = shared ? r->prompt : 0, parent = shared ? p->span_count - i % unit : -1, begin = p->T - from;
     add_spans(p, r, from, parent);
     p->sequences[i].begin = p->columns;
-    add_columns(p, r, whole_chosen && r->label, begin, from, shared ? p->spans[parent].begin : 0);
+    add_columns(t, p, r, whole_chosen && r->label, begin, from, shared ? p->spans[parent].begin : 0);
+    if (t->s->objective->policy == POLICY_SCORES) add_score(t, p, i, begin, from, shared ? p->spans[parent].begin : 0);
     p->sequences[i].end = p->columns;
 }
 
@@ -104,9 +120,12 @@ static piece make_piece(arena *a, const trainer *t, const int64_t *index, int co
     p.target = arena_array(a, int32_t, tokens);
     p.column = arena_array(a, int, tokens);
     p.mask = arena_array(a, uint8_t, tokens);
+    p.right = arena_array(a, uint8_t, tokens);
+    p.label_row = arena_array(a, int32_t, tokens + count);
+    p.label_column = arena_array(a, int, tokens + count);
     const objective *o = t->s->objective;
     const bool whole = o->whole_chosen && o->whole_chosen(t->s->own);
-    for (int i = 0; i < count; i++) add_row(&p, i, trainer_rows_per_unit(t), whole);
+    for (int i = 0; i < count; i++) add_row(t, &p, i, trainer_rows_per_unit(t), whole);
     layout_positions(p.spans, p.span_count, p.position);
     p.layout = (layout){p.T, p.span_count, p.spans, p.position};
     return p;
@@ -124,6 +143,7 @@ typedef struct {
     gradients g;
     float *packed[COLUMN_COUNT]; /* columns of the head, [R] */
     float *wide[COLUMN_COUNT];   /* the same among all predicted tokens, [columns] */
+    float *labels, *wide_labels; /* of a head that scores or labels: [L * values], and as the objective sees them; NULL: none */
     double loss;
 } pass;
 
@@ -138,6 +158,14 @@ static float **slot(columns *c, int which) {
 static void spread(const pass *s, int from, int count) {
     for (int k = 0; k < COLUMN_COUNT; k++)
         for (int i = from; s->wide[k] && i < from + count; i++) s->wide[k][s->all.column[i]] = s->packed[k][i];
+}
+
+static bool scores(const pass *s) { return s->t->s->objective->policy == POLICY_SCORES; }
+
+static void spread_labels(const pass *s) {
+    const int n = s->c.values;
+    for (int i = 0; i < s->all.L; i++)
+        for (int j = 0; j < n; j++) s->wide_labels[s->all.label_column[i] * n + j] = s->labels[i * n + j];
 }
 
 static const int head_made[] = {COLUMN_LOGP,       COLUMN_REF_LOGP,   COLUMN_ENTROPY, COLUMN_HIT,
@@ -185,6 +213,15 @@ static void make_columns(pass *s) {
     s->c.pairs = pairs;
     s->c.carry = s->t->carry;
     s->c.step = s->counts;
+    s->c.token_label = p->right;
+    s->c.values = objective_values(s->t->s->objective, s->t->s->own);
+    if (s->t->s->objective->policy != POLICY_WRITES || s->t->value_head) {
+        s->labels = arena_array(s->a, float, p->L * s->c.values + 1);
+        s->wide_labels = arena_array(s->a, float, (scores(s) ? p->rows : p->columns) * s->c.values + 1);
+        *(scores(s) ? &s->c.score : &s->c.value) = s->wide_labels;
+    }
+    s->g.dvalue = arena_array(s->a, float, p->columns * s->c.values + 1);
+    s->g.dscore = arena_array(s->a, float, p->rows + 1);
     s->g.dlogp = arena_array(s->a, float, p->columns + 1);
     s->g.dentropy = arena_array(s->a, float, p->columns + 1);
     s->g.dsmooth = arena_array(s->a, float, p->columns + 1);
@@ -213,26 +250,52 @@ static tape *new_tape(const trainer *t, bool grad) {
                     (tape_options){.compute = t->compute,
                                    .grad = grad,
                                    .recompute = t->s->o.gradient_checkpointing,
-                                   .dropout = t->s->objective->dropout,
+                                   .dropout = objective_dropout(t->s->objective, t->s->own),
                                    .seed = rng_mix((uint64_t)t->s->o.seed, (uint64_t)t->step)});
 }
 
-/* The policy over one piece whose trained tokens stand from `at` on among those of the pass; fills their columns. */
-static tensor *forward(pass *s, tape *tp, const piece *p, int at, token_rule rule) {
+/* Where the rows of a piece stand among those of the pass: of the head that writes, and of the one that scores or labels. */
+typedef struct {
+    int row, label;
+} begins;
+
+/* What the policy's heads said of a piece; NULL: it has no such head. */
+typedef struct {
+    tensor *logp, *labels;
+} said;
+
+static tensor *write_head(pass *s, tape *tp, tensor *hidden, const piece *p, int at, token_rule rule) {
     const model *m = s->t->policy;
     float *out[COLUMN_COUNT] = {0};
     for (int k = 0; k < COLUMN_COUNT; k++) out[k] = s->packed[k] ? s->packed[k] + at : NULL;
-    tensor *h = op_rows(tp, model_forward(m, tp, &(model_batch){p->ids, &p->layout}, s->t->adapter), p->head_row, p->R);
     const logp_form form = {
         .target = p->target,
         .columns = {out[COLUMN_LOGP], out[COLUMN_ENTROPY], out[COLUMN_MEAN_LOGIT], out[COLUMN_LOG_SUM_SQ], out[COLUMN_HIT]},
         .smooth = out[COLUMN_SMOOTH],
         .fused = rule};
-    return op_logp(tp, h, m->head, m->head_bias, &form);
+    return op_logp(tp, op_rows(tp, hidden, p->head_row, p->R), m->head, m->head_bias, &form);
+}
+
+static tensor *label_head(pass *s, tape *tp, tensor *hidden, const piece *p, int at) {
+    const trainer *t = s->t;
+    tensor *h = op_rows(tp, hidden, p->label_row, p->L);
+    tensor *y = t->value_head ? op_linear(tp, h, t->value_head, NULL) : model_labels(t->policy, tp, h, t->adapter);
+    tape_read(tp, y, s->labels + at * s->c.values);
+    return y;
+}
+
+/* The policy over one piece; fills its columns. */
+static said forward(pass *s, tape *tp, const piece *p, begins at, token_rule rule) {
+    said y = {0};
+    tensor *hidden = model_forward(s->t->policy, tp, &(model_batch){p->ids, &p->layout}, s->t->adapter);
+    if (s->labels && p->L) y.labels = label_head(s, tp, hidden, p, at.label);
+    if (s->t->policy->head && p->R) y.logp = write_head(s, tp, hidden, p, at.row, rule);
+    return y;
 }
 
 static void ask(pass *s) {
     spread(s, 0, s->all.R);
+    if (s->labels) spread_labels(s);
     s->loss = s->t->s->objective->loss(s->t->s->own, &s->c, &s->g);
 }
 
@@ -244,37 +307,55 @@ static float *gathered(const pass *s, const float *wide, int at, int R) {
     return any ? out : NULL;
 }
 
-static void backward(const pass *s, tape *tp, tensor *y, int at, int R) {
-    op_logp_seed(tp, y, gathered(s, s->g.dlogp, at, R), gathered(s, s->g.dentropy, at, R), gathered(s, s->g.dsmooth, at, R));
+static void seed_labels(const pass *s, tape *tp, tensor *y, int at, int L) {
+    const int n = s->c.values;
+    const float *wide = scores(s) ? s->g.dscore : s->g.dvalue;
+    float *dy = arena_array(s->a, float, L *n + 1);
+    for (int i = 0; i < L; i++)
+        for (int j = 0; j < n; j++) dy[i * n + j] = wide[s->all.label_column[at + i] * n + j];
+    tape_seed(tp, y, dy);
+}
+
+static void backward(const pass *s, tape *tp, said y, begins at, const piece *p) {
+    const gradients *g = &s->g;
+    if (y.labels) seed_labels(s, tp, y.labels, at.label, p->L);
+    if (y.logp)
+        op_logp_seed(tp, y.logp, gathered(s, g->dlogp, at.row, p->R), gathered(s, g->dentropy, at.row, p->R),
+                     gathered(s, g->dsmooth, at.row, p->R));
     tape_backward(tp);
 }
 
 static void one_piece(pass *s) {
-    const bool fused = s->t->s->objective->scope == SCOPE_TOKEN && !s->packed[COLUMN_SMOOTH];
+    const bool fused = s->t->s->objective->scope == SCOPE_TOKEN && !s->packed[COLUMN_SMOOTH] && !s->labels;
     tape *tp = new_tape(s->t, true);
-    tensor *y = forward(s, tp, &s->all, 0, (token_rule){fused ? chunk_gradient : NULL, s});
+    const said y = forward(s, tp, &s->all, (begins){0}, (token_rule){fused ? chunk_gradient : NULL, s});
     if (fused) tape_backward(tp);
     else {
         ask(s);
-        backward(s, tp, y, 0, s->all.R);
+        backward(s, tp, y, (begins){0}, &s->all);
     }
     tape_free(tp);
 }
 
+static begins behind(begins at, const piece *p) { return (begins){at.row + p->R, at.label + p->L}; }
+static bool is_asked(const piece *p) { return p->R || p->L; }
+
 /* The objective must see all rows before any of them can learn, but only a piece fits: look at every piece, ask, then go through
  * each again for its gradients. */
 static void several_pieces(pass *s, const piece *pieces, int count) {
-    for (int i = 0, at = 0; i < count; at += pieces[i++].R) {
-        if (!pieces[i].R) continue;
+    begins at = {0};
+    for (int i = 0; i < count; at = behind(at, &pieces[i++])) {
+        if (!is_asked(&pieces[i])) continue;
         tape *tp = new_tape(s->t, false);
         forward(s, tp, &pieces[i], at, (token_rule){0});
         tape_free(tp);
     }
     ask(s);
-    for (int i = 0, at = 0; i < count; at += pieces[i++].R) {
-        if (!pieces[i].R) continue;
+    at = (begins){0};
+    for (int i = 0; i < count; at = behind(at, &pieces[i++])) {
+        if (!is_asked(&pieces[i])) continue;
         tape *tp = new_tape(s->t, true);
-        backward(s, tp, forward(s, tp, &pieces[i], at, (token_rule){0}), at, pieces[i].R);
+        backward(s, tp, forward(s, tp, &pieces[i], at, (token_rule){0}), at, &pieces[i]);
         tape_free(tp);
     }
 }
@@ -298,7 +379,7 @@ static double run_pass(trainer *t, const int64_t *index, const int *sizes, int p
     pass s = {
         .a = a, .t = t, .all = pieces == 1 ? part[0] : make_piece(a, t, index, count), .counts = *counts, .g = {.metrics = m}};
     for (int i = 0; i < count; i++) t->num_tokens += s.all.row[i].role == ROLE_MISMATCHED ? 0 : s.all.row[i].length;
-    if (s.all.R) {
+    if (is_asked(&s.all)) {
         make_columns(&s);
         for (int i = 0; s.packed[COLUMN_REF_LOGP] && i < pieces; at += part[i++].R)
             if (part[i].R) reference_pass(t, &part[i], s.packed[COLUMN_REF_LOGP] + at);
@@ -322,6 +403,7 @@ static step_counts count_rows(const trainer *t, const int64_t *index, int count)
         if (r.role == ROLE_MISMATCHED) continue;
         c.sequences++;
         c.tokens += n;
+        c.labelled += n;
         c.chosen_tokens += r.label ? n : 0;
         c.chosen_predicted += r.label ? r.length - 1 : 0;
         c.target_tokens += r.role == ROLE_TARGET ? n : 0;
@@ -347,6 +429,7 @@ static void scale_counts(step_counts *c, double by) {
     c->chosen_predicted *= by;
     c->target_tokens *= by;
     c->groups *= by;
+    c->labelled *= by;
 }
 
 /* How many of the rows make a piece of about micro_batch_tokens; pairs stay together. */
@@ -425,7 +508,7 @@ bool trainer_step(trainer *t, step_result *out, err *e) {
     for (int64_t i = 0; i < units; i += micro) {
         const int n = (int)((units - i < micro ? units - i : micro) * unit);
         step_counts counts = by_micro ? count_rows(t, index + i * unit, n) : whole;
-        if (by_micro) scale_counts(&counts, (double)micros);
+        if (by_micro && !t->s->objective->adds_micro_batches) scale_counts(&counts, (double)micros);
         counts.tokens = whole.tokens + (by_micro ? first_labels(t, index, (int)(units * unit)) : 0);
         metrics m = {0};
         out->loss += run_micro(t, index + i * unit, n, &counts, &m);

@@ -20,7 +20,7 @@
 /* ---- options of every run (TRL's and transformers' names and defaults) ------------------------------------------------------ */
 
 typedef struct {
-    const char *base, *reference, *adapter, *dtype, *chat_template;
+    const char *base, *tokenizer, *reference, *adapter, *dtype, *chat_template;
     opt_list data;
     int64_t max_length;
     const char *completion_only_loss; /* "auto", "true", "false" */
@@ -66,9 +66,12 @@ typedef struct {
 } row;
 
 /* A row is one document, or several in a packed one: they do not see each other, and the first token of each is not predicted. */
-enum { MASK_TRAINED = 1, MASK_BEGINS = 2 /* the first token of a document */ };
+enum { MASK_TRAINED = 1, MASK_BEGINS = 2 /* the first token of a document */, MASK_WRONG = 4 /* a trained token's label is 0 */ };
 static inline bool row_begins(const row *r, int k) { return r->mask[k] & MASK_BEGINS; }
-static inline bool row_trains(const row *r, int k) { return r->mask[k] == MASK_TRAINED; } /* predicted, and counts */
+static inline bool row_trains(const row *r, int k) {
+    return (r->mask[k] & ~MASK_WRONG) == MASK_TRAINED;
+} /* predicted, and counts */
+static inline bool row_right(const row *r, int k) { return !(r->mask[k] & MASK_WRONG); }
 
 typedef struct rows rows; /* a prepared data set, on disk (a temporary file in the run folder or $TMPDIR), mapped */
 
@@ -87,6 +90,15 @@ typedef struct {
     int32_t end;                                     /* the token that ends a turn; -1: none is known */
     row_numbers dropped_rows, double_bos, untrained; /* untrained: kept, though no token of them is trained */
 } row_counts;
+
+/* The ids and mask of an answer in steps (TRL's PRM): prompt, and each step with the separator behind it, whose last token is trained
+ * and has the step's label. Out: as many ids as are kept (at most prompt + all steps + a separator each). */
+typedef struct {
+    const int32_t *ids;
+    int count;
+} id_list;
+int rows_lay_steps(const step_rows *how, id_list prompt, const id_list *steps, const bool *right, int count, id_list separator,
+                   int64_t max_length, int32_t *ids, uint8_t *mask);
 
 /* Reads every example of every source, tokenises, masks, truncates as TRL's trainer of that objective does, writes the rows to a
  * temporary file in `folder` that is mapped and already unlinked. Of the model only path, tokenizer and chat template are used.

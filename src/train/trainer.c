@@ -47,11 +47,25 @@ static void add_weight(trainer *t, weight *w, const char *name) {
     for (int k = 0; k < OPTIMIZER_STATES && t->optimizer.kind->state[k]; k++) x->state[k] = state_of(t, k, &x->shape);
 }
 
+bool trainer_has_values(const trainer *t) {
+    return t->s->objective->policy == POLICY_WRITES && objective_needs(t->s->objective, t->s->own) & NEEDS(COLUMN_VALUE);
+}
+
+/* Begins at zero: at first every state is worth nothing. */
+static void add_value_head(trainer *t) {
+    const int D = t->policy->config.hidden;
+    if (t->policy->measured) t->value_head = weight_measured(t->arena, t->backend, "v_head.weight", 1, D, true, TYPE_F32, true);
+    else
+        t->value_head = weight_new(t->arena, t->backend, "v_head.weight", 1, D, true, TYPE_F32, arena_array(t->arena, float, D),
+                                   TYPE_F32, true);
+    add_weight(t, t->value_head, t->value_head->name);
+}
+
 bool trainer_weights(trainer *t, err *e) {
     const train_options *o = &t->s->o;
     if (!optimizer_choose(t->arena, o->optim, o->optim_args, &t->optimizer, e)) return false;
     t->rates = (optimizer_rates){o->adam_beta1, o->adam_beta2, o->adam_epsilon, train_learning_rate(t->s)};
-    t->weights = arena_array(t->arena, trained, t->policy->count * 2 + 2);
+    t->weights = arena_array(t->arena, trained, t->policy->count * 2 + 4);
     const bool adapts = o->use_peft || o->adapter;
     if (o->adapter) {
         if (!(t->adapter = adapter_open(t->arena, t->policy, o->adapter, true, e))) return false;
@@ -69,8 +83,11 @@ bool trainer_weights(trainer *t, err *e) {
         add_weight(t, t->adapter->entry[i].A, t->adapter->entry[i].A->name);
         add_weight(t, t->adapter->entry[i].B, t->adapter->entry[i].B->name);
     }
+    if (adapts && t->adapter->score) add_weight(t, t->adapter->score, t->adapter->score->name);
+    if (adapts && t->adapter->score_bias) add_weight(t, t->adapter->score_bias, t->adapter->score_bias->name);
     for (int i = 0; !adapts && i < t->policy->count; i++)
         add_weight(t, t->policy->parameters[i].w, t->policy->parameters[i].name);
+    if (trainer_has_values(t)) add_value_head(t);
     return true;
 }
 
@@ -80,7 +97,8 @@ bool trainer_open(arena *a, const train_settings *s, const char *folder, const r
         .arena = a, .s = s, .compute = strcmp(o->dtype, "float32") == 0 ? COMPUTE_F32 : COMPUTE_BF16, .pool = pool_new()};
     if (!(t->backend = backend_open(NULL, e))) return false;
     arena_defer(a, close_backend, t->backend);
-    if (!(t->text = model_open_text(a, o->base, &(model_options){.chat_template = o->chat_template}, e)) ||
+    if (!(t->text = model_open_text(a, o->tokenizer ? o->tokenizer : o->base, &(model_options){.chat_template = o->chat_template},
+                                    e)) ||
         !(t->rows = rows_prepare(a, t->text, s, folder, how, e)))
         return false;
     t->units = rows_count(t->rows) / trainer_rows_per_unit(t);
@@ -91,16 +109,45 @@ bool trainer_open(arena *a, const train_settings *s, const char *folder, const r
     return true;
 }
 
+model_options trainer_policy_options(const trainer *t) {
+    static const head_kind heads[] = {
+        [POLICY_WRITES] = HEAD_WRITES, [POLICY_SCORES] = HEAD_SCORES, [POLICY_LABELS] = HEAD_LABELS};
+    const train_options *o = &t->s->o;
+    return (model_options){.compute = t->compute,
+                           .train = !o->use_peft && !o->adapter,
+                           .chat_template = o->chat_template,
+                           .head = heads[t->s->objective->policy],
+                           .labels = objective_values(t->s->objective, t->s->own),
+                           .seed = (uint64_t)o->seed};
+}
+
+/* A policy that writes has to be a language model; a head that scores has to have as many outputs as the loss reads. */
+static bool right_head(const trainer *t, err *e) {
+    const int have = model_label_count(t->policy, t->adapter), want = objective_values(t->s->objective, t->s->own);
+    if (t->s->objective->policy == POLICY_WRITES) return model_writes(t->policy, t->adapter, e);
+    return have == want || err_set(e, ERR_USAGE, "the head of %s has %d outputs, %s here wants %d", t->policy->path, have,
+                                   t->s->objective->name, want);
+}
+
+/* A base without a tokenizer is saved with the one that made the rows. */
+static void lend_text(const trainer *t) {
+    model *m = t->policy;
+    if (m->tokenizer) return;
+    m->tokenizer = t->text->tokenizer;
+    m->chat = t->text->chat;
+}
+
 bool trainer_models(trainer *t, err *e) {
     const train_options *o = &t->s->o;
-    const model_options m = {.compute = t->compute, .train = !o->use_peft && !o->adapter, .chat_template = o->chat_template};
+    const model_options m = trainer_policy_options(t);
     if (!(t->policy = model_open(t->arena, t->backend, o->base, &m, e))) return false;
+    lend_text(t);
     if (t->policy->config.positions && rows_counts(t->rows)->longest_document > t->policy->config.positions &&
         (!o->max_length || o->max_length > t->policy->config.positions))
         return err_set(e, ERR_REFUSED, "the longest row has %lld tokens, the model knows %d positions: set max_length",
                        (long long)rows_counts(t->rows)->longest_document, t->policy->config.positions);
     t->reference_logp = arena_array(t->arena, float *, rows_count(t->rows) + 1);
-    return trainer_weights(t, e) && reference_open(t, e);
+    return trainer_weights(t, e) && right_head(t, e) && reference_open(t, e);
 }
 
 void trainer_close(trainer *t) {

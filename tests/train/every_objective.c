@@ -38,7 +38,22 @@ static char *rewarded_file(arena *a, const char *root) {
     return path;
 }
 
+/* Answers in two steps, the second of which is wrong now and then. */
+static char *steps_file(arena *a, const char *root) {
+    static const char *const words[] = {"the cat sat", "a dog", "rain", "bread", "go on", "ships", "moss", "stones sing"};
+    err e = {0};
+    buf t = {0};
+    for (int i = 0; i < 16; i++)
+        buf_printf(&t, "{\"prompt\":\"%s \",\"completions\":[\"%s\",\"%s\"],\"labels\":[true,%s]}\n", words[i / 2],
+                   words[(i + 3) % 8], words[(i + 5) % 8], i % 3 ? "true" : "false");
+    char *path = path_join(a, root, "steps.jsonl");
+    assert_ok(file_write(path, buf_str(&t), &e), e);
+    buf_free(&t);
+    return path;
+}
+
 static char *data_of(arena *a, const char *root, const objective *o) {
+    if (o->rows == WANTS_STEPS) return steps_file(a, root);
     return o->rows == WANTS_REWARDED ? rewarded_file(a, root) : pairs_file(a, root);
 }
 
@@ -300,6 +315,32 @@ static void only_the_best_rewards_are_imitated(void **state) {
     arena_free(a);
 }
 
+static void a_reward_is_read_from_whole_pairs(void **state) {
+    (void)state;
+    arena *a = arena_new();
+    err e = {0};
+    char *root = scratch_folder(a), *base = tiny_model(a, root);
+    static const char *const set[] = {"max_length=4", NULL}, *const last[] = {"train_on_last_step_only=true", "step_separator=..",
+                                                                              NULL};
+    const char *data = put(a, root, "pairs.jsonl",
+                           "{\"prompt\":\"a\",\"chosen\":\"x\",\"rejected\":\"yz\",\"margin\":2}\n"
+                           "{\"prompt\":\"a\",\"chosen\":\"xxxx\",\"rejected\":\"y\"}\n");
+    json *units = rows_of(a, root, base, "reward", data, set, &e);
+    assert_ok(units, e);
+    assert_int_equal(json_count(units), 1); /* the chosen side of the other one is longer than max_length */
+    ids_are(json_at(units, 0), "chosen_ids", "1 24 0");
+    ids_are(json_at(units, 0), "rejected_ids", "1 25 26 0");
+    assert_true(json_get_real(json_at(units, 0), "margin", 0) == 2);
+    const char *steps = put(a, root, "steps.jsonl", "{\"prompt\":\"a\",\"completions\":[\"x\",\"y\"],\"labels\":[true,false]}\n");
+    units = rows_of(a, root, base, "prm", steps, last, &e);
+    assert_ok(units, e);
+    ids_are(json_at(units, 0), "input_ids", "30 1 24 28 28 25 28 28"); /* begin, a, x.., y.. */
+    ids_are(json_at(units, 0), "labels", "-100 -100 -100 -100 -100 -100 -100 0");
+    assert_null(rows_of(a, root, base, "reward", steps, set, &e));
+    dir_remove(root, &e);
+    arena_free(a);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {TEST(every_objective_lowers_its_loss),
                                        TEST(a_step_of_any_objective_does_not_depend_on_how_it_is_cut),
@@ -307,6 +348,7 @@ int main(void) {
                                        TEST(an_answer_is_matched_with_one_of_another_prompt),
                                        TEST(pairs_are_taken_apart_for_labelled_objectives),
                                        TEST(a_chain_trains_answers_and_not_what_is_said_of_them),
-                                       TEST(only_the_best_rewards_are_imitated)};
+                                       TEST(only_the_best_rewards_are_imitated),
+                                       TEST(a_reward_is_read_from_whole_pairs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,7 @@
 typedef struct {
     arena *a;
     columns c;
-    float *logp, *smooth, *log_sum_sq;
+    float *logp, *smooth, *log_sum_sq, *score, *value;
 } made;
 
 static made some_columns(uint64_t seed, int pairs) {
@@ -59,10 +59,17 @@ static made some_columns(uint64_t seed, int pairs) {
         score[i] = (float)rng_below(&r, 3);
     }
     c->group = group;
-    c->score = score;
+    c->score = m.score = score;
+    float *value = arena_array(m.a, float, 2 * c->T + 1);
+    uint8_t *right = arena_array(m.a, uint8_t, c->T + 1);
+    for (int t = 0; t < c->T; t++) right[t] = rng_below(&r, 2) != 0;
+    for (int t = 0; t < 2 * c->T; t++) value[t] = (float)(4 * rng_uniform(&r) - 2);
+    c->value = m.value = value;
+    c->token_label = right;
     c->step = (step_counts){.sequences = c->S, .pairs = pairs, .groups = (pairs + 1) / 2};
     for (int i = 0; i < c->S; i++) {
         c->step.tokens += count_trained(c, s[i]);
+        c->step.labelled += count_trained(c, s[i]);
         c->step.chosen_tokens += label[i] ? count_trained(c, s[i]) : 0;
         c->step.chosen_predicted += label[i] ? s[i].end - s[i].begin : 0;
     }
@@ -72,6 +79,8 @@ static made some_columns(uint64_t seed, int pairs) {
 static double loss_and_gradients(const objective *o, const void *own, const columns *c, gradients *g) {
     memset(g->dlogp, 0, (size_t)c->T * sizeof(float));
     memset(g->dsmooth, 0, (size_t)c->T * sizeof(float));
+    memset(g->dvalue, 0, 2 * (size_t)c->T * sizeof(float));
+    memset(g->dscore, 0, (size_t)c->S * sizeof(float));
     c->carry[0] = 0.3; /* bco's mean of so many rewards that one step does not move it: it is held constant */
     c->carry[1] = 1e12;
     return o->loss(own, c, g);
@@ -93,7 +102,9 @@ static train_settings *settings_of(arena *a, const char *name, const char *const
 static gradients new_gradients(const made *m) {
     return (gradients){.dlogp = arena_array(m->a, float, m->c.T + 1),
                        .dentropy = arena_array(m->a, float, m->c.T + 1),
-                       .dsmooth = arena_array(m->a, float, m->c.T + 1)};
+                       .dsmooth = arena_array(m->a, float, m->c.T + 1),
+                       .dvalue = arena_array(m->a, float, 2 * m->c.T + 1),
+                       .dscore = arena_array(m->a, float, m->c.S + 1)};
 }
 
 /* The loss with one token's logp moved. log_sum_sq goes along, so that WPO's weights, which are held constant, do not move. */
@@ -116,6 +127,23 @@ static void check_slope(const char *what, const train_settings *s, made *m, int 
                  want = (up - down) / (2 * (double)h);
     if (near(got, want) || (kinks && (near(got, (up - here) / (double)h) || near(got, (here - down) / (double)h)))) return;
     fail_msg("%s, token %d: %g, finite differences say %g", what, t, got, want);
+}
+
+/* What a head that scores or labels says, moved number by number. */
+static void check_head(const char *what, const train_settings *s, made *m, float *said, int count, const float *got,
+                       gradients *scratch) {
+    const float h = 1e-2f;
+    for (int i = 0; i < count; i++) {
+        const float x = said[i];
+        double loss[2];
+        for (int k = 0; k < 2; k++) {
+            said[i] = k ? x - h : x + h;
+            loss[k] = loss_and_gradients(s->objective, s->own, &m->c, scratch);
+        }
+        said[i] = x;
+        const double want = (loss[0] - loss[1]) / (2 * (double)h);
+        if (!near((double)got[i], want)) fail_msg("%s, output %d: %g, finite differences say %g", what, i, (double)got[i], want);
+    }
 }
 
 /* Every second sequence is there to be measured only. */
@@ -160,17 +188,20 @@ static void check(const char *name, const char *const *words, bool differences) 
         gradients g = new_gradients(&m), scratch = new_gradients(&m);
         if (objective_rows_of(s->objective, s->own) == WANTS_MATCHED) match(&m);
         if (objective_rows_of(s->objective, s->own) == WANTS_TRIPLES) make_triples(&m);
+        m.c.values = objective_values(s->objective, s->own);
         const bool imitates_prompts = s->objective->whole_chosen && s->objective->whole_chosen(s->own);
         assert_true(isfinite(loss_and_gradients(s->objective, s->own, &m.c, &g)));
-        for (int t = 0; t < m.c.T; t++) {
+        const char *what = arena_printf(m.a, "%s %s, seed %d", name, words[0] ? words[0] : "", (int)seed);
+        if (s->objective->policy == POLICY_SCORES) check_head(what, s, &m, m.score, m.c.S, g.dscore, &scratch);
+        if (s->objective->policy == POLICY_LABELS) check_head(what, s, &m, m.value, m.c.T * m.c.values, g.dvalue, &scratch);
+        for (int t = 0; s->objective->policy == POLICY_WRITES && t < m.c.T; t++) {
             if (!m.c.mask[t] && !imitates_prompts) assert_true(g.dlogp[t] == 0);
             if (sequence_role_of(&m.c, sequence_of(&m.c, t)) == ROLE_MISMATCHED) {
                 assert_true(g.dlogp[t] == 0);
                 continue;
             }
             if (!differences) continue;
-            check_slope(arena_printf(m.a, "%s %s, seed %d", name, words[0] ? words[0] : "", (int)seed), s, &m, t,
-                        has_kinks(name, words), (double)g.dlogp[t], &scratch);
+            check_slope(what, s, &m, t, has_kinks(name, words), (double)g.dlogp[t], &scratch);
         }
         arena_free(m.a);
     }
@@ -208,6 +239,12 @@ static void every_setting_of_the_labelled_objectives_has_its_gradient(void **sta
     CHECK("kto", "beta=1", "desirable_weight=1.3", "undesirable_weight=0.7");
     CHECK("kto", "loss_type=apo_zero_unpaired", "beta=0.7");
     CHECK("bco", "beta=1");
+}
+
+static void every_setting_of_the_reward_models_has_its_gradient(void **state) {
+    (void)state;
+    CHECK("reward", "center_rewards_coefficient=0.05");
+    CHECK("prm", "head=scalar");
 }
 
 /* Two calls see six answers: the mean is of all of them, and the second call's loss stands on it. */
@@ -405,6 +442,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {TEST(every_objective_has_the_gradient_of_finite_differences),
                                        TEST(every_setting_of_the_pairwise_objectives_has_its_gradient),
                                        TEST(every_setting_of_the_labelled_objectives_has_its_gradient),
+                                       TEST(every_setting_of_the_reward_models_has_its_gradient),
                                        TEST(the_mean_reward_is_carried_from_step_to_step),
                                        TEST(every_loss_type_under_every_divergence_has_its_gradient),
                                        TEST(every_variation_has_its_gradient),

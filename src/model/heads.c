@@ -1,0 +1,154 @@
+/* heads.c - what stands on the last hidden state beside a head that writes: numbers for a sequence (reward models) or for each token, as
+ * transformers' ForSequenceClassification and ForTokenClassification have them. The weights: load.c; beside an adapter: adapter.c. */
+#include <string.h>
+
+#include "model/load.h"
+
+static const struct {
+    const char *ending, *task, *words;
+} heads[] = {
+#define X(token, class, task, words) {class, task, words},
+    HEADS(X)
+#undef X
+};
+
+const char *head_words(head_kind k) { return heads[k].words; }
+const char *head_ending(head_kind k) { return heads[k].ending; }
+const char *head_task(head_kind k) { return heads[k].task; }
+
+head_kind head_of_class(str name) {
+    for (int k = 0; k < HEAD_COUNT; k++)
+        if (str_ends(name, str_of(heads[k].ending))) return (head_kind)k;
+    return HEAD_WRITES; /* GPT2LMHeadModel, or not said */
+}
+
+static head_kind head_of_task(str task) {
+    for (int k = 0; k < HEAD_COUNT; k++)
+        if (str_is(task, heads[k].task)) return (head_kind)k;
+    return HEAD_WRITES;
+}
+
+bool config_head(const json *j, model_config *c, err *e) {
+    const int64_t named = (int64_t)json_count(json_get(j, "id2label"));
+    c->head = head_of_class(json_text(json_at(json_get(j, "architectures"), 0), STR("")));
+    if (c->head == HEAD_WRITES) return true;
+    return config_size(j, "num_labels", named > 0 ? named : 2, 4096, &c->labels, e); /* 2: transformers' default */
+}
+
+bool model_head_of(const char *path, head_kind *out, int *labels, err *e) {
+    arena *a = arena_new();
+    const char *peft = path_join(a, path, "adapter_config.json"), *own = path_join(a, path, "config.json");
+    const bool adapts = file_exists(peft);
+    *out = HEAD_WRITES;
+    *labels = 0;
+    const json *j = !file_is_dir(path) ? NULL : json_parse_file(a, adapts ? peft : own, 16 << 20, e);
+    bool ok = !file_is_dir(path) || j;
+    if (j && !adapts) {
+        model_config c = {0};
+        ok = config_head(j, &c, e);
+        *out = c.head;
+        *labels = c.labels;
+    } else if (j && (*out = head_of_task(json_get_text(j, "task_type", STR("")))) != HEAD_WRITES) {
+        tensor_file files;
+        ok = safetensors_open_folder(a, path, "adapter_model", &files, e);
+        const file_tensor *w = ok ? adapter_head_tensor(&files, "weight") : NULL;
+        if (!w) *out = HEAD_WRITES;
+        else *labels = w->dims == 2 && w->shape[0] <= 4096 ? (int)w->shape[0] : 0;
+    }
+    arena_free(a);
+    return ok;
+}
+
+const file_tensor *adapter_head_tensor(const tensor_file *files, const char *kind) {
+    static const char *const names[] = {"score", "classifier"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "base_model.model.%s.%s", names[i], kind);
+        const file_tensor *t = tensor_file_find(files, name);
+        if (t) return t;
+    }
+    return NULL;
+}
+
+bool model_writes(const model *m, const adapter *ad, err *e) {
+    const head_kind k = ad && ad->score ? ad->head : m->config.head;
+    return k == HEAD_WRITES || err_set(e, ERR_USAGE, "%s is %s: it judges answers and writes none", m->path, head_words(k));
+}
+
+/* ---- forward ------------------------------------------------------------------------------------------------------------------- */
+
+tensor *model_labels(const model *m, tape *t, tensor *hidden, const adapter *ad) {
+    const bool own = ad && ad->score;
+    return op_linear(t, hidden, own ? ad->score : m->score, own ? ad->score_bias : m->score_bias);
+}
+
+int model_label_count(const model *m, const adapter *ad) {
+    return ad && ad->score ? ad->score->rows : m->score ? m->score->rows : 0;
+}
+
+int head_padding(const model *m) {
+    if (m->config.pad >= 0 || !m->tokenizer) return m->config.pad;
+    return tokenizer_pad(m->tokenizer) >= 0 ? tokenizer_pad(m->tokenizer) : tokenizer_eos(m->tokenizer);
+}
+
+int model_score_place(const model *m, const int32_t *ids, int length) {
+    const int pad = head_padding(m);
+    int k = length - 1;
+    while (k > 0 && ids[k] == pad) k--;
+    return k;
+}
+
+/* One ragged pass over sequences first .. last-1. */
+static void reward_pass(const model *m, const adapter *ad, tape *t, arena *a, const int32_t *const *ids, const int *length,
+                        int first, int last, float *reward) {
+    const int count = last - first, labels = model_label_count(m, ad);
+    int T = 0;
+    for (int i = first; i < last; i++) T += length[i];
+    int32_t *id = arena_array(a, int32_t, T), *position = arena_array(a, int32_t, T), *place = arena_array(a, int32_t, count);
+    float *out = arena_array(a, float, count *labels);
+    span *spans = arena_array(a, span, count);
+    for (int i = 0, at = 0; i < count; at += length[first + i++]) {
+        memcpy(id + at, ids[first + i], (size_t)length[first + i] * sizeof *id);
+        spans[i] = (span){.begin = at, .length = length[first + i], .parent = -1};
+        place[i] = at + model_score_place(m, ids[first + i], length[first + i]);
+    }
+    layout_positions(spans, count, position);
+    const layout l = {T, count, spans, position};
+    tensor *h = op_rows(t, model_forward(m, t, &(model_batch){id, &l}, ad), place, count);
+    tape_read(t, model_labels(m, t, h, ad), out);
+    for (int i = 0; i < count; i++) reward[first + i] = out[i * labels];
+}
+
+static bool check_sequence(const model *m, const int32_t *ids, int length, int number, err *e) {
+    if (length < 1) return err_set(e, ERR_INPUT, "sequence %d is empty: a score stands at its last token", number);
+    if (m->config.positions && length > m->config.positions)
+        return err_set(e, ERR_LIMIT, "sequence %d has %d tokens, the model knows %d positions", number, length,
+                       m->config.positions);
+    for (int k = 0; k < length; k++)
+        if (ids[k] < 0 || ids[k] >= m->config.vocab)
+            return err_set(e, ERR_INPUT, "token %d of sequence %d is %d, the model knows 0 to %d", k, number, ids[k],
+                           m->config.vocab - 1);
+    return true;
+}
+
+bool model_rewards(const model *m, const adapter *ad, compute_type compute, const int32_t *const *ids, const int *length,
+                   int count, float *reward, err *e) {
+    enum { PASS_TOKENS = 2048 };
+    if (!model_label_count(m, ad))
+        return err_set(e, ERR_USAGE, "%s is %s: a reward model has a score head ('fettle train reward' makes one)", m->path,
+                       head_words(HEAD_WRITES));
+    for (int i = 0; i < count; i++)
+        if (!check_sequence(m, ids[i], length[i], i + 1, e)) return false;
+    pool *memory_of_passes = pool_new();
+    for (int first = 0, last; first < count; first = last) {
+        int T = 0;
+        for (last = first; last < count && (last == first || T + length[last] <= PASS_TOKENS); last++) T += length[last];
+        arena *a = arena_new();
+        tape *t = tape_new(m->backend, memory_of_passes, (tape_options){.compute = compute});
+        reward_pass(m, ad, t, a, ids, length, first, last, reward);
+        tape_free(t);
+        arena_free(a);
+    }
+    pool_free(memory_of_passes);
+    return true;
+}
