@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/sys.h"
 #include "cli/command.h"
+#include "cli/dataset_show.h"
 #include "cli/dataset_work.h"
 #include "cli/shelf.h"
 
@@ -22,7 +23,9 @@ static const opt dataset_table[] = {
     {"home", OPT_TEXT, AT(home), NULL, 0, 0, NULL, "data folder"},
     {"json", OPT_BOOL, AT(json), "false", 0, 0, NULL, "answers as JSON"},
     {"set", OPT_EACH, AT(set), NULL, 0, 0, NULL,
-     "map: ROLE=FIELD (prompt, system, context, answer, answer_a, answer_b, messages, question)"},
+     "map: ROLE=FIELD (prompt, system, context, answer, answer_a, answer_b, messages, question), good=LABEL,LABEL, bad=..., or "
+     "an option of "
+     "recipes (unify, threshold, suggestions ...)"},
     {"csv", OPT_BOOL, AT(csv), "false", 0, 0, NULL, "annotators: a line for each person, for spreadsheets"},
     {"user", OPT_TEXT, AT(person), NULL, 0, 0, NULL, "assign, unassign: to or from whom"},
     {"from", OPT_INT, AT(from), "0", 0, INT32_MAX, NULL, "assign: the first record, in order of making"},
@@ -40,112 +43,35 @@ const command command_dataset = {"dataset", "what is collected and what it can t
                                  "dataset unassign NAME --user PERSON",
                                  dataset_table, dataset_run};
 
-static str text(const json *v, const char *key) { return json_get_text(v, key, STR("")); }
-
-static bool print_json(const json *v) {
-    buf out = {0};
-    json_writer w = json_writer_on(&out, true);
-    json_put_value(&w, v);
-    printf("%s\n", out.ptr);
-    buf_free(&out);
-    return true;
-}
-
 static bool list(arena *a, desk *d, const dataset_options *o, err *e) {
     json *all, *progress;
     if (!desk_ask(a, d, "GET", "/api/v1/me/datasets", STR(""), &all, e)) return false;
     const json *items = json_get(all, "items");
-    if (o->json) return print_json(items);
+    if (o->json) return desk_print(items), true;
     for (size_t i = 0; i < json_count(items); i++) {
         const json *v = json_at(items, i);
-        if (!desk_ask(a, d, "GET", arena_printf(a, "/api/v1/datasets/%.*s/progress", STR_ARG(text(v, "id"))), STR(""), &progress,
-                      e))
+        if (!desk_ask(a, d, "GET", arena_printf(a, "/api/v1/datasets/%.*s/progress", STR_ARG(desk_text(v, "id"))), STR(""),
+                      &progress, e))
             return false;
-        printf("%-32.*s %-6.*s %8lld records, %lld completed\n", STR_ARG(text(v, "name")), STR_ARG(text(v, "status")),
+        printf("%-32.*s %-6.*s %8lld records, %lld completed\n", STR_ARG(desk_text(v, "name")), STR_ARG(desk_text(v, "status")),
                (long long)json_get_int(progress, "total", 0), (long long)json_get_int(progress, "completed", 0));
     }
     if (!json_count(items)) printf("no datasets yet: make one with Argilla's SDK, or fettle import FILE --dataset NAME\n");
     return true;
 }
 
-static void print_target(const char *name, const json *v) {
-    const long long count = (long long)json_get_int(v, "count", 0);
-    if (count) printf("  %-9s %8lld examples\n", name, count);
-    else printf("  %-9s        0: %.*s\n", name, STR_ARG(text(v, "reason")));
+static bool show(arena *a, desk *d, const dataset_options *o, const json *set, err *e) {
+    return show_dataset(a, d, set, o->json, e);
 }
-
-static void print_mapping(const json *m) {
-    json_member x = {0};
-    bool first = true;
-    while (m && json_next(m, &x)) {
-        if (strcmp(x.key, "ask") == 0) continue;
-        buf value = {0};
-        json_put(&value, x.value);
-        printf("%s%s=%s", first ? "" : ", ", x.key, value.ptr);
-        buf_free(&value);
-        first = false;
-    }
-    printf("\n");
-}
-
-static bool show(arena *a, desk *d, const dataset_options *o, const char *name, err *e) {
-    const json *set;
-    json *what;
-    if (!shelf_dataset(a, d, name, &set, e)) return false;
-    if (!desk_ask(a, d, "GET", arena_printf(a, "/api/v1/datasets/%.*s/recipes", STR_ARG(text(set, "id"))), STR(""), &what, e))
-        return false;
-    if (o->json) return print_json(what);
-    const json *report = json_get(what, "report"), *targets = json_get(report, "targets");
-    printf("%.*s: %lld records\n", STR_ARG(text(set, "name")), (long long)json_get_int(report, "records", 0));
-    if (!report) printf("It cannot train yet: %.*s\n", STR_ARG(text(what, "reason")));
-    else printf("It can train:\n");
-    json_member m = {0};
-    while (targets && json_next(targets, &m)) print_target(m.key, m.value);
-    printf("Mapping: ");
-    print_mapping(json_get(what, "mapping") ? json_get(what, "mapping") : json_at(json_get(what, "guesses"), 0));
-    const json *preview = json_get(what, "preview");
-    m = (json_member){0};
-    while (preview && json_next(preview, &m)) {
-        if (!json_count(m.value)) continue;
-        buf row = {0};
-        json_put(&row, json_at(m.value, 0));
-        printf("First of %s: %.400s%s\n", m.key, row.ptr, row.len > 400 ? " ..." : "");
-        buf_free(&row);
-    }
-    if (report) printf("Train with it: fettle train sft --base smollm2 --data store:%s\n", name);
-    return true;
-}
-
-/* The likeliest guess with what was said besides. */
-static bool map(arena *a, desk *d, const dataset_options *o, const char *name, err *e) {
-    const json *set;
-    json *what;
+static bool map(arena *a, desk *d, const dataset_options *o, const json *set, err *e) {
     if (!o->set.count) return err_set(e, ERR_USAGE, "fettle dataset map NAME wants --set ROLE=FIELD");
-    if (!shelf_dataset(a, d, name, &set, e)) return false;
-    const char *path = arena_printf(a, "/api/v1/datasets/%.*s/recipe", STR_ARG(text(set, "id")));
-    if (!desk_ask(a, d, "GET", arena_printf(a, "%ss", path), STR(""), &what, e)) return false;
-    json *mapping = json_get(what, "mapping") ? json_get(what, "mapping") : json_at(json_get(what, "guesses"), 0),
-         *body = json_new_object(a);
-    if (!mapping) return err_set(e, ERR_INPUT, "no question of '%s' gives examples", name);
-    for (int i = 0; i < o->set.count; i++) {
-        const char *equals = strchr(o->set.item[i], '=');
-        if (!equals) return err_set(e, ERR_USAGE, "--set wants ROLE=FIELD, not '%s'", o->set.item[i]);
-        json_set(mapping, arena_copy(a, o->set.item[i], (size_t)(equals - o->set.item[i])), json_new_text(a, str_of(equals + 1)));
-    }
-    json_set(body, "mapping", mapping);
-    buf out = {0};
-    json_put(&out, body);
-    const bool ok = desk_ask(a, d, "PUT", path, buf_str(&out), &what, e);
-    buf_free(&out);
-    if (ok) print_mapping(json_get(what, "mapping"));
-    return ok;
+    return map_dataset(a, d, set, &o->set, e);
 }
 
-static bool dataset_rm(arena *a, desk *d, const char *name, err *e) {
-    const json *set;
+static bool remove_set(arena *a, desk *d, const dataset_options *o, const json *set, err *e) {
     json *answer;
-    return shelf_dataset(a, d, name, &set, e) &&
-           desk_ask(a, d, "DELETE", arena_printf(a, "/api/v1/datasets/%.*s", STR_ARG(text(set, "id"))), STR(""), &answer, e);
+    (void)o;
+    return desk_ask(a, d, "DELETE", arena_printf(a, "/api/v1/datasets/%.*s", STR_ARG(desk_text(set, "id"))), STR(""), &answer, e);
 }
 
 static bool annotators(arena *a, desk *d, const dataset_options *o, const json *set, err *e) {
@@ -169,7 +95,10 @@ static bool unassign(arena *a, desk *d, const dataset_options *o, const json *se
 static const struct {
     const char *name;
     bool (*run)(arena *a, desk *d, const dataset_options *o, const json *set, err *e);
-} works[] = {{"annotators", annotators},
+} works[] = {{"show", show},
+             {"map", map},
+             {"rm", remove_set},
+             {"annotators", annotators},
              {"assignments", list_assignments},
              {"disagreements", disagreements},
              {"assign", assign},
@@ -192,12 +121,7 @@ static bool dataset_run(arena *a, int argc, char **argv, err *e) {
     const bool lists = strcmp(what, "list") == 0;
     if (!lists && !name) return err_set(e, ERR_USAGE, "fettle dataset %s NAME: name a dataset", what);
     if (!desk_open(a, o.home, &d, e)) return false;
-    bool ok;
-    if (lists) ok = list(a, &d, &o, e);
-    else if (strcmp(what, "show") == 0) ok = show(a, &d, &o, name, e);
-    else if (strcmp(what, "map") == 0) ok = map(a, &d, &o, name, e);
-    else if (strcmp(what, "rm") == 0) ok = dataset_rm(a, &d, name, e);
-    else ok = work(a, &d, &o, what, name, e);
+    const bool ok = lists ? list(a, &d, &o, e) : work(a, &d, &o, what, name, e);
     desk_close(&d);
     return ok;
 }

@@ -60,8 +60,6 @@ typedef struct {
     bool fresh; /* the dataset has to be made */
 } intake;
 
-static str text(const json *v, const char *key) { return json_get_text(v, key, STR("")); }
-
 /* ---- the dataset ------------------------------------------------------------------------------------------------------------------ */
 
 static bool ask_json(arena *a, desk *d, const char *method, const char *path, const json *body, json **out, err *e) {
@@ -76,7 +74,7 @@ static bool make_parts(arena *a, desk *d, const char *id, const char *what, cons
     json *answer;
     for (size_t i = 0; i < json_count(list); i++)
         if (!ask_json(a, d, "POST", arena_printf(a, "/api/v1/datasets/%s/%s", id, what), json_at(list, i), &answer, e))
-            return err_prefix(e, "%s '%.*s'", what, STR_ARG(text(json_at(list, i), "name")));
+            return err_prefix(e, "%s '%.*s'", what, STR_ARG(desk_text(json_at(list, i), "name")));
     return true;
 }
 
@@ -99,7 +97,7 @@ static bool make_dataset(arena *a, desk *d, const options *o, const char *name, 
     json_set(body, "workspace_id", json_get(space, "id"));
     if (json_get(settings, "guidelines")) json_set(body, "guidelines", json_get(settings, "guidelines"));
     if (!ask_json(a, d, "POST", "/api/v1/datasets", body, &set, e)) return false;
-    const char *id = str_copy(a, text(set, "id"));
+    const char *id = str_copy(a, desk_text(set, "id"));
     *out = set;
     return make_parts(a, d, id, "fields", json_get(settings, "fields"), e) &&
            make_parts(a, d, id, "questions", json_get(settings, "questions"), e) &&
@@ -112,7 +110,7 @@ static bool make_dataset(arena *a, desk *d, const options *o, const char *name, 
 
 static bool has_name(const json *list, str name) {
     for (size_t i = 0; i < json_count(list); i++)
-        if (str_eq(text(json_at(list, i), "name"), name)) return true;
+        if (str_eq(desk_text(json_at(list, i), "name"), name)) return true;
     return false;
 }
 
@@ -120,7 +118,7 @@ static void drop_column(arena *a, json *mapping, const char *key, str column) {
     const json *old = json_get(mapping, key);
     json *kept = json_new_array(a);
     for (size_t i = 0; i < json_count(old); i++)
-        if (!str_eq(text(json_at(old, i), "source"), column)) json_append(kept, json_share(a, json_at(old, i)));
+        if (!str_eq(desk_text(json_at(old, i), "source"), column)) json_append(kept, json_share(a, json_at(old, i)));
     json_set(mapping, key, kept);
 }
 
@@ -158,6 +156,7 @@ static bool open_rows(arena *a, const options *o, const char *path, intake *in, 
     for (int i = 0; i < o->map.count; i++)
         if (!change_mapping(a, in->mapping, in->settings, o->map.item[i], e)) return false;
     in->plan = mapping_open(a, in->mapping, in->settings, &facts, e);
+    if (in->plan) mapping_of_file(in->plan, a, path_name(path));
     return in->plan != NULL;
 }
 
@@ -185,7 +184,7 @@ static void print_names(const char *what, const json *list) {
     printf("%-12s", what);
     for (size_t i = 0; i < json_count(list); i++) {
         const json *v = json_at(list, i);
-        const str column = text(v, "source"), name = column.len ? text(v, "target") : text(v, "name");
+        const str column = desk_text(v, "source"), name = column.len ? desk_text(v, "target") : desk_text(v, "name");
         if (column.len) printf("%s%.*s -> %.*s", i ? ", " : "", STR_ARG(column), STR_ARG(name));
         else printf("%s%.*s", i ? ", " : "", STR_ARG(name));
     }
@@ -284,7 +283,7 @@ static bool write_records(arena *a, desk *d, const options *o, const char *path,
     json *import, *answer;
     const char *where = arena_printf(a, "/api/v1/datasets/%s/imports", set);
     if (!desk_ask(a, d, "POST", where, desk_body(a, (const char *const[]){"source", path, NULL}), &import, e)) return false;
-    *id = str_copy(a, text(import, "id"));
+    *id = str_copy(a, desk_text(import, "id"));
     batch b = {.d = d, .path = arena_printf(a, "/api/v1/datasets/%s/records?import=%s", set, *id)};
     const char *one = arena_printf(a, "%s/%s", where, *id);
     if (write_all(in, &b, o, written, e)) return desk_ask(a, d, "PUT", one, STR(""), &answer, e);
@@ -309,9 +308,10 @@ static bool import_file(arena *a, desk *d, const options *o, const char *path, e
     if (!open_intake(a, o, path, &in, e)) return false;
     if (o->preview) return preview(a, &in, name, e);
     bool ok = !in.fresh || make_dataset(a, d, o, name, in.settings, &set, e);
-    ok = ok && write_records(a, d, o, path, &in, str_copy(a, text(set, "id")), &written, &id, e);
+    ok = ok && write_records(a, d, o, path, &in, str_copy(a, desk_text(set, "id")), &written, &id, e);
     if (!ok && in.fresh && set)
-        desk_ask(a, d, "DELETE", arena_printf(a, "/api/v1/datasets/%.*s", STR_ARG(text(set, "id"))), STR(""), &answer, &none);
+        desk_ask(a, d, "DELETE", arena_printf(a, "/api/v1/datasets/%.*s", STR_ARG(desk_text(set, "id"))), STR(""), &answer,
+                 &none);
     if (!ok) return err_prefix(e, "nothing was imported");
     const double seconds = sys_seconds() - begun;
     log_note("%lld records into '%s' (%.0f a second)\nUndo: fettle import undo %s %s", (long long)written, name,
@@ -325,20 +325,14 @@ static bool list(arena *a, desk *d, const options *o, const char *name, err *e) 
     const json *set;
     json *all;
     if (!shelf_dataset(a, d, name, &set, e) ||
-        !desk_ask(a, d, "GET", arena_printf(a, "/api/v1/datasets/%.*s/imports", STR_ARG(text(set, "id"))), STR(""), &all, e))
+        !desk_ask(a, d, "GET", arena_printf(a, "/api/v1/datasets/%.*s/imports", STR_ARG(desk_text(set, "id"))), STR(""), &all, e))
         return false;
     const json *items = json_get(all, "items");
-    if (o->json) {
-        buf t = {0};
-        json_put(&t, items);
-        printf("%s\n", t.ptr);
-        buf_free(&t);
-        return true;
-    }
+    if (o->json) return desk_print(items), true;
     for (size_t i = 0; i < json_count(items); i++)
-        printf("%.*s  %.19s  %8lld records  %.*s\n", STR_ARG(text(json_at(items, i), "id")),
-               text(json_at(items, i), "started_at").ptr, (long long)json_get_int(json_at(items, i), "records", 0),
-               STR_ARG(text(json_at(items, i), "source")));
+        printf("%.*s  %.19s  %8lld records  %.*s\n", STR_ARG(desk_text(json_at(items, i), "id")),
+               desk_text(json_at(items, i), "started_at").ptr, (long long)json_get_int(json_at(items, i), "records", 0),
+               STR_ARG(desk_text(json_at(items, i), "source")));
     return true;
 }
 
@@ -346,7 +340,7 @@ static bool undo(arena *a, desk *d, const char *name, const char *id, err *e) {
     const json *set;
     json *answer;
     if (!shelf_dataset(a, d, name, &set, e) ||
-        !desk_ask(a, d, "DELETE", arena_printf(a, "/api/v1/datasets/%.*s/imports/%s", STR_ARG(text(set, "id")), id), STR(""),
+        !desk_ask(a, d, "DELETE", arena_printf(a, "/api/v1/datasets/%.*s/imports/%s", STR_ARG(desk_text(set, "id")), id), STR(""),
                   &answer, e))
         return false;
     printf("%lld records are gone\n", (long long)json_get_int(answer, "records", 0));

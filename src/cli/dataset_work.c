@@ -4,20 +4,15 @@
 #include <stdio.h>
 #include <string.h>
 
-static str text(const json *v, const char *key) { return json_get_text(v, key, STR("")); }
 static long long number(const json *v, const char *key) { return (long long)json_get_int(v, key, 0); }
 
 static bool list_of(arena *a, desk *d, const json *set, const char *what, const json **items, bool as_json, err *e) {
     json *answer;
-    const char *path = arena_printf(a, "/api/v1/datasets/%.*s/%s", STR_ARG(text(set, "id")), what);
+    const char *path = arena_printf(a, "/api/v1/datasets/%.*s/%s", STR_ARG(desk_text(set, "id")), what);
     if (!desk_ask(a, d, "GET", path, STR(""), &answer, e)) return false;
     *items = json_get(answer, "items");
     if (!as_json) return true;
-    buf out = {0};
-    json_writer w = json_writer_on(&out, true);
-    json_put_value(&w, *items);
-    printf("%s\n", out.ptr);
-    buf_free(&out);
+    desk_print(*items);
     *items = NULL;
     return true;
 }
@@ -47,8 +42,8 @@ static void print_csv(const json *items) {
     printf(",erased\n");
     for (size_t i = 0; i < json_count(items); i++) {
         const json *v = json_at(items, i);
-        print_field(text(v, "username"));
-        printf(",%.*s,%lld,%lld,%lld", STR_ARG(text(v, "user_id")), number(v, "submitted"), number(v, "drafts"),
+        print_field(desk_text(v, "username"));
+        printf(",%.*s,%lld,%lld,%lld", STR_ARG(desk_text(v, "user_id")), number(v, "submitted"), number(v, "drafts"),
                number(v, "discarded"));
         print_real(v, "active_seconds");
         print_real(v, "median_seconds");
@@ -73,7 +68,7 @@ static void print_annotators(const json *items) {
     for (size_t i = 0; i < json_count(items); i++) {
         const json *v = json_at(items, i);
         const double active = json_get_real(v, "active_seconds", 0);
-        printf("%-20.*s %9lld %4.0f h %02.0f m", STR_ARG(text(v, "username")), number(v, "submitted"),
+        printf("%-20.*s %9lld %4.0f h %02.0f m", STR_ARG(desk_text(v, "username")), number(v, "submitted"),
                (double)(int)(active / 3600), (double)((int)(active / 60) % 60));
         if (json_get(v, "median_seconds")) printf(" %7.1f s", json_get_real(v, "median_seconds", 0));
         else printf(" %9s", "-");
@@ -93,7 +88,7 @@ bool work_annotators(arena *a, desk *d, const json *set, bool csv, bool as_json,
 /* ---- assignments ------------------------------------------------------------------------------------------------------------------- */
 
 static void print_assignment(const json *v) {
-    printf("%-24.*s %lld records, %lld answered", STR_ARG(text(v, "username")), number(v, "records"), number(v, "answered"));
+    printf("%-24.*s %lld records, %lld answered", STR_ARG(desk_text(v, "username")), number(v, "records"), number(v, "answered"));
     if (json_get(v, "quota")) printf(" of %lld", number(v, "quota"));
     printf("\n");
 }
@@ -105,7 +100,7 @@ bool work_assign(arena *a, desk *d, const json *set, const work_order *o, err *e
     buf body = {0};
     json_writer w = json_writer_on(&body, false);
     json_open(&w, '{');
-    json_key(&w, "user_id"), json_put_text(&w, text(person, "id"));
+    json_key(&w, "user_id"), json_put_text(&w, desk_text(person, "id"));
     if (o->quota) json_key(&w, "quota"), json_put_int(&w, o->quota);
     if (o->count) {
         json_key(&w, "batch"), json_open(&w, '{');
@@ -114,7 +109,7 @@ bool work_assign(arena *a, desk *d, const json *set, const work_order *o, err *e
         json_close(&w);
     }
     json_close(&w);
-    const char *path = arena_printf(a, "/api/v1/datasets/%.*s/assignments", STR_ARG(text(set, "id")));
+    const char *path = arena_printf(a, "/api/v1/datasets/%.*s/assignments", STR_ARG(desk_text(set, "id")));
     const bool ok = desk_ask(a, d, "POST", path, buf_str(&body), &answer, e);
     buf_free(&body);
     if (ok) print_assignment(answer);
@@ -124,9 +119,9 @@ bool work_assign(arena *a, desk *d, const json *set, const work_order *o, err *e
 bool work_unassign(arena *a, desk *d, const json *set, const char *person, err *e) {
     const json *one;
     json *answer;
-    const char *path = arena_printf(a, "/api/v1/datasets/%.*s/assignments", STR_ARG(text(set, "id")));
+    const char *path = arena_printf(a, "/api/v1/datasets/%.*s/assignments", STR_ARG(desk_text(set, "id")));
     return desk_find(a, d, path, "username", person, &one, e) &&
-           desk_ask(a, d, "DELETE", arena_printf(a, "%s/%.*s", path, STR_ARG(text(one, "id"))), STR(""), &answer, e);
+           desk_ask(a, d, "DELETE", arena_printf(a, "%s/%.*s", path, STR_ARG(desk_text(one, "id"))), STR(""), &answer, e);
 }
 
 bool work_assignments(arena *a, desk *d, const json *set, bool as_json, err *e) {
@@ -143,10 +138,10 @@ bool work_disagreements(arena *a, desk *d, const json *set, bool as_json, err *e
     if (!list_of(a, d, set, "disagreements?limit=1000", &items, as_json, e)) return false;
     for (size_t i = 0; i < json_count(items); i++) {
         const json *v = json_at(items, i), *questions = json_get(v, "questions");
-        printf("%.*s ", STR_ARG(text(json_get(v, "record"), "id")));
+        printf("%.*s ", STR_ARG(desk_text(json_get(v, "record"), "id")));
         for (size_t k = 0; k < json_count(questions); k++) {
             const json *q = json_at(questions, k);
-            printf("%s%.*s: %lld answers, %.0f%% agree", k ? "; " : "", STR_ARG(text(q, "name")), number(q, "answers"),
+            printf("%s%.*s: %lld answers, %.0f%% agree", k ? "; " : "", STR_ARG(desk_text(q, "name")), number(q, "answers"),
                    100 * json_get_real(q, "agreement", 0));
         }
         printf("\n");

@@ -1,6 +1,7 @@
 /* desk.c - one request, two ways. */
 #include "cli/desk.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/sys.h"
@@ -38,6 +39,16 @@ bool desk_ask_to(desk *d, const char *method, const char *path, str body, answer
 }
 
 void desk_close(desk *d) { server_close(d->own); }
+
+str desk_text(const json *answer, const char *key) { return json_get_text(answer, key, STR("")); }
+
+void desk_print(const json *answer) {
+    buf out = {0};
+    json_writer w = json_writer_on(&out, true);
+    json_put_value(&w, answer);
+    printf("%s\n", out.ptr);
+    buf_free(&out);
+}
 
 str desk_body(arena *a, const char *const *pairs) {
     buf text = {0};

@@ -21,6 +21,9 @@ void desk_close(desk *d);
 
 /* {"a": "x", ...} of pairs of texts ended by NULL; values that are NULL are left out. */
 str desk_body(arena *a, const char *const *pairs);
+/* A text of an answer, empty where there is none; an answer on standard output, for --json. */
+str desk_text(const json *answer, const char *key);
+void desk_print(const json *answer);
 /* The id of what is named in a list the API answers, by a member ("name", "username"). */
 bool desk_find(arena *a, desk *d, const char *list, const char *member, const char *name, const json **out, err *e);
 

@@ -3,12 +3,11 @@
 
 #include <stdio.h>
 
-static str text(const json *v, const char *key) { return json_get_text(v, key, STR("")); }
 static long long number(const json *v, const char *key) { return (long long)json_get_int(v, key, 0); }
 
 static void print_run(const json *r) {
-    const str through = text(r, "through"), model = text(r, "model");
-    printf("  %.*s: ", STR_ARG(text(r, "name")));
+    const str through = desk_text(r, "through"), model = desk_text(r, "model");
+    printf("  %.*s: ", STR_ARG(desk_text(r, "name")));
     if (through.len) printf("began with the model of %.*s", STR_ARG(through));
     else printf("%lld of its examples went", number(r, "examples"));
     if (model.len) printf("; its model: %.*s", STR_ARG(model));
@@ -23,7 +22,7 @@ static void print_erased(const json *v, const char *name) {
            number(v, "responses"), number(v, "versions"), number(v, "suggestions"), number(v, "notes"), number(v, "gold"));
     if (number(v, "export_lines")) printf(", %lld lines of exports", number(v, "export_lines"));
     printf("\n");
-    if (text(v, "username").len) printf("The numbers stay under the name %.*s.\n", STR_ARG(text(v, "username")));
+    if (desk_text(v, "username").len) printf("The numbers stay under the name %.*s.\n", STR_ARG(desk_text(v, "username")));
     if (json_count(runs))
         printf("These runs trained on it and are marked (fettle runs show NAME); train them again without it:\n");
     for (size_t i = 0; i < json_count(runs); i++) print_run(json_at(runs, i));

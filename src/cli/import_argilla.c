@@ -40,8 +40,6 @@ typedef struct {
     FILE *passwords;
 } mover;
 
-static str text(const json *v, const char *key) { return json_get_text(v, key, STR("")); }
-
 /* ---- asking both sides ---------------------------------------------------------------------------------------------------------- */
 
 static bool refused_there(const char *path, int status, str body, err *e) {
@@ -80,7 +78,7 @@ static bool ask_here(mover *m, arena *a, const char *method, const char *path, c
 
 static const json *named(const json *list, const char *member, str name) {
     for (size_t i = 0; i < json_count(list); i++)
-        if (str_eq(text(json_at(list, i), member), name)) return json_at(list, i);
+        if (str_eq(desk_text(json_at(list, i), member), name)) return json_at(list, i);
     return NULL;
 }
 
@@ -92,7 +90,7 @@ static bool note_password(mover *m, const json *person, const char *password, er
         if (fd < 0 || !(m->passwords = fdopen(fd, "a"))) return err_errno(e, ERR_IO, "cannot write %s", m->from->passwords);
     }
     FILE *out = m->passwords ? m->passwords : stdout;
-    fprintf(out, "%.*s %s\n", STR_ARG(text(person, "username")), password);
+    fprintf(out, "%.*s %s\n", STR_ARG(desk_text(person, "username")), password);
     return fflush(out) == 0 || err_errno(e, ERR_IO, "cannot write %s", m->passwords ? m->from->passwords : "standard output");
 }
 
@@ -100,16 +98,16 @@ static bool note_password(mover *m, const json *person, const char *password, er
 static bool add_person(mover *m, const json *there, const char **id, err *e) {
     key_text password;
     json *made, *body = json_new_object(m->a);
-    const str first = text(there, "first_name");
+    const str first = desk_text(there, "first_name");
     key_new(password);
-    json_set(body, "id", json_new_text(m->a, text(there, "id")));
-    json_set(body, "username", json_new_text(m->a, text(there, "username")));
-    json_set(body, "first_name", json_new_text(m->a, first.len ? first : text(there, "username")));
-    if (text(there, "last_name").len) json_set(body, "last_name", json_new_text(m->a, text(there, "last_name")));
-    json_set(body, "role", json_new_text(m->a, text(there, "role")));
+    json_set(body, "id", json_new_text(m->a, desk_text(there, "id")));
+    json_set(body, "username", json_new_text(m->a, desk_text(there, "username")));
+    json_set(body, "first_name", json_new_text(m->a, first.len ? first : desk_text(there, "username")));
+    if (desk_text(there, "last_name").len) json_set(body, "last_name", json_new_text(m->a, desk_text(there, "last_name")));
+    json_set(body, "role", json_new_text(m->a, desk_text(there, "role")));
     json_set(body, "password", json_new_text(m->a, str_of(password)));
     if (!note_password(m, there, password, e) || !ask_here(m, m->a, "POST", "/api/v1/users", body, &made, e)) return false;
-    *id = str_copy(m->a, text(made, "id"));
+    *id = str_copy(m->a, desk_text(made, "id"));
     m->new_people++;
     return true;
 }
@@ -126,23 +124,23 @@ static bool person_here(mover *m, str id, const char **out, err *e) {
     if (!there) return err_set(e, ERR_NOT_FOUND, "nobody there has the id %.*s", STR_ARG(id));
     if (m->people == PEOPLE_MOST) return err_set(e, ERR_LIMIT, "more than %d people", PEOPLE_MOST);
     if (!desk_ask(m->a, m->d, "GET", "/api/v1/users", STR(""), &all, e)) return false;
-    const json *here = named(json_get(all, "items"), "username", text(there, "username"));
+    const json *here = named(json_get(all, "items"), "username", desk_text(there, "username"));
     if (!here) here = named(json_get(all, "items"), "id", id); /* renamed since an earlier import */
-    if (here) *out = str_copy(m->a, text(here, "id"));
-    else if (!add_person(m, there, out, e)) return err_prefix(e, "%.*s", STR_ARG(text(there, "username")));
-    m->person[m->people++] = (pair){text(there, "id"), *out};
+    if (here) *out = str_copy(m->a, desk_text(here, "id"));
+    else if (!add_person(m, there, out, e)) return err_prefix(e, "%.*s", STR_ARG(desk_text(there, "username")));
+    m->person[m->people++] = (pair){desk_text(there, "id"), *out};
     return true;
 }
 
 static bool move_members(mover *m, const json *space, const char *here, err *e) {
     json *members, *answer;
-    if (!ask_there(m, m->a, arena_printf(m->a, "/api/v1/workspaces/%.*s/users", STR_ARG(text(space, "id"))), &members, e))
+    if (!ask_there(m, m->a, arena_printf(m->a, "/api/v1/workspaces/%.*s/users", STR_ARG(desk_text(space, "id"))), &members, e))
         return false;
     const json *list = json_get(members, "items");
     for (size_t i = 0; i < json_count(list); i++) {
         const char *id;
         err known = {0};
-        if (!person_here(m, text(json_at(list, i), "id"), &id, e)) return false;
+        if (!person_here(m, desk_text(json_at(list, i), "id"), &id, e)) return false;
         json *body = json_new_object(m->a);
         json_set(body, "user_id", json_new_text(m->a, str_of(id)));
         if (!ask_here(m, m->a, "POST", arena_printf(m->a, "/api/v1/workspaces/%s/users", here), body, &answer, &known) &&
@@ -157,10 +155,10 @@ static bool move_members(mover *m, const json *space, const char *here, err *e) 
 static bool space_here(mover *m, const json *there, const char **out, err *e) {
     json *all, *made, *body = json_new_object(m->a);
     if (!desk_ask(m->a, m->d, "GET", "/api/v1/me/workspaces", STR(""), &all, e)) return false;
-    const json *here = named(json_get(all, "items"), "name", text(there, "name"));
-    json_set(body, "name", json_new_text(m->a, text(there, "name")));
+    const json *here = named(json_get(all, "items"), "name", desk_text(there, "name"));
+    json_set(body, "name", json_new_text(m->a, desk_text(there, "name")));
     if (!here && !ask_here(m, m->a, "POST", "/api/v1/workspaces", body, &made, e)) return false;
-    *out = str_copy(m->a, text(here ? here : made, "id"));
+    *out = str_copy(m->a, desk_text(here ? here : made, "id"));
     return true;
 }
 
@@ -169,7 +167,7 @@ static bool set_here(mover *m, const json *there, const char *space, const json 
     json *all, *made, *body = json_new_object(m->a);
     const char *path = arena_printf(m->a, "/api/v1/me/datasets?workspace_id=%s", space);
     if (!desk_ask(m->a, m->d, "GET", path, STR(""), &all, e)) return false;
-    *out = named(json_get(all, "items"), "name", text(there, "name"));
+    *out = named(json_get(all, "items"), "name", desk_text(there, "name"));
     if (*out) return true;
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (json_get(there, keys[i])) json_set(body, keys[i], json_share(m->a, json_get(there, keys[i])));
@@ -183,16 +181,16 @@ static bool set_here(mover *m, const json *there, const char *space, const json 
 static bool move_parts(mover *m, const char *there, const json *here, const char *what, const char *path, const json **list,
                        err *e) {
     json *theirs, *ours, *made;
-    const char *own = arena_printf(m->a, "/api/v1/datasets/%.*s/%s", STR_ARG(text(here, "id")), what);
+    const char *own = arena_printf(m->a, "/api/v1/datasets/%.*s/%s", STR_ARG(desk_text(here, "id")), what);
     if (!ask_there(m, m->a, arena_printf(m->a, path, there), &theirs, e) || !desk_ask(m->a, m->d, "GET", own, STR(""), &ours, e))
         return false;
     *list = json_get(theirs, "items");
     for (size_t i = 0; i < json_count(*list); i++) {
         const json *one = json_at(*list, i);
-        if (named(json_get(ours, "items"), "name", text(one, "name"))) continue;
-        const bool late = str_is(text(here, "status"), "ready");
+        if (named(json_get(ours, "items"), "name", desk_text(one, "name"))) continue;
+        const bool late = str_is(desk_text(here, "status"), "ready");
         if (!ask_here(m, m->a, "POST", late ? arena_printf(m->a, "%s?migrate=true", own) : own, one, &made, e))
-            return err_prefix(e, "%s '%.*s'", what, STR_ARG(text(one, "name")));
+            return err_prefix(e, "%s '%.*s'", what, STR_ARG(desk_text(one, "name")));
     }
     return true;
 }
@@ -200,15 +198,15 @@ static bool move_parts(mover *m, const char *there, const json *here, const char
 static bool move_settings(mover *m, const json *there, const json *here, const json **questions, err *e) {
     const json *ignored;
     json *answer;
-    const char *id = str_copy(m->a, text(there, "id"));
+    const char *id = str_copy(m->a, desk_text(there, "id"));
     if (!move_parts(m, id, here, "fields", "/api/v1/datasets/%s/fields", &ignored, e) ||
         !move_parts(m, id, here, "questions", "/api/v1/datasets/%s/questions", questions, e) ||
         !move_parts(m, id, here, "metadata-properties", "/api/v1/me/datasets/%s/metadata-properties", &ignored, e) ||
         !move_parts(m, id, here, "vectors-settings", "/api/v1/datasets/%s/vectors-settings", &ignored, e))
         return false;
-    if (!str_is(text(there, "status"), "ready") || str_is(text(here, "status"), "ready")) return true;
-    return ask_here(m, m->a, "PUT", arena_printf(m->a, "/api/v1/datasets/%.*s/publish", STR_ARG(text(here, "id"))), NULL, &answer,
-                    e);
+    if (!str_is(desk_text(there, "status"), "ready") || str_is(desk_text(here, "status"), "ready")) return true;
+    return ask_here(m, m->a, "PUT", arena_printf(m->a, "/api/v1/datasets/%.*s/publish", STR_ARG(desk_text(here, "id"))), NULL,
+                    &answer, e);
 }
 
 /* ---- records --------------------------------------------------------------------------------------------------------------------- */
@@ -223,9 +221,9 @@ static json *suggestions_here(arena *a, const json *questions, const json *list)
     json *out = json_new_array(a);
     for (size_t i = 0; i < json_count(list); i++) {
         json *one = json_new_object(a);
-        const json *question = named(questions, "id", text(json_at(list, i), "question_id"));
+        const json *question = named(questions, "id", desk_text(json_at(list, i), "question_id"));
         copy_members(a, one, json_at(list, i), keys);
-        json_set(one, "question_name", json_new_text(a, text(question, "name")));
+        json_set(one, "question_name", json_new_text(a, desk_text(question, "name")));
         json_append(out, one);
     }
     return out;
@@ -237,7 +235,7 @@ static bool responses_here(mover *m, arena *a, const json *list, json **out, err
     for (size_t i = 0; i < json_count(list); i++) {
         json *one = json_new_object(a);
         const char *id;
-        if (!person_here(m, text(json_at(list, i), "user_id"), &id, e)) return false;
+        if (!person_here(m, desk_text(json_at(list, i), "user_id"), &id, e)) return false;
         copy_members(a, one, json_at(list, i), keys);
         json_set(one, "user_id", json_new_text(a, str_of(id)));
         json_append(*out, one);
@@ -281,7 +279,7 @@ static bool send_page(mover *m, arena *a, const char *path, json *items, err *e)
         if (send_items(m, a, path, one, &reason)) continue;
         if (reason.code != ERR_INPUT && reason.code != ERR_CONFLICT) return err_set(e, reason.code, "%s", reason.text);
         if (m->refused++ < TOLD_MOST)
-            log_warning("record %.*s was left out: %s", STR_ARG(text(json_at(items, i), "id")), reason.text);
+            log_warning("record %.*s was left out: %s", STR_ARG(desk_text(json_at(items, i), "id")), reason.text);
     }
     return true;
 }
@@ -363,23 +361,23 @@ static bool move_set(mover *m, const json *there, const char *space, const char 
     const json *here, *questions;
     counts theirs = {0}, ours = {0};
     if (!set_here(m, there, space_id, &here, e) || !move_settings(m, there, here, &questions, e)) return false;
-    const char *from = str_copy(m->a, text(there, "id")), *to = str_copy(m->a, text(here, "id"));
-    if (str_is(text(there, "status"), "ready") && !move_records(m, from, to, questions, &theirs, e)) return false;
+    const char *from = str_copy(m->a, desk_text(there, "id")), *to = str_copy(m->a, desk_text(here, "id"));
+    if (str_is(desk_text(there, "status"), "ready") && !move_records(m, from, to, questions, &theirs, e)) return false;
     if (!count_here(m, to, &ours, e)) return false;
-    *whole &= reconcile(space, text(there, "name"), &theirs, &ours);
+    *whole &= reconcile(space, desk_text(there, "name"), &theirs, &ours);
     return true;
 }
 
 static bool move_space(mover *m, const json *there, bool *whole, err *e) {
-    const char *here, *name = str_copy(m->a, text(there, "name"));
+    const char *here, *name = str_copy(m->a, desk_text(there, "name"));
     json *sets;
     if (!space_here(m, there, &here, e) || !move_members(m, there, here, e)) return err_prefix(e, "workspace %s", name);
-    const char *path = arena_printf(m->a, "/api/v1/me/datasets?workspace_id=%.*s", STR_ARG(text(there, "id")));
+    const char *path = arena_printf(m->a, "/api/v1/me/datasets?workspace_id=%.*s", STR_ARG(desk_text(there, "id")));
     if (!ask_there(m, m->a, path, &sets, e)) return false;
     const json *list = json_get(sets, "items");
     for (size_t i = 0; i < json_count(list); i++)
         if (!move_set(m, json_at(list, i), name, here, whole, e))
-            return err_prefix(e, "dataset %s/%.*s", name, STR_ARG(text(json_at(list, i), "name")));
+            return err_prefix(e, "dataset %s/%.*s", name, STR_ARG(desk_text(json_at(list, i), "name")));
     return true;
 }
 
@@ -388,9 +386,9 @@ static bool move_space(mover *m, const json *there, bool *whole, err *e) {
 static bool look_there(mover *m, json **spaces, err *e) {
     json *me, *people;
     if (!ask_there(m, m->a, "/api/v1/me", &me, e)) return false;
-    if (!str_is(text(me, "role"), "owner"))
+    if (!str_is(desk_text(me, "role"), "owner"))
         return err_set(e, ERR_FORBIDDEN, "the key is of %.*s, who is no owner there: people can be listed by an owner only",
-                       STR_ARG(text(me, "username")));
+                       STR_ARG(desk_text(me, "username")));
     if (!ask_there(m, m->a, "/api/v1/users", &people, e) || !ask_there(m, m->a, "/api/v1/me/workspaces", spaces, e)) return false;
     m->users = json_get(people, "items");
     return true;
@@ -400,14 +398,14 @@ static bool move_all(mover *m, const json *spaces, bool *whole, err *e) {
     bool found = false;
     for (size_t i = 0; i < json_count(spaces); i++) {
         const json *one = json_at(spaces, i);
-        if (m->from->workspace && !str_is(text(one, "name"), m->from->workspace)) continue;
+        if (m->from->workspace && !str_is(desk_text(one, "name"), m->from->workspace)) continue;
         found = true;
         if (!move_space(m, one, whole, e)) return false;
     }
     if (m->from->workspace) return found || err_set(e, ERR_NOT_FOUND, "there is no workspace '%s' there", m->from->workspace);
     for (size_t i = 0; i < json_count(m->users); i++) { /* also those who are members of nothing */
         const char *id;
-        if (!person_here(m, text(json_at(m->users, i), "id"), &id, e)) return false;
+        if (!person_here(m, desk_text(json_at(m->users, i), "id"), &id, e)) return false;
     }
     return true;
 }

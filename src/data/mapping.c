@@ -1,6 +1,7 @@
 /* mapping.c - a row to an item, as a mapping says: a row of CONVERSIONS per kind of field, question and metadata. */
 #include "data/mapping.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <string.h>
 
@@ -28,7 +29,8 @@ typedef struct {
 
 struct mapping_plan {
     targets fields, metadata, suggestions, vectors;
-    target id; /* source NULL: none */
+    target id;         /* source NULL: none */
+    const char *agent; /* of suggestions; NULL: none */
 };
 
 /* ---- values --------------------------------------------------------------------------------------------------------------------------- */
@@ -384,15 +386,16 @@ static bool put_named(const targets *list, arena *a, const json *row, json *into
     return true;
 }
 
-static bool put_suggestions(const targets *list, arena *a, const json *row, json *into, err *e) {
-    for (size_t i = 0; i < list->count; i++) {
-        const target *t = &list->item[i];
+static bool put_suggestions(const mapping_plan *m, arena *a, const json *row, json *into, err *e) {
+    for (size_t i = 0; i < m->suggestions.count; i++) {
+        const target *t = &m->suggestions.item[i];
         json *v = value_of(t, row), *out = NULL;
         if (v && !t->how->convert(a, t, v, &out, e)) return false;
         if (!out) continue;
         json *one = json_new_object(a);
         json_set(one, "question_name", json_new_text(a, str_of(t->name)));
         json_set(one, "value", out);
+        if (m->agent) json_set(one, "agent", json_new_text(a, str_of(m->agent)));
         json_append(into, one);
     }
     return true;
@@ -411,11 +414,20 @@ static json *part_of(json *item, const char *key, json *object) {
     return object;
 }
 
+/* Letters that an agent's name may not have become '_'. */
+void mapping_of_file(mapping_plan *m, arena *a, const char *file) {
+    enum { NAME_MOST = 180 };
+    char *name = arena_printf(a, SUGGESTED_BY_FILE "%.*s", NAME_MOST, file);
+    for (char *c = name; *c; c++)
+        if (!isalnum((unsigned char)*c) && !strchr("-_:./ ", *c)) *c = '_';
+    m->agent = name;
+}
+
 bool mapping_apply(const mapping_plan *m, arena *a, const json *row, json **item, err *e) {
     json *out = *item = json_new_object(a);
     if (!put_id(m, a, row, out, e)) return false;
     if (!put_named(&m->fields, a, row, part_of(out, "fields", json_new_object(a)), e)) return false;
     if (m->metadata.count && !put_named(&m->metadata, a, row, part_of(out, "metadata", json_new_object(a)), e)) return false;
     if (m->vectors.count && !put_named(&m->vectors, a, row, part_of(out, "vectors", json_new_object(a)), e)) return false;
-    return !m->suggestions.count || put_suggestions(&m->suggestions, a, row, part_of(out, "suggestions", json_new_array(a)), e);
+    return !m->suggestions.count || put_suggestions(m, a, row, part_of(out, "suggestions", json_new_array(a)), e);
 }

@@ -48,6 +48,10 @@ json *mapping_settings(arena *a, const row_facts *facts, json **mapping, err *e)
  * arena, the mapping and the settings. */
 typedef struct mapping_plan mapping_plan;
 mapping_plan *mapping_open(arena *a, const json *map, const json *settings, const row_facts *facts, err *e);
+/* Suggestions are said to come from a file of this name (without its folder): their agent. Such a suggestion stands in for an answer where
+ * nobody gave one (recipe.h), as the file's labels are all there is. */
+#define SUGGESTED_BY_FILE "file:"
+void mapping_of_file(mapping_plan *m, arena *a, const char *file);
 /* One row as an item {"external_id", "fields", "metadata", "suggestions": [{"question_name", "value"}], "vectors"}, in memory of a; values are
  * shared with the row. Errors name the column; the caller puts the place in front. */
 bool mapping_apply(const mapping_plan *m, arena *a, const json *row, json **item, err *e);

@@ -153,6 +153,15 @@ static near_list find_near(arena *a, const sketch *s, size_t n, double similarit
 
 /* ---- the report --------------------------------------------------------------------------------------------------------------------- */
 
+/* Enough of a prompt to know it by. */
+static json *beginning_of(arena *a, const example *x) {
+    enum { SHOWN = 200 };
+    const str words = example_prompt_words(a, x);
+    size_t end = words.len < SHOWN ? words.len : SHOWN;
+    while (end && end < words.len && ((unsigned char)words.ptr[end] & 0xC0) == 0x80) end--;
+    return json_new_text(a, str_slice(words, 0, end));
+}
+
 static json *near_row(arena *a, const example *examples, const sketch *s, near_pair p) {
     json *row = json_new_object(a), *sides = json_new_array(a);
     json_set(row, "a", json_new_text(a, examples[p.a].record));
@@ -160,6 +169,10 @@ static json *near_row(arena *a, const example *examples, const sketch *s, near_p
     json_append(sides, json_new_text(a, str_of(example_side_name(s[p.a].side))));
     json_append(sides, json_new_text(a, str_of(example_side_name(s[p.b].side))));
     json_set(row, "sides", sides);
+    json *texts = json_new_array(a);
+    json_append(texts, beginning_of(a, &examples[p.a]));
+    json_append(texts, beginning_of(a, &examples[p.b]));
+    json_set(row, "prompts", texts);
     json_set(row, "similarity", json_new_real(a, p.similarity));
     return row;
 }

@@ -43,7 +43,7 @@ const opt recipe_option_table[] = {
     {"sft", OPT_CHOICE, offsetof(recipe_options, sft), "prompt-completion", 0, 0, "prompt-completion|messages",
      "rows of answers to imitate"},
     {"suggestions", OPT_BOOL, offsetof(recipe_options, suggestions), "false", 0, 0, NULL,
-     "where nobody answered, the suggestion stands in"},
+     "where nobody answered, a model's suggestion stands in (labels that came with a file always do)"},
     {"purpose", OPT_CHOICE, offsetof(recipe_options, purpose), "any", 0, 0, "any|commercial",
      "refuse records whose licence forbids it"},
     {"without", OPT_LIST, offsetof(recipe_options, without), NULL, 0, 0, NULL,
@@ -262,11 +262,10 @@ static const char *reason(arena *a, const recipe *r, recipe_target as, size_t re
     return arena_printf(a, "%s (%zu of %zu records)", left_words[most], left[most], records);
 }
 
-static json *target_report(arena *a, const recipe *r, const json *records, recipe_target as) {
-    const size_t n = json_count(records);
-    size_t count = 0, left[LEFT_COUNT] = {0};
-    json *out = json_new_object(a), *why = json_new_object(a);
-    for (size_t i = 0; i < n; i++) {
+/* Examples of all records, and how many records give none for which reason. */
+static size_t count_examples(const recipe *r, const json *records, recipe_target as, size_t left[LEFT_COUNT]) {
+    size_t count = 0;
+    for (size_t i = 0; i < json_count(records); i++) {
         arena *scratch = arena_new();
         example_list list = {0};
         const left_out one = convert(scratch, r, json_at(records, i), as, &list);
@@ -281,11 +280,23 @@ static json *target_report(arena *a, const recipe *r, const json *records, recip
         count = list.count;
         arena_free(scratch);
     }
+    return count;
+}
+
+static json *target_report(arena *a, const recipe *r, const json *records, recipe_target as) {
+    size_t left[LEFT_COUNT] = {0}, unused[LEFT_COUNT] = {0};
+    const size_t count = count_examples(r, records, as, left);
+    json *out = json_new_object(a), *why = json_new_object(a);
+    recipe lenient = *r;
+    lenient.o.suggestions = true;
+    const bool some = left[LEFT_NO_ANSWER] && !r->o.suggestions;
+    const size_t more = some ? count_examples(&lenient, records, as, unused) : 0;
     for (int i = 0; i < LEFT_COUNT; i++)
         if (left[i]) json_set(why, left_words[i], json_new_int(a, (int64_t)left[i]));
     json_set(out, "count", json_new_int(a, (int64_t)count));
-    json_set(out, "reason", count ? NULL : json_new_text(a, str_of(reason(a, r, as, n, left))));
+    json_set(out, "reason", count ? NULL : json_new_text(a, str_of(reason(a, r, as, json_count(records), left))));
     json_set(out, "left_out", why);
+    if (more > count) json_set(out, "with_suggestions", json_new_int(a, (int64_t)more));
     return out;
 }
 

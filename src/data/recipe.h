@@ -45,11 +45,12 @@ bool recipe_target_find(str name, recipe_target *out);
 
 /* How several people's answers become one, and what the rows look like. Rows of `recipe_option_table`. */
 typedef struct {
-    const char *unify;   /* auto, gold, majority, mean, latest, all */
-    double threshold;    /* ratings from here on are good; NAN: above the middle of the scale */
-    const char *form;    /* messages or text: conversations for a chat template, or plain texts */
-    const char *sft;     /* prompt-completion or messages */
-    bool suggestions;    /* where nobody answered, the suggestion stands in (its agent in the lineage) */
+    const char *unify; /* auto, gold, majority, mean, latest, all */
+    double threshold;  /* ratings from here on are good; NAN: above the middle of the scale */
+    const char *form;  /* messages or text: conversations for a chat template, or plain texts */
+    const char *sft;   /* prompt-completion or messages */
+    bool
+        suggestions; /* where nobody answered, a suggestion stands in, its agent in the lineage; one of a file (mapping.h) always does */
     const char *purpose; /* any or commercial */
     opt_list without;    /* ids or pseudonyms of people whose answers are left out */
     const char *salt;    /* secret of the server that pseudonyms are made with */
@@ -78,7 +79,8 @@ void recipe_convert(arena *a, const recipe *r, const json *record, recipe_target
  * purpose commercial, ERR_REFUSED names the records whose licence forbids it. */
 bool recipe_convert_all(arena *a, const recipe *r, const json *records, recipe_target as, example_list *out, err *e);
 
-/* {"recipe", "question", "records", "targets": {"sft": {"count", "reason" (null unless count is 0), "left_out": {why: records}}, ...},
+/* {"recipe", "question", "records", "targets": {"sft": {"count", "reason" (null unless count is 0), "left_out": {why: records},
+ *  "with_suggestions": number, only where suggestions would add some}, ...},
  *  "licences": [{"licence", "records", "commercial": bool or null when unknown, "competing": ...}], "people": number} */
 json *recipe_report(arena *a, const recipe *r, const json *records);
 
@@ -108,7 +110,8 @@ char *person_pseudonym(arena *a, const char *salt, str user_id);
 
 /* ---- the split ------------------------------------------------------------------------------------------------------------------------ */
 
-/* {"train", "validation", "test": numbers of examples, "near": [{"a", "b" (record ids), "sides": [side, side], "similarity"}], "near_count"}.
+/* {"train", "validation", "test": numbers of examples, "near": [{"a", "b" (record ids), "sides": [side, side], "prompts": [beginnings],
+ * "similarity"}], "near_count"}.
  * near: prompts that nearly repeat each other (Jaccard similarity of their runs of three words from `similarity` on, e.g. 0.7) and stand
  * on two sides; at most 100 are listed. */
 json *split_report(arena *a, const example *examples, size_t count, double validation_percent, double test_percent,

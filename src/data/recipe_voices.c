@@ -32,13 +32,18 @@ static void note_person(arena *a, const recipe *r, voice *v, const json *user) {
     json_append(v->people, json_new_text(a, str_of(person_pseudonym(a, r->o.salt, json_text(user, STR(""))))));
 }
 
-static bool suggested_voice(arena *a, const json *record, const json *question, voice *out) {
+/* What came with a file stands in for answers, what a model proposed only where that is asked for. */
+static bool stands_in(const recipe *r, const json *suggestion) {
+    return r->o.suggestions || str_starts(json_get_text(suggestion, "agent", STR("")), STR(SUGGESTED_BY_FILE));
+}
+
+static bool suggested_voice(arena *a, const recipe *r, const json *record, const json *question, voice *out) {
     const json *list = json_get(record, "suggestions");
     for (size_t i = 0; i < json_count(list); i++) {
         const json *one = json_at(list, i), *id = json_get(one, "question_id");
         const bool mine = id ? json_equal(id, json_get(question, "id"))
                              : json_equal(json_get(one, "question_name"), json_get(question, "name"));
-        if (!mine || !json_get(one, "value")) continue;
+        if (!mine || !json_get(one, "value") || !stands_in(r, one)) continue;
         *out = new_voice(a, json_get(one, "value"),
                          arena_printf(a, "suggestion:%.*s", STR_ARG(json_get_text(one, "agent", STR("unknown")))));
         return true;
@@ -143,7 +148,7 @@ size_t voices_of(arena *a, const recipe *r, const json *record, const json *ques
     if (str_is(how, "gold")) return 0;
     const size_t n = human_voices(a, r, record, name, v, response);
     if (decided) return v[n] = gold, n + 1;
-    if (!n) return r->o.suggestions && suggested_voice(a, record, question, &v[0]);
+    if (!n) return suggested_voice(a, r, record, question, &v[0]);
     const size_t kept = unify(a, r, question, v, response, n);
     if (!kept) *why = LEFT_DISAGREED;
     return kept;

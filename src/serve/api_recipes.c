@@ -6,6 +6,7 @@
 #include "serve/api.h"
 
 enum { PAGE = 500, PREVIEW = 3, WORST = 100, REPORT_MOST = 200000 };
+static const double NEAR = 0.7; /* from this similarity on two prompts nearly repeat each other */
 
 static const include wanted = {.responses = true, .suggestions = true};
 
@@ -153,6 +154,30 @@ static bool open_recipe(call *c, walk *w, err *e) {
     return w->r != NULL;
 }
 
+/* Where the split puts the prompts, and which nearly repeat each other across it. */
+static bool put_split(call *c, walk *w, const json *all, json *report, err *e) {
+    enum { PERCENT = 10 };
+    int64_t validation, test;
+    example_list list = {0};
+    if (!query_int(c, "validation", 0, 50, PERCENT, &validation, e) || !query_int(c, "test", 0, 50, PERCENT, &test, e))
+        return false;
+    for (size_t i = 0; i < json_count(all); i++) recipe_convert(c->a, w->r, json_at(all, i), TARGET_PROMPTS, &list);
+    json *split = split_report(c->a, list.item, list.count, (double)validation, (double)test, NEAR);
+    json_set(split, "validation_percent", json_new_int(c->a, validation));
+    json_set(split, "test_percent", json_new_int(c->a, test));
+    json_set(report, "split", split);
+    return true;
+}
+
+static bool put_report(call *c, walk *w, json_writer *out, err *e) {
+    json *all;
+    if (!walk_all(w, &all, e)) return false;
+    json *report = recipe_report(c->a, w->r, all);
+    if (!put_split(c, w, all, report, e)) return false;
+    json_key(out, "report"), json_put_value(out, report);
+    return true;
+}
+
 static bool put_preview(call *c, walk *w, json_writer *out, err *e) {
     walk few = *w;
     few.seq = 0;
@@ -173,7 +198,6 @@ static bool put_preview(call *c, walk *w, json_writer *out, err *e) {
 static bool get_recipes(call *c, err *e) {
     walk w;
     str kept, options;
-    json *all;
     buf text = {0};
     err why = {0};
     json_writer out = json_writer_on(&text, false);
@@ -185,11 +209,9 @@ static bool get_recipes(call *c, err *e) {
     json_key(&out, "mapping"), json_put_raw(&out, kept);
     json_key(&out, "options"), json_put_raw(&out, options);
     json_key(&out, "reason"), json_put_cstr(&out, usable ? NULL : why.text);
-    bool ok = !usable || walk_all(&w, &all, e);
-    if (ok && usable) {
-        json_key(&out, "report"), json_put_value(&out, recipe_report(c->a, w.r, all));
-        ok = put_preview(c, &w, &out, e);
-    }
+    json_key(&out, "records"), json_put_int(&out, c->set.records);
+    json_key(&out, "completed"), json_put_int(&out, c->set.completed);
+    bool ok = !usable || (put_report(c, &w, &out, e) && put_preview(c, &w, &out, e));
     if (ok) json_close(&out);
     buf_clear(&c->out);
     if (ok) buf_put_str(&c->out, buf_str(&text));
@@ -361,7 +383,7 @@ static bool get_agreement(call *c, err *e) {
 
 const route routes_recipes[] = {
     {"GET", "/api/v1/datasets/{id}/recipes", WHO_MEMBER, OF_DATASET, RUN_READ, get_recipes,
-     "what the dataset can train, and why not"},
+     "what the dataset can train, and why not; prompts that nearly repeat each other across the split (?validation=10&test=10)"},
     {"PUT", "/api/v1/datasets/{id}/recipe", WHO_ADMIN, OF_DATASET, RUN_WRITE, put_recipe,
      "keep the mapping of fields and questions to roles"},
     {"POST", "/api/v1/datasets/{id}/rows", WHO_ADMIN, OF_DATASET, RUN_SELF, post_export,

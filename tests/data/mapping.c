@@ -89,6 +89,25 @@ static void a_row_becomes_an_item(void **state) {
     room_end(&r);
 }
 
+static void suggestions_say_from_which_file_they_came(void **state) {
+    (void)state;
+    room r = room_new();
+    err e = {0};
+    json *item;
+    mapping_plan *m = mapping_open(
+        r.a,
+        parsed(
+            &r,
+            "{\"fields\":[{\"source\":\"p\",\"target\":\"prompt\"}],\"suggestions\":[{\"source\":\"l\",\"target\":\"label\"}]}"),
+        parsed(&r, SETTINGS), NULL, &e);
+    assert_ok(m, e);
+    mapping_of_file(m, r.a, "my labels(1).jsonl");
+    assert_ok(mapping_apply(m, r.a, parsed(&r, "{\"p\":\"a\",\"l\":\"good\"}"), &item, &e), e);
+    const json *one = json_at(json_get(item, "suggestions"), 0);
+    assert_true(str_is(json_get_text(one, "agent", STR("")), "file:my labels_1_.jsonl"));
+    room_end(&r);
+}
+
 #define PROMPT "{\"fields\":[{\"source\":\"p\",\"target\":\"prompt\"}]"
 
 static void says(const char *map, const char *row, const char *words) {
@@ -331,6 +350,7 @@ int main(void) {
         TEST(names_and_values_tell_what_a_column_is_for),
         TEST(a_required_field_takes_the_only_text),
         TEST(a_row_becomes_an_item),
+        TEST(suggestions_say_from_which_file_they_came),
         TEST(rows_that_do_not_fit_are_explained),
         TEST(mappings_that_name_nothing_are_explained),
         TEST(a_path_reaches_into_objects),

@@ -348,6 +348,36 @@ static void suggestions_stand_in_only_when_asked_and_are_named(void **state) {
     assert_int_equal(json_count(list.item[0].people), 0);
 }
 
+static void labels_of_a_file_stand_in_until_somebody_answers(void **state) {
+    (void)state;
+    const json *record = J("{" FIELD_VALUES ",'suggestions':[{'question_id':'4','value':'good','agent':'file:kto.jsonl'}]}"),
+               *answered =
+                   J("{" FIELD_VALUES ",'responses':[" SAYS("u", "thumb", "'bad'") "],'suggestions':[{'question_id':'4',"
+                                                                                   "'value':'good','agent':'file:kto.jsonl'}]}");
+    const recipe_options o = options(NULL, "text");
+    example_list list = {0};
+    recipe_convert(memory_of_test, open_with(JUDGES, &o), record, TARGET_LABELLED, &list);
+    recipe_convert(memory_of_test, open_with(JUDGES, &o), answered, TARGET_LABELLED, &list);
+    assert_int_equal(list.count, 2);
+    assert_string_equal(str_copy(memory_of_test, list.item[0].by), "suggestion:file:kto.jsonl");
+    assert_int_equal(json_count(list.item[1].people), 1);
+}
+
+static void a_report_counts_what_suggestions_would_add(void **state) {
+    (void)state;
+    json *records = json_new_array(memory_of_test);
+    json_append(records, J("{" FIELD_VALUES ",'suggestions':[{'question_id':'4','value':'good','agent':'judge-1'}]}"));
+    json_append(records, J("{" FIELD_VALUES "}"));
+    recipe_options o = options(NULL, "text");
+    const json *targets = json_get(recipe_report(memory_of_test, open_with(JUDGES, &o), records), "targets");
+    assert_int_equal(json_get_int(json_get(targets, "labelled"), "count", -1), 0);
+    assert_int_equal(json_get_int(json_get(targets, "labelled"), "with_suggestions", -1), 1);
+    o.suggestions = true;
+    targets = json_get(recipe_report(memory_of_test, open_with(JUDGES, &o), records), "targets");
+    assert_int_equal(json_get_int(json_get(targets, "labelled"), "count", -1), 1);
+    assert_false(json_has(json_get(targets, "labelled"), "with_suggestions"));
+}
+
 /* ---- prompts ------------------------------------------------------------------------------------------------------------------------ */
 
 static void as_conversation(const char *mapping, const char *record, const char *target, const char *sft, const char *wanted) {
@@ -605,6 +635,8 @@ int main(void) {
         TEST(drafts_and_discarded_records_say_nothing),
         TEST(people_who_want_out_are_left_out),
         TEST(suggestions_stand_in_only_when_asked_and_are_named),
+        TEST(labels_of_a_file_stand_in_until_somebody_answers),
+        TEST(a_report_counts_what_suggestions_would_add),
         TEST(prompts_take_system_and_context_with_them),
         TEST(a_conversation_is_cut_before_its_last_answer),
         TEST(a_chat_can_be_the_prompt),

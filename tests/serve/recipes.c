@@ -72,6 +72,52 @@ static void a_mapping_that_names_what_is_not_there_is_refused(void **state) {
     assert_non_null(strstr(why.text, "poems"));
 }
 
+static void near_prompts_across_the_split_are_told(void **state) {
+    desk *d = *state;
+    for (int i = 0; i < 60; i++) /* thirty prompts, each once more with a word at its end */
+        a_record(
+            d, arena_printf(d->a,
+                            "\"fields\":{\"prompt\":\"Tell me in plain words why number %d is the friend of number %d and of no "
+                            "other number at all %s\"}",
+                            i / 2, i / 2, i % 2 ? "please" : ""));
+    ask(d, "PUT", set_path(d, "/recipe"),
+        "{\"mapping\":{\"recipe\":\"text\",\"question\":\"note\",\"prompt\":\"prompt\",\"answer\":\"answer\"}}", NULL);
+    const json *what = ask(d, "GET", set_path(d, "/recipes"), "", NULL), *split = json_get(json_get(what, "report"), "split");
+    const int64_t count = json_get_int(split, "near_count", 0);
+    assert_int_equal(json_get_int(split, "train", 0) + json_get_int(split, "validation", 0) + json_get_int(split, "test", 0), 60);
+    assert_true(count > 0 && count <= 30);
+    const json *first = json_at(json_get(split, "near"), 0), *sides = json_get(first, "sides"),
+               *prompts = json_get(first, "prompts");
+    assert_false(json_equal(json_at(sides, 0), json_at(sides, 1)));
+    assert_true(str_starts(json_text(json_at(prompts, 0), STR("")), STR("tell me in plain words why number")));
+    what = ask(d, "GET", set_path(d, "/recipes?validation=0&test=0"), "", NULL);
+    assert_int_equal(json_get_int(json_get(json_get(what, "report"), "split"), "near_count", -1), 0);
+    err why = {0};
+    ask(d, "GET", set_path(d, "/recipes?test=90"), "", &why);
+    assert_non_null(strstr(why.text, "test"));
+}
+
+static void records_are_counted_also_while_a_mapping_is_unclear(void **state) {
+    desk *d = *state;
+    d->set = id_of(d, ask(d, "POST", "/api/v1/datasets",
+                          arena_printf(d->a, "{\"name\":\"unclear\",\"workspace_id\":\"%s\"}", d->space), NULL));
+    static const char *const fields[] = {"prompt", "output_a", "output_b"};
+    for (int i = 0; i < 3; i++)
+        ask(d, "POST", set_path(d, "/fields"),
+            arena_printf(d->a, "{\"name\":\"%s\",\"title\":\"F\",\"settings\":{\"type\":\"text\"}}", fields[i]), NULL);
+    ask(d, "POST", set_path(d, "/questions"),
+        "{\"name\":\"good\",\"title\":\"Good\",\"required\":true,\"settings\":{\"type\":\"label_selection\",\"options\":["
+        "{\"value\":\"yes\",\"text\":\"yes\"},{\"value\":\"no\",\"text\":\"no\"}]}}",
+        NULL);
+    ask(d, "PUT", set_path(d, "/publish"), "", NULL);
+    a_record(d, "\"fields\":{\"prompt\":\"One?\",\"output_a\":\"1\",\"output_b\":\"2\"}");
+    const json *what = ask(d, "GET", set_path(d, "/recipes"), "", NULL);
+    assert_null(json_get(what, "report"));
+    assert_int_equal(json_get_int(what, "records", -1), 1);
+    const json *asked = json_at(json_get(json_at(json_get(what, "guesses"), 0), "ask"), 0);
+    assert_int_equal(json_count(json_get(asked, "choices")), 2);
+}
+
 static void agreement_of_two_people_is_counted(void **state) {
     desk *d = *state;
     const char *ann = a_member(d, "ann", "annotator"), *bob = a_member(d, "bob", "annotator");
@@ -153,6 +199,8 @@ int main(void) {
         DESK_TEST(answers_become_pairs_and_examples_with_their_lineage),
         DESK_TEST(a_purpose_that_a_licence_forbids_is_refused_before_the_first_row),
         DESK_TEST(a_mapping_that_names_what_is_not_there_is_refused),
+        DESK_TEST(near_prompts_across_the_split_are_told),
+        DESK_TEST(records_are_counted_also_while_a_mapping_is_unclear),
         DESK_TEST(agreement_of_two_people_is_counted),
         DESK_TEST(an_import_that_is_undone_takes_its_records_and_nothing_else),
         DESK_TEST(a_finished_import_takes_no_more),
