@@ -3,6 +3,7 @@
  * Columns are mapped to fields, metadata, suggestions and vectors by a guess that --preview shows and --map changes. Without a dataset
  * of that name one is made to fit the rows. */
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 #include "cli/shelf.h"
 #include "data/data.h"
 
-enum { BATCH = 1000, FACTS = 1000, PREVIEW = 3 };
+enum { BATCH = 1000, FLYING = 3, FACTS = 1000, PREVIEW = 3 };
 
 typedef struct {
     const char *home, *dataset, *workspace, *api_key, *passwords;
@@ -217,64 +218,111 @@ static bool preview(arena *a, intake *in, const char *name, err *e) {
 
 /* ---- writing ----------------------------------------------------------------------------------------------------------------------- */
 
+/* Rows that go together. While one is read, one is taken apart by the server and one is written; they say which part they are. */
 typedef struct {
     desk *d;
     const char *path; /* of the records, with the import */
     buf body;
     int count;
+    int64_t part;
     const char *place[BATCH];
     arena *places;
+    pthread_t thread;
+    bool flying;
+    err e; /* of its sending */
 } batch;
 
 /* "record at position 17": where that stood in the file. */
-static bool name_place(const batch *b, err *e) {
+static void name_place(const batch *b, err *e) {
     const char *at = strstr(e->text, "at position ");
     const long n = at ? strtol(at + 12, NULL, 10) : -1;
-    return n >= 0 && n < b->count && *b->place[n] ? err_prefix(e, "%s", b->place[n]) : false;
+    if (n >= 0 && n < b->count && *b->place[n]) err_prefix(e, "%s", b->place[n]);
 }
 
-static bool send(batch *b, err *e) {
-    arena *a = arena_new();
-    str answer;
-    buf_put_text(&b->body, "]}");
-    bool ok = !b->count || desk_ask_raw(a, b->d, "POST", b->path, buf_str(&b->body), &answer, e);
-    if (!ok) name_place(b, e);
-    arena_free(a);
-    arena_free(b->places);
+static void begin_batch(batch *b) {
     b->places = arena_new();
     b->count = 0;
     buf_clear(&b->body);
     buf_put_text(&b->body, "{\"items\":[");
+}
+
+static void *send_main(void *context) {
+    batch *b = context;
+    arena *a = arena_new();
+    str answer;
+    if (!desk_ask_raw(a, b->d, "POST", arena_printf(a, "%s&part=%lld", b->path, (long long)b->part), buf_str(&b->body), &answer,
+                      &b->e))
+        name_place(b, &b->e);
+    arena_free(a);
+    return NULL;
+}
+
+/* Waits until it arrived; it is empty then. */
+static bool land(batch *b, err *e) {
+    if (!b->flying) return true;
+    pthread_join(b->thread, NULL);
+    b->flying = false;
+    arena_free(b->places);
+    begin_batch(b);
+    return !b->e.code || err_set(e, b->e.code, "%s", b->e.text);
+}
+
+static bool take_off(batch *b, err *e) {
+    if (!b->count) return true;
+    buf_put_text(&b->body, "]}");
+    b->flying = pthread_create(&b->thread, NULL, send_main, b) == 0;
+    return b->flying || err_set(e, ERR_LIMIT, "no thread to send records");
+}
+
+static bool add_item(intake *in, batch *b, err *e) {
+    arena *row = arena_new();
+    json *item;
+    const char *place;
+    const bool ok = next_item(in, row, &item, &place, e);
+    if (ok) {
+        if (b->count) buf_put_char(&b->body, ',');
+        json_put(&b->body, item);
+        b->place[b->count++] = arena_text(b->places, place);
+    }
+    arena_free(row);
     return ok;
 }
 
-static bool write_all(intake *in, batch *b, const options *o, int64_t *written, err *e) {
+/* Lands the oldest first: it has the cause of what follows. */
+static bool fly_all(intake *in, batch ring[FLYING], const options *o, int64_t *written, err *e) {
     progress p = progress_begin("importing", o->quiet);
     const double total = in->rows ? (double)row_source_describe(in->rows)->bytes : 0;
-    bool ok = true;
-    buf_put_text(&b->body, "{\"items\":[");
-    b->places = arena_new();
-    while (ok) {
-        arena *row = arena_new();
-        json *item;
-        const char *place;
-        if ((ok = next_item(in, row, &item, &place, e))) {
-            if (b->count) buf_put_char(&b->body, ',');
-            json_put(&b->body, item);
-            b->place[b->count++] = arena_text(b->places, place);
-            ++*written;
-        }
-        arena_free(row);
-        if (ok && b->count == BATCH) {
-            ok = send(b, e);
-            if (total > 0) progress_show(&p, (double)row_source_position(in->rows), total, NULL);
-        }
-        if (sys_stop_requested()) ok = err_set(e, ERR_STOPPED, "stopped");
+    int64_t at = 0;
+    batch *b = ring;
+    while (add_item(in, b, e)) {
+        ++*written;
+        if (sys_stop_requested() && !err_set(e, ERR_STOPPED, "stopped")) break;
+        if (b->count < BATCH) continue;
+        b->part = at++;
+        if (!take_off(b, e)) break;
+        b = &ring[at % FLYING];
+        if (!land(b, e)) break;
+        if (total > 0) progress_show(&p, (double)row_source_position(in->rows), total, NULL);
     }
-    ok = e->code == ERR_NONE && send(b, e);
+    b->part = at;
+    if (!e->code) take_off(b, e);
+    for (int64_t i = 1; i <= FLYING; i++) land(&ring[(at + i) % FLYING], e);
     progress_end(&p, NULL);
-    arena_free(b->places);
-    buf_free(&b->body);
+    return e->code == ERR_NONE;
+}
+
+static bool write_all(intake *in, desk *d, const char *path, const options *o, int64_t *written, err *e) {
+    batch *ring = memory_alloc(FLYING * sizeof *ring);
+    for (int i = 0; i < FLYING; i++) {
+        ring[i] = (batch){.d = d, .path = path};
+        begin_batch(&ring[i]);
+    }
+    const bool ok = fly_all(in, ring, o, written, e);
+    for (int i = 0; i < FLYING; i++) {
+        arena_free(ring[i].places);
+        buf_free(&ring[i].body);
+    }
+    memory_release(ring);
     return ok;
 }
 
@@ -284,9 +332,9 @@ static bool write_records(arena *a, desk *d, const options *o, const char *path,
     const char *where = arena_printf(a, "/api/v1/datasets/%s/imports", set);
     if (!desk_ask(a, d, "POST", where, desk_body(a, (const char *const[]){"source", path, NULL}), &import, e)) return false;
     *id = str_copy(a, desk_text(import, "id"));
-    batch b = {.d = d, .path = arena_printf(a, "/api/v1/datasets/%s/records?import=%s", set, *id)};
+    const char *to = arena_printf(a, "/api/v1/datasets/%s/records?import=%s", set, *id);
     const char *one = arena_printf(a, "%s/%s", where, *id);
-    if (write_all(in, &b, o, written, e)) return desk_ask(a, d, "PUT", one, STR(""), &answer, e);
+    if (write_all(in, d, to, o, written, e)) return desk_ask(a, d, "PUT", one, STR(""), &answer, e);
     err undo = {0};
     if (!desk_ask(a, d, "DELETE", one, STR(""), &answer, &undo)) log_error("the import could not be undone now: %s", undo.text);
     return false;

@@ -21,13 +21,18 @@ static bool texts_of(call *c, const record *r, const schema *s, str *out, err *e
     return true;
 }
 
+/* Not in the index yet: whoever puts it there reads the record as it is by then (indexer.c). */
+static bool waits(call *c, const record *r, err *e) { return behind_holds(c->tx, r->seq, e) || e->code; }
+
 bool index_record(call *c, const record *r, const schema *s, const record *before, err *e) {
+    if (waits(c, r, e)) return e->code == ERR_NONE;
     str *now = arena_array(c->a, str, s->field.count + 1), *then = before ? arena_array(c->a, str, s->field.count + 1) : NULL;
     if (before && !texts_of(c, before, s, then, e)) return false;
     return texts_of(c, r, s, now, e) && search_put(c->tx, r->dataset, r->seq, &s->field, then, now, e);
 }
 
 bool unindex_record(call *c, const record *r, const schema *s, err *e) {
+    if (waits(c, r, e)) return e->code == ERR_NONE;
     str *texts = arena_array(c->a, str, s->field.count + 1);
     return texts_of(c, r, s, texts, e) && search_put(c->tx, r->dataset, r->seq, &s->field, texts, NULL, e);
 }
@@ -43,8 +48,7 @@ static bool add_facets(call *c, facet_kind kind, int64_t of, int64_t row, int64_
     return true;
 }
 
-bool index_metadata(call *c, const record *r, const schema *s, err *e) {
-    if (!facet_clear(c->tx, FACET_METADATA, 0, r->seq, 0, e)) return false;
+static bool add_metadata(call *c, const record *r, const schema *s, err *e) {
     const json *values = r->metadata.ptr ? json_parse(c->a, r->metadata, e) : NULL;
     if (e->code) return false;
     for (int i = 0; i < s->metadata.count && values; i++) {
@@ -56,6 +60,17 @@ bool index_metadata(call *c, const record *r, const schema *s, err *e) {
             return false;
     }
     return true;
+}
+
+bool index_metadata(call *c, const record *r, const schema *s, err *e) {
+    if (waits(c, r, e)) return e->code == ERR_NONE;
+    return facet_clear(c->tx, FACET_METADATA, 0, r->seq, 0, e) && add_metadata(c, r, s, e);
+}
+
+bool index_new(call *c, const record *r, const schema *s, err *e) {
+    str *texts = arena_array(c->a, str, s->field.count + 1);
+    return texts_of(c, r, s, texts, e) && search_put(c->tx, r->dataset, r->seq, &s->field, NULL, texts, e) &&
+           add_metadata(c, r, s, e);
 }
 
 bool index_response(call *c, const response *r, const schema *s, bool gone, err *e) {

@@ -31,7 +31,9 @@ typedef enum {
 
 typedef enum {
     RUN_READ,  /* inside a reading transaction */
+    RUN_FIND,  /* the same, once the dataset's index has caught up (indexer.h) */
     RUN_WRITE, /* inside the writing one */
+    RUN_AHEAD, /* the same, and before its turn, with c->ahead, inside a reading one on its own thread: for what needs no writing */
     RUN_SELF   /* slow work beside it (a password, a stream): opens its own */
 } running;
 
@@ -83,6 +85,8 @@ struct call {
     str raw;                                               /* the body as it came */
     bool form;                                             /* it is application/x-www-form-urlencoded */
     json *body;                                            /* NULL: none */
+    bool ahead;                                            /* this is not the handler's turn yet (RUN_AHEAD) */
+    const void *prepared;                                  /* what it did ahead */
     str api_key, bearer, cookie, idempotency, socket_peer; /* of the headers */
     bool trusted;                                          /* from this process or the data folder's socket: the owner */
     user me;                                               /* seq 0: nobody */
@@ -108,6 +112,7 @@ struct call {
     const char *set_cookie, *location;
     const char *where; /* "body.name": the part of the request an error is about */
     bool no_body;
+    int64_t indexing;              /* records that what was asked could not find yet (RUN_FIND) */
     bool replayed, shows_secret;   /* the answer of an earlier request; it holds what nobody may see twice */
     void (*after)(struct call *c); /* runs when the write is on the disk, before the answer goes out */
 };
@@ -158,6 +163,7 @@ typedef struct {
 } schema;
 bool schema_of(call *c, int64_t dataset, schema *out, err *e);
 bool schema_rules(call *c, int64_t dataset, schema *out, err *e); /* for writing */
+uint64_t schema_stamp(const schema *s);                           /* changes with any of its settings */
 json *parts_json(arena *a, const parts *list); /* as the kinds of data want them: [{name, required, settings ...}] */
 bool put_record(call *c, const record *r, const schema *s, const include *i, err *e);
 /* A page of records found and ordered by what older clients put into the query: response_status=, metadata=, sort_by=. */
@@ -173,6 +179,7 @@ bool dataset_records(call *c, schema *s, json **out, err *e);
 /* Facets and the text index of a record after its fields, metadata or answers changed. */
 bool index_record(call *c, const record *r, const schema *s, const record *before, err *e);
 bool index_metadata(call *c, const record *r, const schema *s, err *e);
+bool index_new(call *c, const record *r, const schema *s, err *e); /* both, of a record that was never in the index */
 bool index_response(call *c, const response *r, const schema *s, bool gone, err *e);
 bool index_suggestion(call *c, const suggestion *x, const part *question, const json *definition, err *e);
 /* Checks and stores an answer, its facets, the record's status, the event. */
@@ -192,6 +199,11 @@ int64_t server_wait_news(server *s, int64_t seen, double seconds); /* until told
 char *url_decoded(arena *a, str text);
 bool server_has_webhooks(server *s);
 void server_note_webhooks(server *s); /* there may be one from now on */
+/* When records were last left for the index: a stamp that changes, 0 when there are none. */
+int64_t server_behind(server *s);
+void server_note_behind(server *s);
+struct turns *server_turns(server *s);
+void server_caught_up(server *s, int64_t stamp); /* none were left when the stamp was this */
 int64_t server_requests(server *s);
 const char *server_link(server *s); /* for a new owner; NULL */
 bool serve_is_open(const server *s);

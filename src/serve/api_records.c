@@ -33,11 +33,24 @@ static bool get_record(call *c, err *e) {
 
 /* ---- one item of a bulk write ------------------------------------------------------------------------------------------------------- */
 
+/* Fields and metadata of an item, checked and written; a NULL view: they are to be looked at in the item's turn. */
+typedef struct {
+    str fields, metadata;
+} ready_item;
+
+/* What was done of a bulk write before its turn, and under which settings. */
+typedef struct {
+    uint64_t stamp;
+    size_t count;
+    ready_item item[];
+} ready_items;
+
 typedef struct {
     call *c;
     const schema *s;
-    int64_t import; /* new records come with it */
-    bool keep_ids;  /* new records have the id they were sent with */
+    int64_t import;         /* new records come with it */
+    bool keep_ids;          /* new records have the id they were sent with */
+    const ready_item *done; /* of the item whose turn it is; NULL: nothing */
 } rules;
 
 /* ?keep_ids=true: for moving records here from another server. */
@@ -69,17 +82,19 @@ static bool import_of(call *c, int64_t *out, err *e) {
     return true;
 }
 
-static bool write_fields(const rules *x, record *r, json *values, err *e) {
+static bool fields_of(const rules *x, json *values, str *out, err *e) {
+    if (x->done && x->done->fields.ptr) return *out = x->done->fields, true;
     if (!fields_check(x->s->fields, values, e)) return false;
-    r->fields = written(x->c, fields_normal(x->c->a, x->s->fields, values));
+    *out = written(x->c, fields_normal(x->c->a, x->s->fields, values));
     return true;
 }
 
-static bool write_metadata(const rules *x, record *r, const json *values, err *e) {
+static bool metadata_of(const rules *x, const json *values, str *out, err *e) {
+    if (x->done && x->done->metadata.ptr) return *out = x->done->metadata, true;
     if (values && json_kind_of(values) != JSON_OBJECT)
         return err_set(e, ERR_INPUT, "metadata should be an object, it is %s", json_kind_name(json_kind_of(values)));
     if (!metadata_check(x->s->properties, x->c->set.allow_extra_metadata, values, e)) return false;
-    r->metadata = written(x->c, values);
+    *out = written(x->c, values);
     return true;
 }
 
@@ -156,13 +171,12 @@ static bool create(const rules *x, const json *item, record *r, err *e) {
     memcpy(r->dataset_id, c->set.id, sizeof r->dataset_id);
     err taken = {0};
     if (x->keep_ids && json_get(item, "id") && !take_id(c, item, r, e)) return false;
-    if (!external_id_of(c, item, &r->external_id, e) || !write_fields(x, r, json_get(item, "fields"), e) ||
-        !write_metadata(x, r, json_get(item, "metadata"), e))
+    if (!external_id_of(c, item, &r->external_id, e) || !fields_of(x, json_get(item, "fields"), &r->fields, e) ||
+        !metadata_of(x, json_get(item, "metadata"), &r->metadata, e))
         return false;
     if (!record_add(c->tx, r, &taken)) return err_set(e, taken.code == ERR_CONFLICT ? ERR_INPUT : taken.code, "%s", taken.text);
-    return index_record(c, r, x->s, NULL, e) && index_metadata(c, r, x->s, e) &&
-           write_vectors(x, r, json_get(item, "vectors"), e) && write_suggestions(x, r, json_get(item, "suggestions"), e) &&
-           write_responses(x, r, json_get(item, "responses"), e) &&
+    return (x->import || index_new(c, r, x->s, e)) && write_vectors(x, r, json_get(item, "vectors"), e) &&
+           write_suggestions(x, r, json_get(item, "suggestions"), e) && write_responses(x, r, json_get(item, "responses"), e) &&
            (x->import || note_event(c, "record.created", &c->set, r, NULL, e));
 }
 
@@ -171,8 +185,8 @@ static bool update(const rules *x, const json *item, record *r, err *e) {
     call *c = x->c;
     const record before = *r;
     const bool fields = json_get(item, "fields") != NULL, metadata = json_has(item, "metadata");
-    if (fields && !write_fields(x, r, json_get(item, "fields"), e)) return false;
-    if (metadata && !write_metadata(x, r, json_get(item, "metadata"), e)) return false;
+    if (fields && !fields_of(x, json_get(item, "fields"), &r->fields, e)) return false;
+    if (metadata && !metadata_of(x, json_get(item, "metadata"), &r->metadata, e)) return false;
     if ((fields || metadata) && !record_save(c->tx, r, e)) return false;
     if (fields && !index_record(c, r, x->s, &before, e)) return false;
     if (metadata && !index_metadata(c, r, x->s, e)) return false;
@@ -181,6 +195,31 @@ static bool update(const rules *x, const json *item, record *r, err *e) {
 }
 
 /* ---- bulk --------------------------------------------------------------------------------------------------------------------------- */
+
+static uint64_t rules_stamp(const call *c, const schema *s) { return schema_stamp(s) ^ c->set.allow_extra_metadata; }
+
+/* Most of the work of a record without a write is reading and writing its JSON. What is wrong is told in its turn. */
+static bool prepare_bulk(call *c) {
+    const json *items = json_kind_of(c->body) == JSON_OBJECT ? json_get(c->body, "items") : NULL;
+    const size_t n = json_kind_of(items) == JSON_ARRAY ? json_count(items) : 0;
+    schema s;
+    err none = {0};
+    if (!n || !schema_rules(c, c->set.seq, &s, &none)) return true;
+    const rules x = {.c = c, .s = &s};
+    ready_items *out = arena_alloc(c->a, sizeof *out + n * sizeof *out->item);
+    *out = (ready_items){.stamp = rules_stamp(c, &s), .count = n};
+    for (size_t i = 0; i < n; i++) {
+        const json *item = json_at(items, i);
+        err wrong = {0};
+        out->item[i] = (ready_item){0};
+        if (json_kind_of(item) != JSON_OBJECT) continue;
+        if (!fields_of(&x, json_get(item, "fields"), &out->item[i].fields, &wrong) ||
+            !metadata_of(&x, json_get(item, "metadata"), &out->item[i].metadata, &wrong))
+            out->item[i] = (ready_item){0};
+    }
+    c->prepared = out;
+    return true;
+}
 
 static bool bulk_items(call *c, size_t most, const json **items, err *e) {
     if (!body_object(c, e)) return false;
@@ -221,17 +260,32 @@ static bool put_written(call *c, const schema *s, const record *list, size_t n, 
     return true;
 }
 
+/* The new records of an import, which have seqs one after the other, are indexed after it. */
+static bool leave_behind(call *c, const record *list, const bool *updated, size_t n, err *e) {
+    int64_t first = 0, last = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (updated[i]) continue;
+        last = list[i].seq;
+        if (!first) first = last;
+    }
+    server_note_behind(c->server);
+    return behind_add(c->tx, c->set.seq, first, last, e);
+}
+
 static bool write_bulk(call *c, bool upsert, size_t most, record **out, bool **updated, schema *s, err *e) {
     const json *items;
     if (!bulk_items(c, most, &items, e) || !schema_rules(c, c->set.seq, s, e)) return false;
     rules x = {.c = c, .s = s};
     if (!import_of(c, &x.import, e) || !keep_ids_of(c, &x.keep_ids, e)) return false;
     const size_t n = json_count(items);
+    const ready_items *done = c->prepared;
+    if (done && (done->stamp != rules_stamp(c, s) || done->count != n)) done = NULL;
     int64_t added = 0;
     *out = arena_array(c->a, record, n + 1);
     *updated = arena_array(c->a, bool, n + 1);
     for (size_t i = 0; i < n; i++) {
         const json *item = json_at(items, i);
+        x.done = done ? &done->item[i] : NULL;
         if (json_kind_of(item) != JSON_OBJECT) return err_set(e, ERR_INPUT, "record at position %zu is not an object", i);
         if (upsert && !find_existing(c, item, &(*out)[i], &(*updated)[i], e))
             return err_prefix(e, "record at position %zu is not valid", i);
@@ -239,10 +293,11 @@ static bool write_bulk(call *c, bool upsert, size_t most, record **out, bool **u
             return err_prefix(e, "record at position %zu is not valid", i);
     }
     for (size_t i = 0; i < n; i++) added += !(*updated)[i];
-    return !added || record_count(c->tx, c->set.seq, added, e);
+    return !added || (record_count(c->tx, c->set.seq, added, e) && (!x.import || leave_behind(c, *out, *updated, n, e)));
 }
 
 static bool post_bulk(call *c, err *e) {
+    if (c->ahead) return prepare_bulk(c);
     record *list;
     bool *updated;
     schema s;
@@ -252,6 +307,7 @@ static bool post_bulk(call *c, err *e) {
 }
 
 static bool put_bulk(call *c, err *e) {
+    if (c->ahead) return prepare_bulk(c);
     record *list;
     bool *updated;
     schema s;
@@ -261,6 +317,7 @@ static bool put_bulk(call *c, err *e) {
 
 /* Older clients: the same without an answer, and suggestions nested. */
 static bool post_records(call *c, err *e) {
+    if (c->ahead) return prepare_bulk(c);
     record *list;
     bool *updated;
     schema s;
@@ -349,14 +406,14 @@ static bool delete_records(call *c, err *e) {
 }
 
 const route routes_records[] = {
-    {"GET", "/api/v1/datasets/{id}/records", WHO_ADMIN, OF_DATASET, RUN_READ, get_records, "a page of records"},
-    {"POST", "/api/v1/datasets/{id}/records", WHO_ADMIN, OF_DATASET, RUN_WRITE, post_records,
+    {"GET", "/api/v1/datasets/{id}/records", WHO_ADMIN, OF_DATASET, RUN_FIND, get_records, "a page of records"},
+    {"POST", "/api/v1/datasets/{id}/records", WHO_ADMIN, OF_DATASET, RUN_AHEAD, post_records,
      "new records, as older clients send them"},
     {"PATCH", "/api/v1/datasets/{id}/records", WHO_ADMIN, OF_DATASET, RUN_WRITE, patch_records,
      "change records, as older clients do"},
     {"DELETE", "/api/v1/datasets/{id}/records", WHO_ADMIN, OF_DATASET, RUN_WRITE, delete_records, "remove records by ?ids=a,b"},
-    {"POST", "/api/v1/datasets/{id}/records/bulk", WHO_ADMIN, OF_DATASET, RUN_WRITE, post_bulk, "1 to 500 new records"},
-    {"PUT", "/api/v1/datasets/{id}/records/bulk", WHO_ADMIN, OF_DATASET, RUN_WRITE, put_bulk,
+    {"POST", "/api/v1/datasets/{id}/records/bulk", WHO_ADMIN, OF_DATASET, RUN_AHEAD, post_bulk, "1 to 500 new records"},
+    {"PUT", "/api/v1/datasets/{id}/records/bulk", WHO_ADMIN, OF_DATASET, RUN_AHEAD, put_bulk,
      "1 to 500 records, new or known by id or external_id"},
     {"GET", "/api/v1/records/{id}", WHO_MEMBER, OF_RECORD, RUN_READ, get_record, "a record with all that belongs to it"},
     {"PATCH", "/api/v1/records/{id}", WHO_ADMIN, OF_RECORD, RUN_WRITE, patch_record, "change a record"},

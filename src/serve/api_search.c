@@ -268,6 +268,11 @@ static bool similar(reader *r, const json *v, const record_query *q, record_hits
     return record_similar(r->c->tx, r->c->a, q, p->seq, vector, n, str_is(order, "least_similar"), without, out, r->e);
 }
 
+/* Only while an import is so young, or so large, that waiting for the index took too long. */
+static void put_indexing(call *c) {
+    if (c->indexing) json_key(&c->w, "indexing"), json_put_int(&c->w, c->indexing);
+}
+
 static bool put_hits(call *c, const record_hits *hits, const schema *s, const include *i, bool scored, err *e) {
     items_begin(c);
     for (int k = 0; k < hits->count; k++) {
@@ -281,6 +286,7 @@ static bool put_hits(call *c, const record_hits *hits, const schema *s, const in
     }
     items_end(c);
     json_key(&c->w, "total"), json_put_int(&c->w, hits->total);
+    put_indexing(c);
     object_end(c);
     return true;
 }
@@ -380,6 +386,7 @@ bool put_old_page(call *c, const schema *s, const include *i, int64_t offset, in
         if (!put_record(c, &hits.item[k].record, s, i, e)) return false;
     items_end(c);
     json_key(&c->w, "total"), json_put_int(&c->w, hits.total);
+    put_indexing(c);
     object_end(c);
     return true;
 }
@@ -432,9 +439,9 @@ static bool get_options(call *c, err *e) {
 }
 
 const route routes_search[] = {
-    {"POST", "/api/v1/datasets/{id}/records/search", WHO_ADMIN, OF_DATASET, RUN_READ, post_search,
+    {"POST", "/api/v1/datasets/{id}/records/search", WHO_ADMIN, OF_DATASET, RUN_FIND, post_search,
      "find records by text, filters, vector"},
-    {"POST", "/api/v1/me/datasets/{id}/records/search", WHO_MEMBER, OF_DATASET, RUN_READ, post_my_search,
+    {"POST", "/api/v1/me/datasets/{id}/records/search", WHO_MEMBER, OF_DATASET, RUN_FIND, post_my_search,
      "the same with my answers alone"},
     {"GET", "/api/v1/datasets/{id}/records/search/suggestions/options", WHO_MEMBER, OF_DATASET, RUN_READ, get_options,
      "agents that made suggestions"},

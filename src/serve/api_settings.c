@@ -307,7 +307,7 @@ const route routes_settings[] = {
      "a new metadata property"},
     {"PATCH", "/api/v1/metadata-properties/{id}", WHO_ADMIN, OF_METADATA, RUN_WRITE, patch_part, "change title and visibility"},
     {"DELETE", "/api/v1/metadata-properties/{id}", WHO_ADMIN, OF_METADATA, RUN_WRITE, delete_part, "remove a metadata property"},
-    {"GET", "/api/v1/metadata-properties/{id}/metrics", WHO_MEMBER, OF_METADATA, RUN_READ, get_metadata_metrics,
+    {"GET", "/api/v1/metadata-properties/{id}/metrics", WHO_MEMBER, OF_METADATA, RUN_FIND, get_metadata_metrics,
      "terms with counts, or the range"},
     {"GET", "/api/v1/datasets/{id}/vectors-settings", WHO_MEMBER, OF_DATASET, RUN_READ, get_vectors,
      "vector settings of a dataset"},

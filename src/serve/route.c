@@ -4,6 +4,8 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "serve/api.h"
+#include "serve/indexer.h"
+#include "serve/turns.h"
 
 static const route *const tables[] = {
 #define X(name) routes_##name,
@@ -130,7 +132,10 @@ static str fingerprint(call *c) {
 }
 
 /* Only people have keys, and only what writes is remembered. */
-static bool has_key(const call *c) { return c->idempotency.len && c->me.seq && c->route->running != RUN_READ; }
+static bool has_key(const call *c) {
+    const running r = c->route->running;
+    return c->idempotency.len && c->me.seq && r != RUN_READ && r != RUN_FIND;
+}
 
 bool replay(call *c, err *e) {
     str body;
@@ -193,6 +198,16 @@ static bool handle_once(store_tx *t, void *context, err *e) {
     return ok;
 }
 
+static bool handle_ahead(store_tx *t, void *context, err *e) {
+    call *c = context;
+    c->tx = t;
+    c->ahead = true;
+    const bool ok = c->route->handle(c, e);
+    c->ahead = false;
+    c->tx = NULL;
+    return ok;
+}
+
 static bool parse_body(call *c, err *e) {
     if (!c->raw.len || (c->form && c->raw.ptr[0] != '{')) return true; /* some tools call every body a form */
     if (json_parse_any(c->a, c->raw, &c->body, e)) return true;
@@ -200,13 +215,39 @@ static bool parse_body(call *c, err *e) {
     return false;
 }
 
+/* ?import=ID&part=N: the parts of an import may be sent at once and are written in order. */
+static bool run_ahead(call *c, err *e) {
+    store *s = server_store(c->server);
+    const str import = query_of(c, "import", (str){NULL, 0});
+    int64_t at;
+    if (!query_int(c, "part", -1, INT64_MAX - 1, -1, &at, e)) return false;
+    if (!store_read(s, handle_ahead, c, e)) return false;
+    if (at < 0 || !import.ptr) return store_write(s, handle_once, c, e);
+    if (!turn_wait(server_turns(c->server), import, at, e)) return false;
+    const bool ok = store_write(s, handle_once, c, e);
+    turn_end(server_turns(c->server), import, at, ok);
+    return ok;
+}
+
+/* A page of records that asks for none in particular needs no index. */
+static bool asks_index(const call *c) { return c->route->of != OF_DATASET || c->method[0] == 'P' || old_query_given(c); }
+
+static bool catch_up(call *c, err *e) {
+    if (!server_behind(c->server) || !asks_index(c)) return true;
+    return store_read(server_store(c->server), judge_alone, c, e) && index_wait(c->server, c->set.seq, &c->indexing, e);
+}
+
 static bool run(call *c, err *e) {
     store *s = server_store(c->server);
     switch (c->route->running) {
     case RUN_READ: return parse_body(c, e) && store_read(s, handle_inside, c, e);
+    case RUN_FIND: return parse_body(c, e) && catch_up(c, e) && store_read(s, handle_inside, c, e);
     case RUN_WRITE:
+    case RUN_AHEAD:
         if (c->route->who != WHO_ANYONE && !store_read(s, judge_alone, c, e)) return false;
-        return c->replayed || (parse_body(c, e) && store_write(s, handle_once, c, e));
+        if (c->replayed) return true;
+        if (!parse_body(c, e)) return false;
+        return c->route->running == RUN_AHEAD ? run_ahead(c, e) : store_write(s, handle_once, c, e);
     case RUN_SELF: return store_read(s, judge_alone, c, e) && (c->replayed || (parse_body(c, e) && c->route->handle(c, e)));
     }
     return false;
@@ -291,7 +332,7 @@ static void run_and_answer(call *c) {
         return;
     }
     if (!c->status) c->status = 200;
-    if (c->route->running == RUN_WRITE) server_tell(c->server);
+    if (c->route->running == RUN_WRITE || c->route->running == RUN_AHEAD) server_tell(c->server);
     if (c->after) c->after(c);
 }
 
@@ -320,7 +361,7 @@ int server_routes(route_info *out, int room) {
                                       .who = who_names[r->who],
                                       .of = class_of(r->of),
                                       .group = table_names[t],
-                                      .writes = r->running == RUN_WRITE,
+                                      .writes = r->running == RUN_WRITE || r->running == RUN_AHEAD,
                                       .words = r->words};
     return n;
 }

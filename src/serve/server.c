@@ -16,6 +16,8 @@
 #include "serve/courier.h"
 #include "serve/http.h"
 #include "serve/jobs.h"
+#include "serve/indexer.h"
+#include "serve/turns.h"
 
 struct server {
     serve_options o;
@@ -24,9 +26,12 @@ struct server {
     http *web, *local;
     const char *link; /* of a new owner: as long as there is nobody */
     _Atomic int64_t running, served;
+    _Atomic int64_t behind;
     _Atomic bool webhooks;
     courier *courier;
     jobs *jobs;
+    indexer *indexer;
+    turns *turns;
     double begun;
     pthread_mutex_t mutex;
     pthread_cond_t news;
@@ -39,6 +44,10 @@ int64_t server_requests(server *s) { return s->running; }
 const char *server_link(server *s) { return s->link; }
 bool server_has_webhooks(server *s) { return s->webhooks; }
 void server_note_webhooks(server *s) { s->webhooks = true; }
+int64_t server_behind(server *s) { return s->behind; }
+turns *server_turns(server *s) { return s->turns; }
+void server_note_behind(server *s) { s->behind = clock_now(); }
+void server_caught_up(server *s, int64_t stamp) { atomic_compare_exchange_strong(&s->behind, &stamp, 0); }
 bool serve_is_open(const server *s) { return s->o.open; }
 
 server *server_open(const serve_options *o, err *e) {
@@ -49,6 +58,7 @@ server *server_open(const serve_options *o, err *e) {
     s->o.home = arena_text(a, o->home);
     s->begun = sys_seconds();
     s->jobs = jobs_new();
+    s->turns = turns_new();
     pthread_mutex_init(&s->mutex, NULL);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
@@ -56,7 +66,7 @@ server *server_open(const serve_options *o, err *e) {
     pthread_cond_init(&s->news, &monotonic);
     pthread_condattr_destroy(&monotonic);
     s->store = store_open(s->o.home, e);
-    if (s->store && undo_unfinished_imports(s, e)) return s;
+    if (s->store && undo_unfinished_imports(s, e) && index_look(s, e)) return s;
     server_close(s);
     return NULL;
 }
@@ -66,6 +76,7 @@ void server_close(server *s) {
     jobs_stop(s->jobs);
     store_close(s->store);
     jobs_free(s->jobs);
+    turns_free(s->turns);
     pthread_cond_destroy(&s->news);
     pthread_mutex_destroy(&s->mutex);
     arena_free(s->a);
@@ -336,7 +347,8 @@ bool server_run(server *s, err *e) {
     const int fd = listen_local(s->o.home, e);
     bool ok = fd >= 0 && (s->local = http_open(s, "the data folder's socket", 0, fd, s->o.body_max, e)) != NULL &&
               (s->web = http_open(s, s->o.host, s->o.port, -1, s->o.body_max, e)) != NULL && make_link(s, e) &&
-              find_webhooks(s, e) && (s->courier = courier_start(s, e)) != NULL && write_port(s, e);
+              find_webhooks(s, e) && (s->courier = courier_start(s, e)) != NULL && (s->indexer = indexer_start(s, e)) != NULL &&
+              write_port(s, e);
     if (ok) {
         log_note("listening on http://%s:%d  (data in %s)", s->o.host, http_port(s->web), s->o.home);
         if (s->link)
@@ -348,6 +360,7 @@ bool server_run(server *s, err *e) {
     }
     jobs_stop(s->jobs);
     courier_stop(s->courier);
+    indexer_stop(s->indexer);
     http_close(s->web);
     http_close(s->local);
     struct sockaddr_un address;

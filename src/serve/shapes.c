@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/rng.h"
 #include "serve/api.h"
 
 void put_moment(json_writer *w, const char *key, int64_t moment) {
@@ -209,6 +210,20 @@ bool schema_of(call *c, int64_t set, schema *out, err *e) {
            part_list(c->tx, c->a, set, PART_QUESTION, &out->question, e) &&
            part_list(c->tx, c->a, set, PART_METADATA, &out->metadata, e) &&
            part_list(c->tx, c->a, set, PART_VECTOR, &out->vector, e);
+}
+
+static uint64_t parts_stamp(uint64_t h, const parts *list) {
+    for (int i = 0; i < list->count; i++) {
+        const part *p = &list->item[i];
+        h = rng_mix(h, rng_mix((uint64_t)p->seq, (uint64_t)p->updated_at));
+        h = rng_mix(h, (uint64_t)p->required << 1 | p->visible);
+        for (size_t k = 0; k < p->settings.len; k++) h = (h ^ (unsigned char)p->settings.ptr[k]) * 1099511628211u;
+    }
+    return rng_mix(h, (uint64_t)list->count);
+}
+
+uint64_t schema_stamp(const schema *s) {
+    return parts_stamp(parts_stamp(parts_stamp(parts_stamp(1, &s->field), &s->question), &s->metadata), &s->vector);
 }
 
 json *parts_json(arena *a, const parts *list) {

@@ -27,10 +27,10 @@ struct db_rows {
 struct store_tx {
     store *s;
     db_conn *conn;
-    db_rows *slot[STATEMENTS]; /* open addressing by the hash of the SQL text */
-    int prepared, reading;     /* statements; those with rows not read to the end */
-    bool writes;
-    store_tx *next; /* in the pool */
+    db_rows *slot[STATEMENTS];  /* open addressing by the hash of the SQL text */
+    int prepared, reading;      /* statements; those with rows not read to the end */
+    bool writes, last_of_batch; /* last: the job that runs is the last of its commit */
+    store_tx *next;             /* in the pool */
 };
 
 typedef struct job {
@@ -267,6 +267,7 @@ static bool run_scrub(store *s, const needles *gone, bool *left, err *e) {
  * of this batch is there, and the jobs that did not run yet must not run outside. */
 static bool run_jobs(store *s, job *batch, err *e) {
     for (job *j = batch; j; j = j->next) {
+        s->writer->last_of_batch = !j->next;
         j->ok = run_job(s->writer, j);
         if (s->driver->inside(s->writer->conn)) continue;
         const err_code code = j->e->code ? j->e->code : ERR_IO;
@@ -355,6 +356,15 @@ bool store_scrub(store *s, const needles *gone, bool *left, err *e) {
 
 bool store_healthy(const store *s) { return !s->broken; }
 store_counters store_count(const store *s) { return (store_counters){s->commits, s->writes}; }
+
+bool store_awaited(const store_tx *t) {
+    if (!t->last_of_batch) return true;
+    pthread_mutex_lock(&t->s->mutex);
+    const bool some = t->s->first != NULL;
+    pthread_mutex_unlock(&t->s->mutex);
+    return some;
+}
+
 const char *store_folder(const store *s) { return s->folder; }
 
 /* ---- opening ---------------------------------------------------------------------------------------------------------------------- */

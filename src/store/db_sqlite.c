@@ -19,7 +19,7 @@ struct db_stmt {
     int parameter[]; /* SQLite's index of $1 ...; 0: not in the statement */
 };
 
-enum { CHECKPOINT_PAGES = 1000 };
+enum { CHECKPOINT_PAGES = 4000 };
 
 static bool failed(sqlite3 *handle, const char *doing, err *e) {
     const int code = handle ? sqlite3_extended_errcode(handle) : SQLITE_NOMEM;

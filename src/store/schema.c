@@ -140,6 +140,15 @@ static const char *const migrations[] = {
     " record INTEGER NOT NULL REFERENCES records(seq) ON DELETE CASCADE, at INTEGER NOT NULL, PRIMARY KEY(setting, record))"
     " STRICT, WITHOUT ROWID;"
     "CREATE INDEX vector_marks_of ON vector_marks(record);",
+    /* 4: records whose words and metadata are not in the index yet (store_behind.c) */
+    "CREATE TABLE behind(first INTEGER PRIMARY KEY, last INTEGER NOT NULL,"
+    " dataset INTEGER NOT NULL REFERENCES datasets(seq) ON DELETE CASCADE) STRICT;"
+    "CREATE INDEX behind_of ON behind(dataset);"
+    /* how far each webhook was told, and what has to be told again (store_log.c) */
+    "ALTER TABLE webhooks ADD COLUMN told INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE webhooks SET told = (SELECT coalesce(max(seq), 0) FROM events);"
+    "CREATE TABLE deliveries(webhook INTEGER NOT NULL REFERENCES webhooks(seq) ON DELETE CASCADE, event INTEGER NOT NULL,"
+    " tries INTEGER NOT NULL, due INTEGER NOT NULL, PRIMARY KEY(webhook, event)) STRICT, WITHOUT ROWID;",
 };
 
 int schema_newest(void) { return (int)(sizeof migrations / sizeof *migrations); }

@@ -47,6 +47,8 @@ typedef struct {
     int64_t commits, writes;
 } store_counters;
 store_counters store_count(const store *s);
+/* In a job of store_write: somebody else waits for the writer, so a job of many steps does well to end here. */
+bool store_awaited(const store_tx *t);
 
 /* ---- people ----------------------------------------------------------------------------------------------------------------------- */
 
@@ -281,7 +283,8 @@ bool vector_get(store_tx *t, arena *a, int64_t setting, int64_t record, double *
  * owner: the user of a response, else 0. */
 typedef enum { FACET_METADATA, FACET_SUGGESTION, FACET_RESPONSE } facet_kind;
 bool facet_clear(store_tx *t, facet_kind kind, int64_t part, int64_t record, int64_t owner,
-                 err *e); /* part 0: all of the record */
+                 err *e);                                     /* part 0: all of the record */
+bool facet_clear_answers(store_tx *t, int64_t owner, err *e); /* all of a person's responses, wherever */
 bool facet_add(store_tx *t, facet_kind kind, int64_t part, int64_t record, int64_t owner, str text, double number,
                err *e); /* NAN: none */
 typedef struct {
@@ -298,6 +301,18 @@ bool search_create(store_tx *t, int64_t dataset, const parts *fields,
                    err *e); /* an index over these fields; drops an older one */
 /* The texts of a record's fields, in the order of `fields`, into the index; `before` (same shape) or NULL: what it held. */
 bool search_put(store_tx *t, int64_t dataset, int64_t record, const parts *fields, const str *before, const str *texts, err *e);
+
+/* Records that an import wrote and whose words and metadata are still to be indexed, as ranges of seqs. As long as a record is among
+ * them nothing of its text or metadata is in the index. behind_next: the oldest range (set 0: of any dataset; none: dataset 0). */
+typedef struct {
+    int64_t first, last, dataset;
+} behind;
+bool behind_add(store_tx *t, int64_t dataset, int64_t first, int64_t last, err *e);
+bool behind_holds(store_tx *t, int64_t record, err *e);
+int64_t behind_count(store_tx *t, int64_t dataset, err *e); /* 0: of all datasets; an upper bound: some may have been removed */
+bool behind_next(store_tx *t, int64_t dataset, behind *out, err *e);
+bool behind_records(store_tx *t, arena *a, const behind *b, int64_t from, int64_t limit, records *out, err *e); /* seq >= from */
+bool behind_move(store_tx *t, const behind *b, int64_t first, err *e); /* what lies before `first` is indexed now */
 
 /* A filter is a tree of AND, OR, NOT over conditions. */
 typedef enum { FILTER_AND, FILTER_OR, FILTER_NOT, FILTER_TERMS, FILTER_RANGE } filter_kind;

@@ -111,8 +111,7 @@ static bool delete_counted(store_tx *t, const char *sql, int64_t person, int64_t
 }
 
 static bool forget_person(store_tx *t, const user *u, err *e) {
-    static const char *const also[] = {"DELETE FROM facets WHERE kind = 2 AND owner = $1",
-                                       "DELETE FROM changed WHERE user = $1",
+    static const char *const also[] = {"DELETE FROM changed WHERE user = $1",
                                        "UPDATE changes SET actor = 0 WHERE actor = $1",
                                        "DELETE FROM leases WHERE user = $1",
                                        "DELETE FROM passes WHERE user = $1",
@@ -122,7 +121,7 @@ static bool forget_person(store_tx *t, const user *u, err *e) {
                                        "UPDATE history SET actor = 0 WHERE actor = $1"};
     for (size_t i = 0; i < sizeof also / sizeof *also; i++)
         if (!db_run(t, e, also[i], db_i(u->seq))) return false;
-    return true;
+    return facet_clear_answers(t, u->seq, e);
 }
 
 static bool keep_tallies(store_tx *t, const user *u, err *e) {

@@ -95,8 +95,7 @@ bool answered_recount(store_tx *t, const answered_list *list, err *e) {
 bool user_delete(store_tx *t, const user *u, err *e) {
     arena *a = arena_new();
     answered_list touched;
-    const bool ok = answered_by(t, a, u->seq, &touched, e) &&
-                    db_run(t, e, "DELETE FROM facets WHERE kind = 2 AND owner = $1", db_i(u->seq)) &&
+    const bool ok = answered_by(t, a, u->seq, &touched, e) && facet_clear_answers(t, u->seq, e) &&
                     db_run(t, e, "DELETE FROM users WHERE seq = $1", db_i(u->seq)) && answered_recount(t, &touched, e);
     arena_free(a);
     return ok;

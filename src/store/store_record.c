@@ -169,6 +169,10 @@ bool facet_clear(store_tx *t, facet_kind kind, int64_t of, int64_t row, int64_t 
                   db_i(row), db_i(kind), db_i(of), db_i(owner));
 }
 
+bool facet_clear_answers(store_tx *t, int64_t owner, err *e) {
+    return db_run(t, e, "DELETE FROM facets WHERE kind = $1 AND owner = $2", db_i(FACET_RESPONSE), db_i(owner));
+}
+
 bool facet_add(store_tx *t, facet_kind kind, int64_t of, int64_t row, int64_t owner, str text, double number, err *e) {
     return db_run(t, e, "INSERT INTO facets(kind, part, record, owner, text, number) VALUES($1, $2, $3, $4, $5, $6)", db_i(kind),
                   db_i(of), db_i(row), db_i(owner), db_s(text), isnan(number) ? db_null() : db_r(number));

@@ -85,14 +85,15 @@ static inline char *quoted(arena *a, const char *text) {
     return copy;
 }
 
-/* As the owner, without a socket. The body's text; *status. */
+/* As the owner, without a socket. The body's text, of a refusal its words; *status. */
 static inline str ask(const char *method, const char *path, const char *body, int *status) {
     house *h = the_house;
     buf out = {0};
     err e = {0};
     *status = 0;
     server_call(h->s, method, path, str_of(body ? quoted(h->a, body) : NULL), status, &out, &e);
-    const str text = {arena_copy(h->a, out.ptr ? out.ptr : "", out.len), out.len};
+    const str text =
+        e.code ? str_of(arena_text(h->a, e.text)) : (str){arena_copy(h->a, out.ptr ? out.ptr : "", out.len), out.len};
     buf_free(&out);
     return text;
 }

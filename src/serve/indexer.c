@@ -1,0 +1,132 @@
+/* indexer.c - see indexer.h. */
+#include "serve/indexer.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/sys.h"
+
+enum { FIND_SECONDS = 10, QUIET_MICROSECONDS = 300000, STEP = 16, STEPS_MOST = 64 };
+
+struct indexer {
+    server *server;
+    pthread_t thread;
+    _Atomic bool ending;
+};
+
+typedef struct {
+    server *server;
+    int64_t dataset; /* 0: any */
+    int64_t left;    /* ranges remain */
+} piece;
+
+/* ---- one job of the writer -------------------------------------------------------------------------------------------------------- */
+
+/* STEP records, in memory of their own; *next: where to go on. */
+static bool index_step(call *c, const schema *s, const behind *b, int64_t *next, err *e) {
+    records page;
+    arena *own = c->a, *scratch = c->a = arena_new();
+    bool ok = behind_records(c->tx, scratch, b, *next, STEP, &page, e);
+    for (int i = 0; i < page.count && ok; i++) ok = index_new(c, &page.item[i], s, e);
+    *next = page.count < STEP ? b->last + 1 : page.item[page.count - 1].seq + 1;
+    c->a = own;
+    arena_free(scratch);
+    return ok;
+}
+
+static bool index_range(call *c, const behind *b, err *e) {
+    schema s;
+    int64_t next = b->first;
+    if (!schema_rules(c, b->dataset, &s, e)) return false;
+    for (int i = 0; i < STEPS_MOST && next <= b->last && (!i || !store_awaited(c->tx)); i++)
+        if (!index_step(c, &s, b, &next, e)) return false;
+    return behind_move(c->tx, b, next, e);
+}
+
+static bool index_piece(store_tx *t, void *context, err *e) {
+    piece *p = context;
+    behind b;
+    call *c;
+    p->left = 0;
+    if (!behind_next(t, p->dataset, &b, e) || !b.dataset) return e->code == ERR_NONE;
+    arena *a = arena_new();
+    c = arena_new_of(a, call);
+    *c = (call){.server = p->server, .a = a, .tx = t};
+    p->left = 1;
+    const bool ok = index_range(c, &b, e);
+    arena_free(a);
+    return ok;
+}
+
+/* ---- waiting ----------------------------------------------------------------------------------------------------------------------- */
+
+static bool count_left(store_tx *t, void *context, err *e) {
+    piece *p = context;
+    p->left = behind_count(t, p->dataset, e);
+    return e->code == ERR_NONE;
+}
+
+bool index_look(server *s, err *e) {
+    piece p = {.server = s};
+    if (!store_read(server_store(s), count_left, &p, e)) return false;
+    if (p.left) server_note_behind(s);
+    return true;
+}
+
+bool index_wait(server *s, int64_t set, int64_t *left, err *e) {
+    piece p = {.server = s, .dataset = set};
+    const double until = sys_seconds() + FIND_SECONDS;
+    *left = 0;
+    if (!store_read(server_store(s), count_left, &p, e)) return false;
+    while (p.left && sys_seconds() < until && !sys_stop_requested())
+        if (!store_write(server_store(s), index_piece, &p, e)) return false;
+    if (!p.left) return true;
+    if (!store_read(server_store(s), count_left, &p, e)) return false;
+    *left = p.left;
+    return true;
+}
+
+/* ---- the thread -------------------------------------------------------------------------------------------------------------------- */
+
+/* An import that runs has the writer for itself. */
+static bool is_quiet(server *s, int64_t stamp) {
+    if (clock_now() - stamp >= QUIET_MICROSECONDS) return true;
+    poll(NULL, 0, 50);
+    return server_behind(s) == stamp && clock_now() - stamp >= QUIET_MICROSECONDS;
+}
+
+static void *indexer_main(void *context) {
+    indexer *x = context;
+    int64_t news = -1;
+    while (!x->ending && !sys_stop_requested()) {
+        const int64_t stamp = server_behind(x->server);
+        piece p = {.server = x->server};
+        err e = {0};
+        if (!stamp) news = server_wait_news(x->server, news, 1);
+        else if (!is_quiet(x->server, stamp)) continue;
+        else if (!store_write(server_store(x->server), index_piece, &p, &e)) {
+            log_error("the index stays behind: %s", e.text);
+            poll(NULL, 0, 1000);
+        } else if (!p.left) server_caught_up(x->server, stamp);
+    }
+    return NULL;
+}
+
+indexer *indexer_start(server *s, err *e) {
+    indexer *x = memory_alloc(sizeof *x);
+    *x = (indexer){.server = s};
+    if (pthread_create(&x->thread, NULL, indexer_main, x) == 0) return x;
+    memory_release(x);
+    return err_null(e, ERR_LIMIT, "no thread for the index");
+}
+
+void indexer_stop(indexer *x) {
+    if (!x) return;
+    x->ending = true;
+    server_tell(x->server);
+    pthread_join(x->thread, NULL);
+    memory_release(x);
+}
