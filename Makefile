@@ -5,7 +5,8 @@
 #   make test            C tests, at most 5 minutes
 #   make test-long       what is a matter of chance, often: kills under load, power cuts
 #   make test-all        everything: other compilers, sanitizers, fuzzing, Python's transformers, controls
-#   make check           layers, formatting, docs that are generated
+#   make check           layers, formatting, docs and pages that are generated
+#   make web             web/dist from web/src, by Node (which tools/deps node brings)
 #   make fuzz            tests/fuzz for FUZZ_SECONDS (20)
 #   make bench           the machine's limits and our share of them
 #   make install         into PREFIX (/usr/local); make uninstall
@@ -33,7 +34,7 @@ FLAGS = $(CFLAGS) -std=c11 -D_GNU_SOURCE -Isrc -fopenmp -fno-math-errno -ffp-con
 LIBS = $(PKG_LIBS) -lm -lpthread -ldl
 
 sources = $(sort $(shell find src/$(1) -name '*.c' 2>/dev/null))
-objects = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(call sources,$(1)))
+objects = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(call sources,$(1))) $(if $(filter serve,$(1)),$(BUILD)/pages/pages.o)
 archive = $(BUILD)/lib/$(1).a
 # The order of the house: a folder and everything below it.
 below_base  := base
@@ -87,6 +88,23 @@ $(BUILD)/obj/%.o: src/%.c
 	@mkdir -p $(@D)
 	@echo "  cc   $<"
 	@$(CC) $(FLAGS) -c -o $@ $<
+
+# The web app lies in the program: web/dist is made by `make web` and committed, so that nobody needs Node to build.
+$(BUILD)/pages/pages.c: tools/embed $(shell find web/dist -type f 2>/dev/null) web/dist
+	@echo "  embed web/dist"
+	@tools/embed web/dist $(@D)
+
+$(BUILD)/pages/pages.o: $(BUILD)/pages/pages.c src/serve/pages.h
+	@$(CC) $(FLAGS) -c -o $@ $<
+
+web/dist:
+	@mkdir -p $@
+
+NODE = PATH="$(CURDIR)/build/venv-node/bin:$$PATH"
+web:
+	@tools/deps node
+	@cd web && $(NODE) npm run --silent check
+	@cd web && $(NODE) npm run --silent build
 
 # The program, its man page, words for the shells' Tab key, and a service for systemd (packaging/).
 install: all
@@ -161,5 +179,5 @@ clean:
 	rm -rf $(BUILD)/obj $(BUILD)/lib $(BUILD)/tests $(BUILD)/fuzz $(BUILD)/fettle
 
 .PRECIOUS: $(BUILD)/tests/% $(BUILD)/obj/%.o $(BUILD)/fuzz/%
-.PHONY: all program tests run-tests test test-long test-all check fuzz demo bench install uninstall clean
+.PHONY: web all program tests run-tests test test-long test-all check fuzz demo bench install uninstall clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -33,6 +33,7 @@
  *     SCHEDULES    train/schedule.h      learning rates by step
  *     PACKINGS     train/packing.h       documents that share a row
  *     FORMATS      data/data.h           files of examples
+ *     screens      web/src/screens.ts    pages of the web app
  *     ROUTE_TABLES serve/api.h           what the server answers: a row is method, path, who may, which object, handler
  *     migrations   store/schema.c        the store's tables, from version to version
  *     DB_DRIVERS   store/db.h            databases: sqlite

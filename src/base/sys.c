@@ -246,6 +246,21 @@ int sys_end_child(int64_t child) {
 
 int sys_run_self(const char *const *words, int count) { return sys_wait_child(sys_start_self(words, count)); }
 
+/* The grandchild is nobody's to wait for. */
+void sys_show_address(const char *address) {
+    const char *x = getenv("DISPLAY"), *wayland = getenv("WAYLAND_DISPLAY");
+    if (!(x && *x) && !(wayland && *wayland)) return;
+    const pid_t child = fork();
+    if (child == 0) {
+        if (fork() == 0) {
+            execlp("xdg-open", "xdg-open", address, (char *)NULL);
+            _exit(127);
+        }
+        _exit(0);
+    }
+    sys_wait_child(child);
+}
+
 const char *sys_scratch(void) {
     const char *folder = getenv("TMPDIR");
     return folder && *folder ? folder : "/tmp";

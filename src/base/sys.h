@@ -40,7 +40,9 @@ int sys_run_self(const char *const *words, int count);
 int64_t sys_start_self(const char *const *words, int count); /* the same, beside us: its process id, -1 */
 int sys_wait_child(int64_t child);                           /* its exit status, as above */
 int sys_end_child(int64_t child);                            /* SIGTERM, and waits */
-size_t sys_memory_of(int64_t process);                       /* of it, anonymous pages only; 0: no such process */
+/* Shows an address in the browser of whoever sits here; nothing happens where there is no display. */
+void sys_show_address(const char *address);
+size_t sys_memory_of(int64_t process); /* of it, anonymous pages only; 0: no such process */
 
 const char *sys_scratch(void);  /* $TMPDIR, else /tmp: for files that are gone when the program is */
 const char *sys_home(arena *a); /* $FETTLE_HOME, else $XDG_DATA_HOME/fettle, else ~/.local/share/fettle */

@@ -8,8 +8,9 @@
 #include "serve/serve.h"
 
 typedef struct {
-    const char *config, *home, *host, *port_file;
+    const char *config, *home, *host, *port_file, *web;
     int64_t port, body_mb;
+    bool browser;
 } options;
 
 #define AT(member) offsetof(options, member)
@@ -20,6 +21,8 @@ static const opt table[] = {
     {"port", OPT_INT, AT(port), "6900", 0, 65535, NULL, "port; 0: any free one"},
     {"port_file", OPT_TEXT, AT(port_file), NULL, 0, 0, NULL, "write the port there when ready"},
     {"body_mb", OPT_INT, AT(body_mb), "512", 1, 4096, NULL, "largest request"},
+    {"web", OPT_TEXT, AT(web), NULL, 0, 0, NULL, "folder with the web app's files (unset: those in the program)"},
+    {"browser", OPT_BOOL, AT(browser), "true", 0, 0, NULL, "fettle ui: open the browser, where there is a display"},
     OPT_END,
 };
 
@@ -37,6 +40,8 @@ static bool serve(arena *a, const command *c, bool open, int argc, char **argv, 
                              .port = o.port,
                              .port_file = o.port_file,
                              .open = open,
+                             .web = o.web,
+                             .ready = open && o.browser ? sys_show_address : NULL,
                              .body_max = o.body_mb << 20};
     server *made = server_open(&s, e);
     const bool ok = made && server_run(made, e);

@@ -46,15 +46,29 @@ typedef struct {
     const char *words;
 } route;
 
-#define ROUTE_TABLES(X)                                                                                                          \
-    X(session)                                                                                                                   \
-    X(users)                                                                                                                     \
-    X(workspaces)                                                                                                                \
-    X(datasets)                                                                                                                  \
-    X(settings)                                                                                                                  \
-    X(records)                                                                                                                   \
-    X(search)                                                                                                                    \
-    X(responses) X(suggestions) X(webhooks) X(imports) X(more) X(work) X(recipes) X(people) X(erase) X(jobs) X(v0) X(system)
+// clang-format off
+#define ROUTE_TABLES(X) \
+    X(session) \
+    X(users) \
+    X(workspaces) \
+    X(datasets) \
+    X(settings) \
+    X(records) \
+    X(search) \
+    X(responses) \
+    X(suggestions) \
+    X(webhooks) \
+    X(imports) \
+    X(more) \
+    X(work) \
+    X(recipes) \
+    X(people) \
+    X(erase) \
+    X(jobs) \
+    X(v0) \
+    X(system) \
+    X(pages)
+// clang-format on
 #define X(name) extern const route routes_##name[];
 ROUTE_TABLES(X)
 #undef X
@@ -88,9 +102,11 @@ struct call {
     bool ahead;                                            /* this is not the handler's turn yet (RUN_AHEAD) */
     const void *prepared;                                  /* what it did ahead */
     str api_key, bearer, cookie, idempotency, socket_peer; /* of the headers */
-    bool trusted;                                          /* from this process or the data folder's socket: the owner */
-    user me;                                               /* seq 0: nobody */
-    int64_t session;                                       /* pass through which they came, or 0 */
+    str if_none_match;
+    bool takes_gzip;
+    bool trusted;    /* from this process or the data folder's socket: the owner */
+    user me;         /* seq 0: nobody */
+    int64_t session; /* pass through which they came, or 0 */
 
     /* What {id} named. */
     user person;
@@ -110,7 +126,8 @@ struct call {
     answer_stream stream; /* next set: follows what is in out */
     const char *type;     /* content type; NULL: JSON */
     const char *set_cookie, *location;
-    const char *where; /* "body.name": the part of the request an error is about */
+    const char *etag, *cache, *encoding, *policy; /* of pages; NULL: an answer that is kept nowhere and shows nothing */
+    const char *where;                            /* "body.name": the part of the request an error is about */
     bool no_body;
     int64_t indexing;              /* records that what was asked could not find yet (RUN_FIND) */
     bool replayed, shows_secret;   /* the answer of an earlier request; it holds what nobody may see twice */
@@ -207,6 +224,7 @@ void server_caught_up(server *s, int64_t stamp); /* none were left when the stam
 int64_t server_requests(server *s);
 const char *server_link(server *s); /* for a new owner; NULL */
 bool serve_is_open(const server *s);
+const char *server_pages(const server *s);         /* folder of the web app's files; NULL: those in the program */
 bool throttle_wait(call *c, str username, err *e); /* login delays after failures */
 void throttle_note(call *c, str username, bool failed);
 

@@ -249,20 +249,7 @@ static bool add_owner(call *c, err *e) {
     return true;
 }
 
-/* The secret stands behind the link's # and is not sent: the page can only say what to do with it. */
-static bool get_welcome(call *c, err *e) {
-    (void)e;
-    c->type = "text/plain; charset=utf-8";
-    buf_put_text(&c->out,
-                 server_link(c->server)
-                     ? "This server waits for its owner. With the secret that stands behind the # of the link:\n\n"
-                       "  curl -H 'Content-Type: application/json' HOST/api/v1/welcome \\\n"
-                       "    -d '{\"link\": \"SECRET\", \"username\": \"NAME\", \"password\": \"8 characters or more\"}'\n\n"
-                       "The answer shows your API key, this once.\n"
-                     : "This server has its owner: ask them for an account.\n");
-    return true;
-}
-
+/* The secret stands behind the # of the link /welcome, so that no log on the way holds it; the page there sends it. */
 static bool post_welcome(call *c, err *e) {
     const char *link = server_link(c->server), *name = "owner", *password;
     const str secret = json_get_text(c->body, "link", STR(""));
@@ -342,7 +329,6 @@ const route routes_session[] = {
     {"GET", "/api/v1/me", WHO_USER, OF_NOTHING, RUN_READ, get_me, "who I am"},
     {"POST", "/api/v1/token", WHO_ANYONE, OF_NOTHING, RUN_SELF, post_token, "log in: form or JSON with username and password"},
     {"POST", "/api/security/token", WHO_ANYONE, OF_NOTHING, RUN_SELF, post_token_v0, "log in, as older clients do"},
-    {"GET", "/welcome", WHO_ANYONE, OF_NOTHING, RUN_READ, get_welcome, "what the link of an empty server is for"},
     {"POST", "/api/v1/welcome", WHO_ANYONE, OF_NOTHING, RUN_SELF, post_welcome,
      "become the owner by the link of an empty server"},
     {"DELETE", "/api/v1/me/session", WHO_USER, OF_NOTHING, RUN_WRITE, end_session, "log out"},

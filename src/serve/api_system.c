@@ -27,13 +27,20 @@ static bool get_status(call *c, err *e) {
     return true;
 }
 
+/* open: this machine alone, without a login; waiting: nobody is the owner yet; me: who asks, or null. */
 static bool get_settings(call *c, err *e) {
-    (void)e;
     json_open(&c->w, '{');
     json_key(&c->w, "argilla"), json_open(&c->w, '{');
     json_key(&c->w, "share_your_progress_enabled"), json_put_bool(&c->w, false);
+    json_close(&c->w);
+    json_key(&c->w, "fettle"), json_open(&c->w, '{');
+    json_key(&c->w, "open"), json_put_bool(&c->w, serve_is_open(c->server));
+    json_key(&c->w, "waiting"), json_put_bool(&c->w, !user_count(c->tx, e));
+    json_key(&c->w, "me");
+    if (c->me.username) put_user(&c->w, &c->me, NULL);
+    else json_put_null(&c->w);
     json_close(&c->w), json_close(&c->w);
-    return true;
+    return e->code == ERR_NONE;
 }
 
 static bool get_providers(call *c, err *e) {

@@ -85,6 +85,8 @@ static enum MHD_Result take_header(void *context, enum MHD_ValueKind kind, const
         c->bearer = str_of(arena_text(c->a, value + 7));
     else if (strcasecmp(key, "Idempotency-Key") == 0) c->idempotency = str_of(arena_text(c->a, value));
     else if (strcasecmp(key, "Content-Type") == 0) c->form = strncasecmp(value, "application/x-www-form-urlencoded", 33) == 0;
+    else if (strcasecmp(key, "If-None-Match") == 0) c->if_none_match = str_of(arena_text(c->a, value));
+    else if (strcasecmp(key, "Accept-Encoding") == 0) c->takes_gzip = strstr(value, "gzip") != NULL;
     else if (strcasecmp(key, "Host") == 0) h->hosts++, h->host = str_of(arena_text(c->a, value));
     else if (strcasecmp(key, "Origin") == 0) h->origin = str_of(arena_text(c->a, value));
     else if (strcasecmp(key, "Sec-Fetch-Site") == 0)
@@ -128,8 +130,12 @@ static void add_headers(struct MHD_Response *m, const call *c, bool close) {
     MHD_add_response_header(m, "Content-Type", c->type ? c->type : "application/json");
     MHD_add_response_header(m, "X-Content-Type-Options", "nosniff");
     MHD_add_response_header(m, "Referrer-Policy", "no-referrer");
-    MHD_add_response_header(m, "Cache-Control", "no-store");
-    MHD_add_response_header(m, "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+    MHD_add_response_header(m, "Cross-Origin-Opener-Policy", "same-origin");
+    MHD_add_response_header(m, "Cross-Origin-Resource-Policy", "same-origin");
+    MHD_add_response_header(m, "Cache-Control", c->cache ? c->cache : "no-store");
+    MHD_add_response_header(m, "Content-Security-Policy", c->policy ? c->policy : "default-src 'none'; frame-ancestors 'none'");
+    if (c->etag) MHD_add_response_header(m, "ETag", c->etag), MHD_add_response_header(m, "Vary", "Accept-Encoding");
+    if (c->encoding) MHD_add_response_header(m, "Content-Encoding", c->encoding);
     if (c->set_cookie) MHD_add_response_header(m, "Set-Cookie", c->set_cookie);
     if (c->location) MHD_add_response_header(m, "Location", c->location);
     if (close) MHD_add_response_header(m, "Connection", "close");

@@ -293,6 +293,7 @@ static void answer_error(call *c, const err *e) {
     c->type = NULL;
     c->no_body = false;
     c->location = NULL;
+    c->etag = c->cache = c->encoding = c->policy = NULL;
     c->status = status;
     json_open(&c->w, '{');
     if (status == 401) put_detail(&c->w, "argilla.api.errors::UnauthorizedError", e->text);

@@ -15,12 +15,14 @@
 typedef struct server server;
 
 typedef struct {
-    const char *home;      /* data folder */
-    const char *host;      /* address to listen on: 127.0.0.1 */
-    int64_t port;          /* 0: any free one */
-    const char *port_file; /* the port is written there when ready, or NULL */
-    bool open;             /* loopback without login: whoever connects is the owner (fettle ui) */
-    int64_t body_max;      /* bytes */
+    const char *home;                   /* data folder */
+    const char *host;                   /* address to listen on: 127.0.0.1 */
+    int64_t port;                       /* 0: any free one */
+    const char *port_file;              /* the port is written there when ready, or NULL */
+    bool open;                          /* loopback without login: whoever connects is the owner (fettle ui) */
+    const char *web;                    /* folder of the web app's files, for working on them; NULL: those in the program */
+    void (*ready)(const char *address); /* called when it listens; NULL: nobody */
+    int64_t body_max;                   /* bytes */
 } serve_options;
 
 /* Opens the store and makes the routes; nothing listens yet. */

@@ -49,6 +49,7 @@ turns *server_turns(server *s) { return s->turns; }
 void server_note_behind(server *s) { s->behind = clock_now(); }
 void server_caught_up(server *s, int64_t stamp) { atomic_compare_exchange_strong(&s->behind, &stamp, 0); }
 bool serve_is_open(const server *s) { return s->o.open; }
+const char *server_pages(const server *s) { return s->o.web; }
 
 server *server_open(const serve_options *o, err *e) {
     arena *a = arena_new();
@@ -56,6 +57,7 @@ server *server_open(const serve_options *o, err *e) {
     s->a = a;
     s->o = *o;
     s->o.home = arena_text(a, o->home);
+    s->o.web = o->web ? arena_text(a, o->web) : NULL;
     s->begun = sys_seconds();
     s->jobs = jobs_new();
     s->turns = turns_new();
@@ -309,12 +311,26 @@ static bool count_people(store_tx *t, void *context, err *e) {
     return e->code == ERR_NONE;
 }
 
+/* Without a login somebody still has to be the one whose answers they are. */
+static bool make_somebody(store_tx *t, void *context, err *e) {
+    arena *a = context;
+    users people;
+    workspaces spaces;
+    user you = {.username = "you", .first_name = "you", .role = ROLE_OWNER};
+    workspace space = {.name = "default"};
+    if (!user_list(t, a, &people, e) || !workspace_list(t, a, 0, &spaces, e)) return false;
+    for (int i = 0; i < people.count; i++)
+        if (people.item[i].role == ROLE_OWNER) return true;
+    return user_add(t, &you, e) && (spaces.count || workspace_add(t, &space, e));
+}
+
 /* While there is nobody, a link with a secret makes its reader the owner. */
 static bool make_link(server *s, err *e) {
     int64_t people = 0;
     key_text key;
+    if (s->o.open) return store_write(s->store, make_somebody, s->a, e);
     if (!store_read(s->store, count_people, &people, e)) return false;
-    if (people || s->o.open) return true;
+    if (people) return true;
     key_new(key);
     s->link = arena_text(s->a, key);
     return true;
@@ -354,6 +370,7 @@ bool server_run(server *s, err *e) {
         if (s->link)
             log_note("nobody is here yet: this link makes you the owner, once:\n  http://%s:%d/welcome#%s", s->o.host,
                      http_port(s->web), s->link);
+        if (s->o.ready) s->o.ready(arena_printf(s->a, "http://%s:%d/", s->o.host, http_port(s->web)));
         while (!sys_stop_requested()) poll(NULL, 0, 100);
         log_note("ending: waiting for requests that run");
         server_tell(s);

@@ -191,7 +191,7 @@ static void what_is_no_route_says_so(void **state) {
     answer x = request_of(owner.key, "GET", "/api/v1/nothing", NULL);
     assert_int_equal(x.status, 404);
     assert_true(str_is(x.body, "{\"detail\":\"Not Found\"}"));
-    x = request_of(owner.key, "GET", "/", NULL);
+    x = request_of(owner.key, "GET", "/nothing", NULL);
     assert_int_equal(x.status, 404);
     x = request_of(NULL, "POST", "/api/v1/me", "{}");
     assert_int_equal(x.status, 405);
