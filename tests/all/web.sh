@@ -1,0 +1,12 @@
+#!/bin/sh
+# The web app in Chromium: each web/tests/NAME.mjs against a server of its own, and web/dist against what web/src gives. Skipped,
+# loudly, where Node or Chromium cannot be had (no network).
+cd "$(dirname "$0")/../.." || exit 2
+tools/deps build || { echo "SKIPPED: the program cannot be built"; exit 77; }
+make -s program || exit 1
+tools/deps node browser || { echo "SKIPPED: Node or Chromium could not be installed"; exit 77; }
+set -- "tools/check web"
+for test in web/tests/*.mjs; do
+  [ "$test" = web/tests/lib.mjs ] || set -- "$@" "build/venv-node/bin/node ./$test build/fettle"
+done
+exec tools/run-tests -t 600 "$@"

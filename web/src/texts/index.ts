@@ -1,0 +1,51 @@
+/* Words on screen. One file per language; English is the one that says which keys there are.
+ *
+ *     t('queue.waiting', { n: 3 })        {n} in the text is replaced; "one | many" chooses by n */
+import { en } from './en'
+
+export type Key = keyof typeof en
+export type Texts = Record<Key, string>
+
+let texts: Texts = en
+
+/* Languages and how they are loaded; English is there already. */
+const languages: Record<string, () => Promise<Texts>> = {
+  en: async () => en,
+  es: async () => (await import('./es')).es,
+}
+const rightToLeft = ['ar', 'fa', 'he', 'ur']
+
+export const languageNames: Record<string, string> = { en: 'English', es: 'Español' }
+
+/* The texts are replaced before the first screen is drawn; a later change loads the page again. */
+export async function speak(wanted: string): Promise<void> {
+  const name = wanted in languages ? wanted : (navigator.languages.map((l) => l.slice(0, 2)).find((l) => l in languages) ?? 'en')
+  texts = await languages[name]()
+  document.documentElement.lang = name
+  document.documentElement.dir = rightToLeft.includes(name) ? 'rtl' : 'ltr'
+}
+
+export function t(key: Key, values: Record<string, string | number> = {}): string {
+  let text: string = texts[key]
+  if ('n' in values && text.includes(' | ')) text = text.split(' | ')[Number(values.n) === 1 ? 0 : 1]
+  return text.replace(/\{(\w+)\}/g, (whole, name: string) => (name in values ? String(values[name]) : whole))
+}
+
+/* Numbers and moments as the page's language writes them. */
+export const number = (n: number, digits = 0): string =>
+  n.toLocaleString(document.documentElement.lang, { maximumFractionDigits: digits })
+export const percent = (x: number): string =>
+  x.toLocaleString(document.documentElement.lang, { style: 'percent', maximumFractionDigits: 0 })
+
+export function moment(text: string): string {
+  const at = new Date(/[zZ]|[+-]\d\d:\d\d$/.test(text) ? text : text + 'Z')
+  const today = new Date().toDateString() === at.toDateString()
+  const o: Intl.DateTimeFormatOptions = today ? { timeStyle: 'short' } : { dateStyle: 'medium', timeStyle: 'short' }
+  return at.toLocaleString(document.documentElement.lang, o)
+}
+
+/* 95 → "1 min 35 s". */
+export function duration(seconds: number): string {
+  const s = Math.max(0, Math.round(seconds)), h = Math.floor(s / 3600), m = Math.floor((s % 3600) / 60)
+  return h ? `${h} h ${m} min` : m ? `${m} min ${s % 60} s` : `${s} s`
+}
