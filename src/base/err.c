@@ -65,6 +65,12 @@ static const struct {
 };
 
 int err_exit_status(err_code code) { return rows[code].exit_status; }
+err_code err_of_exit(int status) {
+    for (int i = 0; i < (int)(sizeof rows / sizeof *rows); i++)
+        if (rows[i].exit_status == status) return (err_code)i;
+    return ERR_IO;
+}
+
 int err_http_status(err_code code) { return rows[code].http_status; }
 const char *err_words(err_code code) { return rows[code].words; }
 

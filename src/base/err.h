@@ -54,6 +54,7 @@ bool err_errno(err *e, err_code code, const char *format, ...) __attribute__((fo
 bool err_prefix(err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 int err_exit_status(err_code code);
+err_code err_of_exit(int status); /* ERR_IO for a status that is none of ours */
 int err_http_status(err_code code);
 const char *err_words(err_code code);
 

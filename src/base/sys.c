@@ -220,47 +220,6 @@ const char *sys_home(arena *a) {
     return path_join(a, home && *home ? home : "/root", ".local/share/fettle");
 }
 
-int64_t sys_start_self(const char *const *words, int count) {
-    const char *argv[128] = {"fettle"};
-    for (int i = 0; i < count && i < 126; i++) argv[i + 1] = words[i];
-    const pid_t child = fork();
-    if (child == 0) {
-        execv("/proc/self/exe", (char *const *)(const void *)argv);
-        _exit(127);
-    }
-    return child;
-}
-
-int sys_wait_child(int64_t child) {
-    int status = 0;
-    while (child > 0 && waitpid((pid_t)child, &status, 0) < 0)
-        if (errno != EINTR) return 127;
-    if (child < 0) return 127;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-int sys_end_child(int64_t child) {
-    if (child > 0) kill((pid_t)child, SIGTERM);
-    return sys_wait_child(child);
-}
-
-int sys_run_self(const char *const *words, int count) { return sys_wait_child(sys_start_self(words, count)); }
-
-/* The grandchild is nobody's to wait for. */
-void sys_show_address(const char *address) {
-    const char *x = getenv("DISPLAY"), *wayland = getenv("WAYLAND_DISPLAY");
-    if (!(x && *x) && !(wayland && *wayland)) return;
-    const pid_t child = fork();
-    if (child == 0) {
-        if (fork() == 0) {
-            execlp("xdg-open", "xdg-open", address, (char *)NULL);
-            _exit(127);
-        }
-        _exit(0);
-    }
-    sys_wait_child(child);
-}
-
 const char *sys_scratch(void) {
     const char *folder = getenv("TMPDIR");
     return folder && *folder ? folder : "/tmp";

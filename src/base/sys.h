@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/str.h"
 
 double sys_seconds(void);                /* monotonic */
 double sys_processor_seconds(void);      /* of all threads of this process together */
@@ -43,6 +44,26 @@ int sys_end_child(int64_t child);                            /* SIGTERM, and wai
 /* Shows an address in the browser of whoever sits here; nothing happens where there is no display. */
 void sys_show_address(const char *address);
 size_t sys_memory_of(int64_t process); /* of it, anonymous pages only; 0: no such process */
+
+/* The same with more to say about the child. It has none of our open files but the standard ones. */
+typedef struct {
+    const char *const *words;
+    int count;
+    const char *const *environment; /* "NAME=value" over ours, ended by NULL; or NULL */
+    const char *output;             /* standard output and error are appended to this file; NULL: they are ours */
+    int nice;                       /* added to ours */
+    bool apart;                     /* a session of its own: Ctrl-C at our terminal does not reach it, and it outlives us */
+} sys_child;
+int64_t sys_start(const sys_child *c, err *e); /* its process id, -1 */
+/* Runs it and waits, at most `seconds` (then it is killed, ERR_LIMIT). What it printed, up to `most` bytes each. False when it could not be
+ * started; *status as of sys_wait_child. */
+bool sys_capture(arena *a, const sys_child *c, double seconds, size_t most, int *status, str *out, str *errors, err *e);
+const char *sys_self(void); /* this program's file: FETTLE_PROGRAM (for tests, which are other programs), else /proc/self/exe */
+
+typedef enum { PROCESS_GONE, PROCESS_RUNS, PROCESS_PAUSED } process_state;
+process_state sys_process(int64_t process);          /* one that ended and was not waited for is gone */
+bool sys_poll_child(int64_t child, int *status);     /* true: it has ended, and was waited for now */
+void sys_signal(int64_t process, int signal_number); /* to it alone; one that is gone is fine */
 
 const char *sys_scratch(void);  /* $TMPDIR, else /tmp: for files that are gone when the program is */
 const char *sys_home(arena *a); /* $FETTLE_HOME, else $XDG_DATA_HOME/fettle, else ~/.local/share/fettle */

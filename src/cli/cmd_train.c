@@ -14,7 +14,7 @@
 
 typedef struct {
     const char *output, *resume, *run, *preset, *config;
-    bool preview, describe, json, quiet;
+    bool preview, describe, prepare, json, quiet;
     const char *set[128];
     int sets;
     const char *objective;
@@ -32,6 +32,8 @@ static const opt own_flags[] = {
     {"set", OPT_EACH, offsetof(flags, set), NULL, 0, 0, NULL, "KEY=VALUE, any option of the run"},
     {"preview", OPT_BOOL, offsetof(flags, preview), "false", 0, 0, NULL,
      "check everything, print the first batch with trained tokens marked, train nothing"},
+    {"prepare", OPT_BOOL, offsetof(flags, prepare), "false", 0, 0, NULL,
+     "make the run folder with everything resolved, train nothing; --run FOLDER trains it"},
     {"describe", OPT_BOOL, offsetof(flags, describe), "false", 0, 0, NULL, "objectives and options as tables (--json)"},
     {"json", OPT_BOOL, offsetof(flags, json), "false", 0, 0, NULL, "metrics (or the preview) as JSON lines on standard output"},
     {"quiet", OPT_BOOL, offsetof(flags, quiet), "false", 0, 0, NULL, "no progress"},
@@ -193,7 +195,7 @@ static bool describe(void) {
 static bool go_on(arena *a, const flags *f, const train_how *how, err *e) {
     train_settings *s;
     run r;
-    if (f->sets || f->preset || f->config || f->output || f->preview)
+    if (f->sets || f->preset || f->config || f->output || f->preview || f->prepare)
         return err_set(e, ERR_USAGE, "a run that goes on keeps its settings; leave the other options away");
     const char *dir = run_find(a, sys_home(a), f->resume ? f->resume : f->run);
     return train_reopen(a, dir, &s, &r, e) && train_run(a, s, &r, how, e);
@@ -205,6 +207,11 @@ static bool begin(arena *a, const flags *f, const train_settings *s, const train
     const bool made = !f->output || !file_exists(f->output);
     const char *dir = f->output ? path_absolute(a, f->output) : run_new_path(a, sys_home(a), f->objective, e);
     if (!dir) return false;
+    if (f->prepare) {
+        if (!train_create(a, s, dir, &r, e)) return false;
+        run_release(&r);
+        return true;
+    }
     const bool ok = train_create(a, s, dir, &r, e) && train_run(a, s, &r, how, e);
     err ignored = {0};
     if (!ok && made && !file_exists(path_join(a, dir, "metrics.jsonl"))) dir_remove(dir, &ignored);

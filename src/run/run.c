@@ -40,6 +40,8 @@ static bool write_state(run *r, err *e) {
     json_key(&w, "reason"), json_put_cstr(&w, r->reason);
     json_key(&w, "started"), json_put_cstr(&w, r->started);
     json_key(&w, "updated"), json_put_cstr(&w, now);
+    json_key(&w, "begun"), json_put_cstr(&w, *r->begun ? r->begun : NULL);
+    json_key(&w, "begun_step"), json_put_int(&w, r->begun_step);
     json_close(&w);
     buf_put_char(&out, '\n');
     const bool ok = file_write(path_join(a, r->path, "state.json"), buf_str(&out), e);
@@ -61,6 +63,12 @@ bool run_lock(run *r, err *e) {
     return err_set(e, ERR_CONFLICT, "another process (%lld) is training in %s", (long long)r->pid, r->path);
 }
 
+bool run_is_held(const run *r) {
+    const int fd = r->lock_fd >= 0 ? -1 : lock_folder(r->path);
+    if (fd >= 0) file_io.close(fd);
+    return fd < 0;
+}
+
 void run_release(run *r) {
     if (r->lock_fd >= 0) file_io.close(r->lock_fd);
     r->lock_fd = -1;
@@ -80,7 +88,7 @@ bool run_create(arena *a, const char *dir, str config, run *out, err *e) {
                  .lock_fd = -1};
     if (file_exists(dir) && !file_is_dir(dir)) return err_set(e, ERR_CONFLICT, "%s is there already and no folder", dir);
     if (!dir_make(dir, e) || !run_lock(out, e) || !dir_list(a, dir, &names, &count, e)) return false;
-    if (count) {
+    if (count > 1 || (count == 1 && strcmp(names[0], "examples.jsonl") != 0)) {
         run_release(out);
         return err_set(e, ERR_CONFLICT, "%s is there already and not empty; choose another --output%s%s", dir,
                        file_exists(path_join(a, dir, "state.json")) ? ", or go on with --resume " : "",
@@ -107,6 +115,9 @@ bool run_open(arena *a, const char *dir, run *out, err *e) {
     out->reason = json_has(s, "reason") && json_get(s, "reason") ? str_copy(a, json_get_text(s, "reason", STR(""))) : NULL;
     out->started = str_copy(a, json_get_text(s, "started", STR("")));
     out->updated = str_copy(a, json_get_text(s, "updated", STR("")));
+    const str begun = json_get_text(s, "begun", STR(""));
+    snprintf(out->begun, sizeof out->begun, "%.*s", STR_ARG(begun));
+    out->begun_step = json_get_int(s, "begun_step", 0);
     const int fd = out->status == RUN_RUNNING ? lock_folder(dir) : -1;
     if (fd >= 0) { /* its process would have it: a process id alone may be another's by now */
         out->status = RUN_KILLED;
@@ -141,6 +152,8 @@ bool run_begin(run *r, int64_t steps, err *e) {
     r->pid = getpid();
     r->steps = steps;
     r->reason = NULL;
+    r->begun_step = r->step;
+    sys_date(r->begun);
     r->metrics_fd = file_append_open(path_join(a, r->path, "metrics.jsonl"), e);
     r->samples_fd = file_append_open(path_join(a, r->path, "samples.jsonl"), e);
     r->log_fd = file_append_open(path_join(a, r->path, "log"), e);

@@ -2,10 +2,11 @@
  *
  *   config.json       everything resolved: objective, options with their origin, SHA-256 of base and reference
  *   examples.jsonl    what it trained on, in TRL's types, with record and response ids (the lineage)
- *   state.json        {status, pid, step, steps, reason, started, updated}
+ *   state.json        {status, pid, step, steps, reason, started, updated, begun, begun_step}
  *   metrics.jsonl     one line per logged step, TRL's names
  *   samples.jsonl     answers to the same prompts during the run
  *   log               what was said
+ *   order.json        who ordered it and of what, where a server started it; console: what it printed there
  *   erased.json       what was erased since of what it trained on (where something was)
  *   checkpoint-N/     weights or adapter, optimiser, step, manifest.json (SHA-256 of each file); order and random numbers
  *                     are functions of seed and step, so there is no state of theirs to keep
@@ -49,15 +50,18 @@ typedef struct {
     run_status status;
     int64_t step, steps, pid;
     char *reason, *started, *updated;
+    char begun[32]; /* when this process began to train, "" before; at which step: what an estimate of the time left stands on */
+    int64_t begun_step;
     int metrics_fd, samples_fd, log_fd; /* -1 when not open for writing */
     int lock_fd;                        /* -1 when the folder is not ours */
 } run;
 
-/* Makes DIR (must be missing or empty) with config.json, state ready. The folder is ours until run_end or run_release. */
+/* Makes DIR (must be missing, or hold nothing but examples.jsonl) with config.json, state ready. The folder is ours until run_end or run_release. */
 bool run_create(arena *a, const char *dir, str config_json, run *out, err *e);
 /* The folder for this process alone (a lock that goes with the process, whatever ends it); ERR_CONFLICT while another has it. */
 bool run_lock(run *r, err *e);
 void run_release(run *r);
+bool run_is_held(const run *r); /* some process has it now */
 /* Reads an existing one; a running run whose process is gone reads as killed. */
 bool run_open(arena *a, const char *dir, run *out, err *e);
 /* A run as a person names it: its folder, or a name under HOME/runs. */

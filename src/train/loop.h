@@ -106,7 +106,7 @@ bool preflight_time(const trainer *t, preflight *p, err *e); /* behind trainer_m
 void preflight_print_counts(FILE *out, const trainer *t);
 void preflight_print(FILE *out, const preflight *p);
 void preflight_print_batch(FILE *out, trainer *t); /* the first rows as text, trained tokens in colour or [brackets] */
-void preflight_put_json(json_writer *w, trainer *t, const preflight *p);
+void preflight_put_json(json_writer *w, trainer *t, const preflight *p, const char *refusal); /* NULL: not refused */
 
 /* ---- the reference ---- */
 

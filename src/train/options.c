@@ -57,6 +57,7 @@ const opt train_option_table[] = {
     {"logging_steps", OPT_INT, AT(logging_steps), "10", 1, 1e9, NULL, "steps between logged metrics"},
     {"save_steps", OPT_INT, AT(save_steps), "500", 0, 1e9, NULL, "steps between checkpoints; 0: only on Ctrl-C"},
     {"save_total_limit", OPT_INT, AT(save_total_limit), "2", 0, 1e6, NULL, "checkpoints that are kept; 0: all"},
+    {"sample_times", OPT_INT, AT(sample_times), "0", 0, 1e6, NULL, "ours: so many times in the run, evenly, and before it, answers to the first three prompts"},
     {"sample_steps", OPT_INT, AT(sample_steps), "0", 0, 1e9, NULL, "ours: steps between answers to the first three prompts; 0: none"},
     {"max_drift", OPT_REAL, AT(max_drift), "0", 0, 100, NULL, "ours: stop when a chosen token's mean log-probability moves this many nats from the reference; 0: never"},
     OPT_END,
@@ -136,6 +137,7 @@ void train_describe(json_writer *w) {
         json_key(w, "name"), json_put_cstr(w, list[i]->name);
         json_key(w, "words"), json_put_cstr(w, list[i]->words);
         json_key(w, "rows"), json_put_cstr(w, objective_rows_name(list[i]->rows));
+        json_key(w, "store"), json_put_cstr(w, objective_rows_store(list[i]->rows)); /* what a dataset gives for it */
         json_key(w, "reference"), json_put_bool(w, list[i]->reference);
         json_key(w, "learning_rate"), json_put_real(w, list[i]->learning_rate);
         json_key(w, "options"), opt_describe(w, list[i]->options);

@@ -286,7 +286,24 @@ void preflight_print(FILE *out, const preflight *p) {
             (long long)p->tokens_per_step, (double)p->memory_needed / 1e9, (double)p->memory_free / 1e9, p->seconds);
 }
 
-void preflight_put_json(json_writer *w, trainer *t, const preflight *p) {
+/* What is trained, as it is saved: once as the result, and three times (weights and the optimiser's two states) in each checkpoint that is kept. */
+static size_t disk_bytes(const trainer *t) {
+    const train_options *o = &t->s->o;
+    const int64_t kept = !o->save_steps || t->steps < o->save_steps ? 0
+                         : o->save_total_limit                      ? o->save_total_limit
+                                                                    : t->steps / o->save_steps;
+    size_t floats = 0;
+    for (int i = 0; i < t->count; i++) floats += (size_t)t->weights[i].shape.rows * (size_t)t->weights[i].shape.cols;
+    return sizeof(float) * floats * (size_t)(1 + 3 * kept);
+}
+
+static void put_rows(json_writer *w, const char *key, const row_numbers *n) {
+    json_key(w, key), json_open(w, '[');
+    for (int64_t i = 0; i < n->count && i < ROW_NUMBERS; i++) json_put_int(w, n->first[i]);
+    json_close(w);
+}
+
+void preflight_put_json(json_writer *w, trainer *t, const preflight *p, const char *refusal) {
     const row_counts *c = rows_counts(t->rows);
     const struct {
         const char *key;
@@ -307,14 +324,15 @@ void preflight_put_json(json_writer *w, trainer *t, const preflight *p) {
                   {"memory_needed", (int64_t)p->memory_needed},
                   {"memory_weights", (int64_t)p->weights},
                   {"memory_activations", (int64_t)p->activations},
-                  {"memory_free", (int64_t)p->memory_free}};
+                  {"memory_free", (int64_t)p->memory_free},
+                  {"disk_needed", (int64_t)disk_bytes(t)}};
     json_open(w, '{');
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) json_key(w, values[i].key), json_put_int(w, values[i].value);
     json_key(w, "tokens_per_example"), json_put_real(w, t->units ? (double)c->tokens / (double)t->units : 0);
     json_key(w, "seconds"), json_put_real(w, p->seconds);
-    json_key(w, "dropped_rows"), json_open(w, '[');
-    for (int64_t i = 0; i < c->dropped_rows.count && i < ROW_NUMBERS; i++) json_put_int(w, c->dropped_rows.first[i]);
-    json_close(w);
+    put_rows(w, "dropped_rows", &c->dropped_rows);
+    put_rows(w, "untrained_rows", &c->untrained);
+    json_key(w, "refusal"), json_put_cstr(w, refusal);
     json_key(w, "first_batch"), put_first(w, t);
     json_close(w);
 }

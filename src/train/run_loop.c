@@ -10,6 +10,8 @@
 #include "base/version.h"
 #include "train/loop.h"
 
+enum { SAMPLES = 3 };
+
 /* ---- config.json ------------------------------------------------------------------------------------------------------------------------- */
 
 /* What the run starts from; unset, the reference is the policy's start. */
@@ -101,32 +103,48 @@ static bool log_metrics(run *r, const trainer *t, const step_result *s, double e
     return ok;
 }
 
+/* The first rows that may be answered, each with another prompt than those before it. */
+static int sample_rows(const trainer *t, row *out) {
+    int n = 0;
+    for (int64_t i = 0; i < rows_count(t->rows) && n < SAMPLES; i++) {
+        const row x = rows_at(t->rows, i);
+        bool again = x.label == 0 || x.prompt < 1;
+        for (int k = 0; k < n && !again; k++)
+            again = out[k].prompt == x.prompt && memcmp(out[k].ids, x.ids, (size_t)x.prompt * sizeof *x.ids) == 0;
+        if (!again) out[n++] = x;
+    }
+    return n;
+}
+
+static bool put_sample(run *r, const trainer *t, const row *x, int index, const session *s, err *e) {
+    buf line = {0}, prompt = {0};
+    json_writer w = json_writer_on(&line, false);
+    tokenizer_decode(t->policy->tokenizer, x->ids, x->prompt, true, &prompt);
+    json_open(&w, '{');
+    json_key(&w, "step"), json_put_int(&w, t->step);
+    json_key(&w, "index"), json_put_int(&w, index);
+    json_key(&w, "prompt"), json_put_text(&w, buf_str(&prompt));
+    json_key(&w, "text"), json_put_text(&w, session_text(s));
+    json_close(&w);
+    const bool ok = run_sample(r, buf_str(&line), e);
+    buf_free(&line);
+    buf_free(&prompt);
+    return ok;
+}
+
 /* Answers to the first three prompts, by the very weights in training. */
 static bool write_samples(run *r, trainer *t, err *e) {
+    static const sampling greedy = {.temperature = 0, .top_p = 1, .repetition_penalty = 1, .max_new_tokens = 64};
+    row x[SAMPLES];
+    session *s[SAMPLES] = {0};
+    const int n = sample_rows(t, x);
     engine *g = engine_new(t->policy, t->compute);
     bool ok = true;
-    for (int64_t i = 0, found = 0; ok && i < rows_count(t->rows) && found < 3; i++) {
-        const row x = rows_at(t->rows, i);
-        const sampling s = {.temperature = 0, .top_p = 1, .repetition_penalty = 1, .max_new_tokens = 64};
-        if (x.label == 0 || x.prompt < 1) continue;
-        found++;
-        session *one = session_new(g, t->adapter, x.ids, x.prompt, &s, NULL, NULL, e);
-        ok = one && engine_run(g, &one, 1, NULL, e);
-        buf line = {0}, prompt = {0};
-        if (ok) {
-            json_writer w = json_writer_on(&line, false);
-            tokenizer_decode(t->policy->tokenizer, x.ids, x.prompt, true, &prompt);
-            json_open(&w, '{');
-            json_key(&w, "step"), json_put_int(&w, t->step);
-            json_key(&w, "prompt"), json_put_text(&w, buf_str(&prompt));
-            json_key(&w, "text"), json_put_text(&w, session_text(one));
-            json_close(&w);
-            ok = run_sample(r, buf_str(&line), e);
-        }
-        buf_free(&line);
-        buf_free(&prompt);
-        session_free(one);
-    }
+    for (int i = 0; ok && i < n; i++)
+        ok = (s[i] = session_new(g, t->adapter, x[i].ids, x[i].prompt, &greedy, NULL, NULL, e)) != NULL;
+    ok = ok && (!n || engine_run(g, s, n, NULL, e));
+    for (int i = 0; ok && i < n; i++) ok = put_sample(r, t, &x[i], i, s[i], e);
+    for (int i = 0; i < n; i++) session_free(s[i]);
     engine_free(g);
     return ok;
 }
@@ -168,10 +186,16 @@ static double epoch_of(const trainer *t) {
 
 static bool every(int64_t n, int64_t step) { return n > 0 && step % n == 0; }
 
+/* Every so many steps, or so many times in the run, the last one behind its last step. */
+static bool sample_is_due(const trainer *t) {
+    const int64_t times = t->s->o.sample_times;
+    return every(t->s->o.sample_steps, t->step) || (times && t->step * times / t->steps > (t->step - 1) * times / t->steps);
+}
+
 static bool run_steps(arena *a, run *r, trainer *t, const train_how *how, step_result *s, err *e) {
     const train_options *o = &t->s->o;
     progress p = progress_begin("training", how->quiet);
-    if (o->sample_steps && !t->step && !write_samples(r, t, e)) return false;
+    if ((o->sample_steps || o->sample_times) && !t->step && !write_samples(r, t, e)) return false;
     while (t->step < t->steps) {
         char words[96];
         if (!trainer_step(t, s, e)) return false;
@@ -179,7 +203,7 @@ static bool run_steps(arena *a, run *r, trainer *t, const train_how *how, step_r
         snprintf(words, sizeof words, "step %lld of %lld, loss %.4f", (long long)t->step, (long long)t->steps, s->loss);
         progress_show(&p, (double)t->step, (double)t->steps, words);
         if ((every(o->logging_steps, t->step) || t->step == t->steps) && !log_metrics(r, t, s, epoch, how->json, e)) return false;
-        if (every(o->sample_steps, t->step) && !write_samples(r, t, e)) return false;
+        if (sample_is_due(t) && !write_samples(r, t, e)) return false;
         if (!run_step(r, t->step, e)) return false;
         const bool stop = sys_stop_requested(), far = drifted(t, s, e);
         if ((stop || every(o->save_steps, t->step)) && !save_checkpoint(a, r, t, e)) return false;
@@ -204,10 +228,10 @@ static bool begin_again(arena *a, run *r, trainer *t, err *e) {
     return trainer_load(t, folder, step, e) && run_rewind(r, step, e);
 }
 
-static void print_json(trainer *t, const preflight *p) {
+static void print_json(trainer *t, const preflight *p, const char *refusal) {
     buf out = {0};
     json_writer w = json_writer_on(&out, true);
-    preflight_put_json(&w, t, p);
+    preflight_put_json(&w, t, p, refusal);
     printf("%.*s\n", STR_ARG(buf_str(&out)));
     buf_free(&out);
 }
@@ -222,10 +246,12 @@ static bool get_ready(arena *a, const train_settings *s, run *r, const train_how
         return false;
     if (talks) preflight_print_counts(out, t);
     if (!rows_refuse(t->rows, t->text, s, e) || !preflight_memory(t, p, e) || !trainer_models(t, e) ||
-        ((how->preview || !how->quiet) && !preflight_time(t, p, e)))
+        ((how->preview || !how->quiet) && !preflight_time(t, p, e))) {
+        if (how->preview && how->json && e->code == ERR_REFUSED) print_json(t, p, e->text);
         return false;
+    }
     if (talks) preflight_print(out, p);
-    if (how->preview && how->json) print_json(t, p);
+    if (how->preview && how->json) print_json(t, p, NULL);
     else if (how->preview && talks) preflight_print_batch(out, t);
     return true;
 }

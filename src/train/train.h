@@ -38,7 +38,7 @@ typedef struct {
     bool sync_ref_model;
     double ref_model_mixup_alpha;
     int64_t ref_model_sync_steps;
-    int64_t logging_steps, save_steps, save_total_limit, sample_steps;
+    int64_t logging_steps, save_steps, save_total_limit, sample_steps, sample_times;
     double max_drift; /* nats per token; 0: no limit */
 } train_options;
 extern const opt train_option_table[];

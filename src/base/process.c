@@ -1,0 +1,219 @@
+/* process.c - child processes: this very program with other words (contract: sys.h). */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+
+extern char **environ;
+
+enum { WORDS_MOST = 400 };
+
+const char *sys_self(void) {
+    const char *program = getenv("FETTLE_PROGRAM");
+    return program && *program ? program : "/proc/self/exe";
+}
+
+/* ---- starting -------------------------------------------------------------------------------------------------------------------- */
+
+/* What the child needs is made before the fork: between fork and exec a process with threads may only make system calls. */
+typedef struct {
+    const char *program, *argv[WORDS_MOST + 2];
+    char **environment;
+    int out, errors; /* -1: ours */
+    int nice;
+    bool apart;
+} launch;
+
+static bool is_named(const char *setting, const char *other) {
+    const size_t n = strcspn(setting, "=");
+    return strncmp(setting, other, n) == 0 && other[n] == '=';
+}
+
+static char **with_settings(arena *a, const char *const *more) {
+    size_t ours = 0, added = 0, n = 0;
+    while (environ[ours]) ours++;
+    while (more && more[added]) added++;
+    char **all = arena_array(a, char *, ours + added + 1);
+    for (size_t i = 0; i < ours; i++) {
+        bool replaced = false;
+        for (size_t k = 0; k < added; k++) replaced = replaced || is_named(more[k], environ[i]);
+        if (!replaced) all[n++] = environ[i];
+    }
+    for (size_t k = 0; k < added; k++) all[n++] = arena_text(a, more[k]);
+    return all;
+}
+
+_Noreturn static void become(const launch *l) {
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (l->apart) setsid();
+    if (l->nice && nice(l->nice) == -1) errno = 0; /* at worst it runs as we do */
+    if (l->out >= 0) dup2(l->out, 1);
+    if (l->errors >= 0) dup2(l->errors, 2);
+    close_range(3, ~0U, 0);
+    execve(l->program, (char *const *)(const void *)l->argv, l->environment);
+    _exit(127);
+}
+
+static bool prepare(arena *a, const sys_child *c, launch *l, err *e) {
+    if (c->count > WORDS_MOST)
+        return err_set(e, ERR_LIMIT, "a command of %d words, %d at most are passed on", c->count, WORDS_MOST);
+    *l = (launch){.program = sys_self(), .out = -1, .errors = -1, .nice = c->nice, .apart = c->apart};
+    l->argv[0] = "fettle";
+    for (int i = 0; i < c->count; i++) l->argv[i + 1] = c->words[i];
+    l->environment = with_settings(a, c->environment);
+    return true;
+}
+
+static int64_t spawn(const launch *l, err *e) {
+    const pid_t child = fork();
+    if (child == 0) become(l);
+    if (child < 0) err_errno(e, ERR_LIMIT, "cannot start another process");
+    return child;
+}
+
+int64_t sys_start(const sys_child *c, err *e) {
+    arena *a = arena_new();
+    launch l;
+    int64_t child = -1;
+    if (prepare(a, c, &l, e)) {
+        if (c->output) l.out = l.errors = open(c->output, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        if (c->output && l.out < 0) err_errno(e, ERR_IO, "cannot open %s", c->output);
+        else child = spawn(&l, e);
+        if (l.out >= 0) close(l.out);
+    }
+    arena_free(a);
+    return child;
+}
+
+int64_t sys_start_self(const char *const *words, int count) {
+    err ignored = {0};
+    return sys_start(&(sys_child){.words = words, .count = count}, &ignored);
+}
+
+/* ---- ending ------------------------------------------------------------------------------------------------------------------------ */
+
+static int exit_of(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status); }
+
+int sys_wait_child(int64_t child) {
+    int status = 0;
+    while (child > 0 && waitpid((pid_t)child, &status, 0) < 0)
+        if (errno != EINTR) return 127;
+    return child < 0 ? 127 : exit_of(status);
+}
+
+bool sys_poll_child(int64_t child, int *status) {
+    int word = 0;
+    const pid_t ended = waitpid((pid_t)child, &word, WNOHANG);
+    if (ended == 0 || (ended < 0 && errno == EINTR)) return false;
+    *status = ended < 0 ? 127 : exit_of(word);
+    return true;
+}
+
+void sys_signal(int64_t process, int number) {
+    if (process > 1) kill((pid_t)process, number);
+}
+
+int sys_end_child(int64_t child) {
+    sys_signal(child, SIGTERM);
+    return sys_wait_child(child);
+}
+
+int sys_run_self(const char *const *words, int count) { return sys_wait_child(sys_start_self(words, count)); }
+
+/* The letter behind the name in parentheses, which may itself hold any character. */
+process_state sys_process(int64_t process) {
+    char path[64], text[512];
+    snprintf(path, sizeof path, "/proc/%lld/stat", (long long)process);
+    FILE *f = process > 0 ? fopen(path, "re") : NULL;
+    const size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+    if (f) fclose(f);
+    text[n] = '\0';
+    const char *behind = strrchr(text, ')'), state = behind && behind[1] ? behind[2] : 'X';
+    return state == 'X' || state == 'Z' ? PROCESS_GONE : state == 'T' || state == 't' ? PROCESS_PAUSED : PROCESS_RUNS;
+}
+
+/* The grandchild is nobody's to wait for. */
+void sys_show_address(const char *address) {
+    const char *x = getenv("DISPLAY"), *wayland = getenv("WAYLAND_DISPLAY");
+    if (!(x && *x) && !(wayland && *wayland)) return;
+    const pid_t child = fork();
+    if (child == 0) {
+        if (fork() == 0) {
+            execlp("xdg-open", "xdg-open", address, (char *)NULL);
+            _exit(127);
+        }
+        _exit(0);
+    }
+    sys_wait_child(child);
+}
+
+/* ---- what a child says ---------------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    int read[2]; /* of standard output and error; -1: closed */
+    buf text[2];
+    size_t most;
+} listening;
+
+static void take(listening *l, int i) {
+    char piece[1 << 14];
+    const ssize_t n = read(l->read[i], piece, sizeof piece);
+    if (n > 0 && l->text[i].len < l->most)
+        buf_put(&l->text[i], piece, (size_t)n < l->most - l->text[i].len ? (size_t)n : l->most - l->text[i].len);
+    if (n > 0 || (n < 0 && errno == EINTR)) return;
+    close(l->read[i]);
+    l->read[i] = -1;
+}
+
+/* False: the time was over before both were closed. */
+static bool listen_to(listening *l, double until) {
+    while (l->read[0] >= 0 || l->read[1] >= 0) {
+        struct pollfd p[2] = {{l->read[0], POLLIN, 0}, {l->read[1], POLLIN, 0}};
+        const double left = until - sys_seconds();
+        if (left <= 0) return false;
+        if (poll(p, 2, left < 1 ? (int)(left * 1000) + 1 : 1000) < 0) continue;
+        for (int i = 0; i < 2; i++)
+            if (p[i].fd >= 0 && p[i].revents) take(l, i);
+    }
+    return true;
+}
+
+static str kept(arena *a, buf *b) {
+    const str out = {arena_copy(a, b->ptr ? b->ptr : "", b->len), b->len};
+    buf_free(b);
+    return out;
+}
+
+bool sys_capture(arena *a, const sys_child *c, double seconds, size_t most, int *status, str *out, str *errors, err *e) {
+    int pipes[2][2];
+    launch l;
+    if (!prepare(a, c, &l, e)) return false;
+    if (pipe2(pipes[0], O_CLOEXEC) != 0) return err_errno(e, ERR_LIMIT, "no pipe to a child process");
+    if (pipe2(pipes[1], O_CLOEXEC) != 0) {
+        err_errno(e, ERR_LIMIT, "no pipe to a child process");
+        return close(pipes[0][0]), close(pipes[0][1]), false;
+    }
+    l.out = pipes[0][1];
+    l.errors = pipes[1][1];
+    const int64_t child = spawn(&l, e);
+    close(l.out), close(l.errors);
+    listening hears = {.read = {pipes[0][0], pipes[1][0]}, .most = most};
+    const bool in_time = child > 0 && listen_to(&hears, sys_seconds() + seconds);
+    for (int i = 0; i < 2; i++)
+        if (hears.read[i] >= 0) close(hears.read[i]);
+    if (child > 0 && !in_time) sys_signal(child, SIGKILL);
+    if (child > 0) *status = sys_wait_child(child);
+    *out = kept(a, &hears.text[0]);
+    *errors = kept(a, &hears.text[1]);
+    if (child > 0 && !in_time) return err_set(e, ERR_LIMIT, "'fettle %s' did not end within %.0f s", c->words[0], seconds);
+    return child > 0;
+}
