@@ -65,6 +65,7 @@ typedef struct {
     X(people) \
     X(erase) \
     X(jobs) \
+    X(runs) \
     X(v0) \
     X(system) \
     X(pages)

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/version.h"
 #include "serve/jobs.h"
+#include "serve/news.h"
 
 static bool get_version(call *c, err *e) {
     (void)e;
@@ -148,7 +149,7 @@ typedef struct {
     server *server;
     int64_t me, session; /* 0: of this process */
     role role;
-    int64_t seq, news, jobs;
+    int64_t seq, news, jobs, board;
     buf *out;
     bool greeted, more;
 } listener;
@@ -190,6 +191,7 @@ static bool append_events(store_tx *t, void *context, err *e) {
     }
     const user me = {.seq = l->me, .role = l->role};
     if (ok) jobs_append_news(l->server, &me, is_in, &(membership){t, l->me}, &l->jobs, l->out);
+    if (ok) news_append(l->server, &me, &l->board, l->out);
     arena_free(a);
     return ok;
 }
@@ -234,6 +236,7 @@ static bool get_events(call *c, err *e) {
                     .seq = from,
                     .news = news,
                     .jobs = jobs_news(c->server),
+                    .board = news_last(c->server),
                     .more = earlier};
     c->type = "text/event-stream";
     c->stream = (answer_stream){next_events, end_events, l};

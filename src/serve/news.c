@@ -14,14 +14,14 @@ struct note_on_board {
     note_on_board *next;
 };
 
-struct news {
+struct board {
     pthread_mutex_t mutex;
     note_on_board *newest;
     int64_t last;
 };
 
-news *news_new(void) {
-    news *n = memory_alloc(sizeof *n);
+board *news_new(void) {
+    board *n = memory_alloc(sizeof *n);
     pthread_mutex_init(&n->mutex, NULL);
     return n;
 }
@@ -32,7 +32,7 @@ static void free_note(note_on_board *x) {
     memory_release(x);
 }
 
-void news_free(news *n) {
+void news_free(board *n) {
     if (!n) return;
     for (note_on_board *x; (x = n->newest) != NULL;) {
         n->newest = x->next;
@@ -49,7 +49,7 @@ static char *kept(str text) {
 }
 
 /* The older one of the same thing, and what is one too many. */
-static void forget(news *n, const char *kind, const char *id) {
+static void forget(board *n, const char *kind, const char *id) {
     int count = 0;
     for (note_on_board **at = &n->newest, *x; (x = *at) != NULL;) {
         if (++count < NOTES_MOST && !(strcmp(x->kind, kind) == 0 && strcmp(x->id, id) == 0)) {
@@ -62,7 +62,7 @@ static void forget(news *n, const char *kind, const char *id) {
 }
 
 void news_post(server *s, const char *kind, const char *id, int64_t by, str data) {
-    news *n = server_news(s);
+    board *n = server_board(s);
     note_on_board *x = memory_alloc(sizeof *x);
     *x = (note_on_board){.kind = kind, .id = kept(str_of(id)), .data = kept(data), .by = by};
     pthread_mutex_lock(&n->mutex);
@@ -75,17 +75,16 @@ void news_post(server *s, const char *kind, const char *id, int64_t by, str data
 }
 
 void news_append(server *s, const user *me, int64_t *seen, buf *out) {
-    news *n = server_news(s);
+    board *n = server_board(s);
     pthread_mutex_lock(&n->mutex);
     for (const note_on_board *x = n->newest; x && x->number > *seen; x = x->next)
-        if (!x->by || x->by == me->seq || me->role == ROLE_OWNER)
-            buf_printf(out, "event: %s\ndata: %s\n\n", x->kind, x->data);
+        if (!x->by || x->by == me->seq || me->role == ROLE_OWNER) buf_printf(out, "event: %s\ndata: %s\n\n", x->kind, x->data);
     *seen = n->last;
     pthread_mutex_unlock(&n->mutex);
 }
 
 int64_t news_last(server *s) {
-    news *n = server_news(s);
+    board *n = server_board(s);
     pthread_mutex_lock(&n->mutex);
     const int64_t last = n->last;
     pthread_mutex_unlock(&n->mutex);

@@ -6,10 +6,10 @@
 
 #include "serve/api.h"
 
-typedef struct news news;
-news *news_new(void);
-void news_free(news *n);
-news *server_news(server *s);
+typedef struct board board;
+board *news_new(void);
+void news_free(board *n);
+board *server_board(server *s);
 
 /* data: one JSON object. by: only this person and owners hear it; 0: everybody who is logged in. kind: a literal. */
 void news_post(server *s, const char *kind, const char *id, int64_t by, str data);

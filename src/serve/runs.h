@@ -29,8 +29,8 @@ typedef struct {
     const char *name, *objective, *base, *preset; /* name, preset NULL: none */
     const char *dataset_id;                       /* whose examples: or file, of this machine */
     const char *file;
-    const char *by, *teach;   /* ids; NULL: nobody, no lesson */
-    const char *const *set;   /* "key=value", `sets` of them */
+    const char *by, *teach; /* ids; NULL: nobody, no lesson */
+    const char *const *set; /* "key=value", `sets` of them */
     int sets;
 } run_order;
 
@@ -72,9 +72,10 @@ bool runs_find(runs *r, arena *a, const char *id, run_view *out, err *e); /* ERR
 bool runs_list(runs *r, arena *a, run_view **out, int *count, err *e);    /* newest first */
 bool run_is_busy(run_state s);                                            /* it waits or works */
 
-bool runs_stop(runs *r, arena *a, const run_view *v, err *e);  /* it saves what it has, then ends */
-bool runs_pause(runs *r, const run_view *v, err *e);           /* it stands still with all it has in memory */
-bool runs_resume(runs *r, arena *a, const run_view *v, err *e); /* from there; or, ended, from its newest checkpoint: it is queued */
+bool runs_stop(runs *r, arena *a, const run_view *v, err *e); /* it saves what it has, then ends */
+bool runs_pause(runs *r, const run_view *v, err *e);          /* it stands still with all it has in memory */
+bool runs_resume(runs *r, arena *a, const run_view *v,
+                 err *e); /* from there; or, ended, from its newest checkpoint: it is queued */
 bool runs_delete(runs *r, const run_view *v, err *e);
 
 #endif

@@ -18,6 +18,8 @@
 #include "serve/jobs.h"
 #include "serve/indexer.h"
 #include "serve/turns.h"
+#include "serve/news.h"
+#include "serve/runs.h"
 
 struct server {
     serve_options o;
@@ -32,6 +34,8 @@ struct server {
     jobs *jobs;
     indexer *indexer;
     turns *turns;
+    board *board;
+    runs *runs;
     double begun;
     pthread_mutex_t mutex;
     pthread_cond_t news;
@@ -40,6 +44,8 @@ struct server {
 
 store *server_store(server *s) { return s->store; }
 jobs *server_jobs(server *s) { return s->jobs; }
+board *server_board(server *s) { return s->board; }
+runs *server_runs(server *s) { return s->runs; }
 int64_t server_requests(server *s) { return s->running; }
 const char *server_link(server *s) { return s->link; }
 bool server_has_webhooks(server *s) { return s->webhooks; }
@@ -61,6 +67,8 @@ server *server_open(const serve_options *o, err *e) {
     s->begun = sys_seconds();
     s->jobs = jobs_new();
     s->turns = turns_new();
+    s->board = news_new();
+    s->runs = runs_new(s);
     pthread_mutex_init(&s->mutex, NULL);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
@@ -76,9 +84,11 @@ server *server_open(const serve_options *o, err *e) {
 void server_close(server *s) {
     if (!s) return;
     jobs_stop(s->jobs);
+    runs_free(s->runs);
     store_close(s->store);
     jobs_free(s->jobs);
     turns_free(s->turns);
+    news_free(s->board);
     pthread_cond_destroy(&s->news);
     pthread_mutex_destroy(&s->mutex);
     arena_free(s->a);
@@ -366,6 +376,7 @@ bool server_run(server *s, err *e) {
               find_webhooks(s, e) && (s->courier = courier_start(s, e)) != NULL && (s->indexer = indexer_start(s, e)) != NULL &&
               write_port(s, e);
     if (ok) {
+        runs_wake(s->runs);
         log_note("listening on http://%s:%d  (data in %s)", s->o.host, http_port(s->web), s->o.home);
         if (s->link)
             log_note("nobody is here yet: this link makes you the owner, once:\n  http://%s:%d/welcome#%s", s->o.host,
