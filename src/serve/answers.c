@@ -107,9 +107,20 @@ bool answer_changed(call *c, record *r, const dataset *d, err *e) {
     return note_event(c, "record.updated", d, r, NULL, e) && (!r->completed || note_event(c, "record.completed", d, r, NULL, e));
 }
 
+void answer_ahead(call *c) {
+    err none = {0};
+    c->parsed_as = json_parse(c->a, c->record.fields, &none);
+    c->parsed = c->record.fields;
+}
+
+static const json *fields_of(call *c, const record *r, err *e) {
+    if (c->parsed_as && str_eq(c->parsed, r->fields)) return c->parsed_as;
+    return json_parse(c->a, r->fields, e);
+}
+
 bool answer_put(call *c, record *r, const dataset *d, const schema *s, int64_t person, const json *values, str status, bool bulk,
                 response *out, err *e) {
-    const json *fields = json_parse(c->a, r->fields, e);
+    const json *fields = fields_of(c, r, e);
     response before;
     err none = {0};
     *out = (response){.record = r->seq, .user = person};

@@ -97,10 +97,12 @@ struct call {
     str arg[3]; /* what stood for the braces of the path */
     parameter query[PARAMETERS_MOST];
     int queries;
-    str raw;                                               /* the body as it came */
-    bool form;                                             /* it is application/x-www-form-urlencoded */
-    json *body;                                            /* NULL: none */
-    bool ahead;                                            /* this is not the handler's turn yet (RUN_AHEAD) */
+    str raw;    /* the body as it came */
+    bool form;  /* it is application/x-www-form-urlencoded */
+    json *body; /* NULL: none */
+    bool ahead; /* this is not the handler's turn yet (RUN_AHEAD) */
+    str parsed; /* a record's fields that were read ahead, and what they are */
+    const json *parsed_as;
     const void *prepared;                                  /* what it did ahead */
     str api_key, bearer, cookie, idempotency, socket_peer; /* of the headers */
     str if_none_match;
@@ -180,8 +182,9 @@ typedef struct {
     const json *fields, *questions, *properties, *vectors; /* the same as data's rules want them; after schema_rules */
 } schema;
 bool schema_of(call *c, int64_t dataset, schema *out, err *e);
-bool schema_rules(call *c, int64_t dataset, schema *out, err *e); /* for writing */
-uint64_t schema_stamp(const schema *s);                           /* changes with any of its settings */
+bool schema_answers(call *c, int64_t dataset, schema *out, err *e); /* with the questions' rules alone */
+bool schema_rules(call *c, int64_t dataset, schema *out, err *e);   /* for writing */
+uint64_t schema_stamp(const schema *s);                             /* changes with any of its settings */
 json *parts_json(arena *a, const parts *list); /* as the kinds of data want them: [{name, required, settings ...}] */
 bool put_record(call *c, const record *r, const schema *s, const include *i, err *e);
 /* A page of records found and ordered by what older clients put into the query: response_status=, metadata=, sort_by=. */
@@ -201,6 +204,7 @@ bool index_new(call *c, const record *r, const schema *s, err *e); /* both, of a
 bool index_response(call *c, const response *r, const schema *s, bool gone, err *e);
 bool index_suggestion(call *c, const suggestion *x, const part *question, const json *definition, err *e);
 /* Checks and stores an answer, its facets, the record's status, the event. */
+void answer_ahead(call *c); /* what answer_put can do of c->record before its turn (RUN_AHEAD) */
 bool answer_put(call *c, record *r, const dataset *d, const schema *s, int64_t user, const json *values, str status, bool bulk,
                 response *out, err *e);
 bool answer_changed(call *c, record *r, const dataset *d, err *e);

@@ -9,7 +9,8 @@ static bool post_response(call *c, err *e) {
     schema s;
     response before, made;
     err none = {0};
-    if (!need_me(c, e) || !body_object(c, e) || !schema_rules(c, c->set.seq, &s, e)) return false;
+    if (c->ahead) return answer_ahead(c), true;
+    if (!need_me(c, e) || !body_object(c, e) || !schema_answers(c, c->set.seq, &s, e)) return false;
     if (response_of(c->tx, c->a, c->record.seq, c->me.seq, &before, &none))
         return err_set(e, ERR_CONFLICT, "Response already exists for record with id `%s` and by user with id `%s`", c->record.id,
                        c->me.id);
@@ -29,7 +30,7 @@ static bool may_change(call *c, err *e) {
 static bool put_one(call *c, err *e) {
     schema s;
     response made;
-    if (!may_change(c, e) || !body_object(c, e) || !schema_rules(c, c->set.seq, &s, e) ||
+    if (!may_change(c, e) || !body_object(c, e) || !schema_answers(c, c->set.seq, &s, e) ||
         !answer_put(c, &c->record, &c->set, &s, c->response.user, json_get(c->body, "values"),
                     json_get_text(c->body, "status", STR("")), false, &made, e))
         return false;
@@ -39,7 +40,7 @@ static bool put_one(call *c, err *e) {
 
 static bool delete_one(call *c, err *e) {
     schema s;
-    if (!may_change(c, e) || !schema_rules(c, c->set.seq, &s, e)) return false;
+    if (!may_change(c, e) || !schema_answers(c, c->set.seq, &s, e)) return false;
     put_response(&c->w, &c->response);
     return response_delete(c->tx, &c->response, c->me.seq, e) && index_response(c, &c->response, &s, true, e) &&
            answer_changed(c, &c->record, &c->set, e) && note_event(c, "response.deleted", &c->set, &c->record, &c->response, e);
@@ -54,8 +55,8 @@ static bool bulk_one(call *c, const json *item, response *made, err *e) {
     if (!record_get(c->tx, c->a, id, &c->record, e) || !dataset_get_seq(c->tx, c->a, c->record.dataset, &c->set, e)) return false;
     if (!is_member(c, c->set.workspace)) return err_set(e, ERR_NOT_FOUND, "Record with id `%s` not found", id);
     /* answer_put checks before it writes anything: an item that fails leaves nothing in this transaction. */
-    return schema_rules(c, c->set.seq, &s, e) && answer_put(c, &c->record, &c->set, &s, c->me.seq, json_get(item, "values"),
-                                                            json_get_text(item, "status", STR("")), false, made, e);
+    return schema_answers(c, c->set.seq, &s, e) && answer_put(c, &c->record, &c->set, &s, c->me.seq, json_get(item, "values"),
+                                                              json_get_text(item, "status", STR("")), false, made, e);
 }
 
 static bool post_bulk(call *c, err *e) {
@@ -123,7 +124,7 @@ static bool post_undo(call *c, err *e) {
     schema s;
     response now = {.record = c->record.seq, .user = c->me.seq};
     bool exists;
-    if (!need_me(c, e) || !schema_rules(c, c->set.seq, &s, e) ||
+    if (!need_me(c, e) || !schema_answers(c, c->set.seq, &s, e) ||
         !response_undo(c->tx, c->a, c->record.seq, c->me.seq, c->me.seq, &now, &exists, e) ||
         (exists && !still_fits(c, &now, &s, e)) || !index_response(c, &now, &s, !exists, e) ||
         !answer_changed(c, &c->record, &c->set, e))
@@ -137,7 +138,7 @@ static bool post_undo(call *c, err *e) {
 }
 
 const route routes_responses[] = {
-    {"POST", "/api/v1/records/{id}/responses", WHO_MEMBER, OF_RECORD, RUN_WRITE, post_response, "my answer to a record"},
+    {"POST", "/api/v1/records/{id}/responses", WHO_MEMBER, OF_RECORD, RUN_AHEAD, post_response, "my answer to a record"},
     {"PUT", "/api/v1/responses/{id}", WHO_MEMBER, OF_RESPONSE, RUN_WRITE, put_one, "change an answer of mine"},
     {"DELETE", "/api/v1/responses/{id}", WHO_MEMBER, OF_RESPONSE, RUN_WRITE, delete_one, "take an answer back"},
     {"POST", "/api/v1/me/responses/bulk", WHO_USER, OF_NOTHING, RUN_WRITE, post_bulk,

@@ -1,6 +1,7 @@
 /* courier.c - one thread that reads the events in order and posts each to the webhooks that asked for it. */
 #include "serve/courier.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -148,6 +149,7 @@ static void *courier_main(void *context) {
     while (!c->ending && !sys_stop_requested()) {
         err e = {0};
         const int64_t now = server_wait_news(c->server, news, 1);
+        poll(NULL, 0, 50); /* what happens at once is told at once */
         c->more = now != news && server_has_webhooks(c->server);
         news = now;
         while (c->more && !c->ending && store_read(server_store(c->server), read_events, c, &e)) continue;

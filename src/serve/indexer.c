@@ -105,7 +105,7 @@ static void *indexer_main(void *context) {
         const int64_t stamp = server_behind(x->server);
         piece p = {.server = x->server};
         err e = {0};
-        if (!stamp) news = server_wait_news(x->server, news, 1);
+        if (!stamp) news = server_wait_news(x->server, news, 1), poll(NULL, 0, 50); /* not at every write */
         else if (!is_quiet(x->server, stamp)) continue;
         else if (!store_write(server_store(x->server), index_piece, &p, &e)) {
             log_error("the index stays behind: %s", e.text);

@@ -198,21 +198,25 @@ static bool handle_once(store_tx *t, void *context, err *e) {
     return ok;
 }
 
-static bool handle_ahead(store_tx *t, void *context, err *e) {
-    call *c = context;
-    c->tx = t;
-    c->ahead = true;
-    const bool ok = c->route->handle(c, e);
-    c->ahead = false;
-    c->tx = NULL;
-    return ok;
-}
-
 static bool parse_body(call *c, err *e) {
     if (!c->raw.len || (c->form && c->raw.ptr[0] != '{')) return true; /* some tools call every body a form */
     if (json_parse_any(c->a, c->raw, &c->body, e)) return true;
     if (e->code == ERR_INPUT) c->where = "body";
     return false;
+}
+
+/* One look at the store for both: who asks and may they, and what the handler can do before its turn. */
+static bool judge_ahead(store_tx *t, void *context, err *e) {
+    call *c = context;
+    c->tx = t;
+    bool ok = judge(c, e);
+    if (ok && !c->replayed) {
+        c->ahead = true;
+        ok = parse_body(c, e) && c->route->handle(c, e);
+        c->ahead = false;
+    }
+    c->tx = NULL;
+    return ok;
 }
 
 /* ?import=ID&part=N: the parts of an import may be sent at once and are written in order. */
@@ -221,7 +225,8 @@ static bool run_ahead(call *c, err *e) {
     const str import = query_of(c, "import", (str){NULL, 0});
     int64_t at;
     if (!query_int(c, "part", -1, INT64_MAX - 1, -1, &at, e)) return false;
-    if (!store_read(s, handle_ahead, c, e)) return false;
+    if (!store_read(s, judge_ahead, c, e)) return false;
+    if (c->replayed) return true;
     if (at < 0 || !import.ptr) return store_write(s, handle_once, c, e);
     if (!turn_wait(server_turns(c->server), import, at, e)) return false;
     const bool ok = store_write(s, handle_once, c, e);
@@ -242,12 +247,10 @@ static bool run(call *c, err *e) {
     switch (c->route->running) {
     case RUN_READ: return parse_body(c, e) && store_read(s, handle_inside, c, e);
     case RUN_FIND: return parse_body(c, e) && catch_up(c, e) && store_read(s, handle_inside, c, e);
+    case RUN_AHEAD: return run_ahead(c, e);
     case RUN_WRITE:
-    case RUN_AHEAD:
         if (c->route->who != WHO_ANYONE && !store_read(s, judge_alone, c, e)) return false;
-        if (c->replayed) return true;
-        if (!parse_body(c, e)) return false;
-        return c->route->running == RUN_AHEAD ? run_ahead(c, e) : store_write(s, handle_once, c, e);
+        return c->replayed || (parse_body(c, e) && store_write(s, handle_once, c, e));
     case RUN_SELF: return store_read(s, judge_alone, c, e) && (c->replayed || (parse_body(c, e) && c->route->handle(c, e)));
     }
     return false;

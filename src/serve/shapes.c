@@ -205,11 +205,11 @@ bool put_record(call *c, const record *r, const schema *s, const include *i, err
 /* ---- settings --------------------------------------------------------------------------------------------------------------------- */
 
 bool schema_of(call *c, int64_t set, schema *out, err *e) {
+    parts list[PART_KINDS];
     *out = (schema){0};
-    return part_list(c->tx, c->a, set, PART_FIELD, &out->field, e) &&
-           part_list(c->tx, c->a, set, PART_QUESTION, &out->question, e) &&
-           part_list(c->tx, c->a, set, PART_METADATA, &out->metadata, e) &&
-           part_list(c->tx, c->a, set, PART_VECTOR, &out->vector, e);
+    if (!part_list_all(c->tx, c->a, set, list, e)) return false;
+    *out = (schema){list[PART_FIELD], list[PART_QUESTION], list[PART_METADATA], list[PART_VECTOR], NULL, NULL, NULL, NULL};
+    return true;
 }
 
 static uint64_t parts_stamp(uint64_t h, const parts *list) {
@@ -237,6 +237,12 @@ json *parts_json(arena *a, const parts *list) {
     buf_free(&text);
     if (!v) bug("settings that cannot be read back: %s", e.text);
     return v;
+}
+
+bool schema_answers(call *c, int64_t set, schema *out, err *e) {
+    if (!schema_of(c, set, out, e)) return false;
+    out->questions = parts_json(c->a, &out->question);
+    return true;
 }
 
 bool schema_rules(call *c, int64_t set, schema *out, err *e) {

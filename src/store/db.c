@@ -1,6 +1,7 @@
 /* db.c - the pool of readers, the one writer with its queue, and statements that stay prepared (db.h has the drawing). */
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 #include "base/sys.h"
 #include "store/db.h"
 
-enum { READERS_MOST = 16, STATEMENTS = 512, JOBS_MOST = 256 };
+enum { READERS_MOST = 16, STATEMENTS = 512, NEAR = 256, JOBS_MOST = 256 };
 
 struct db_rows {
     store_tx *owner;
@@ -28,6 +29,7 @@ struct store_tx {
     store *s;
     db_conn *conn;
     db_rows *slot[STATEMENTS];  /* open addressing by the hash of the SQL text */
+    db_rows *near[NEAR];        /* what was last found for a text at an address: most texts are literals */
     int prepared, reading;      /* statements; those with rows not read to the end */
     bool writes, last_of_batch; /* last: the job that runs is the last of its commit */
     store_tx *next;             /* in the pool */
@@ -39,7 +41,8 @@ typedef struct job {
     bool *left;
     void *context;
     err *e;
-    bool ok, done;
+    bool ok;
+    sem_t done; /* each is woken alone: a crowd that wakes for every commit hinders the next one */
     struct job *next;
 } job;
 
@@ -50,7 +53,7 @@ struct store {
     store_tx *writer;
     pthread_t thread;
     pthread_mutex_t mutex;
-    pthread_cond_t work, finished, reader_free;
+    pthread_cond_t work, reader_free;
     job *first, *last;
     bool ending;
     _Atomic bool broken;
@@ -77,15 +80,18 @@ static void forget_statements(store_tx *t) {
         t->slot[i] = NULL;
         t->prepared--;
     }
+    memset(t->near, 0, sizeof t->near);
 }
 
 /* A statement that is not being read; a busy one of the same text is passed by. */
 static db_rows *statement(store_tx *t, const char *sql, err *e) {
+    db_rows **near = &t->near[((uintptr_t)sql >> 3) % NEAR];
+    if (*near && !(*near)->busy && strcmp((*near)->own_sql, sql) == 0) return *near;
     const uint64_t hash = hash_of(sql);
     if (t->prepared > STATEMENTS / 2) forget_statements(t);
     size_t at = hash % STATEMENTS;
     for (db_rows *r; (r = t->slot[at]) != NULL; at = (at + 1) % STATEMENTS)
-        if (r->hash == hash && !r->busy && strcmp(r->own_sql, sql) == 0) return r;
+        if (r->hash == hash && !r->busy && strcmp(r->own_sql, sql) == 0) return *near = r;
     db_stmt *stmt = t->s->driver->prepare(t->conn, sql, e);
     if (!stmt) return NULL;
     db_rows *r = memory_alloc(sizeof *r);
@@ -94,7 +100,7 @@ static db_rows *statement(store_tx *t, const char *sql, err *e) {
     memcpy(r->own_sql, sql, size);
     t->slot[at] = r;
     t->prepared++;
-    return r;
+    return *near = r;
 }
 
 db_rows *db_query_values(store_tx *t, const char *sql, const db_value *v, int count, err *e) {
@@ -319,14 +325,11 @@ static void *writer_main(void *context) {
         job *batch = take_batch(s);
         pthread_mutex_unlock(&s->mutex);
         run_batch(s, batch);
-        pthread_mutex_lock(&s->mutex);
         for (job *j = batch, *next; j; j = next) {
             next = j->next;
             s->writes += j->ok && j->run;
-            j->done = true; /* from here on j may be gone */
+            sem_post(&j->done); /* from here on j may be gone */
         }
-        pthread_cond_broadcast(&s->finished);
-        pthread_mutex_unlock(&s->mutex);
         tidy(s);
         pthread_mutex_lock(&s->mutex);
     }
@@ -335,13 +338,15 @@ static void *writer_main(void *context) {
 }
 
 static bool queue_and_wait(store *s, job *j) {
+    sem_init(&j->done, 0, 0);
     pthread_mutex_lock(&s->mutex);
     if (s->last) s->last->next = j;
     else s->first = j;
     s->last = j;
     pthread_cond_signal(&s->work);
-    while (!j->done) pthread_cond_wait(&s->finished, &s->mutex);
     pthread_mutex_unlock(&s->mutex);
+    while (sem_wait(&j->done) != 0) continue; /* a signal */
+    sem_destroy(&j->done);
     return j->ok;
 }
 
@@ -439,7 +444,6 @@ store *store_open(const char *folder, err *e) {
     strcpy(s->path, path);
     pthread_mutex_init(&s->mutex, NULL);
     pthread_cond_init(&s->work, NULL);
-    pthread_cond_init(&s->finished, NULL);
     pthread_cond_init(&s->reader_free, NULL);
     const bool ok = begin(s, a, e);
     arena_free(a);
@@ -464,7 +468,6 @@ void store_close(store *s) {
     close_connection(s->writer);
     if (s->lock >= 0) close(s->lock);
     pthread_cond_destroy(&s->work);
-    pthread_cond_destroy(&s->finished);
     pthread_cond_destroy(&s->reader_free);
     pthread_mutex_destroy(&s->mutex);
     memory_release(s->folder);

@@ -2,6 +2,7 @@
  *
  * WAL with synchronous=FULL: a commit that was acknowledged is on the disk. Checkpoints are made by the writing connection alone,
  * between commits (SQLite before 3.51.3 can lose a commit when two connections write and checkpoint at once). */
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +47,12 @@ static void sqlite_disconnect(db_conn *c) {
     memory_release(c);
 }
 
+/* Counting its memory makes every allocation of every connection pass through one lock. */
+static void configure(void) { sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); }
+
 static db_conn *sqlite_connect(const char *where, bool writer, err *e) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, configure);
     db_conn *c = memory_alloc(sizeof *c);
     const int flags = SQLITE_OPEN_NOMUTEX | (writer ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
     bool ok = sqlite3_open_v2(where, &c->handle, flags, NULL) == SQLITE_OK || failed(c->handle, where, e);

@@ -151,6 +151,7 @@ bool dataset_list(store_tx *t, arena *a, int64_t member, datasets *out, err *e);
 
 /* Fields, questions, metadata properties and vector settings have one shape. */
 typedef enum { PART_FIELD, PART_QUESTION, PART_METADATA, PART_VECTOR } part_kind;
+enum { PART_KINDS = PART_VECTOR + 1 };
 typedef struct {
     int64_t seq, dataset;
     uuid_text id, dataset_id;
@@ -169,6 +170,7 @@ bool part_save(store_tx *t, part *p, err *e);
 bool part_delete(store_tx *t, const part *p, err *e); /* a vector setting takes its vectors along */
 bool part_get(store_tx *t, arena *a, part_kind kind, const char *id, part *out, err *e);
 bool part_list(store_tx *t, arena *a, int64_t dataset, part_kind kind, parts *out, err *e); /* in order of making */
+bool part_list_all(store_tx *t, arena *a, int64_t dataset, parts out[PART_KINDS], err *e);  /* one list a kind */
 const part *part_named(const parts *list, str name);
 const part *part_of_id(const parts *list, const char *id);
 

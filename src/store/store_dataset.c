@@ -252,6 +252,16 @@ bool part_list(store_tx *t, arena *a, int64_t set, part_kind kind, parts *out, e
     return e->code == ERR_NONE;
 }
 
+bool part_list_all(store_tx *t, arena *a, int64_t set, parts out[PART_KINDS], err *e) {
+    db_rows *r = db_query(t, e, "SELECT " PART_COLUMNS "WHERE p.dataset = $1 ORDER BY p.seq", db_i(set));
+    memset(out, 0, PART_KINDS * sizeof *out);
+    while (db_next(r, e)) {
+        const part p = read_part(r, a);
+        STORE_APPEND(a, &out[p.kind], p);
+    }
+    return e->code == ERR_NONE;
+}
+
 const part *part_named(const parts *list, str name) {
     for (int i = 0; i < list->count; i++)
         if (str_is(name, list->item[i].name)) return &list->item[i];

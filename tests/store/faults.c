@@ -172,7 +172,7 @@ static void after_a_failed_commit_nothing_is_acknowledged(void **state) {
 static void a_failing_checkpoint_stops_the_store(void **state) {
     (void)state;
     int64_t stopped = 0;
-    large_size = (size_t)6 << 20;
+    large_size = (size_t)18 << 20; /* more pages than a checkpoint waits for */
     for (int64_t n = 1; n <= 6; n++) {
         arena *a = arena_new();
         const char *folder = scratch_folder(a);
