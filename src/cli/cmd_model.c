@@ -1,4 +1,4 @@
-/* cmd_model.c - fettle model show|list|add|rm|export: the models of the data folder, and files between tools. */
+/* cmd_model.c - fettle model show|check|list|add|rm|export: the models of the data folder, and files between tools. */
 #include "cli/command.h"
 
 #include <stdio.h>
@@ -36,7 +36,8 @@ static bool model_run(arena *a, int argc, char **argv, err *e);
 
 const command command_model = {
     "model", "show, add, list, remove and export models",
-    "show MODEL | list | add NAME PATH | rm NAME | export MODEL[:ADAPTER] --to hf|peft|gguf --out PATH", options, model_run};
+    "show MODEL | check PATH [ADAPTER] | list | add NAME PATH | rm NAME | export MODEL[:ADAPTER] --to hf|peft|gguf --out PATH",
+    options, model_run};
 
 /* ---- show ------------------------------------------------------------------------------------------------------------------------ */
 
@@ -105,6 +106,35 @@ static bool show(arena *a, const model_command_options *o, int argc, char **argv
     return true;
 }
 
+/* ---- check ------------------------------------------------------------------------------------------------------------------------ */
+
+static void close_backend(void *b) { backend_close(b); }
+
+/* The files as far as they can be judged without reading the weights: for a server, which lets a process of its own do it. */
+static bool check(arena *a, int argc, char **argv, err *e) {
+    if (argc < 1 || argc > 2) return err_set(e, ERR_USAGE, "fettle model check PATH [ADAPTER]");
+    backend *b = backend_open(NULL, e);
+    if (!b) return false;
+    arena_defer(a, close_backend, b);
+    model *m = model_open(a, b, argv[0], &(model_options){.compute = COMPUTE_BF16, .measure = true}, e);
+    if (!m || (argc == 2 && !adapter_open(a, m, argv[1], false, e))) return false;
+    buf out = {0};
+    json_writer w = json_writer_on(&out, false);
+    json_open(&w, '{');
+    json_key(&w, "family"), json_put_cstr(&w, m->config.family->name);
+    json_key(&w, "parameters"), json_put_int(&w, (int64_t)model_parameter_count(m));
+    json_key(&w, "type"), json_put_cstr(&w, type_name(m->stored));
+    json_key(&w, "bytes"), json_put_int(&w, (int64_t)model_weight_bytes(m));
+    json_key(&w, "token_bytes"), json_put_int(&w, (int64_t)model_token_bytes(m));
+    json_key(&w, "positions"), json_put_int(&w, m->config.positions);
+    json_key(&w, "text"), json_put_bool(&w, m->tokenizer != NULL);
+    json_key(&w, "chat"), json_put_bool(&w, m->chat != NULL);
+    json_close(&w);
+    printf("%.*s\n", STR_ARG(buf_str(&out)));
+    buf_free(&out);
+    return true;
+}
+
 /* ---- the data folder ---------------------------------------------------------------------------------------------------------------- */
 
 static char *models_folder(arena *a) { return path_join(a, sys_home(a), "models"); }
@@ -123,11 +153,6 @@ static bool list(arena *a, err *e) {
     if (!count)
         log_note("no models yet in %s; 'fettle model add NAME PATH' adds one, 'make demo' fetches the starter", models_folder(a));
     return true;
-}
-
-static bool name_is_plain(const char *name) {
-    return *name && *name != '.' &&
-           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == strlen(name);
 }
 
 static bool copy_file(arena *a, const char *from, const char *to, err *e) {
@@ -153,7 +178,7 @@ static bool copy_model(arena *a, const char *from, const char *to, err *e) {
 
 static bool add(arena *a, const model_command_options *o, int argc, char **argv, err *e) {
     if (argc != 2) return err_set(e, ERR_USAGE, "fettle model add NAME PATH");
-    if (!name_is_plain(argv[0]))
+    if (!model_name_is_plain(argv[0]))
         return err_set(e, ERR_USAGE, "'%s' is no plain name: letters, digits, '.', '_' and '-'", argv[0]);
     subject s;
     if (!subject_find(a, argv[1], &s, e)) return false;
@@ -178,7 +203,7 @@ static bool add(arena *a, const model_command_options *o, int argc, char **argv,
 }
 
 static bool rm(arena *a, int argc, char **argv, err *e) {
-    if (argc != 1 || !name_is_plain(argv[0])) return err_set(e, ERR_USAGE, "fettle model rm NAME");
+    if (argc != 1 || !model_name_is_plain(argv[0])) return err_set(e, ERR_USAGE, "fettle model rm NAME");
     char *paths[] = {path_join(a, models_folder(a), argv[0]),
                      path_join(a, models_folder(a), arena_printf(a, "%s.gguf", argv[0]))};
     for (int i = 0; i < 2; i++) {
@@ -262,9 +287,10 @@ static bool model_run(arena *a, int argc, char **argv, err *e) {
     rest--;
     argv++;
     if (strcmp(verb, "show") == 0) return show(a, &o, rest, argv, e);
+    if (strcmp(verb, "check") == 0) return check(a, rest, argv, e);
     if (strcmp(verb, "list") == 0) return list(a, e);
     if (strcmp(verb, "add") == 0) return add(a, &o, rest, argv, e);
     if (strcmp(verb, "rm") == 0) return rm(a, rest, argv, e);
     if (strcmp(verb, "export") == 0) return export_model(a, &o, rest, argv, e);
-    return err_set(e, ERR_USAGE, "fettle model wants one of show, list, add, rm, export%s%s", *verb ? ", not " : "", verb);
+    return err_set(e, ERR_USAGE, "fettle model wants one of show, check, list, add, rm, export%s%s", *verb ? ", not " : "", verb);
 }

@@ -15,11 +15,15 @@
 #include "base/sys.h"
 #include "model/sample.h"
 
-enum { PASS_TOKENS = 1024 }; /* of prompts in one pass: bounds the memory of activations */
+enum {
+    PASS_TOKENS = 1024, /* of prompts in one pass: bounds the memory of activations */
+    LOGIT_ROWS = 256
+}; /* logits of a prompt that exist at once */
 
 struct engine {
     const model *m;
     compute_type compute;
+    int pass_tokens;
     pool *pool;
     sampler *sampler; /* [samplers], one a thread */
     int samplers;
@@ -40,7 +44,13 @@ struct session {
     int prompt; /* tokens of the prompt */
     int first;  /* where the answer begins in `all` */
     kv_cache *cache;
-    float *logp; /* [answer], room as all.room */
+    float *logp;     /* [answer], room as all.room */
+    token_top *tops; /* [answer, options.tops], room as all.room */
+    struct {
+        float *logp;     /* [prompt - 1] */
+        token_top *tops; /* [prompt - 1, options.tops] */
+        int known;       /* how many are there */
+    } of_prompt;         /* with options.prompt_logp */
     rng random;
     stream_decoder *decoder;
     buf text;    /* decoded so far, stop text cut when finished */
@@ -88,12 +98,15 @@ static bool is_eos(const session *s, int id) {
     return false;
 }
 
+void engine_limit_pass(engine *g, int most) { g->pass_tokens = most < 1 ? 1 : most > PASS_TOKENS ? PASS_TOKENS : most; }
+
 /* ---- sessions ------------------------------------------------------------------------------------------------------------------ */
 
 engine *engine_new(const model *m, compute_type compute) {
     engine *g = memory_alloc(sizeof *g);
     g->m = m;
     g->compute = compute;
+    g->pass_tokens = PASS_TOKENS;
     g->pool = pool_new();
     g->samplers = omp_get_max_threads();
     g->sampler = memory_alloc((size_t)g->samplers * sizeof *g->sampler);
@@ -117,6 +130,7 @@ static void push(session *s, int32_t id) {
         s->all.room = s->all.room ? 2 * s->all.room : 64;
         s->all.item = memory_resize(s->all.item, (size_t)s->all.room * sizeof *s->all.item);
         s->logp = memory_resize(s->logp, (size_t)s->all.room * sizeof *s->logp);
+        if (s->options.tops) s->tops = memory_resize(s->tops, (size_t)(s->all.room * s->options.tops) * sizeof *s->tops);
     }
     s->all.item[s->all.count++] = id;
 }
@@ -139,6 +153,16 @@ session *session_new(engine *g, const adapter *ad, const int32_t *prompt, int co
     return s;
 }
 
+/* For what is kept beside tokens. */
+static void make_room(session *s, int prompt) {
+    const size_t most = (size_t)prompt, k = (size_t)s->options.tops;
+    if (k) s->tops = memory_resize(s->tops, (size_t)s->all.room * k * sizeof *s->tops);
+    s->of_prompt.known = 0;
+    if (!s->options.prompt_logp) return;
+    s->of_prompt.logp = memory_resize(s->of_prompt.logp, most * sizeof *s->of_prompt.logp);
+    if (k) s->of_prompt.tops = memory_resize(s->of_prompt.tops, most * k * sizeof *s->of_prompt.tops);
+}
+
 void session_free(session *s) {
     if (!s) return;
     kv_cache_free(s->cache);
@@ -146,6 +170,9 @@ void session_free(session *s) {
     buf_free(&s->text);
     memory_release(s->all.item);
     memory_release(s->logp);
+    memory_release(s->tops);
+    memory_release(s->of_prompt.logp);
+    memory_release(s->of_prompt.tops);
     memory_release(s);
 }
 
@@ -154,10 +181,12 @@ void session_continue(session *s, const int32_t *more, int count, const sampling
     while (same < s->all.count && same < count && s->all.item[same] == more[same]) same++;
     if (s->cache->used > same) s->cache->used = same;
     if (s->cache->used >= count) s->cache->used = count - 1; /* the last token's logits are wanted */
+    s->options = *o;
+    if (o->prompt_logp) s->cache->used = 0; /* what was read before left no logits */
     s->all.count = 0;
+    make_room(s, count);
     for (int i = 0; i < count; i++) push(s, more[i]);
     s->prompt = s->first = count;
-    s->options = *o;
     s->random = rng_new(o->seed, 0x73616d706c65);
     s->finish = o->max_new_tokens < 1 ? FINISH_LENGTH : FINISH_NONE;
     buf_clear(&s->text);
@@ -216,10 +245,11 @@ static void finish(session *s, finish_reason why) {
 }
 
 /* A token was drawn: it joins the sequence, its text goes out, and perhaps the answer is over. */
-static void accept(session *s, int id, float logp) {
+static void accept(session *s, int id, float logp, const token_top *tops) {
     push(s, id);
-    const int answered = s->all.count - s->first;
+    const int answered = s->all.count - s->first, k = s->options.tops;
     s->logp[answered - 1] = logp;
+    if (k) memcpy(s->tops + (answered - 1) * k, tops, (size_t)k * sizeof *tops);
     if (!s->options.ignore_eos && is_eos(s, id)) {
         finish(s, FINISH_EOS);
         return;
@@ -246,7 +276,7 @@ static int waiting(const session *s) { return s->all.count - s->cache->used; }
 static session *leader_of(session **list, int index, bool *wait) {
     session *s = list[index];
     *wait = false;
-    if (s->cache->used || s->all.count != s->prompt) return NULL;
+    if (s->cache->used || s->all.count != s->prompt || s->options.prompt_logp) return NULL;
     for (int i = 0; i < index; i++) {
         session *other = list[i];
         if (other->adapter != s->adapter || other->prompt != s->prompt ||
@@ -268,7 +298,7 @@ typedef struct {
 } pass;
 
 /* Which sessions take part, all with the adapter of the first one that has something to do. */
-static pass plan_pass(arena *a, session **list, int count, const bool *done) {
+static pass plan_pass(const engine *g, arena *a, session **list, int count, const bool *done) {
     pass p = {.member = arena_array(a, session *, count), .take = arena_array(a, int, count)};
     const adapter *ad = NULL;
     for (int i = 0; i < count; i++) {
@@ -283,7 +313,7 @@ static pass plan_pass(arena *a, session **list, int count, const bool *done) {
             s->cache->used = s->prompt - 1;
         }
         int take = waiting(s);
-        if (p.tokens + take > PASS_TOKENS) take = PASS_TOKENS - p.tokens;
+        if (p.tokens + take > g->pass_tokens) take = g->pass_tokens - p.tokens;
         if (take <= 0) continue;
         ad = s->adapter;
         p.member[p.count] = s;
@@ -291,6 +321,38 @@ static pass plan_pass(arena *a, session **list, int count, const bool *done) {
         p.tokens += take;
     }
     return p;
+}
+
+static float *logit_room(engine *g, int rows) {
+    const size_t need = (size_t)rows * (size_t)g->m->config.vocab;
+    if (need > g->logits_room) {
+        g->logits = memory_resize(g->logits, need * sizeof(float));
+        g->logits_room = need;
+    }
+    return g->logits;
+}
+
+/* Log-probabilities of the prompt's own tokens: rows begin .. of h [T, D] are its tokens cache->used .., `take` of them. */
+static void read_prompt(engine *g, arena *a, tape *t, tensor *h, session *s, int begin, int take) {
+    const int V = g->m->config.vocab, first = s->cache->used, k = s->options.tops;
+    int32_t *rows = arena_array(a, int32_t, LOGIT_ROWS);
+    for (int done = 0; done < take && first + done + 1 < s->prompt;) {
+        int n = take - done < LOGIT_ROWS ? take - done : LOGIT_ROWS;
+        if (first + done + n >= s->prompt) n = s->prompt - 1 - first - done;
+        for (int i = 0; i < n; i++) rows[i] = begin + done + i;
+        float *z = logit_room(g, n);
+        tape_read(t, model_logits(g->m, t, op_rows(t, h, rows, n)), z);
+#pragma omp parallel for schedule(dynamic, 1) num_threads(g->samplers)
+        for (int i = 0; i < n; i++) {
+            sampler *mine = &g->sampler[omp_get_thread_num()];
+            const int at = first + done + i;
+            const float *row = z + (size_t)i * (size_t)V;
+            s->of_prompt.logp[at] = logit_logp(mine, row, V, s->all.item[at + 1]);
+            if (k) logit_tops(mine, row, V, k, s->of_prompt.tops + at * k);
+        }
+        done += n;
+        s->of_prompt.known = first + done;
+    }
 }
 
 /* One forward pass; logits of the sessions whose tokens are all in go to g->logits. Returns how many rows that are. */
@@ -312,14 +374,9 @@ static int forward(engine *g, arena *a, const pass *p, int *row_of) {
     const layout l = {p->tokens, p->count, spans, position};
     tape *t = tape_new(g->m->backend, g->pool, (tape_options){.compute = g->compute});
     tensor *h = model_forward(g->m, t, &(model_batch){ids, &l}, p->member[0]->adapter);
-    if (rows) {
-        const size_t need = (size_t)rows * (size_t)g->m->config.vocab;
-        if (need > g->logits_room) {
-            g->logits = memory_resize(g->logits, need * sizeof(float));
-            g->logits_room = need;
-        }
-        tape_read(t, model_logits(g->m, t, op_rows(t, h, last, rows)), g->logits);
-    }
+    for (int i = 0; i < p->count; i++)
+        if (p->member[i]->options.prompt_logp) read_prompt(g, a, t, h, p->member[i], spans[i].begin, p->take[i]);
+    if (rows) tape_read(t, model_logits(g->m, t, op_rows(t, h, last, rows)), logit_room(g, rows));
     tape_free(t);
     for (int i = 0; i < p->count; i++) p->member[i]->cache->used += p->take[i];
     return rows;
@@ -330,7 +387,9 @@ static void draw_tokens(engine *g, arena *a, const pass *p, const int *row_of) {
     const int V = g->m->config.vocab;
     int *id = arena_array(a, int, p->count);
     float *logp = arena_array(a, float, p->count);
-#pragma omp parallel for schedule(dynamic, 1) if (p->count > 1)
+    token_top **tops = arena_array(a, token_top *, p->count);
+    for (int i = 0; i < p->count; i++) tops[i] = arena_array(a, token_top, p->member[i]->options.tops);
+#pragma omp parallel for schedule(dynamic, 1) num_threads(g->samplers) if (p->count > 1)
     for (int i = 0; i < p->count; i++) {
         if (row_of[i] < 0) continue;
         session *s = p->member[i];
@@ -338,9 +397,10 @@ static void draw_tokens(engine *g, arena *a, const pass *p, const int *row_of) {
         const float *z = g->logits + (size_t)row_of[i] * (size_t)V;
         id[i] = sample_token(mine, z, V, s->all.item, s->all.count, &s->options, &s->random);
         logp[i] = logit_logp(mine, z, V, id[i]);
+        if (s->options.tops) logit_tops(mine, z, V, s->options.tops, tops[i]);
     }
     for (int i = 0; i < p->count; i++)
-        if (row_of[i] >= 0) accept(p->member[i], id[i], logp[i]);
+        if (row_of[i] >= 0) accept(p->member[i], id[i], logp[i], tops[i]);
 }
 
 bool engine_step(engine *g, session **sessions, int count, err *e) {
@@ -348,7 +408,7 @@ bool engine_step(engine *g, session **sessions, int count, err *e) {
     arena *a = arena_new();
     bool *done = arena_array(a, bool, count);
     for (;;) { /* one pass per adapter */
-        const pass p = plan_pass(a, sessions, count, done);
+        const pass p = plan_pass(g, a, sessions, count, done);
         if (!p.count) break;
         int *row_of = arena_array(a, int, p.count);
         forward(g, a, &p, row_of);
@@ -374,6 +434,7 @@ bool engine_run(engine *g, session **sessions, int count, bool (*stop)(void), er
 /* ---- what came out ------------------------------------------------------------------------------------------------------------------- */
 
 str session_text(const session *s) { return buf_str(&s->text); }
+str session_told(const session *s) { return str_slice(buf_str(&s->text), 0, s->told); }
 
 const int32_t *session_ids(const session *s, int *count) {
     *count = s->all.count - s->first;
@@ -383,6 +444,41 @@ const int32_t *session_ids(const session *s, int *count) {
 const float *session_logps(const session *s) { return s->logp; }
 finish_reason session_finish(const session *s) { return s->finish; }
 int session_prompt_tokens(const session *s) { return s->prompt; }
+const token_top *session_tops(const session *s) { return s->tops; }
+const token_top *session_prompt_tops(const session *s) { return s->of_prompt.tops; }
+
+const float *session_prompt_logps(const session *s, int *count) {
+    *count = s->of_prompt.known;
+    return s->of_prompt.logp;
+}
+
+/* ---- what sessions share --------------------------------------------------------------------------------------------------------- */
+
+int session_common(const session *s, const session *with) {
+    if (s->g != with->g || s->adapter != with->adapter || s->options.prompt_logp) return 0;
+    int most = with->cache->used < s->prompt - 1 ? with->cache->used : s->prompt - 1,
+        same = 0; /* the last one's logits are wanted */
+    while (same < most && s->all.item[same] == with->all.item[same]) same++;
+    return same;
+}
+
+int session_borrow(session *s, const session *from) {
+    const int same = session_common(s, from);
+    if (same <= s->cache->used || s->all.count != s->prompt) return 0;
+    kv_cache_reserve(s->cache, s->prompt + 64);
+    kv_cache_copy(s->cache, from->cache, same);
+    s->cache->used = same;
+    return same;
+}
+
+size_t model_token_bytes(const model *m) {
+    const model_config *c = &m->config;
+    return 2 * sizeof(float) * (size_t)c->layers * (size_t)(c->kv_heads * c->head_dim);
+}
+
+int session_pending(const session *s) { return waiting(s); }
+const adapter *session_adapter(const session *s) { return s->adapter; }
+size_t session_bytes(const session *s) { return (size_t)s->cache->capacity * model_token_bytes(s->g->m); }
 
 /* ---- scoring given tokens --------------------------------------------------------------------------------------------------------------- */
 
@@ -414,18 +510,23 @@ static void score_pass(const model *m, const adapter *ad, tape *t, arena *a, con
         for (int k = 0; k + 1 < length[i]; k++) logp[i][k] = out[r++];
 }
 
+bool model_fits(const model *m, const int32_t *ids, int length, int number, err *e) {
+    if (length < 1) return err_set(e, ERR_INPUT, "sequence %d is empty: it needs at least one token", number + 1);
+    if (position_limit(m) && length > position_limit(m))
+        return err_set(e, ERR_LIMIT, "sequence %d has %d tokens, the model knows %d positions", number + 1, length,
+                       position_limit(m));
+    for (int k = 0; k < length; k++)
+        if (ids[k] < 0 || ids[k] >= m->config.vocab)
+            return err_set(e, ERR_INPUT, "token %d of sequence %d is %d, the model knows 0 to %d", k, number + 1, ids[k],
+                           m->config.vocab - 1);
+    return true;
+}
+
 bool model_score(const model *m, const adapter *ad, compute_type compute, const int32_t *const *ids, const int *length, int count,
                  float **logp, err *e) {
     if (!model_writes(m, ad, e)) return false;
-    for (int i = 0; i < count; i++) {
-        if (position_limit(m) && length[i] > position_limit(m))
-            return err_set(e, ERR_LIMIT, "sequence %d has %d tokens, the model knows %d positions", i + 1, length[i],
-                           position_limit(m));
-        for (int k = 0; k < length[i]; k++)
-            if (ids[i][k] < 0 || ids[i][k] >= m->config.vocab)
-                return err_set(e, ERR_INPUT, "token %d of sequence %d is %d, the model knows 0 to %d", k, i + 1, ids[i][k],
-                               m->config.vocab - 1);
-    }
+    for (int i = 0; i < count; i++)
+        if (length[i] && !model_fits(m, ids[i], length[i], i, e)) return false;
     pool *memory_of_passes = pool_new();
     for (int first = 0, last; first < count; first = last) {
         int T = 0;

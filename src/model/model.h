@@ -242,6 +242,21 @@ bool model_rewards(const model *m, const adapter *ad, compute_type compute, cons
 /* One linear layer with its adapter: y = x W^T + b + s B(A dropout(x)); for the families' forward functions. */
 tensor *model_linear(const model *m, tape *t, tensor *x, weight *w, weight *bias, const adapter *ad);
 
+/* ---- names ------------------------------------------------------------------------------------------------------------------- */
+
+/* Where the files of a model are. */
+typedef struct {
+    const char *base, *adapter; /* adapter NULL: none */
+} model_place;
+
+/* spec: NAME (HOME/models/NAME, or the result of the run HOME/runs/NAME), run:NAME (of a run alone), MODEL:ADAPTER; with `paths` also the
+ * path of a Hugging Face folder, a GGUF file or a PEFT folder, whose base is named inside. Opens nothing. Without `paths` nothing outside
+ * HOME can be named (links in HOME/models lead where they lead). The message names every place that was looked at. */
+bool model_find(arena *a, const char *home, const char *spec, bool paths, model_place *out, err *e);
+bool model_name_is_plain(const char *name); /* letters, digits, '.', '_' and '-'; fit to be a file's name */
+bool model_is_model(const char *path);      /* a Hugging Face folder or a GGUF file, by what it is called */
+bool model_is_adapter(const char *path);    /* a PEFT folder */
+
 /* ---- adapters (LoRA, arXiv:2106.09685; PEFT's files) ---------------------------------------------------------------------------- */
 
 typedef struct {
@@ -335,6 +350,8 @@ typedef struct {
     int stop_count;
     uint64_t seed;
     bool ignore_eos;
+    int tops;         /* so many of the likeliest tokens are kept beside every one that was drawn; 0: none */
+    bool prompt_logp; /* log-probabilities (and tops) of the prompt's tokens are kept too */
 } sampling;
 sampling sampling_default(const model *m); /* generation_config.json's values where it has them */
 
@@ -354,11 +371,19 @@ typedef enum {
         FINISH_COUNT
 } finish_reason;
 
+/* A token that could have come, and its log-probability at temperature 1. */
+typedef struct {
+    int32_t id;
+    float logp;
+} token_top;
+
 typedef struct engine engine;   /* a model, ready to generate; one thread at a time */
 typedef struct session session; /* one growing sequence with its KV cache */
 
 engine *engine_new(const model *m, compute_type compute);
 void engine_free(engine *g);
+/* Of prompts, at most so many tokens in one pass (1024 unless said): what a long prompt makes others wait for. */
+void engine_limit_pass(engine *g, int most);
 
 /* on_text is called with whole UTF-8 characters as they come (held back while they could be the start of a stop text);
  * false ends this session. NULL: nobody listens. */
@@ -369,20 +394,39 @@ session *session_new(engine *g, const adapter *ad, const int32_t *prompt, int co
 void session_free(session *s);
 void session_continue(session *s, const int32_t *more, int count,
                       const sampling *o); /* a chat goes on: keeps the common prefix */
+/* A session that has not begun takes over what another one of the same engine and adapter has computed of their common prefix. Returns
+ * how many tokens that were. */
+int session_borrow(session *s, const session *from);
+int session_common(const session *s, const session *with); /* tokens that session_borrow would take */
+int session_pending(const session *s); /* tokens that no pass has read yet: more than 1 while a prompt is read */
+const adapter *session_adapter(const session *s);
+size_t session_bytes(const session *s);   /* of its cache */
+size_t model_token_bytes(const model *m); /* that one more token takes in a cache */
 /* Runs all sessions until each is finished: prompts first (identical prompts are computed once and copied), then one token each
  * per pass, together. stop: polled between passes; may be NULL. */
 bool engine_run(engine *g, session **sessions, int count, bool (*stop)(void), err *e);
 bool engine_step(engine *g, session **sessions, int count, err *e); /* one pass over those not finished */
 
 str session_text(const session *s);                       /* the answer so far, special tokens left out, stop text cut */
+str session_told(const session *s);                       /* as far as a listener would have been told */
 const int32_t *session_ids(const session *s, int *count); /* tokens of the answer, end token included if it came */
 const float *session_logps(const session *s);             /* of each token of the answer under the model, temperature 1 */
+const token_top *session_tops(const session *s);          /* [answer, sampling.tops] */
+/* With sampling.prompt_logp: of the prompt's tokens 1 .. (the first follows nothing), as far as the prompt is read. */
+const float *session_prompt_logps(const session *s, int *count);
+const token_top *session_prompt_tops(const session *s); /* [prompt - 1, sampling.tops] */
 finish_reason session_finish(const session *s);
 int session_prompt_tokens(const session *s);
 
+/* Whether the model can read such a sequence: `number` (from 0) is for the message. */
+bool model_fits(const model *m, const int32_t *ids, int length, int number, err *e);
 /* Log-probability of every next token of given sequences [count]; logp[i] has length-1 values (host). For eval, judges, drift. */
 bool model_score(const model *m, const adapter *ad, compute_type compute, const int32_t *const *ids, const int *length, int count,
                  float **logp, err *e);
+
+/* What a text means, as numbers: the mean of the last hidden states of its tokens, of length 1. out[i]: [hidden] values (host). */
+bool model_embed(const model *m, const adapter *ad, compute_type compute, const int32_t *const *ids, const int *length, int count,
+                 float **out, err *e);
 
 /* Seconds that one token of a forward pass takes here and now, head included: a short pass over token 0 is timed. A step of training
  * costs about 2 (adapters) or 3 (all weights) of these per token. */

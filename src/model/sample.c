@@ -148,3 +148,17 @@ float logit_logp(sampler *s, const float *z, int V, int id) {
     const float best = z[row_largest(z, V)];
     return (float)((double)z[id] - (double)best - log(row_weights(s->weight, z, V, best, 1)));
 }
+
+void logit_tops(sampler *s, const float *z, int V, int k, token_top *out) {
+    int kept = 0;
+    for (int id = 0; id < V; id++) {
+        if (kept == k && !(z[id] > out[k - 1].logp)) continue;
+        int at = kept < k ? kept++ : k - 1;
+        for (; at > 0 && z[id] > out[at - 1].logp; at--) out[at] = out[at - 1];
+        out[at] = (token_top){id, z[id]};
+    }
+    reserve(s, V);
+    const float best = z[row_largest(z, V)];
+    const double all = log(row_weights(s->weight, z, V, best, 1));
+    for (int i = 0; i < kept; i++) out[i].logp = (float)((double)out[i].logp - (double)best - all);
+}

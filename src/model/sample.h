@@ -23,4 +23,7 @@ int sample_token(sampler *s, const float *z, int V, const int32_t *seen, int n, 
 /* log softmax(z)[id] at temperature 1. */
 float logit_logp(sampler *s, const float *z, int V, int id);
 
+/* The k likeliest tokens, likeliest first (of equals the lowest id), with the same log-probabilities. k <= V. */
+void logit_tops(sampler *s, const float *z, int V, int k, token_top *out);
+
 #endif

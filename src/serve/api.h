@@ -212,6 +212,8 @@ bool suggestion_write(call *c, const record *r, const schema *s, const json *ite
 bool note_event(call *c, const char *kind, const dataset *d, const record *r, const response *x, err *e);
 
 /* The rest of the server. */
+typedef struct worker worker; /* worker.h */
+worker *server_worker(server *s);
 bool session_find(call *c, err *e); /* who is it: fills me */
 void server_stats(server *s, json_writer *w);
 void server_enter(server *s); /* around each request */

@@ -20,6 +20,7 @@
 #include "serve/turns.h"
 #include "serve/news.h"
 #include "serve/runs.h"
+#include "serve/worker.h"
 
 struct server {
     serve_options o;
@@ -36,6 +37,7 @@ struct server {
     turns *turns;
     board *board;
     runs *runs;
+    worker *worker;
     double begun;
     pthread_mutex_t mutex;
     pthread_cond_t news;
@@ -54,6 +56,7 @@ int64_t server_behind(server *s) { return s->behind; }
 turns *server_turns(server *s) { return s->turns; }
 void server_note_behind(server *s) { s->behind = clock_now(); }
 void server_caught_up(server *s, int64_t stamp) { atomic_compare_exchange_strong(&s->behind, &stamp, 0); }
+worker *server_worker(server *s) { return s->worker; }
 bool serve_is_open(const server *s) { return s->o.open; }
 const char *server_pages(const server *s) { return s->o.web; }
 
@@ -76,7 +79,9 @@ server *server_open(const serve_options *o, err *e) {
     pthread_cond_init(&s->news, &monotonic);
     pthread_condattr_destroy(&monotonic);
     s->store = store_open(s->o.home, e);
-    if (s->store && undo_unfinished_imports(s, e) && index_look(s, e)) return s;
+    if (s->store && undo_unfinished_imports(s, e) && index_look(s, e) &&
+        (s->worker = worker_start(&(worker_options){.home = s->o.home, .program = s->o.program}, e)) != NULL)
+        return s;
     server_close(s);
     return NULL;
 }
@@ -85,6 +90,7 @@ void server_close(server *s) {
     if (!s) return;
     jobs_stop(s->jobs);
     runs_free(s->runs);
+    worker_free(s->worker);
     store_close(s->store);
     jobs_free(s->jobs);
     turns_free(s->turns);
@@ -387,6 +393,7 @@ bool server_run(server *s, err *e) {
         server_tell(s);
     }
     jobs_stop(s->jobs);
+    worker_end(s->worker);
     courier_stop(s->courier);
     indexer_stop(s->indexer);
     http_close(s->web);

@@ -1,0 +1,148 @@
+/* child.c - a process of its own for what may fail in any way (contract: child.h). */
+#include "base/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+
+enum { WORDS_MOST = 126, PIECE = 4096, SAID_MOST = 4096, LOOK_EVERY = 100 };
+
+typedef struct {
+    const child_run *c;
+    pid_t process;
+    int out, said; /* pipes, -1: closed */
+    buf printed, last;
+    double until;
+    bool late, much, stopped;
+} watch;
+
+static void close_pipe(int *fd) {
+    if (*fd >= 0) close(*fd);
+    *fd = -1;
+}
+
+/* In the child: the pipes become its output; it dies with us. */
+static void become(const child_run *c, const int out[2], const int said[2], pid_t parent) {
+    const char *argv[WORDS_MOST + 2] = {"fettle"};
+    for (int i = 0; i < WORDS_MOST && c->words[i]; i++) argv[i + 1] = c->words[i];
+    const int nothing = open("/dev/null", O_RDONLY);
+    if (nothing < 0 || dup2(nothing, 0) < 0 || dup2(out[1], 1) < 0 || dup2(said[1], 2) < 0) _exit(127);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) _exit(127);
+    const struct rlimit most = {c->memory_most, c->memory_most};
+    if (c->memory_most && setrlimit(RLIMIT_AS, &most) != 0) _exit(127);
+    execv(c->program ? c->program : "/proc/self/exe", (char *const *)(const void *)argv);
+    _exit(127);
+}
+
+static bool start(watch *w, err *e) {
+    int out[2], said[2];
+    if (pipe2(out, O_CLOEXEC) != 0) return err_errno(e, ERR_IO, "cannot make a pipe");
+    if (pipe2(said, O_CLOEXEC) != 0) {
+        close(out[0]), close(out[1]);
+        return err_errno(e, ERR_IO, "cannot make a pipe");
+    }
+    const pid_t parent = getpid();
+    w->process = fork();
+    if (w->process == 0) become(w->c, out, said, parent);
+    close(out[1]), close(said[1]);
+    w->out = out[0], w->said = said[0];
+    if (w->process > 0) return true;
+    close_pipe(&w->out), close_pipe(&w->said);
+    return err_errno(e, ERR_LIMIT, "cannot start a process");
+}
+
+static bool take(int *fd, buf *into) {
+    char piece[PIECE];
+    const ssize_t n = read(*fd, piece, sizeof piece);
+    if (n > 0) buf_put(into, piece, (size_t)n);
+    else if (n == 0 || errno != EINTR) close_pipe(fd);
+    return n > 0;
+}
+
+/* Whole lines go to the listener; without one the end of what was said is kept. */
+static void hear(watch *w) {
+    ptrdiff_t end;
+    while (w->c->line && (end = str_find(buf_str(&w->last), STR("\n"), 0)) >= 0) {
+        w->c->line(w->c->self, str_slice(buf_str(&w->last), 0, (size_t)end));
+        memmove(w->last.ptr, w->last.ptr + end + 1, w->last.len - (size_t)end - 1);
+        w->last.len -= (size_t)end + 1;
+    }
+    if (w->last.len <= SAID_MOST) return;
+    memmove(w->last.ptr, w->last.ptr + w->last.len - SAID_MOST / 2, SAID_MOST / 2);
+    w->last.len = SAID_MOST / 2;
+}
+
+static void listen(watch *w) {
+    const size_t most = w->c->output_most ? w->c->output_most : (size_t)1 << 20;
+    while (w->out >= 0 || w->said >= 0) {
+        struct pollfd both[2] = {{.fd = w->out, .events = POLLIN}, {.fd = w->said, .events = POLLIN}};
+        poll(both, 2, LOOK_EVERY);
+        if (both[0].revents) take(&w->out, &w->printed);
+        if (both[1].revents && take(&w->said, &w->last)) hear(w);
+        w->late |= sys_seconds() > w->until;
+        w->much |= w->printed.len > most;
+        w->stopped |= w->c->stop && w->c->stop(w->c->self);
+        if (w->late || w->much || w->stopped) break;
+    }
+}
+
+/* The last line that was said, without the program's own name before it. */
+static str last_line(str all) {
+    all = str_trim(all);
+    size_t begin = all.len;
+    while (begin && all.ptr[begin - 1] != '\n') begin--;
+    str line = str_slice(all, begin, all.len);
+    static const char *const before[] = {"fettle: ", "error: "};
+    for (size_t i = 0; i < sizeof before / sizeof *before; i++)
+        if (str_starts(line, str_of(before[i]))) line = str_slice(line, strlen(before[i]), line.len);
+    return line;
+}
+
+static bool judge(const watch *w, int status, err *e) {
+    if (w->stopped) return err_set(e, ERR_STOPPED, "stopped on request");
+    if (w->late) return err_set(e, ERR_LIMIT, "it took longer than %.0f seconds", w->c->seconds);
+    if (w->much) return err_set(e, ERR_LIMIT, "it printed more than was to be expected");
+    if (WIFSIGNALED(status))
+        return err_set(e, ERR_IO, "the process was ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+    const str said = last_line(buf_str(&w->last));
+    if (WEXITSTATUS(status) == 127 && !said.len) return err_set(e, ERR_IO, "the program could not be started");
+    if (WEXITSTATUS(status) != 0) return err_set(e, ERR_INPUT, "%.*s", STR_ARG(said.len ? said : STR("it failed without words")));
+    return true;
+}
+
+/* Its status. Who was asked to stop has ten seconds to put things in order. */
+static int end(const watch *w) {
+    int status = 0;
+    if (w->late || w->much) kill(w->process, SIGKILL);
+    if (w->stopped) kill(w->process, SIGTERM);
+    for (int i = 0; w->stopped && i < 10 * 1000 / LOOK_EVERY; i++) {
+        if (waitpid(w->process, &status, WNOHANG) != 0) return status;
+        poll(NULL, 0, LOOK_EVERY);
+    }
+    if (w->stopped) kill(w->process, SIGKILL);
+    while (waitpid(w->process, &status, 0) < 0 && errno == EINTR) continue;
+    return status;
+}
+
+bool child_capture(arena *a, const child_run *c, str *out, err *e) {
+    watch w = {.c = c, .until = sys_seconds() + (c->seconds > 0 ? c->seconds : 3600)};
+    *out = (str){"", 0};
+    if (!start(&w, e)) return false;
+    listen(&w);
+    close_pipe(&w.out), close_pipe(&w.said);
+    const int status = end(&w);
+    *out = (str){arena_copy(a, w.printed.ptr ? w.printed.ptr : "", w.printed.len), w.printed.len};
+    const bool ok = judge(&w, status, e);
+    buf_free(&w.printed);
+    buf_free(&w.last);
+    return ok;
+}
