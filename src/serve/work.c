@@ -99,7 +99,7 @@ void work_told(work *x) {
 
 void work_set_state(work *x, work_state s, const err *why) {
     pthread_mutex_lock(&x->mutex);
-    if (x->state != s) {
+    if (x->state != s && x->state < WORK_DONE) {
         x->state = s;
         if (why) x->e = *why;
         if (s == WORK_RUNNING) x->begun = sys_seconds();

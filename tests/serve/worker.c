@@ -357,9 +357,10 @@ static void many_threads_come_and_go(void **state) {
     pthread_t t[8];
     for (int i = 0; i < 8; i++) assert_int_equal(pthread_create(&t[i], NULL, come_and_go, h), 0);
     for (int i = 0; i < 8; i++) pthread_join(t[i], NULL);
-    for (int i = 0; i < 300 && worker_count(h->w).running; i++) usleep(10000);
-    assert_int_equal(worker_count(h->w).running, 0);
-    assert_int_equal(worker_count(h->w).waiting, 0);
+    worker_counters n = worker_count(h->w);
+    for (int i = 0; i < 1000 && (n.running || n.waiting); i++, n = worker_count(h->w)) usleep(10000);
+    assert_int_equal(n.running, 0);
+    assert_int_equal(n.waiting, 0);
 }
 
 int main(void) {
