@@ -88,6 +88,7 @@ server *server_open(const serve_options *o, err *e) {
 
 void server_close(server *s) {
     if (!s) return;
+    worker_end(s->worker);
     jobs_stop(s->jobs);
     runs_free(s->runs);
     worker_free(s->worker);
@@ -392,8 +393,8 @@ bool server_run(server *s, err *e) {
         log_note("ending: waiting for requests that run");
         server_tell(s);
     }
+    worker_end(s->worker); /* first: jobs and requests may wait for it */
     jobs_stop(s->jobs);
-    worker_end(s->worker);
     courier_stop(s->courier);
     indexer_stop(s->indexer);
     http_close(s->web);
