@@ -29,28 +29,37 @@ static json *message(arena *a, const char *role, str content) {
     return m;
 }
 
-bool conversation_tokens(arena *a, const model *m, json *messages, const int32_t **ids, int *count, err *e) {
+bool conversation_tokens(arena *a, const model *m, json *messages, bool open, const int32_t **ids, int *count, err *e) {
     if (!m->tokenizer) return err_set(e, ERR_INPUT, "%s has no tokenizer.json, so it cannot read text", m->path);
     if (!m->chat)
         return err_set(e, ERR_INPUT, "%s has no chat template: use --raw to continue a text, or name one with --chat-template",
                        m->path);
     chat_encoded out;
     if (!chat_tokens(m->chat, m->tokenizer,
-                     &(chat_request){.messages = messages, .add_generation_prompt = true, .tok = m->tokenizer}, a, &out, e))
+                     &(chat_request){.messages = messages, .add_generation_prompt = open, .tok = m->tokenizer}, a, &out, e))
         return false;
     *ids = out.ids;
     *count = out.count;
     return true;
 }
 
+static json *question(arena *a, const answering_options *o, str prompt) {
+    json *messages = json_new_array(a);
+    if (o->system) json_append(messages, message(a, "system", str_of(o->system)));
+    json_append(messages, message(a, "user", prompt));
+    return messages;
+}
+
+bool dialogue_tokens(arena *a, const model *m, const char *prompt, str text, const answering_options *o, const int32_t **ids,
+                     int *count, err *e) {
+    json *messages = question(a, o, str_of(prompt));
+    json_append(messages, message(a, "assistant", text));
+    return conversation_tokens(a, m, messages, false, ids, count, e);
+}
+
 bool prompt_tokens(arena *a, const model *m, str prompt, const answering_options *o, const int32_t **ids, int *count, err *e) {
-    if (!o->raw && m->chat) {
-        json *messages = json_new_array(a);
-        if (o->system) json_append(messages, message(a, "system", str_of(o->system)));
-        json_append(messages, message(a, "user", prompt));
-        return conversation_tokens(a, m, messages, ids, count, e);
-    }
-    if (!o->raw) return conversation_tokens(a, m, NULL, ids, count, e); /* says what is missing */
+    if (!o->raw && m->chat) return conversation_tokens(a, m, question(a, o, prompt), true, ids, count, e);
+    if (!o->raw) return conversation_tokens(a, m, NULL, true, ids, count, e); /* says what is missing */
     if (!m->tokenizer) return err_set(e, ERR_INPUT, "%s has no tokenizer.json, so it cannot read text", m->path);
     token_ids out = {0};
     if (!tokenizer_encode(m->tokenizer, prompt, true, &out, e)) return false;

@@ -35,8 +35,11 @@ sampling answering_sampling(const answering_options *o, const model *m);
 
 /* The tokens of a question to this model: through its chat template (role user, an optional system message), or raw. */
 bool prompt_tokens(arena *a, const model *m, str prompt, const answering_options *o, const int32_t **ids, int *count, err *e);
-/* The same for a conversation. */
-bool conversation_tokens(arena *a, const model *m, json *messages, const int32_t **ids, int *count, err *e);
+/* The same for a conversation; open: the assistant's turn is begun. */
+bool conversation_tokens(arena *a, const model *m, json *messages, bool open, const int32_t **ids, int *count, err *e);
+/* A question and its answer, as a whole conversation. */
+bool dialogue_tokens(arena *a, const model *m, const char *prompt, str text, const answering_options *o, const int32_t **ids,
+                     int *count, err *e);
 
 typedef struct {
     str text;
@@ -44,7 +47,8 @@ typedef struct {
     const int32_t *prompt;
     int count, prompt_count;
     finish_reason finish;
-    double logp; /* sum over the answer's tokens under the model that gave it */
+    double reward; /* what a reward model said of it (rewarding.h) */
+    double logp;   /* sum over the answer's tokens under the model that gave it */
 } given_answer;
 
 /* Answers `count` prompts, `each` times every one, all together; answer [i*each + k]. The seed of an answer depends on its prompt's

@@ -39,7 +39,7 @@ static bool answer(arena *a, engine *g, const subject *s, json *messages, const 
                    err *e) {
     const int32_t *ids;
     int count;
-    if (!conversation_tokens(a, s->model, messages, &ids, &count, e)) return false;
+    if (!conversation_tokens(a, s->model, messages, true, &ids, &count, e)) return false;
     sampling set = answering_sampling(&o->answering, s->model);
     set.seed = rng_mix(set.seed, (uint64_t)turn);
     if (*live) session_continue(*live, ids, count, &set);
@@ -52,7 +52,7 @@ static bool answer(arena *a, engine *g, const subject *s, json *messages, const 
 
 static bool converse(arena *a, const subject *s, const chat_options *o, compute_type compute, err *e) {
     const bool asks = sys_is_terminal(STDIN_FILENO);
-    if (!s->model->chat) return conversation_tokens(a, s->model, NULL, NULL, NULL, e); /* says what is missing */
+    if (!s->model->chat) return conversation_tokens(a, s->model, NULL, true, NULL, NULL, e); /* says what is missing */
     if (asks) fprintf(stderr, "Talking with %s. An empty line or Ctrl-D ends it; /new begins again.\n", s->spec);
     engine *g = engine_new(s->model, compute);
     json *messages = begin_conversation(a, o);

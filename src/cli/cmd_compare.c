@@ -9,7 +9,7 @@
 
 typedef struct {
     answering_options answering;
-    const char *prompts, *judge, *start;
+    const char *prompts, *judge, *start, *reward_model;
     int64_t show;
     bool json, quiet;
 } compare_options;
@@ -20,6 +20,7 @@ static const opt options[] = {
      "a file with one prompt a line (unset: the demo's 50 everyday questions)"},
     {"judge", OPT_CHOICE, offsetof(compare_options, judge), NULL, 0, 0, "shorter|prose|warmer|longer",
      "a rule that says which answer it prefers"},
+    REWARD_MODEL_ROW(compare_options, reward_model),
     {"start", OPT_TEXT, offsetof(compare_options, start), NULL, 0, 0, NULL,
      "the model whose loss measures drift (unset: the base of BEFORE)"},
     {"show", OPT_INT, offsetof(compare_options, show), "5", 0, 1e6, NULL, "how many pairs of answers to print"},
@@ -58,15 +59,16 @@ static bool compare(arena *a, int argc, char **argv, err *e) {
         if (!read_prompts(a, o.prompts, &prompts, &count, e)) return false;
     } else count = DEMO_HELD_OUT;
     subjects all;
-    subject before, after, start;
+    subject before, after, start, reward;
     if (!subjects_begin(a, o.answering.dtype, &all, e) || !subject_open(&all, argv[0], &before, e) ||
         !subject_open(&all, argv[1], &after, e))
         return false;
     start = (subject){.spec = before.spec, .model = before.model};
     if (o.start && !subject_open(&all, o.start, &start, e)) return false;
+    if (o.reward_model && !reward_model_open(&all, o.reward_model, &reward, e)) return false;
     comparison c;
-    if (!comparison_run(a, &before, &after, &start, all.options.compute, prompts, count, &o.answering, judge, o.quiet || o.json,
-                        &c, e))
+    if (!comparison_run(a, &before, &after, &start, all.options.compute, prompts, count, &o.answering, judge,
+                        o.reward_model ? &reward : NULL, o.quiet || o.json, &c, e))
         return false;
     if (!o.json) {
         comparison_print(stdout, &c, judge, (int)o.show);

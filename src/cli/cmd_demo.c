@@ -230,8 +230,8 @@ static bool compare(demo *d, err *e) {
     const char **prompts = (const char **)(const void *)d->taste->prompts->held_out;
     answering_options o = d->answering;
     o.seed += 1000;
-    if (!comparison_run(d->a, &d->start, &after, &d->start, d->all.options.compute, prompts, DEMO_HELD_OUT, &o, judge, d->o.quiet,
-                        &c, e))
+    if (!comparison_run(d->a, &d->start, &after, &d->start, d->all.options.compute, prompts, DEMO_HELD_OUT, &o, judge, NULL,
+                        d->o.quiet, &c, e))
         return false;
     comparison_print(stdout, &c, judge, 4);
     print_judgement(&c, judge);

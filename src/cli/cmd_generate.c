@@ -5,12 +5,12 @@
 
 #include "base/file.h"
 #include "base/sys.h"
-#include "cli/answering.h"
+#include "cli/rewarding.h"
 
 typedef struct {
     answering_options answering;
-    const char *file;
-    int64_t each;
+    const char *file, *reward_model;
+    int64_t each, best;
     bool json, ids;
 } generate_options;
 
@@ -19,8 +19,11 @@ static const opt options[] = {
     {"file", OPT_TEXT, offsetof(generate_options, file), NULL, 0, 0, NULL,
      "prompts from a file, one a line ('-': standard input)"},
     {"each", OPT_INT, offsetof(generate_options, each), "1", 1, 64, NULL, "answers to every prompt"},
+    REWARD_MODEL_ROW(generate_options, reward_model),
+    {"best", OPT_INT, offsetof(generate_options, best), "0", 0, 64, NULL,
+     "of the answers to a prompt only so many, the best by reward; 0: all"},
     {"json", OPT_BOOL, offsetof(generate_options, json), "false", 0, 0, NULL,
-     "one JSON object a line: prompt, text, tokens, finish, logp"},
+     "one JSON object a line: prompt, text, tokens, finish, logp, reward"},
     {"ids", OPT_BOOL, offsetof(generate_options, ids), "false", 0, 0, NULL, "with --json: the token ids too"},
     OPT_END,
 };
@@ -63,6 +66,7 @@ static void put_answer(const generate_options *o, const char *prompt, const give
     json_key(&w, "tokens"), json_put_int(&w, g->count);
     json_key(&w, "finish"), json_put_cstr(&w, g->finish == FINISH_LENGTH || g->finish == FINISH_FULL ? "length" : "stop");
     json_key(&w, "logp"), json_put_real(&w, g->logp);
+    if (o->reward_model) json_key(&w, "reward"), json_put_real(&w, g->reward);
     if (o->ids) {
         json_key(&w, "ids"), json_open(&w, '[');
         for (int i = 0; i < g->count; i++) json_put_int(&w, g->ids[i]);
@@ -72,6 +76,19 @@ static void put_answer(const generate_options *o, const char *prompt, const give
     buf_put_char(&line, '\n');
     fwrite(line.ptr, 1, line.len, stdout);
     buf_free(&line);
+}
+
+/* The answers to one prompt; with a judge the best first. */
+static void show_answers(const generate_options *o, const char *prompt, const given_answer *answers) {
+    int order[64], shown = o->best && o->best < o->each ? (int)o->best : (int)o->each;
+    for (int k = 0; k < o->each; k++) order[k] = k;
+    if (o->reward_model) reward_order(answers, (int)o->each, order);
+    for (int k = 0; k < shown; k++) {
+        const given_answer *g = &answers[order[k]];
+        if (o->json) put_answer(o, prompt, g);
+        else if (o->reward_model) printf("> %s   [reward %.3f]\n%.*s\n\n", prompt, g->reward, STR_ARG(g->text));
+        else printf("> %s\n%.*s\n\n", prompt, STR_ARG(g->text));
+    }
 }
 
 static bool generate(arena *a, int argc, char **argv, err *e);
@@ -86,22 +103,23 @@ static bool generate(arena *a, int argc, char **argv, err *e) {
     int rest;
     bool help;
     if (!arguments_read(a, &command_generate, &o, argc, argv, &rest, &help, e) || help) return help;
+    if (o.best && !o.reward_model) return err_set(e, ERR_USAGE, "--best wants a judge: --reward-model MODEL");
     if (rest < 1) return err_set(e, ERR_USAGE, "say which model: fettle generate MODEL PROMPT");
     const char **prompts;
     int count;
     if (!collect_prompts(a, &o, rest - 1, argv + 1, &prompts, &count, e)) return false;
     subjects all;
-    subject s;
+    subject s, judge;
     if (!subjects_begin(a, o.answering.dtype, &all, e) || !subject_open(&all, argv[0], &s, e)) return false;
-    const bool streamed = count * o.each == 1 && !o.json;
+    if (o.reward_model && !reward_model_open(&all, o.reward_model, &judge, e)) return false;
+    const bool streamed = count * o.each == 1 && !o.json && !o.reward_model;
     given_answer *answers = arena_array(a, given_answer, count * o.each);
     if (!answer_prompts(a, &s, all.options.compute, prompts, count, (int)o.each, &o.answering, streamed ? NULL : "answering",
                         streamed ? stream : NULL, answers, e))
         return false;
-    for (int i = 0; i < count * o.each; i++) {
-        if (o.json) put_answer(&o, prompts[i / o.each], &answers[i]);
-        else if (!streamed) printf("> %s\n%.*s\n\n", prompts[i / o.each], STR_ARG(answers[i].text));
-    }
+    if (o.reward_model && !reward_answers(a, &judge, all.options.compute, prompts, count, (int)o.each, &o.answering, answers, e))
+        return false;
+    for (int i = 0; !streamed && i < count; i++) show_answers(&o, prompts[i], answers + i * o.each);
     if (streamed) putchar('\n');
     return true;
 }

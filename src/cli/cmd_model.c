@@ -266,7 +266,10 @@ static bool export_model(arena *a, const model_command_options *o, int argc, cha
     if (argc != 1 || !o->out) return err_set(e, ERR_USAGE, "fettle model export MODEL[:ADAPTER] --to hf|peft|gguf --out PATH");
     subjects all;
     subject s;
-    if (!subjects_begin(a, "float32", &all, e) || !subject_open(&all, argv[0], &s, e)) return false;
+    if (!subjects_begin(a, "float32", &all, e) || !subject_find(a, argv[0], &s, e)) return false;
+    /* an adapter's head takes the place of the base's, so that both can be written as one */
+    if (s.adapter_path && !model_head_of(s.adapter_path, &all.options.head, &all.options.labels, e)) return false;
+    if (!subject_open(&all, argv[0], &s, e)) return false;
     for (size_t i = 0; i < sizeof exports / sizeof *exports; i++) {
         if (strcmp(exports[i].name, o->to) != 0) continue;
         storage_type type = exports[i].type;

@@ -215,8 +215,10 @@ static bool begin(arena *a, const flags *f, const train_settings *s, const train
     const bool ok = train_create(a, s, dir, &r, e) && train_run(a, s, &r, how, e);
     err ignored = {0};
     if (!ok && made && !file_exists(path_join(a, dir, "metrics.jsonl"))) dir_remove(dir, &ignored);
+    const bool writes = s->objective->policy == POLICY_WRITES;
     if (ok && !f->quiet)
-        log_note("done: %s/model\nTalk with it: fettle chat %s   See the run: fettle runs show %s", dir, dir, dir);
+        log_note("done: %s/model\n%s%s%s   See the run: fettle runs show %s", dir,
+                 writes ? "Talk with it: fettle chat " : "Measure it: fettle eval ", dir, writes ? "" : " --data FILE", dir);
     return ok;
 }
 

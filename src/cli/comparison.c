@@ -42,6 +42,7 @@ static void describe_side(arena *a, comparison *c, int side, const answering_opt
         texts[i] = g->text;
         c->words[side] += (double)text_words(g->text) / c->count;
         c->cut[side] += judged(g, o).cut;
+        c->reward[side] += g->reward / c->count;
         if (judge) c->score[side] += judge->score(judged(g, o)) / c->count;
     }
     texts_trigrams(texts, c->count, &distinct, &all);
@@ -49,8 +50,10 @@ static void describe_side(arena *a, comparison *c, int side, const answering_opt
 }
 
 static void count_verdicts(comparison *c, const answering_options *o, const taste *judge) {
-    for (int i = 0; i < c->count && judge; i++) {
-        const double before = judge->score(judged(&c->answers[0][i], o)), after = judge->score(judged(&c->answers[1][i], o));
+    for (int i = 0; i < c->count && (judge || c->reward_model); i++) {
+        const given_answer *g[2] = {&c->answers[0][i], &c->answers[1][i]};
+        const double before = judge ? judge->score(judged(g[0], o)) : g[0]->reward,
+                     after = judge ? judge->score(judged(g[1], o)) : g[1]->reward;
         c->verdict[i] = after > before ? 1 : after < before ? -1 : 0;
         c->wins += c->verdict[i] > 0;
         c->losses += c->verdict[i] < 0;
@@ -62,8 +65,8 @@ static void count_verdicts(comparison *c, const answering_options *o, const tast
 }
 
 bool comparison_run(arena *a, const subject *before, const subject *after, const subject *start, compute_type compute,
-                    const char **prompts, int count, const answering_options *o, const taste *judge, bool quiet, comparison *out,
-                    err *e) {
+                    const char **prompts, int count, const answering_options *o, const taste *judge, const subject *reward,
+                    bool quiet, comparison *out, err *e) {
     *out = (comparison){.prompts = prompts, .count = count, .verdict = arena_array(a, int, count)};
     const subject *side[2] = {before, after};
     static const char *const words[2] = {"before: answering", "after: answering"};
@@ -72,8 +75,10 @@ bool comparison_run(arena *a, const subject *before, const subject *after, const
         if (!answer_prompts(a, side[k], compute, prompts, count, 1, o, quiet ? NULL : words[k], NULL, out->answers[k], e))
             return false;
         if (!start_loss(a, start, compute, out->answers[k], count, &out->start_loss[k], e)) return false;
+        if (reward && !reward_answers(a, reward, compute, prompts, count, 1, o, out->answers[k], e)) return false;
         describe_side(a, out, k, o, judge);
     }
+    out->reward_model = reward ? reward->spec : NULL;
     count_verdicts(out, o, judge);
     return true;
 }
@@ -123,10 +128,11 @@ static void two_columns(FILE *out, str left, str right, int width, int most_line
 
 void comparison_print(FILE *out, const comparison *c, const taste *judge, int shown) {
     const int width = (sys_terminal_columns(fileno(out)) - 5) / 2;
+    const bool decides = judge || c->reward_model;
     for (int i = 0; i < c->count && i < shown; i++) {
         static const char *const marks[] = {"before preferred", "tie", "after preferred"};
-        fprintf(out, "\n\"%s\"%s%s%s\n", c->prompts[i], judge ? "  [" : "", judge ? marks[c->verdict[i] + 1] : "",
-                judge ? "]" : "");
+        fprintf(out, "\n\"%s\"%s%s%s\n", c->prompts[i], decides ? "  [" : "", decides ? marks[c->verdict[i] + 1] : "",
+                decides ? "]" : "");
         fprintf(out, "  %-*s | %s\n", width, "BEFORE", "AFTER");
         two_columns(out, c->answers[0][i].text, c->answers[1][i].text, width, 10);
     }
@@ -140,17 +146,21 @@ void comparison_print(FILE *out, const comparison *c, const taste *judge, int sh
             c->start_loss[1] - c->start_loss[0]);
     fprintf(out, "%-38s %10.3f %10.3f   (x %.2f)\n", "distinct three-word runs", c->distinct[0], c->distinct[1],
             c->distinct[0] > 0 ? c->distinct[1] / c->distinct[0] : 0);
-    if (!judge) return;
+    if (c->reward_model)
+        fprintf(out, "%-38s %10.3f %10.3f   (%+.3f)\n", "reward model's score", c->reward[0], c->reward[1],
+                c->reward[1] - c->reward[0]);
+    if (!decides) return;
     const int decided = c->wins + c->losses;
     fprintf(out, "\nAfter is preferred in %d of %d decided comparisons (%d ties): %.0f %%, 95 %% interval %.0f to %.0f %%: %s.\n",
             c->wins, decided, c->ties, 100 * c->rate, 100 * c->low, 100 * c->high, comparison_verdict(c));
-    fprintf(out, "A rule judged (\"%s\"), not a person.\n", judge->words);
+    if (judge) fprintf(out, "A rule judged (\"%s\"), not a person.\n", judge->words);
+    else fprintf(out, "A reward model judged (%s), not a person.\n", c->reward_model);
 }
 
 void comparison_put_json(json_writer *w, const comparison *c, const taste *judge) {
     json_open(w, '{');
-    if (judge) {
-        json_key(w, "judge"), json_put_cstr(w, judge->name);
+    if (judge || c->reward_model) {
+        json_key(w, "judge"), json_put_cstr(w, judge ? judge->name : c->reward_model);
         json_key(w, "wins"), json_put_int(w, c->wins);
         json_key(w, "losses"), json_put_int(w, c->losses);
         json_key(w, "ties"), json_put_int(w, c->ties);
@@ -167,6 +177,7 @@ void comparison_put_json(json_writer *w, const comparison *c, const taste *judge
         json_key(w, "words"), json_put_real(w, c->words[k]);
         json_key(w, "cut"), json_put_int(w, c->cut[k]);
         json_key(w, "score"), json_put_real(w, c->score[k]);
+        if (c->reward_model) json_key(w, "reward"), json_put_real(w, c->reward[k]);
         json_close(w);
     }
     json_key(w, "prompts"), json_open(w, '[');

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#include "cli/answering.h"
+#include "cli/rewarding.h"
 #include "cli/taste.h"
 
 typedef struct {
@@ -16,6 +16,8 @@ typedef struct {
     double start_loss[2];      /* nats per token of the start model on either's answers, end token left out */
     double distinct[2];        /* distinct three-word runs / all of them, over all answers together */
     double words[2], score[2]; /* means per answer */
+    double reward[2];          /* the same, where a reward model judges */
+    const char *reward_model;  /* its name; NULL: none */
     int cut[2];                /* answers that ended at the token limit */
     const char **prompts;
     given_answer *answers[2]; /* [count] */
@@ -23,10 +25,10 @@ typedef struct {
     int count;
 } comparison;
 
-/* judge NULL: nothing is preferred, the other figures still stand. `start` scores the drift (usually the base without adapter). */
+/* judge NULL: the reward model's verdict counts; reward NULL too: nothing is preferred, the other figures still stand. `start` scores the drift (usually the base without adapter). */
 bool comparison_run(arena *a, const subject *before, const subject *after, const subject *start, compute_type compute,
-                    const char **prompts, int count, const answering_options *o, const taste *judge, bool quiet, comparison *out,
-                    err *e);
+                    const char **prompts, int count, const answering_options *o, const taste *judge, const subject *reward,
+                    bool quiet, comparison *out, err *e);
 
 void comparison_print(FILE *out, const comparison *c, const taste *judge, int shown);
 void comparison_put_json(json_writer *w, const comparison *c, const taste *judge);

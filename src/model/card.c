@@ -4,6 +4,8 @@
  * tables lose what would end a cell. */
 #include <string.h>
 
+#include "model/config.h"
+
 #include "model/model.h"
 
 static void put_yaml(buf *b, const char *key, const char *value) {
@@ -35,12 +37,12 @@ static void put_table(buf *b, const char *heading, const char *const *pairs) {
     for (; pairs[0] && pairs[1]; pairs += 2) put_row(b, pairs[0], pairs[1]);
 }
 
-static void put_front(buf *b, const model_card *c) {
+static void put_front(buf *b, const model_card *c, head_kind head) {
     buf_put_text(b, "---\n");
     put_yaml(b, "base_model", c->base);
     put_yaml(b, "license", c->licence);
     buf_put_text(b, c->adapter ? "library_name: peft\n" : "library_name: transformers\n");
-    buf_put_text(b, "pipeline_tag: text-generation\ntags:\n- fettle\n");
+    buf_printf(b, "pipeline_tag: %s\ntags:\n- fettle\n", head_pipeline(head));
     if (c->adapter) buf_put_text(b, "- lora\n");
     if (c->objective) buf_printf(b, "- %s\n", c->objective);
     buf_put_text(b, "---\n");
@@ -48,7 +50,10 @@ static void put_front(buf *b, const model_card *c) {
 
 bool model_card_write(const model_card *c, const char *folder, err *e) {
     buf b = {0};
-    put_front(&b, c);
+    head_kind head;
+    int labels;
+    if (!model_head_of(folder, &head, &labels, e)) return false;
+    put_front(&b, c, head);
     buf_put_text(&b, "\n# ");
     put_cell(&b, c->name ? c->name : "A model");
     buf_put_text(&b, "\n\n");

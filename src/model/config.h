@@ -17,6 +17,7 @@ bool config_finish(model_config *c, err *e);
 bool config_head(const json *j, model_config *c, err *e); /* by the class that the config names */
 const char *head_ending(head_kind k);                     /* "ForSequenceClassification" */
 const char *head_task(head_kind k);                       /* "SEQ_CLS" */
+const char *head_pipeline(head_kind k);
 head_kind head_of_class(str name);
 int head_padding(const model *m);                                                   /* the id of padding; -1: none */
 const file_tensor *adapter_head_tensor(const tensor_file *files, const char *kind); /* kind: "weight" or "bias"; NULL: none */

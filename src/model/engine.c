@@ -553,7 +553,9 @@ bool model_seconds_per_token(const model *m, compute_type compute, double *out, 
     double begun = 0;
     for (int turn = 0; turn < 3; turn++) { /* the first wakes memory and threads up */
         if (turn == 1) begun = sys_seconds();
-        if (!model_score(m, NULL, compute, &sequence, &length, 1, &row, e)) return false;
+        if (m->head ? !model_score(m, NULL, compute, &sequence, &length, 1, &row, e)
+                    : !model_rewards(m, NULL, compute, &sequence, &length, 1, row, e))
+            return false;
     }
     *out = (sys_seconds() - begun) / (2 * length);
     return true;

@@ -5,9 +5,9 @@
 #include "model/load.h"
 
 static const struct {
-    const char *ending, *task, *words;
+    const char *ending, *task, *pipeline, *words;
 } heads[] = {
-#define X(token, class, task, words) {class, task, words},
+#define X(token, class, task, pipeline, words) {class, task, pipeline, words},
     HEADS(X)
 #undef X
 };
@@ -15,6 +15,8 @@ static const struct {
 const char *head_words(head_kind k) { return heads[k].words; }
 const char *head_ending(head_kind k) { return heads[k].ending; }
 const char *head_task(head_kind k) { return heads[k].task; }
+
+const char *head_pipeline(head_kind k) { return heads[k].pipeline; }
 
 head_kind head_of_class(str name) {
     for (int k = 0; k < HEAD_COUNT; k++)
@@ -41,8 +43,9 @@ bool model_head_of(const char *path, head_kind *out, int *labels, err *e) {
     const bool adapts = file_exists(peft);
     *out = HEAD_WRITES;
     *labels = 0;
-    const json *j = !file_is_dir(path) ? NULL : json_parse_file(a, adapts ? peft : own, 16 << 20, e);
-    bool ok = !file_is_dir(path) || j;
+    const bool told = file_is_dir(path) && (adapts || file_exists(own));
+    const json *j = !told ? NULL : json_parse_file(a, adapts ? peft : own, 16 << 20, e);
+    bool ok = !told || j;
     if (j && !adapts) {
         model_config c = {0};
         ok = config_head(j, &c, e);

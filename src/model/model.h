@@ -47,14 +47,14 @@ typedef struct {
 typedef struct family family;
 
 /* What stands on the last hidden state. Names are those of transformers: a class is called LlamaForCausalLM, PEFT calls it by its task.
- *     token        class ends in                 task         words */
+ *     token        class ends in                 task         pipeline (of a model card)  words */
 #define HEADS(X)                                                                                                                 \
-    X(HEAD_WRITES, "ForCausalLM", "CAUSAL_LM", "a language model")                                                               \
-    X(HEAD_SCORES, "ForSequenceClassification", "SEQ_CLS", "a reward model") /* of a sequence, at its last token */              \
-    X(HEAD_LABELS, "ForTokenClassification", "TOKEN_CLS", "a classifier of tokens")
+    X(HEAD_WRITES, "ForCausalLM", "CAUSAL_LM", "text-generation", "a language model")                                            \
+    X(HEAD_SCORES, "ForSequenceClassification", "SEQ_CLS", "text-classification", "a reward model") /* at its last token */      \
+    X(HEAD_LABELS, "ForTokenClassification", "TOKEN_CLS", "token-classification", "a classifier of tokens")
 
 typedef enum {
-#define X(token, class, task, words) token,
+#define X(token, class, task, pipeline, words) token,
     HEADS(X)
 #undef X
         HEAD_COUNT
@@ -224,7 +224,8 @@ tensor *model_forward(const model *m, tape *t, const model_batch *b, const adapt
 tensor *model_logits(const model *m, tape *t, tensor *hidden);                           /* [R, V] */
 
 const char *head_words(head_kind k); /* "a reward model" */
-/* Which head a folder's model (config.json) or adapter (adapter_config.json) has, before it is opened. A GGUF file writes. */
+/* Which head a folder's model (config.json) or adapter (adapter_config.json) has, and how many outputs, before it is
+ * opened. A GGUF file, or a folder without these, writes. */
 bool model_head_of(const char *path, head_kind *out, int *labels, err *e);
 /* A language model is wanted: false, with what it is and what it is for, when this one (or its adapter) does not write. */
 bool model_writes(const model *m, const adapter *ad, err *e);

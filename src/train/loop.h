@@ -36,6 +36,9 @@ typedef struct {
     int32_t *order;                /* of the running epoch */
     int64_t order_epoch;
     double drift_sum, drift_tokens;
+    rows *held; /* what is measured and not trained on; NULL: nothing */
+    float **held_logp;
+    bool measuring; /* no gradients, no dropout */
 } trainer;
 
 /* Rows as one ragged batch, a span per document. The other rows of a unit stand behind the first one's prompt. */
@@ -85,6 +88,8 @@ size_t trainer_state_size(const trainer *t, int which, const weight_shape *w); /
 /* The unit (row or pair) at a place of an epoch, from 0. */
 int64_t trainer_unit(trainer *t, int64_t epoch, int64_t place);
 bool trainer_step(trainer *t, step_result *out, err *e);
+/* Loss and metrics over what is held out, all of it as one step; changes nothing. */
+void trainer_measure(trainer *t, step_result *out);
 int64_t trainer_steps_per_epoch(const trainer *t);
 bool trainer_save(const trainer *t, const char *folder, err *e);
 bool trainer_load(trainer *t, const char *folder, int64_t step, err *e);

@@ -36,16 +36,21 @@ bool reference_open(trainer *t, err *e) {
 
 /* ---- log-probabilities -------------------------------------------------------------------------------------------------------------- */
 
-static void forget(trainer *t) {
-    for (int64_t i = 0; t->reference_logp && i < rows_count(t->rows); i++) {
-        memory_release(t->reference_logp[i]);
-        t->reference_logp[i] = NULL;
+static void forget_rows(float **kept, const rows *r) {
+    for (int64_t i = 0; kept && i < rows_count(r); i++) {
+        memory_release(kept[i]);
+        kept[i] = NULL;
     }
+}
+
+static void forget(trainer *t) {
+    forget_rows(t->reference_logp, t->rows);
+    if (t->held) forget_rows(t->held_logp, t->held);
 }
 
 void reference_close(trainer *t) {
     forget(t);
-    t->reference_logp = NULL;
+    t->reference_logp = t->held_logp = NULL;
 }
 
 static void compute(trainer *t, const piece *p, float *out) {

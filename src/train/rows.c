@@ -67,31 +67,40 @@ static bool keep_example(file_out *keep, const example *x, err *e) {
     return ok;
 }
 
+/* Whether an example is on the side that is read: what is trained on, or what is held out. */
+static bool on_side(const preparing *p, const example *x) {
+    const double percent = p->from_eval ? 0 : p->s->o.held_out;
+    return percent <= 0 || (example_split(x, percent, 0) == SPLIT_VALIDATION) == p->held_out;
+}
+
+static bool add_example(arena *a, preparing *p, const example *x, file_out *keep) {
+    if (keep && !keep_example(keep, x, p->e)) return false;
+    if (!on_side(p, x)) return true;
+    p->r->counts.examples++;
+    count_duplicate(p, example_hash(x));
+    p->r->counts.turns += x->kind != EXAMPLE_TEXT;
+    if (rows_add(a, p, x)) return true;
+    if (p->e->code && strncmp(p->e->text, x->source, strlen(x->source)) != 0)
+        err_prefix(p->e, "%s line %lld", x->source, (long long)x->line);
+    return false;
+}
+
 static bool add_source(preparing *p, const char *spec, file_out *keep) {
     arena *a = arena_new();
     progress shown = progress_begin("reading examples", p->quiet);
     const source_options o = {.kinds = rows_example_kinds(p->r->kind)};
     source *s = source_open_with(a, spec, &o, p->e);
     bool ok = s != NULL;
-    while (ok) {
+    for (int64_t seen = 1; ok; seen++) {
         arena *one = arena_new();
         example x;
-        ok = source_next(s, one, &x, p->e);
-        if (ok) {
-            p->r->counts.examples++;
-            count_duplicate(p, example_hash(&x));
-            p->r->counts.turns += x.kind != EXAMPLE_TEXT;
-            ok = (!keep || keep_example(keep, &x, p->e)) && rows_add(one, p, &x);
-            if (!ok && p->e->code && strncmp(p->e->text, x.source, strlen(x.source)) != 0)
-                err_prefix(p->e, "%s line %lld", x.source, (long long)x.line);
-            if (ok && p->r->counts.examples % 64 == 0) {
-                const int64_t bytes = source_describe(s)->bytes;
-                progress_show(&shown, (double)source_position(s), (double)(bytes > 0 ? bytes : 1), NULL);
-                if (sys_stop_requested()) ok = err_set(p->e, ERR_STOPPED, "stopped while reading %s", spec);
-            }
+        ok = source_next(s, one, &x, p->e) && add_example(one, p, &x, keep);
+        if (ok && seen % 64 == 0) {
+            const int64_t bytes = source_describe(s)->bytes;
+            progress_show(&shown, (double)source_position(s), (double)(bytes > 0 ? bytes : 1), NULL);
+            if (sys_stop_requested()) ok = err_set(p->e, ERR_STOPPED, "stopped while reading %s", spec);
         }
         arena_free(one);
-        if (!ok) break;
     }
     arena_free(a);
     return p->e->code == ERR_NONE;
@@ -108,10 +117,13 @@ rows *rows_prepare(arena *a, const model *m, const train_settings *s, const char
                         m->path);
     rows *r = arena_new_of(a, rows);
     arena_defer(a, free_rows, r);
-    preparing p = {.m = m, .s = s, .r = r, .quiet = how->quiet, .e = e};
+    const opt_list *data = how->held_out && s->o.eval_data.count ? &s->o.eval_data : &s->o.data;
+    preparing p = {
+        .m = m, .s = s, .r = r, .quiet = how->quiet, .held_out = how->held_out, .from_eval = data != &s->o.data, .e = e};
+    const char *kept = p.from_eval ? NULL : how->kept;
     rows_collect_ends(&p);
     r->counts.end = p.ends ? p.end[p.ends - 1] : -1;
-    char *path = path_join(a, folder, arena_printf(a, ".rows-%d", (int)getpid()));
+    char *path = path_join(a, folder, arena_printf(a, ".rows-%d%s", (int)getpid(), how->held_out ? "-held-out" : ""));
     r->kind = objective_rows_of(s->objective, s->own);
     r->older = s->objective->older_rows;
     r->writes = s->objective->policy == POLICY_WRITES;
@@ -127,8 +139,8 @@ rows *rows_prepare(arena *a, const model *m, const train_settings *s, const char
     }
     if (!file_out_open(&p.out, path, e)) return NULL;
     bool ok = true;
-    if (how->kept) ok = add_source(&p, arena_printf(a, "examples:%s", how->kept), NULL);
-    for (int i = 0; ok && !how->kept && i < s->o.data.count; i++) ok = add_source(&p, s->o.data.item[i], how->keep);
+    if (kept) ok = add_source(&p, arena_printf(a, "examples:%s", kept), NULL);
+    for (int i = 0; ok && !kept && i < data->count; i++) ok = add_source(&p, data->item[i], how->keep);
     ok = ok && rows_flush(&p);
     rows_forget(&p);
     if (ok) ok = file_out_commit(&p.out, e);

@@ -66,7 +66,7 @@ typedef struct {
     int64_t seen_count, seen_room;
     int32_t end[16]; /* tokens that end a turn */
     int ends;
-    bool quiet;
+    bool quiet, held_out, from_eval; /* from_eval: of files of their own, not of a share of the data */
     err *e;
 } preparing;
 

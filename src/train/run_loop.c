@@ -83,7 +83,19 @@ bool train_reopen(arena *a, const char *dir, train_settings **out, run *r, err *
 
 /* ---- what is written while it runs ---------------------------------------------------------------------------------------------------------- */
 
-static bool log_metrics(run *r, const trainer *t, const step_result *s, double epoch, bool as_json, err *e) {
+/* What is held out has transformers' names: eval_loss, eval_accuracy ... */
+static void put_measured(json_writer *w, const step_result *held) {
+    char key[96];
+    json_key(w, "eval_loss"), json_put_real(w, held->loss);
+    for (int i = 0; i < held->metrics.count; i++) {
+        snprintf(key, sizeof key, "eval_%s", held->metrics.item[i].name);
+        json_key(w, key), json_put_real(w, held->metrics.item[i].sum / held->metrics.item[i].weight);
+    }
+}
+
+/* held NULL: not measured at this step. */
+static bool log_metrics(run *r, const trainer *t, const step_result *s, const step_result *held, double epoch, bool as_json,
+                        err *e) {
     buf line = {0};
     json_writer w = json_writer_on(&line, false);
     json_open(&w, '{');
@@ -96,6 +108,7 @@ static bool log_metrics(run *r, const trainer *t, const step_result *s, double e
         json_key(&w, s->metrics.item[i].name), json_put_real(&w, s->metrics.item[i].sum / s->metrics.item[i].weight);
     json_key(&w, "num_tokens"), json_put_real(&w, t->num_tokens);
     if (t->s->objective->reference) json_key(&w, "drift"), json_put_real(&w, s->drift);
+    if (held) put_measured(&w, held);
     json_close(&w);
     const bool ok = run_metric(r, buf_str(&line), e);
     if (as_json) printf("%.*s\n", STR_ARG(buf_str(&line))), fflush(stdout);
@@ -132,12 +145,26 @@ static bool put_sample(run *r, const trainer *t, const row *x, int index, const 
     return ok;
 }
 
+/* What is held out, in words, for who waits for the end. */
+static void say_measured(const trainer *t, const step_result *held) {
+    buf words = {0};
+    for (int i = 0; i < held->metrics.count; i++)
+        if (strstr(held->metrics.item[i].name, "accurac"))
+            buf_printf(&words, ", %s %.1f %%", held->metrics.item[i].name,
+                       100 * held->metrics.item[i].sum / held->metrics.item[i].weight);
+    log_note("held out, %lld %s that were not trained on: loss %.4f%.*s",
+             (long long)(rows_count(t->held) / trainer_rows_per_unit(t)),
+             objective_rows_name(objective_rows_of(t->s->objective, t->s->own)), held->loss, STR_ARG(buf_str(&words)));
+    buf_free(&words);
+}
+
 /* Answers to the first three prompts, by the very weights in training. */
 static bool write_samples(run *r, trainer *t, err *e) {
     static const sampling greedy = {.temperature = 0, .top_p = 1, .repetition_penalty = 1, .max_new_tokens = 64};
     row x[SAMPLES];
     session *s[SAMPLES] = {0};
     const int n = sample_rows(t, x);
+    if (t->s->objective->policy != POLICY_WRITES) return true; /* it writes no answers */
     engine *g = engine_new(t->policy, t->compute);
     bool ok = true;
     for (int i = 0; ok && i < n; i++)
@@ -194,6 +221,7 @@ static bool sample_is_due(const trainer *t) {
 
 static bool run_steps(arena *a, run *r, trainer *t, const train_how *how, step_result *s, err *e) {
     const train_options *o = &t->s->o;
+    step_result held;
     progress p = progress_begin("training", how->quiet);
     if ((o->sample_steps || o->sample_times) && !t->step && !write_samples(r, t, e)) return false;
     while (t->step < t->steps) {
@@ -202,8 +230,18 @@ static bool run_steps(arena *a, run *r, trainer *t, const train_how *how, step_r
         const double epoch = epoch_of(t);
         snprintf(words, sizeof words, "step %lld of %lld, loss %.4f", (long long)t->step, (long long)t->steps, s->loss);
         progress_show(&p, (double)t->step, (double)t->steps, words);
+<<<<<<< HEAD
         if ((every(o->logging_steps, t->step) || t->step == t->steps) && !log_metrics(r, t, s, epoch, how->json, e)) return false;
         if (sample_is_due(t) && !write_samples(r, t, e)) return false;
+=======
+        const bool last = t->step == t->steps, measured = t->held && (every(o->eval_steps, t->step) || last);
+        if (measured) trainer_measure(t, &held);
+        if ((every(o->logging_steps, t->step) || measured || last) &&
+            !log_metrics(r, t, s, measured ? &held : NULL, epoch, how->json, e))
+            return false;
+        if (measured && last) say_measured(t, &held);
+        if (every(o->sample_steps, t->step) && !write_samples(r, t, e)) return false;
+>>>>>>> a6a33bc (Measure what a run does not train on, and let a reward model judge answers)
         if (!run_step(r, t->step, e)) return false;
         const bool stop = sys_stop_requested(), far = drifted(t, s, e);
         if ((stop || every(o->save_steps, t->step)) && !save_checkpoint(a, r, t, e)) return false;

@@ -250,7 +250,7 @@ static tape *new_tape(const trainer *t, bool grad) {
                     (tape_options){.compute = t->compute,
                                    .grad = grad,
                                    .recompute = t->s->o.gradient_checkpointing,
-                                   .dropout = objective_dropout(t->s->objective, t->s->own),
+                                   .dropout = !t->measuring && objective_dropout(t->s->objective, t->s->own),
                                    .seed = rng_mix((uint64_t)t->s->o.seed, (uint64_t)t->step)});
 }
 
@@ -326,13 +326,14 @@ static void backward(const pass *s, tape *tp, said y, begins at, const piece *p)
 }
 
 static void one_piece(pass *s) {
-    const bool fused = s->t->s->objective->scope == SCOPE_TOKEN && !s->packed[COLUMN_SMOOTH] && !s->labels;
-    tape *tp = new_tape(s->t, true);
+    const bool learns = !s->t->measuring,
+               fused = learns && s->t->s->objective->scope == SCOPE_TOKEN && !s->packed[COLUMN_SMOOTH] && !s->labels;
+    tape *tp = new_tape(s->t, learns);
     const said y = forward(s, tp, &s->all, (begins){0}, (token_rule){fused ? chunk_gradient : NULL, s});
     if (fused) tape_backward(tp);
     else {
         ask(s);
-        backward(s, tp, y, (begins){0}, &s->all);
+        if (learns) backward(s, tp, y, (begins){0}, &s->all);
     }
     tape_free(tp);
 }
@@ -352,7 +353,7 @@ static void several_pieces(pass *s, const piece *pieces, int count) {
     }
     ask(s);
     at = (begins){0};
-    for (int i = 0; i < count; at = behind(at, &pieces[i++])) {
+    for (int i = 0; i < count && !s->t->measuring; at = behind(at, &pieces[i++])) {
         if (!is_asked(&pieces[i])) continue;
         tape *tp = new_tape(s->t, true);
         backward(s, tp, forward(s, tp, &pieces[i], at, (token_rule){0}), at, &pieces[i]);
@@ -528,4 +529,22 @@ bool trainer_step(trainer *t, step_result *out, err *e) {
     t->step++;
     reference_sync(t);
     return true;
+}
+
+void trainer_measure(trainer *t, step_result *out) {
+    const trainer before = *t;
+    const int count = (int)(rows_count(t->held) / trainer_rows_per_unit(t) * trainer_rows_per_unit(t));
+    arena *a = arena_new();
+    int64_t *index = arena_array(a, int64_t, count + 1);
+    for (int i = 0; i < count; i++) index[i] = i;
+    *out = (step_result){0};
+    t->rows = t->held;
+    t->reference_logp = t->held_logp;
+    t->measuring = true;
+    const step_counts counts = count_rows(t, index, count);
+    metrics m = {0};
+    if (count) out->loss = run_micro(t, index, count, &counts, &m);
+    add_micro(&out->metrics, &m);
+    *t = before; /* rows, counters of tokens and drift, what the objective keeps */
+    arena_free(a);
 }

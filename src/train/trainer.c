@@ -101,6 +101,10 @@ bool trainer_open(arena *a, const train_settings *s, const char *folder, const r
                                     e)) ||
         !(t->rows = rows_prepare(a, t->text, s, folder, how, e)))
         return false;
+    rows_how other = how ? *how : (rows_how){.quiet = true};
+    other.held_out = true;
+    other.keep = NULL;
+    if ((o->eval_data.count || o->held_out > 0) && !(t->held = rows_prepare(a, t->text, s, folder, &other, e))) return false;
     t->units = rows_count(t->rows) / trainer_rows_per_unit(t);
     t->per_micro = o->per_device_train_batch_size;
     t->per_step = t->per_micro * o->gradient_accumulation_steps;
@@ -147,6 +151,7 @@ bool trainer_models(trainer *t, err *e) {
         return err_set(e, ERR_REFUSED, "the longest row has %lld tokens, the model knows %d positions: set max_length",
                        (long long)rows_counts(t->rows)->longest_document, t->policy->config.positions);
     t->reference_logp = arena_array(t->arena, float *, rows_count(t->rows) + 1);
+    if (t->held) t->held_logp = arena_array(t->arena, float *, rows_count(t->held) + 1);
     return trainer_weights(t, e) && right_head(t, e) && reference_open(t, e);
 }
 
