@@ -341,6 +341,37 @@ static void a_reward_is_read_from_whole_pairs(void **state) {
     arena_free(a);
 }
 
+/* No prompt of the held out side is trained on, and measuring it changes no bit of the result. */
+static void what_is_held_out_is_measured_and_not_trained_on(void **state) {
+    static const char *const set[] = {"max_steps=4", "held_out=30", "eval_steps=2", NULL}, *const rarely[] = {"max_steps=4",
+                                                                                                              "held_out=30",
+                                                                                                              NULL};
+    (void)state;
+    arena *a = arena_new();
+    err e = {0};
+    char *root = scratch_folder(a), *base = tiny_model(a, root), *data = pairs_file(a, root);
+    const char *dir[2] = {path_join(a, root, "often"), path_join(a, root, "rarely")};
+    sha256_text hash[2];
+    const train_settings *s = settings_of(a, "reward", base, data, set);
+    backend *b = backend_open(NULL, &e);
+    arena_defer(a, tiny_close, b);
+    const model *m = model_open_text(a, base, &(model_options){0}, &e);
+    const rows *trained = rows_prepare(a, m, s, root, NULL, &e),
+               *held = rows_prepare(a, m, s, root, &(rows_how){.quiet = true, .held_out = true}, &e);
+    assert_true(trained && held && rows_count(held) > 0 && rows_count(trained) > 0);
+    assert_int_equal(rows_count(held) + rows_count(trained), 16);
+    for (int i = 0; i < 2; i++) {
+        run_it(a, "reward", dir[i], base, data, i ? rarely : set);
+        assert_ok(file_sha256(path_join(a, dir[i], "model/model.safetensors"), hash[i], &e), e);
+    }
+    assert_string_equal(hash[0], hash[1]);
+    str text;
+    assert_ok(file_read(a, path_join(a, dir[0], "metrics.jsonl"), 1 << 20, &text, &e), e);
+    assert_true(str_find(text, STR("\"eval_accuracy\""), 0) > 0);
+    dir_remove(root, &e);
+    arena_free(a);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {TEST(every_objective_lowers_its_loss),
                                        TEST(a_step_of_any_objective_does_not_depend_on_how_it_is_cut),
@@ -349,6 +380,7 @@ int main(void) {
                                        TEST(pairs_are_taken_apart_for_labelled_objectives),
                                        TEST(a_chain_trains_answers_and_not_what_is_said_of_them),
                                        TEST(only_the_best_rewards_are_imitated),
-                                       TEST(a_reward_is_read_from_whole_pairs)};
+                                       TEST(a_reward_is_read_from_whole_pairs),
+                                       TEST(what_is_held_out_is_measured_and_not_trained_on)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
