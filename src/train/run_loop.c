@@ -230,18 +230,13 @@ static bool run_steps(arena *a, run *r, trainer *t, const train_how *how, step_r
         const double epoch = epoch_of(t);
         snprintf(words, sizeof words, "step %lld of %lld, loss %.4f", (long long)t->step, (long long)t->steps, s->loss);
         progress_show(&p, (double)t->step, (double)t->steps, words);
-<<<<<<< HEAD
-        if ((every(o->logging_steps, t->step) || t->step == t->steps) && !log_metrics(r, t, s, epoch, how->json, e)) return false;
-        if (sample_is_due(t) && !write_samples(r, t, e)) return false;
-=======
         const bool last = t->step == t->steps, measured = t->held && (every(o->eval_steps, t->step) || last);
         if (measured) trainer_measure(t, &held);
         if ((every(o->logging_steps, t->step) || measured || last) &&
             !log_metrics(r, t, s, measured ? &held : NULL, epoch, how->json, e))
             return false;
         if (measured && last) say_measured(t, &held);
-        if (every(o->sample_steps, t->step) && !write_samples(r, t, e)) return false;
->>>>>>> a6a33bc (Measure what a run does not train on, and let a reward model judge answers)
+        if (sample_is_due(t) && !write_samples(r, t, e)) return false;
         if (!run_step(r, t->step, e)) return false;
         const bool stop = sys_stop_requested(), far = drifted(t, s, e);
         if ((stop || every(o->save_steps, t->step)) && !save_checkpoint(a, r, t, e)) return false;
