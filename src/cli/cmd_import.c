@@ -16,7 +16,7 @@
 #include "cli/shelf.h"
 #include "data/data.h"
 
-enum { BATCH = 1000, FLYING = 3, FACTS = 1000, PREVIEW = 3 };
+enum { BATCH = 1000, FLYING = 3, PREVIEW = 3 };
 
 typedef struct {
     const char *home, *dataset, *workspace, *api_key, *passwords;
@@ -50,16 +50,6 @@ const command command_import = {"import", "rows of a file into a dataset, or all
                                 "FILE [--dataset NAME] [--map COLUMN=NAME ...] [--preview]\nimport argilla URL --api-key KEY "
                                 "[--workspace NAME]\nimport list DATASET\nimport undo DATASET ID",
                                 table, import_run};
-
-/* What is read: rows with a mapping, or an export of Argilla. */
-typedef struct {
-    row_source *rows;
-    argilla_export *export;
-    mapping_plan *plan;
-    json *mapping;
-    const json *settings;
-    bool fresh; /* the dataset has to be made */
-} intake;
 
 /* ---- the dataset ------------------------------------------------------------------------------------------------------------------ */
 
@@ -148,35 +138,11 @@ static bool change_mapping(arena *a, json *mapping, const json *settings, const 
                    STR_ARG(name));
 }
 
-static bool open_rows(arena *a, const options *o, const char *path, intake *in, err *e) {
-    row_facts facts;
-    if (!(in->rows = row_source_open(a, path, e)) || !row_facts_look(a, in->rows, FACTS, &facts, e)) return false;
-    if (in->fresh) in->settings = mapping_settings(a, &facts, &in->mapping, e);
-    else in->mapping = mapping_guess(a, &facts, in->settings);
-    if (!in->settings) return false;
-    for (int i = 0; i < o->map.count; i++)
+static bool open_intake(arena *a, const options *o, const char *path, const json *settings, intake *in, err *e) {
+    if (!intake_open(a, path, settings, o->argilla, in, e)) return false;
+    for (int i = 0; i < o->map.count && in->mapping; i++)
         if (!change_mapping(a, in->mapping, in->settings, o->map.item[i], e)) return false;
-    in->plan = mapping_open(a, in->mapping, in->settings, &facts, e);
-    if (in->plan) mapping_of_file(in->plan, a, path_name(path));
-    return in->plan != NULL;
-}
-
-static bool open_intake(arena *a, const options *o, const char *path, intake *in, err *e) {
-    if (!o->argilla && !argilla_export_is(path)) return open_rows(a, o, path, in, e);
-    in->export = argilla_export_open(a, path, in->settings, e);
-    if (!in->export) return false;
-    if (in->fresh) in->settings = argilla_export_settings(in->export);
-    return in->settings || err_set(e, ERR_INPUT, "%s carries no settings: name a dataset that is there with --dataset", path);
-}
-
-/* The next item, in memory of a; *place says where it stood. */
-static bool next_item(intake *in, arena *a, json **item, const char **place, err *e) {
-    json *row;
-    *place = "";
-    if (in->export) return argilla_export_next(in->export, a, item, e);
-    if (!row_source_next(in->rows, a, &row, e)) return false;
-    *place = row_source_place(in->rows, a);
-    return mapping_apply(in->plan, a, row, item, e) || err_prefix(e, "%s", *place);
+    return intake_ready(a, in, e);
 }
 
 /* ---- preview ----------------------------------------------------------------------------------------------------------------------- */
@@ -208,7 +174,7 @@ static bool preview(arena *a, intake *in, const char *name, err *e) {
         json *item;
         const char *place;
         buf row = {0};
-        if (!next_item(in, a, &item, &place, e)) break;
+        if (!intake_next(in, a, &item, &place, e)) break;
         json_put(&row, item);
         printf("%d: %.500s%s\n", i + 1, row.ptr, row.len > 500 ? " ..." : "");
         buf_free(&row);
@@ -278,7 +244,7 @@ static bool add_item(intake *in, batch *b, err *e) {
     arena *row = arena_new();
     json *item;
     const char *place;
-    const bool ok = next_item(in, row, &item, &place, e);
+    const bool ok = intake_next(in, row, &item, &place, e);
     if (ok) {
         if (b->count) buf_put_char(&b->body, ',');
         json_put(&b->body, item);
@@ -291,7 +257,6 @@ static bool add_item(intake *in, batch *b, err *e) {
 /* Lands the oldest first: it has the cause of what follows. */
 static bool fly_all(intake *in, batch ring[FLYING], const options *o, int64_t *written, err *e) {
     progress p = progress_begin("importing", o->quiet);
-    const double total = in->rows ? (double)row_source_describe(in->rows)->bytes : 0;
     int64_t at = 0;
     batch *b = ring;
     while (add_item(in, b, e)) {
@@ -302,7 +267,7 @@ static bool fly_all(intake *in, batch ring[FLYING], const options *o, int64_t *w
         if (!take_off(b, e)) break;
         b = &ring[at % FLYING];
         if (!land(b, e)) break;
-        if (total > 0) progress_show(&p, (double)row_source_position(in->rows), total, NULL);
+        if (intake_read(in) >= 0) progress_show(&p, intake_read(in), 1, NULL);
     }
     b->part = at;
     if (!e->code) take_off(b, e);
@@ -349,11 +314,10 @@ static bool import_file(arena *a, desk *d, const options *o, const char *path, e
     err none = {0};
     int64_t written = 0;
     const double begun = sys_seconds();
-    in.fresh = !shelf_dataset(a, d, name, &set, &none);
-    if (in.fresh && none.code != ERR_NOT_FOUND) return err_set(e, none.code, "%s", none.text);
-    if (!in.fresh && !shelf_settings(a, d, set, &settings, e)) return false;
-    in.settings = settings;
-    if (!open_intake(a, o, path, &in, e)) return false;
+    const bool there = shelf_dataset(a, d, name, &set, &none);
+    if (!there && none.code != ERR_NOT_FOUND) return err_set(e, none.code, "%s", none.text);
+    if (there && !shelf_settings(a, d, set, &settings, e)) return false;
+    if (!open_intake(a, o, path, settings, &in, e)) return false;
     if (o->preview) return preview(a, &in, name, e);
     bool ok = !in.fresh || make_dataset(a, d, o, name, in.settings, &set, e);
     ok = ok && write_records(a, d, o, path, &in, str_copy(a, desk_text(set, "id")), &written, &id, e);

@@ -194,4 +194,6 @@ const char *row_source_place(const row_source *s, arena *a); /* "data.jsonl line
 int64_t row_source_position(const row_source *s);            /* bytes read so far */
 void row_source_close(row_source *s);                        /* the arena does it too */
 
+#include "data/intake.h" /* a file opened for an import */
+
 #endif

@@ -65,6 +65,7 @@ typedef struct {
     X(people) \
     X(erase) \
     X(jobs) \
+    X(transfer) \
     X(runs) \
     X(v0) \
     X(system) \
@@ -197,6 +198,8 @@ bool is_member(call *c, int64_t workspace);
 bool need_me(call *c, err *e); /* what is done in a person's name wants a person: fails for an owner without a row */
 /* Every record of c->set as recipes and statistics want it, with gold, "gold_hidden", and the dataset's licence; s: schema_rules. */
 bool dataset_records(call *c, schema *s, json **out, err *e);
+/* Rows of c->set as the body orders them, as c->stream; refused before the first row where a purpose forbids some. */
+bool rows_begin(call *c, err *e);
 /* Facets and the text index of a record after its fields, metadata or answers changed. */
 bool index_record(call *c, const record *r, const schema *s, const record *before, err *e);
 bool index_metadata(call *c, const record *r, const schema *s, err *e);

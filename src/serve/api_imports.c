@@ -1,6 +1,7 @@
 /* api_imports.c - records that come together: begun, finished, undone. A failed or forgotten import leaves nothing behind. */
 #include <string.h>
 
+#include "base/file.h"
 #include "serve/api.h"
 
 enum { PAGE = 500 };
@@ -89,7 +90,8 @@ static bool undo_all(store_tx *t, void *context, err *e) {
 bool undo_unfinished_imports(server *s, err *e) {
     arena *a = arena_new();
     call c = {.server = s, .a = a};
-    const bool ok = store_write(server_store(s), undo_all, &c, e);
+    const char *uploads = path_join(a, store_folder(server_store(s)), "uploads"); /* of jobs that were cut off */
+    const bool ok = store_write(server_store(s), undo_all, &c, e) && dir_remove(uploads, e);
     arena_free(a);
     return ok;
 }

@@ -345,7 +345,7 @@ static bool check_export(store_tx *t, void *context, err *e) {
     return ok;
 }
 
-static bool post_export(call *c, err *e) {
+bool rows_begin(call *c, err *e) {
     recipe_target as = TARGET_SFT;
     const str name = json_get_text(c->body, "as", STR(""));
     const bool plain = str_is(name, "records");
@@ -386,7 +386,7 @@ const route routes_recipes[] = {
      "what the dataset can train, and why not; prompts that nearly repeat each other across the split (?validation=10&test=10)"},
     {"PUT", "/api/v1/datasets/{id}/recipe", WHO_ADMIN, OF_DATASET, RUN_WRITE, put_recipe,
      "keep the mapping of fields and questions to roles"},
-    {"POST", "/api/v1/datasets/{id}/rows", WHO_ADMIN, OF_DATASET, RUN_SELF, post_export,
+    {"POST", "/api/v1/datasets/{id}/rows", WHO_ADMIN, OF_DATASET, RUN_SELF, rows_begin,
      "examples (sft, pairs, labelled, prompts) or records, as JSON lines"},
     {"GET", "/api/v1/datasets/{id}/agreement", WHO_ADMIN, OF_DATASET, RUN_READ, get_agreement,
      "agreement per question, pair and person"},
