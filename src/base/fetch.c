@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "base/sys.h"
 #include "base/version.h"
 
 /* What is used of it; the names are libcurl's. */
@@ -56,6 +57,12 @@ static size_t take(char *data, size_t size, size_t count, void *context) {
     return size * count;
 }
 
+/* Called about once a second, whatever the other side does: who is asked to end does not wait for it. */
+static int may_go_on(void *context, curl_off_t all, curl_off_t got, curl_off_t whole, curl_off_t sent) {
+    (void)context, (void)all, (void)got, (void)whole, (void)sent;
+    return sys_stop_requested() ? 1 : 0;
+}
+
 #undef curl_easy_setopt
 static void set_up(CURL *c, const fetch_request *r, struct curl_slist *headers, sink *s) {
     lib.easy_setopt(c, CURLOPT_URL, r->url);
@@ -63,6 +70,8 @@ static void set_up(CURL *c, const fetch_request *r, struct curl_slist *headers, 
     lib.easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
     lib.easy_setopt(c, CURLOPT_HTTPHEADER, headers);
     lib.easy_setopt(c, CURLOPT_USERAGENT, "fettle/" FETTLE_VERSION);
+    lib.easy_setopt(c, CURLOPT_XFERINFOFUNCTION, may_go_on);
+    lib.easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
     lib.easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)((r->seconds > 0 ? r->seconds : 60) * 1000));
     lib.easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
     lib.easy_setopt(c, CURLOPT_WRITEFUNCTION, take);

@@ -1,4 +1,4 @@
-/* courier.c - one thread that reads the events in order and posts each to the webhooks that asked for it. */
+/* courier.c - see courier.h. */
 #include "serve/courier.h"
 
 #include <poll.h>
@@ -12,42 +12,42 @@
 #include "base/sys.h"
 #include "base/version.h"
 
-enum { TIME_LIMIT = 20, TRIES = 4, BATCH = 200 };
-static const int64_t pause_seconds[TRIES] = {0, 10, 60, 180};
+enum { TIME_LIMIT = 20, TRIES = 5, BATCH = 200, LINES = 16, WAITING_MOST = 1000 };
+static const int64_t pause_seconds[TRIES] = {0, 10, 60, 180, 600};
 
-typedef struct parcel {
-    char *url, *secret, *body;
-    char id[64];
-    int tries;
-    int64_t due;
-    struct parcel *next;
-} parcel;
+/* The thread of one webhook. */
+typedef struct {
+    courier *c;
+    int64_t hook; /* 0: the place is free */
+    pthread_t thread;
+    _Atomic bool ended;
+} line;
 
 struct courier {
     server *server;
     pthread_t thread;
     _Atomic bool ending;
-    int64_t seq;
-    bool more; /* the last look found as many events as it may read at once */
-    parcel *waiting;
+    line lines[LINES];
 };
 
-static void free_parcel(parcel *p) {
-    memory_release(p->url);
-    memory_release(p->secret);
-    memory_release(p->body);
-    memory_release(p);
-}
+/* What to do next for a webhook. */
+typedef struct {
+    int64_t hook;
+    arena *a;
+    webhook w;
+    event x;      /* seq 0: nothing to send */
+    int tries;    /* how often it failed */
+    int64_t told; /* all before this is told or not wanted */
+    bool moved;   /* told is further than the store has it */
+    int64_t due;  /* when to try again; 0: it is settled */
+} errand;
 
-static char *kept(str s) {
-    char *out = memory_alloc(s.len + 1);
-    memcpy(out, s.ptr ? s.ptr : "", s.len);
-    return out;
-}
+/* ---- what -------------------------------------------------------------------------------------------------------------------------- */
 
 /* What happened before somebody asked to be told is not told. */
 static bool wants(const webhook *w, const event *x, arena *a) {
     err e = {0};
+    if (!x->payload.ptr) return false; /* nobody wanted it then, or it was erased */
     if (x->at < w->inserted_at) return false;
     if (strcmp(x->kind, "ping") == 0) return str_find(x->payload, str_of(w->id), 0) >= 0;
     const json *list = json_parse(a, w->events, &e);
@@ -55,6 +55,50 @@ static bool wants(const webhook *w, const event *x, arena *a) {
         if (str_is(json_text(json_at(list, i), STR("")), x->kind)) return w->enabled;
     return false;
 }
+
+static bool take_failed(store_tx *t, errand *x, err *e) {
+    int64_t seq;
+    events one;
+    if (!x->w.enabled || !delivery_again(t, x->hook, clock_now(), &seq, &x->tries, e)) return e->code == ERR_NONE;
+    if (!seq || !event_after(t, x->a, seq - 1, 1, &one, e)) return e->code == ERR_NONE;
+    x->x = one.count && one.item[0].seq == seq ? one.item[0] : (event){.seq = seq};
+    return true;
+}
+
+static bool take_new(store_tx *t, errand *x, err *e) {
+    int64_t waiting;
+    events list;
+    if (!delivery_place(t, x->hook, &x->told, &waiting, e)) return false;
+    if (x->told < 0 || waiting >= WAITING_MOST) return true;
+    if (!event_after(t, x->a, x->told, BATCH, &list, e)) return false;
+    for (int i = 0; i < list.count; i++) {
+        x->told = list.item[i].seq;
+        x->moved = true;
+        if (!wants(&x->w, &list.item[i], x->a)) continue;
+        x->x = list.item[i];
+        break;
+    }
+    return true;
+}
+
+static bool take(store_tx *t, void *context, err *e) {
+    errand *x = context;
+    webhooks hooks;
+    bool there = false;
+    if (!webhook_list(t, x->a, &hooks, e)) return false;
+    for (int i = 0; i < hooks.count; i++)
+        if (hooks.item[i].seq == x->hook) x->w = hooks.item[i], there = true;
+    return !there || (take_failed(t, x, e) && (x->x.seq || take_new(t, x, e)));
+}
+
+static bool write_down(store_tx *t, void *context, err *e) {
+    const errand *x = context;
+    if (x->moved && !delivery_move(t, x->hook, x->told, e)) return false;
+    if (!x->x.seq) return true;
+    return x->due ? delivery_keep(t, x->hook, x->x.seq, x->tries, x->due, e) : delivery_drop(t, x->hook, x->x.seq, e);
+}
+
+/* ---- sending ----------------------------------------------------------------------------------------------------------------------- */
 
 static str body_of(arena *a, const event *x) {
     buf text = {0};
@@ -74,73 +118,111 @@ static str body_of(arena *a, const event *x) {
     return out;
 }
 
-static void pack(courier *c, const webhook *w, str body) {
-    parcel *p = memory_alloc(sizeof *p);
+/* The same for every try, so that a receiver knows what it has. */
+static const char *message_id(const errand *x) {
     uuid_text id;
-    uuid_new(id);
-    *p = (parcel){.url = kept(str_of(w->url)), .secret = kept(str_of(w->secret)), .body = kept(body)};
-    strcpy(p->id, "msg_");
-    strcat(p->id, id);
-    parcel **end = &c->waiting;
-    while (*end) end = &(*end)->next;
-    *end = p;
-}
-
-static bool read_events(store_tx *t, void *context, err *e) {
-    courier *c = context;
-    arena *a = arena_new();
-    webhooks hooks;
-    events list;
-    bool ok = webhook_list(t, a, &hooks, e) && event_after(t, a, c->seq, BATCH, &list, e);
-    c->more = ok && list.count == BATCH;
-    for (int i = 0; ok && i < list.count; i++) {
-        c->seq = list.item[i].seq;
-        if (!list.item[i].payload.ptr) continue;
-        const str body = hooks.count ? body_of(a, &list.item[i]) : STR("");
-        for (int k = 0; k < hooks.count; k++)
-            if (wants(&hooks.item[k], &list.item[i], a)) pack(c, &hooks.item[k], body);
-    }
-    arena_free(a);
-    return ok;
+    uuid_of_text(id, str_of(x->w.id), str_of(arena_printf(x->a, "%lld", (long long)x->x.seq)));
+    return arena_printf(x->a, "msg_%s", id);
 }
 
 /* webhook-signature: v1,BASE64(HMAC-SHA256(secret, "id.seconds.body")); the secret is kept as base64. */
-static bool post(parcel *p) {
-    arena *a = arena_new();
+static bool post(const errand *x) {
+    arena *a = x->a;
     err e = {0};
     int status = 0;
     str answer;
     unsigned char mac[32];
     size_t key_size;
-    const unsigned char *key = secret_unbase64(a, str_of(p->secret), &key_size);
-    const char *seconds = arena_printf(a, "%lld", (long long)(clock_now() / 1000000));
-    const char *text = arena_printf(a, "%s.%s.%s", p->id, seconds, p->body);
+    const unsigned char *key = secret_unbase64(a, str_of(x->w.secret), &key_size);
+    const char *seconds = arena_printf(a, "%lld", (long long)(clock_now() / 1000000)), *id = message_id(x);
+    const str body = body_of(a, &x->x);
+    const char *text = arena_printf(a, "%s.%s.%.*s", id, seconds, STR_ARG(body));
     secret_hmac(key, key_size, text, strlen(text), mac);
-    const char *const headers[] = {"Content-Type: application/json", arena_printf(a, "webhook-id: %s", p->id),
+    const char *const headers[] = {"Content-Type: application/json", arena_printf(a, "webhook-id: %s", id),
                                    arena_printf(a, "webhook-timestamp: %s", seconds),
                                    arena_printf(a, "webhook-signature: v1,%s", secret_base64(a, mac, sizeof mac)), NULL};
-    const fetch_request r = {"POST", p->url, headers, str_of(p->body), TIME_LIMIT, 1 << 20};
+    const fetch_request r = {"POST", x->w.url, headers, body, TIME_LIMIT, 1 << 20};
     const bool ok = fetch(a, &r, &status, &answer, &e) && status >= 200 && status < 300;
-    if (!ok) log_warning("webhook %s: %s", p->url, e.code ? e.text : arena_printf(a, "answered %d", status));
+    if (!ok) log_warning("webhook %s: %s", x->w.url, e.code ? e.text : arena_printf(a, "answered %d", status));
+    return ok;
+}
+
+static void send_it(errand *x) {
+    if (!x->x.payload.ptr || post(x)) return; /* what was erased meanwhile is not told */
+    if (++x->tries < TRIES) x->due = clock_now() + pause_seconds[x->tries] * 1000000;
+    else log_warning("webhook %s: event %lld was given up after %d tries", x->w.url, (long long)x->x.seq, TRIES);
+}
+
+/* ---- one webhook ------------------------------------------------------------------------------------------------------------------- */
+
+/* False when there was nothing to do, or it failed. */
+static bool one_errand(line *l) {
+    arena *a = arena_new();
+    err e = {0};
+    store *s = server_store(l->c->server);
+    errand x = {.hook = l->hook, .a = a};
+    bool ok = store_read(s, take, &x, &e);
+    if (ok && (x.x.seq || x.moved)) {
+        send_it(&x);
+        ok = store_write(s, write_down, &x, &e);
+    } else ok = false;
+    if (e.code) log_error("webhooks: %s", e.text);
     arena_free(a);
     return ok;
 }
 
-static void deliver(courier *c) {
-    for (parcel **at = &c->waiting; *at && !c->ending;) {
-        parcel *p = *at;
-        if (p->due > clock_now()) {
-            at = &p->next;
-            continue;
-        }
-        if (!post(p) && ++p->tries < TRIES) {
-            p->due = clock_now() + pause_seconds[p->tries] * 1000000;
-            at = &p->next;
-            continue;
-        }
-        *at = p->next;
-        free_parcel(p);
+static void *line_main(void *context) {
+    line *l = context;
+    while (!l->c->ending && !sys_stop_requested() && one_errand(l)) continue;
+    l->ended = true;
+    return NULL;
+}
+
+/* ---- all of them ------------------------------------------------------------------------------------------------------------------- */
+
+static void join_ended(courier *c, bool all) {
+    for (int i = 0; i < LINES; i++) {
+        line *l = &c->lines[i];
+        if (!l->hook || (!all && !l->ended)) continue;
+        pthread_join(l->thread, NULL);
+        l->hook = 0;
     }
+}
+
+static void begin_line(courier *c, int64_t hook) {
+    line *empty = NULL;
+    for (int i = 0; i < LINES; i++) {
+        if (c->lines[i].hook == hook) return;
+        if (!c->lines[i].hook) empty = &c->lines[i];
+    }
+    if (!empty) return; /* later, when another has ended */
+    empty->c = c;
+    empty->ended = false;
+    empty->hook = hook;
+    if (pthread_create(&empty->thread, NULL, line_main, empty) != 0) empty->hook = 0;
+}
+
+/* Webhooks with something to do. */
+typedef struct {
+    int64_t hook[LINES];
+    int count;
+} due_list;
+
+static bool find_due(store_tx *t, void *context, err *e) {
+    due_list *out = context;
+    arena *a = arena_new();
+    webhooks hooks;
+    const int64_t last = event_last(t, e), now = clock_now();
+    bool ok = !e->code && webhook_list(t, a, &hooks, e);
+    for (int i = 0; ok && i < hooks.count && out->count < LINES; i++) {
+        int64_t told, waiting, seq;
+        int tries;
+        const webhook *w = &hooks.item[i];
+        ok = delivery_place(t, w->seq, &told, &waiting, e) && delivery_again(t, w->seq, now, &seq, &tries, e);
+        if (ok && ((w->enabled && seq) || (told < last && waiting < WAITING_MOST))) out->hook[out->count++] = w->seq;
+    }
+    arena_free(a);
+    return ok;
 }
 
 static void *courier_main(void *context) {
@@ -148,25 +230,22 @@ static void *courier_main(void *context) {
     int64_t news = -1;
     while (!c->ending && !sys_stop_requested()) {
         err e = {0};
-        const int64_t now = server_wait_news(c->server, news, 1);
-        poll(NULL, 0, 50); /* what happens at once is told at once */
-        c->more = now != news && server_has_webhooks(c->server);
-        news = now;
-        while (c->more && !c->ending && store_read(server_store(c->server), read_events, c, &e)) continue;
-        deliver(c);
+        due_list due = {0};
+        news = server_wait_news(c->server, news, 1);
+        poll(NULL, 0, 50); /* not at every write */
+        join_ended(c, false);
+        if (!server_has_webhooks(c->server)) continue;
+        if (!store_read(server_store(c->server), find_due, &due, &e)) log_error("webhooks: %s", e.text);
+        for (int i = 0; i < due.count; i++) begin_line(c, due.hook[i]);
     }
+    join_ended(c, true);
     return NULL;
-}
-
-static bool read_last(store_tx *t, void *context, err *e) {
-    *(int64_t *)context = event_last(t, e);
-    return e->code == ERR_NONE;
 }
 
 courier *courier_start(server *s, err *e) {
     courier *c = memory_alloc(sizeof *c);
     c->server = s;
-    if (store_read(server_store(s), read_last, &c->seq, e) && pthread_create(&c->thread, NULL, courier_main, c) == 0) return c;
+    if (pthread_create(&c->thread, NULL, courier_main, c) == 0) return c;
     memory_release(c);
     return err_null(e, ERR_LIMIT, "no thread for webhooks");
 }
@@ -176,9 +255,5 @@ void courier_stop(courier *c) {
     c->ending = true;
     server_tell(c->server);
     pthread_join(c->thread, NULL);
-    for (parcel *p; (p = c->waiting) != NULL;) {
-        c->waiting = p->next;
-        free_parcel(p);
-    }
     memory_release(c);
 }

@@ -26,7 +26,7 @@ typedef struct {
 /* ---- one job of the writer -------------------------------------------------------------------------------------------------------- */
 
 /* STEP records, in memory of their own; *next: where to go on. */
-static bool index_step(call *c, const schema *s, const behind *b, int64_t *next, err *e) {
+static bool index_step(call *c, const schema *s, const behind_range *b, int64_t *next, err *e) {
     records page;
     arena *own = c->a, *scratch = c->a = arena_new();
     bool ok = behind_records(c->tx, scratch, b, *next, STEP, &page, e);
@@ -37,7 +37,7 @@ static bool index_step(call *c, const schema *s, const behind *b, int64_t *next,
     return ok;
 }
 
-static bool index_range(call *c, const behind *b, err *e) {
+static bool index_range(call *c, const behind_range *b, err *e) {
     schema s;
     int64_t next = b->first;
     if (!schema_rules(c, b->dataset, &s, e)) return false;
@@ -48,7 +48,7 @@ static bool index_range(call *c, const behind *b, err *e) {
 
 static bool index_piece(store_tx *t, void *context, err *e) {
     piece *p = context;
-    behind b;
+    behind_range b;
     call *c;
     p->left = 0;
     if (!behind_next(t, p->dataset, &b, e) || !b.dataset) return e->code == ERR_NONE;

@@ -308,13 +308,14 @@ bool search_put(store_tx *t, int64_t dataset, int64_t record, const parts *field
  * them nothing of its text or metadata is in the index. behind_next: the oldest range (set 0: of any dataset; none: dataset 0). */
 typedef struct {
     int64_t first, last, dataset;
-} behind;
+} behind_range;
 bool behind_add(store_tx *t, int64_t dataset, int64_t first, int64_t last, err *e);
 bool behind_holds(store_tx *t, int64_t record, err *e);
 int64_t behind_count(store_tx *t, int64_t dataset, err *e); /* 0: of all datasets; an upper bound: some may have been removed */
-bool behind_next(store_tx *t, int64_t dataset, behind *out, err *e);
-bool behind_records(store_tx *t, arena *a, const behind *b, int64_t from, int64_t limit, records *out, err *e); /* seq >= from */
-bool behind_move(store_tx *t, const behind *b, int64_t first, err *e); /* what lies before `first` is indexed now */
+bool behind_next(store_tx *t, int64_t dataset, behind_range *out, err *e);
+bool behind_records(store_tx *t, arena *a, const behind_range *b, int64_t from, int64_t limit, records *out,
+                    err *e);                                                 /* seq >= from */
+bool behind_move(store_tx *t, const behind_range *b, int64_t first, err *e); /* what lies before `first` is indexed now */
 
 /* A filter is a tree of AND, OR, NOT over conditions. */
 typedef enum { FILTER_AND, FILTER_OR, FILTER_NOT, FILTER_TERMS, FILTER_RANGE } filter_kind;
@@ -403,6 +404,14 @@ bool webhook_save(store_tx *t, webhook *w, err *e);
 bool webhook_delete(store_tx *t, const webhook *w, err *e);
 bool webhook_get(store_tx *t, arena *a, const char *id, webhook *out, err *e);
 bool webhook_list(store_tx *t, arena *a, webhooks *out, err *e);
+
+/* How far a webhook was told, event by event, and which have to be told again: each has a queue of its own, which is the events after
+ * `told` and the deliveries that failed. delivery_again: one that is due, event 0: none. delivery_place: told -1: the webhook is gone. */
+bool delivery_again(store_tx *t, int64_t webhook, int64_t now, int64_t *event, int *tries, err *e);
+bool delivery_place(store_tx *t, int64_t webhook, int64_t *told, int64_t *waiting, err *e);
+bool delivery_move(store_tx *t, int64_t webhook, int64_t told, err *e);
+bool delivery_keep(store_tx *t, int64_t webhook, int64_t event, int tries, int64_t due, err *e);
+bool delivery_drop(store_tx *t, int64_t webhook, int64_t event, err *e);
 
 /* What happened, in order; /api/v1/events and webhooks read on from a seq. */
 typedef struct {

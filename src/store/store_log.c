@@ -21,8 +21,8 @@ bool webhook_add(store_tx *t, webhook *w, err *e) {
     w->inserted_at = w->updated_at = clock_now();
     uuid_new(w->id);
     if (!db_run(t, e,
-                "INSERT INTO webhooks(id, url, secret, description, events, enabled, inserted_at, updated_at)"
-                " VALUES($1, $2, $3, $4, $5, $6, $7, $7)",
+                "INSERT INTO webhooks(id, url, secret, description, events, enabled, inserted_at, updated_at, told)"
+                " VALUES($1, $2, $3, $4, $5, $6, $7, $7, (SELECT coalesce(max(seq), 0) FROM events))",
                 db_c(w->id), db_c(w->url), db_c(w->secret), db_c(w->description), db_s(w->events), db_i(w->enabled),
                 db_i(w->inserted_at)))
         return false;
@@ -54,6 +54,40 @@ bool webhook_list(store_tx *t, arena *a, webhooks *out, err *e) {
     *out = (webhooks){0};
     while (db_next(r, e)) STORE_APPEND(a, out, read_webhook(r, a));
     return e->code == ERR_NONE;
+}
+
+/* ---- what a webhook is told --------------------------------------------------------------------------------------------------------- */
+
+bool delivery_again(store_tx *t, int64_t hook, int64_t now, int64_t *seq, int *tries, err *e) {
+    db_rows *r = db_query(t, e, "SELECT event, tries FROM deliveries WHERE webhook = $1 AND due <= $2 ORDER BY due LIMIT 1",
+                          db_i(hook), db_i(now));
+    *seq = 0;
+    if (!db_next(r, e)) return e->code == ERR_NONE;
+    *seq = db_int(r, 0);
+    *tries = (int)db_int(r, 1);
+    db_done(r);
+    return true;
+}
+
+bool delivery_place(store_tx *t, int64_t hook, int64_t *told, int64_t *waiting, err *e) {
+    *told = db_int_of(t, e, -1, "SELECT told FROM webhooks WHERE seq = $1", db_i(hook));
+    *waiting = db_int_of(t, e, 0, "SELECT count(*) FROM deliveries WHERE webhook = $1", db_i(hook));
+    return e->code == ERR_NONE;
+}
+
+bool delivery_move(store_tx *t, int64_t hook, int64_t told, err *e) {
+    return db_run(t, e, "UPDATE webhooks SET told = max(told, $2) WHERE seq = $1", db_i(hook), db_i(told));
+}
+
+bool delivery_keep(store_tx *t, int64_t hook, int64_t seq, int tries, int64_t due, err *e) {
+    return db_run(t, e,
+                  "INSERT INTO deliveries SELECT seq, $2, $3, $4 FROM webhooks WHERE seq = $1"
+                  " ON CONFLICT(webhook, event) DO UPDATE SET tries = excluded.tries, due = excluded.due",
+                  db_i(hook), db_i(seq), db_i(tries), db_i(due));
+}
+
+bool delivery_drop(store_tx *t, int64_t hook, int64_t seq, err *e) {
+    return db_run(t, e, "DELETE FROM deliveries WHERE webhook = $1 AND event = $2", db_i(hook), db_i(seq));
 }
 
 /* ---- events ------------------------------------------------------------------------------------------------------------------------- */
