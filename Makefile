@@ -19,7 +19,7 @@ BUILD ?= build
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 20
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
-FOLDERS := cli serve train run data store model text tensor base
+FOLDERS := cli serve train assist run data store model text tensor base
 LIBRARIES := json-c libsodium oniguruma libutf8proc sqlite3 libmicrohttpd zlib libzstd snappy
 
 CFLAGS ?= -O2 -g
@@ -44,9 +44,10 @@ below_store := store base
 below_data  := data store base
 below_run   := run base
 below_model := model tensor text base
+below_assist := assist data store model text tensor base
 below_train := train model tensor text data store run base
-below_serve := serve run store data text model tensor base
-below_cli   := cli serve train run data store model text tensor base
+below_serve := serve assist run store data text model tensor base
+below_cli   := cli serve train assist run data store model text tensor base
 
 # ---- building ---------------------------------------------------------------------------------------------------------------
 
@@ -124,7 +125,7 @@ uninstall:
 # ---- tests ------------------------------------------------------------------------------------------------------------------
 
 # Tests mirror the source: tests/FOLDER/NAME.c becomes build/tests/FOLDER/NAME and may use FOLDER and what lies below it.
-TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard $(foreach f,base store text tensor data run model train serve cli,tests/$(f)/*.c))))
+TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard $(foreach f,base store text tensor data run model assist train serve cli,tests/$(f)/*.c))))
 define test_rules
 $(BUILD)/tests/$(1)/%: tests/$(1)/%.c $(foreach f,$(below_$(1)),$(call archive,$(f)))
 	@mkdir -p $$(@D)

@@ -9,7 +9,7 @@
  *                  │    serve    │     │    train    │  they do not see each other
  *                  └──┬────────┬─┘     └─┬────────┬──┘
  *                     │     ┌──▼─────────▼──┐     │
- *                     │     │      run      │     │     the run folder, checkpoints, resolution of options
+ *                     │     │  run · assist │     │     the run folder, checkpoints, options · a model that helps
  *                     │     └──────┬────────┘     │
  *           ┌─────────▼─────┐      │      ┌───────▼───────┐
  *    WORDS  │     data      │      │      │     model     │  NUMBERS    families, files, adapters, engine
@@ -37,6 +37,7 @@
  *     ROUTE_TABLES serve/api.h           what the server answers: a row is method, path, who may, which object, handler
  *     migrations   store/schema.c        the store's tables, from version to version
  *     DB_DRIVERS   store/db.h            databases: sqlite
+ *     ENDPOINT_KINDS  assist/assist.h    who computes for suggestions and vectors: our engine, a server elsewhere
  *     QUESTION_TYPES  data/kinds.h       what people are asked: text, rating, label, ranking, span, comparison
  *     FIELD_TYPES, METADATA_TYPES  data/kinds.h   what a record holds
  *     RECIPES      data/recipe.h         answers become examples
@@ -65,6 +66,7 @@
 #include "model/model.h"
 #include "data/data.h"
 #include "run/run.h"
+#include "assist/assist.h"
 #include "train/train.h"
 #include "serve/serve.h"
 #include "cli/command.h"
