@@ -14,7 +14,7 @@
 
 static const opt options[] = {
     {"model", OPT_TEXT, offsetof(probe_options, model), NULL, 0, 0, NULL, "model folder, .gguf file or name"},
-    {"adapter", OPT_TEXT, offsetof(probe_options, adapter), NULL, 0, 0, NULL, "logits: with this adapter"},
+    {"adapter", OPT_TEXT, offsetof(probe_options, adapter), NULL, 0, 0, NULL, "logits, labels: with this adapter"},
     {"merged", OPT_BOOL, offsetof(probe_options, merged), "false", 0, 0, NULL,
      "logits: with the adapter merged into the weights"},
     {"grad", OPT_BOOL, offsetof(probe_options, grad), "false", 0, 0, NULL, "logits: gradients of the mean loss too"},
@@ -164,6 +164,38 @@ static bool line_statistic(arena *a, const probe *p, const json *v, json_writer 
     return statistic_put(str_of(p->rest ? p->words[0] : ""), v, w, e);
 }
 
+/* A model with a head that scores or labels: what it says of a sequence, and of its tokens. */
+static bool line_labels(arena *a, const probe *p, const json *v, json_writer *w, err *e) {
+    const json *list = json_get(v, "ids");
+    const int n = (int)json_count(list);
+    int32_t *ids = arena_array(a, int32_t, n + 1);
+    for (int i = 0; i < n; i++) ids[i] = (int32_t)json_int(json_at(list, (size_t)i), -1);
+    const subject *s = &p->subject;
+    const int32_t *const one = ids;
+    const int labels = model_label_count(s->model, s->adapter);
+    float score, *out = arena_array(a, float, n *labels + 1);
+    if (!model_rewards(s->model, s->adapter, p->all.options.compute, &one, &n, 1, &score, e) ||
+        !model_token_labels(s->model, s->adapter, p->all.options.compute, ids, n, out, e))
+        return false;
+    json_open(w, '{');
+    json_key(w, "score"), json_put_float(w, score);
+    json_key(w, "labels"), json_open(w, '[');
+    for (int i = 0; i < n; i++) {
+        json_open(w, '[');
+        for (int j = 0; j < labels; j++) json_put_float(w, out[i * labels + j]);
+        json_close(w);
+    }
+    json_close(w);
+    json_close(w);
+    return true;
+}
+
+static bool run_labels(arena *a, const probe *p, err *e) {
+    probe with = *p;
+    if (p->o.adapter && !(with.subject.adapter = adapter_open(a, p->subject.model, p->o.adapter, false, e))) return false;
+    return probe_lines(a, &with, line_labels, e);
+}
+
 static bool run_agreement(arena *a, const probe *p, err *e) { return probe_lines(a, p, line_statistic, e); }
 static bool run_templates(arena *a, const probe *p, err *e) { return probe_lines(a, p, line_template, e); }
 static bool run_tokens(arena *a, const probe *p, err *e) { return probe_lines(a, p, line_tokens, e); }
@@ -205,6 +237,7 @@ static const struct {
     {"template", "{\"template\", \"context\"} lines -> text", false, false, run_templates},
     {"rows", "OBJECTIVE: a data set -> the rows that would be trained", true, true, probe_rows},
     {"logits", "{\"ids\"} lines, one ragged batch -> logp, loss, gradients", true, false, probe_logits},
+    {"labels", "{\"ids\"} lines -> score of the sequence, and what the head says of every token", true, false, run_labels},
     {"objective", "NAME: one case of columns -> loss and gradients", false, false, probe_objectives},
     {"schedule", "one case -> learning rates", false, false, probe_schedules},
     {"optimizer", "one case -> parameters after every step", false, false, probe_optimizers},
@@ -226,7 +259,7 @@ static bool probe_run(arena *a, int argc, char **argv, err *e);
 
 const command command_probe = {
     "probe", "put one case through the real code and read what comes out",
-    "tokens|chat|template|rows|logits|objective|schedule|optimizer|agreement|quant ... < lines\n\nOne JSON object a line "
+    "tokens|chat|template|rows|logits|labels|objective|schedule|optimizer|agreement|quant ... < lines\n\nOne JSON object a line "
     "on standard input, one answer a line on standard output.",
     options, probe_run};
 

@@ -85,9 +85,9 @@ static weight *head_part(adapter *ad, const model *m, const weight *from, const 
 static void copy_head(adapter *ad, const model *m, bool trained) {
     ad->head = m->config.head;
     if (!m->score) return;
-    ad->score = head_part(ad, m, m->score, "score.weight", m->score->rows, m->score->cols, true, NULL, trained);
+    ad->score = head_part(ad, m, m->score, m->score->name, m->score->rows, m->score->cols, true, NULL, trained);
     if (m->score_bias)
-        ad->score_bias = head_part(ad, m, m->score_bias, "score.bias", 1, m->score_bias->cols, false, NULL, trained);
+        ad->score_bias = head_part(ad, m, m->score_bias, m->score_bias->name, 1, m->score_bias->cols, false, NULL, trained);
 }
 
 static adapter *begin(arena *a, model *m, const lora_options *o) {
@@ -212,6 +212,9 @@ static bool open_entry(adapter *ad, model *m, const tensor_file *files, const js
     return ok;
 }
 
+/* "base_model.model.score.weight" -> "score.weight" */
+static const char *inner_name(arena *a, const file_tensor *t) { return str_copy(a, t->name) + strlen("base_model.model."); }
+
 /* A head saved whole beside the adapter. One that PEFT names but did not write (a language model has none) is no head. */
 static bool open_head(adapter *ad, const model *m, const tensor_file *files, const char *folder, bool trained, int *used,
                       err *e) {
@@ -225,8 +228,8 @@ static bool open_head(adapter *ad, const model *m, const tensor_file *files, con
     if (ad->head == HEAD_WRITES) ad->head = b ? HEAD_LABELS : HEAD_SCORES;
     arena *a = arena_new();
     const int rows = (int)w->shape[0];
-    ad->score = head_part(ad, m, NULL, "score.weight", rows, m->config.hidden, true, floats_of(a, w), trained);
-    if (b) ad->score_bias = head_part(ad, m, NULL, "score.bias", 1, rows, false, floats_of(a, b), trained);
+    ad->score = head_part(ad, m, NULL, inner_name(a, w), rows, m->config.hidden, true, floats_of(a, w), trained);
+    if (b) ad->score_bias = head_part(ad, m, NULL, inner_name(a, b), 1, rows, false, floats_of(a, b), trained);
     *used += 1 + (b != NULL);
     arena_free(a);
     return true;
@@ -351,7 +354,9 @@ static bool save_config(const adapter *ad, const model *m, const char *path, err
     json_key(&w, "fan_in_fan_out"), json_put_bool(&w, turned);
     json_key(&w, "bias"), json_put_cstr(&w, "none");
     json_key(&w, "modules_to_save");
-    if (ad->score) json_open(&w, '['), json_put_cstr(&w, "score"), json_close(&w);
+    if (ad->score)
+        json_open(&w, '['), json_put_text(&w, str_slice(str_of(ad->score->name), 0, strlen(ad->score->name) - strlen(".weight"))),
+            json_close(&w);
     else json_put_null(&w);
     json_key(&w, "target_modules"), put_targets(&w, ad, m);
     put_patterns(&w, ad);

@@ -90,6 +90,7 @@ static const char *const types[] = {"gpt2", NULL};
 static const char *const skipped[] = {".attn.bias", ".attn.masked_bias", NULL};
 
 const family family_gpt2 = {.name = "gpt2",
+                            .token_head = "classifier",
                             .model_types = types,
                             .gguf_types = types,
                             .tensors = tensors,

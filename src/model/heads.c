@@ -134,12 +134,33 @@ static bool check_sequence(const model *m, const int32_t *ids, int length, int n
     return true;
 }
 
+static bool has_head(const model *m, const adapter *ad, err *e) {
+    return model_label_count(m, ad) > 0 ||
+           err_set(e, ERR_USAGE, "%s is %s: a reward model has a score head ('fettle train reward' makes one)", m->path,
+                   head_words(HEAD_WRITES));
+}
+
+bool model_token_labels(const model *m, const adapter *ad, compute_type compute, const int32_t *ids, int length, float *out,
+                        err *e) {
+    if (!has_head(m, ad, e) || !check_sequence(m, ids, length, 1, e)) return false;
+    const span all = {.length = length, .parent = -1};
+    pool *memory_of_pass = pool_new();
+    arena *a = arena_new();
+    int32_t *position = arena_array(a, int32_t, length);
+    layout_positions(&all, 1, position);
+    const layout l = {length, 1, &all, position};
+    tape *t = tape_new(m->backend, memory_of_pass, (tape_options){.compute = compute});
+    tape_read(t, model_labels(m, t, model_forward(m, t, &(model_batch){ids, &l}, ad), ad), out);
+    tape_free(t);
+    arena_free(a);
+    pool_free(memory_of_pass);
+    return true;
+}
+
 bool model_rewards(const model *m, const adapter *ad, compute_type compute, const int32_t *const *ids, const int *length,
                    int count, float *reward, err *e) {
     enum { PASS_TOKENS = 2048 };
-    if (!model_label_count(m, ad))
-        return err_set(e, ERR_USAGE, "%s is %s: a reward model has a score head ('fettle train reward' makes one)", m->path,
-                       head_words(HEAD_WRITES));
+    if (!has_head(m, ad, e)) return false;
     for (int i = 0; i < count; i++)
         if (!check_sequence(m, ids[i], length[i], i + 1, e)) return false;
     pool *memory_of_passes = pool_new();

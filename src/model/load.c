@@ -205,28 +205,33 @@ static bool load_form(loader *l, int index, const file_tensor *instead) {
 static const tensor_form head_weight = {.name = "score.weight", .rows = "labels", .cols = "hidden"},
                          head_bias = {.name = "score.bias", .rows = "1", .cols = "labels"};
 
-/* GPT-2's classifier of tokens has a name of its own. A head that is not in the file is made anew. */
-static weight *load_head_part(loader *l, const tensor_form *f, const char *other) {
+/* A head that is not in the file is made anew. Older files of either name are read. */
+static weight *load_head_part(loader *l, const tensor_form *f, const char *stem, const char *kind) {
+    static const char *const stems[] = {"score", "classifier"};
     model *m = l->m;
     arena *scratch = arena_new();
     loader fresh = *l;
-    const file_tensor *t = tensor_file_find(&l->files, f->name);
-    if (!t) t = tensor_file_find(&l->files, other);
+    const file_tensor *t = NULL;
+    for (size_t i = 0; !t && i < sizeof stems / sizeof *stems; i++)
+        t = tensor_file_find(&l->files, arena_printf(scratch, "%s.%s", stems[i], kind));
     fresh.random = l->random || !t;
     fresh.draw = rng_new(l->o->seed, 0x73636f7265);
     parameter *p = &m->parameters[m->count++];
-    *p = (parameter){f, -1, arena_text(m->arena, f->name), t ? str_copy(m->arena, t->name) : arena_text(m->arena, f->name), NULL};
-    p->w = load_one(&fresh, f, f->name, t, scratch);
+    *p = (parameter){f, -1, arena_printf(m->arena, "%s.%s", stem, kind), NULL, NULL};
+    p->name = t ? str_copy(m->arena, t->name) : p->module_name;
+    p->w = load_one(&fresh, f, p->name, t, scratch);
     arena_free(scratch);
     return p->w;
 }
 
 static bool load_head(loader *l) {
     model *m = l->m;
+    const bool labels = m->config.head == HEAD_LABELS;
+    const char *stem = labels && m->config.family->token_head ? m->config.family->token_head : "score";
     if (m->config.head == HEAD_WRITES) return true;
     m->head = NULL;
-    if (!(m->score = load_head_part(l, &head_weight, "classifier.weight"))) return false;
-    return m->config.head == HEAD_SCORES || (m->score_bias = load_head_part(l, &head_bias, "classifier.bias")) != NULL;
+    return (m->score = load_head_part(l, &head_weight, stem, "weight")) != NULL &&
+           (!labels || (m->score_bias = load_head_part(l, &head_bias, stem, "bias")) != NULL);
 }
 
 /* A tensor that the family does not know means that the forward pass would leave something out. */

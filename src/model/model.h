@@ -106,6 +106,7 @@ struct family {
     const tensor_form *tensors;     /* ended by a row without a name */
     const char *const *skipped;     /* endings of names of buffers in old files, NULL-terminated */
     const char *prefix;             /* of names, which old files leave out; NULL: none */
+    const char *token_head;         /* what a head that labels tokens is called; NULL: score */
     bool counts_first_label;        /* transformers does not know that this family's loss shifts the labels: as a divisor it
                                        counts that of position 0 too, which nothing predicts */
     bool (*read_config)(const json *config, model_config *c, arena *a, err *e);
@@ -239,6 +240,10 @@ int model_score_place(const model *m, const int32_t *ids, int length);
 /* Rewards of whole sequences [count]: the first output of the head. */
 bool model_rewards(const model *m, const adapter *ad, compute_type compute, const int32_t *const *ids, const int *length,
                    int count, float *reward, err *e);
+
+/* What a head says of every token of a sequence, out [length, labels]: the numbers of a classifier of tokens. */
+bool model_token_labels(const model *m, const adapter *ad, compute_type compute, const int32_t *ids, int length, float *out,
+                        err *e);
 
 /* One linear layer with its adapter: y = x W^T + b + s B(A dropout(x)); for the families' forward functions. */
 tensor *model_linear(const model *m, tape *t, tensor *x, weight *w, weight *bias, const adapter *ad);

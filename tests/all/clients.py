@@ -6,7 +6,7 @@ import json, os, shutil, subprocess, sys, tempfile, traceback
 import torch
 from safetensors.torch import load_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import (AutoModelForCausalLM, AutoTokenizer, GPT2Config, LlamaConfig, PreTrainedTokenizerFast, Qwen2Config)
+from transformers import (AutoModelForCausalLM, AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer, GPT2Config, LlamaConfig, PreTrainedTokenizerFast, Qwen2Config)
 
 FETTLE = os.path.abspath(sys.argv[1])
 STARTER = os.path.abspath("build/starter/smollm2.gguf")
@@ -156,6 +156,60 @@ def check_trained_adapter(c):
     same_logits(c.folder, model, c.ids, c.work, 1e-4, "--adapter", folder, "--merged")
 
 
+def write_pairs(c):
+    path = os.path.join(c.work, "pairs.jsonl")
+    with open(path, "w") as f:
+        for t in TEXT * 2:
+            f.write(json.dumps({"prompt": t[:8], "chosen": t[8:20], "rejected": t[20:]}) + "\n")
+    return path
+
+
+def write_steps(c):
+    path = os.path.join(c.work, "steps.jsonl")
+    with open(path, "w") as f:
+        for n, t in enumerate(TEXT * 2):
+            f.write(json.dumps({"prompt": t[:8], "completions": [t[8:16], t[16:24]], "labels": [True, n % 3 > 0]}) + "\n")
+    return path
+
+
+def train_head(c, objective, data, name, *more):
+    out = os.path.join(c.work, name)
+    fettle("train", objective, "--base", c.folder, "--data", data, "--output", out, "--dtype", "float32", "--max-steps", 3,
+           "--learning-rate", "1e-2", *more)
+    return os.path.join(out, "model")
+
+
+def same_scores(folder, model, c, labels, *more):
+    ours = answers("probe", "labels", "--model", folder, *more, lines=[{"ids": i} for i in c.ids])
+    with torch.no_grad():
+        for n, (mine, ids) in enumerate(zip(ours, c.ids)):
+            theirs = model(torch.tensor([ids])).logits[0].float()
+            near(f"what the head says of sequence {n}", torch.tensor(mine["labels"] if labels else [mine["score"]]), theirs, 1e-4)
+
+
+def check_reward_folder(c):
+    folder = train_head(c, "reward", write_pairs(c), "reward")
+    model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
+    assert model.config.num_labels == 1, "a reward model has one output"
+    same_scores(folder, model, c, False)
+
+
+def check_reward_adapter(c):
+    from peft import PeftModel
+    folder = train_head(c, "reward", write_pairs(c), "reward-lora", "--use-peft", "--lora-r", 4)
+    base = AutoModelForSequenceClassification.from_pretrained(c.folder, num_labels=1, dtype=torch.float32).eval()
+    base.config.pad_token_id = c.tokenizer.pad_token_id
+    same_scores(c.folder, PeftModel.from_pretrained(base, folder).eval(), c, False, "--adapter", folder)
+    merged = os.path.join(c.work, "reward-merged")
+    fettle("model", "export", f"{c.folder}:{folder}", "--to", "hf", "--type", "f32", "--out", merged)
+    same_scores(merged, AutoModelForSequenceClassification.from_pretrained(merged, dtype=torch.float32).eval(), c, False)
+
+
+def check_prm_folder(c):
+    folder = train_head(c, "prm", write_steps(c), "prm")
+    same_scores(folder, AutoModelForTokenClassification.from_pretrained(folder, dtype=torch.float32).eval(), c, True)
+
+
 def check_gguf(c):
     path = os.path.join(c.work, "exported", "model.gguf")
     os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -186,7 +240,8 @@ class Case:
         self.ids = [self.tokenizer(t, add_special_tokens=False)["input_ids"][:60] for t in TEXT]
 
 
-CHECKS = [check_tokens, check_chat, check_logits, check_gradients, check_trained_folder, check_trained_adapter, check_gguf]
+CHECKS = [check_tokens, check_chat, check_logits, check_gradients, check_trained_folder, check_trained_adapter, check_reward_folder,
+          check_reward_adapter, check_prm_folder, check_gguf]
 
 
 def report(number, name, check, case):
