@@ -37,6 +37,13 @@ static inline char *shared_path(arena *a, const char *name) {
     return NULL;
 }
 
+/* The program itself, for tests of what starts it: FETTLE_PROGRAM, else build/fettle. */
+static inline const char *the_program(void) {
+    const char *named = getenv("FETTLE_PROGRAM"), *path = named && *named ? named : "build/fettle";
+    if (!file_exists(path)) fail_msg("%s is not there: make program, or FETTLE_PROGRAM=FILE", path);
+    return path;
+}
+
 /* A new empty folder; remove it with dir_remove. */
 static inline char *scratch_folder(arena *a) {
     char *path = arena_text(a, "/tmp/fettle-test-XXXXXX");

@@ -67,7 +67,7 @@ typedef struct {
     X(jobs) \
     X(transfer) \
     X(runs) \
-    X(v0) \
+    X(openai) X(v0) \
     X(system) \
     X(pages)
 // clang-format on
@@ -78,7 +78,7 @@ ROUTE_TABLES(X)
 typedef struct {
     const char *key;
     str value;
-} parameter;
+} query_member;
 
 enum { PARAMETERS_MOST = 64 };
 
@@ -96,7 +96,7 @@ struct call {
     const route *route;
     const char *method, *path;
     str arg[3]; /* what stood for the braces of the path */
-    parameter query[PARAMETERS_MOST];
+    query_member query[PARAMETERS_MOST];
     int queries;
     str raw;    /* the body as it came */
     bool form;  /* it is application/x-www-form-urlencoded */
@@ -108,6 +108,7 @@ struct call {
     str api_key, bearer, cookie, idempotency, socket_peer; /* of the headers */
     str if_none_match;
     bool takes_gzip;
+    int socket;      /* of the connection, to see whether the caller is still there; 0: there is none */
     bool trusted;    /* from this process or the data folder's socket: the owner */
     user me;         /* seq 0: nobody */
     int64_t session; /* pass through which they came, or 0 */
@@ -130,6 +131,7 @@ struct call {
     answer_stream stream; /* next set: follows what is in out */
     const char *type;     /* content type; NULL: JSON */
     const char *set_cookie, *location;
+    int retry_after;                              /* seconds, beside a refusal that is not for ever; 0: none */
     const char *etag, *cache, *encoding, *policy; /* of pages; NULL: an answer that is kept nowhere and shows nothing */
     const char *where;                            /* "body.name": the part of the request an error is about */
     bool no_body;

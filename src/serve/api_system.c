@@ -62,6 +62,13 @@ static bool get_health(call *c, err *e) {
     return true;
 }
 
+static bool is_gauge(const char *name) {
+    static const char *const names[] = {"running", "answering", "waiting", "models"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i], name) == 0) return true;
+    return false;
+}
+
 /* Prometheus' text format: each number of the server's own statistics is a line. */
 static bool get_metrics(call *c, err *e) {
     buf text = {0};
@@ -73,7 +80,7 @@ static bool get_metrics(call *c, err *e) {
     buf_free(&text);
     json_member m = {0};
     while (all && json_next(all, &m)) {
-        const bool gauge = strcmp(m.key, "running") == 0 || strstr(m.key, "bytes") || strstr(m.key, "seconds");
+        const bool gauge = is_gauge(m.key) || strstr(m.key, "bytes") || strstr(m.key, "seconds");
         buf_printf(&c->out, "# TYPE fettle_%s %s\nfettle_%s %.17g\n", m.key, gauge ? "gauge" : "counter", m.key,
                    json_real(m.value, 0));
     }

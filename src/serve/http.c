@@ -102,7 +102,7 @@ static enum MHD_Result take_query(void *context, enum MHD_ValueKind kind, const 
     call *c = context;
     (void)kind;
     if (c->queries < PARAMETERS_MOST)
-        c->query[c->queries++] = (parameter){arena_text(c->a, key), str_of(arena_text(c->a, value ? value : ""))};
+        c->query[c->queries++] = (query_member){arena_text(c->a, key), str_of(arena_text(c->a, value ? value : ""))};
     return MHD_YES;
 }
 
@@ -136,6 +136,9 @@ static void add_headers(struct MHD_Response *m, const call *c, bool close) {
     MHD_add_response_header(m, "Content-Security-Policy", c->policy ? c->policy : "default-src 'none'; frame-ancestors 'none'");
     if (c->etag) MHD_add_response_header(m, "ETag", c->etag), MHD_add_response_header(m, "Vary", "Accept-Encoding");
     if (c->encoding) MHD_add_response_header(m, "Content-Encoding", c->encoding);
+    char seconds[16];
+    if (c->retry_after && snprintf(seconds, sizeof seconds, "%d", c->retry_after) > 0)
+        MHD_add_response_header(m, "Retry-After", seconds);
     if (c->set_cookie) MHD_add_response_header(m, "Set-Cookie", c->set_cookie);
     if (c->location) MHD_add_response_header(m, "Location", c->location);
     if (close) MHD_add_response_header(m, "Connection", "close");
@@ -259,6 +262,8 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
     }
     if (r->too_large) return refuse(connection, r, 413, "the body is too large", true);
     r->c.raw = buf_str(&r->body);
+    const union MHD_ConnectionInfo *its = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    r->c.socket = its ? its->connect_fd : 0;
     route_run(&r->c);
     if (r->c.stream.next) buf_put_str(&r->pending, buf_str(&r->c.out));
     return r->c.stream.next ? queue_stream(connection, r) : queue(connection, r, r->c.status, r->chunked);

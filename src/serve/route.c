@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "serve/api.h"
+#include "serve/openai.h"
 #include "serve/indexer.h"
 #include "serve/turns.h"
 
@@ -288,6 +289,9 @@ static void put_invalid(json_writer *w, const char *where, const char *text) {
     json_close(w), json_close(w), json_close(w), json_close(w);
 }
 
+/* Under /v1 errors have the shape that OpenAI's clients read. */
+static bool is_openai(const call *c) { return strncmp(c->path, "/v1/", 4) == 0; }
+
 static void answer_error(call *c, const err *e) {
     const int status = err_http_status(e->code);
     const bool missing_vector = c->where && strcmp(c->where, "missing_vector") == 0;
@@ -298,6 +302,12 @@ static void answer_error(call *c, const err *e) {
     c->location = NULL;
     c->etag = c->cache = c->encoding = c->policy = NULL;
     c->status = status;
+    if (e->code == ERR_BUSY) c->retry_after = 2;
+    if (is_openai(c)) {
+        c->status = openai_status(e->code);
+        put_openai_error(&c->w, c->status, c->route ? c->where : "url", e);
+        return;
+    }
     json_open(&c->w, '{');
     if (status == 401) put_detail(&c->w, "argilla.api.errors::UnauthorizedError", e->text);
     else if (status == 403) put_detail(&c->w, "argilla.api.errors::ForbiddenOperationError", e->text);

@@ -127,8 +127,8 @@ static void split_query(call *c, const char *path) {
     while (mark && *mark && c->queries < PARAMETERS_MOST) {
         const char *at = mark + 1, *end = at + strcspn(at, "&"), *equal = memchr(at, '=', (size_t)(end - at));
         c->query[c->queries++] =
-            (parameter){arena_copy(c->a, at, (size_t)((equal ? equal : end) - at)),
-                        equal ? str_of(url_decoded(c->a, (str){equal + 1, (size_t)(end - equal - 1)})) : STR("")};
+            (query_member){arena_copy(c->a, at, (size_t)((equal ? equal : end) - at)),
+                           equal ? str_of(url_decoded(c->a, (str){equal + 1, (size_t)(end - equal - 1)})) : STR("")};
         mark = end;
     }
 }
@@ -320,6 +320,16 @@ void server_stats(server *s, json_writer *w) {
     json_key(w, "running"), json_put_int(w, s->running);
     json_key(w, "commits"), json_put_int(w, n.commits);
     json_key(w, "writes"), json_put_int(w, n.writes);
+    const worker_counters g = worker_count(s->worker);
+    json_key(w, "generations"), json_put_int(w, g.requests);
+    json_key(w, "prompt_tokens"), json_put_int(w, g.prompt_tokens);
+    json_key(w, "reused_tokens"), json_put_int(w, g.reused_tokens);
+    json_key(w, "answer_tokens"), json_put_int(w, g.answer_tokens);
+    json_key(w, "answering"), json_put_int(w, g.running);
+    json_key(w, "waiting"), json_put_int(w, g.waiting);
+    json_key(w, "models"), json_put_int(w, g.models);
+    json_key(w, "kept_prompt_bytes"), json_put_int(w, g.kept_bytes);
+    json_key(w, "load_seconds"), json_put_real(w, g.load_seconds);
     json_key(w, "resident_bytes"), json_put_int(w, (int64_t)sys_memory_resident());
 }
 

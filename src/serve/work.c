@@ -138,16 +138,23 @@ int64_t work_wait(work *x, int64_t seen, double seconds) {
     return now;
 }
 
-bool work_over(work *x) {
+work_state work_state_of(work *x, err *why) {
     pthread_mutex_lock(&x->mutex);
-    const bool over = x->state >= WORK_DONE;
+    const work_state s = x->state;
+    if (s == WORK_FAILED && why) err_set(why, x->e.code, "%s", x->e.text);
     pthread_mutex_unlock(&x->mutex);
-    return over;
+    return s;
 }
 
-static work_token token_of(const work *x, int32_t id, float logp) {
+bool work_over(work *x) { return work_state_of(x, NULL) >= WORK_DONE; }
+
+static work_token token_of(const work *x, arena *a, int32_t id, float logp) {
     const tokenizer *t = x->mount->base->m->tokenizer;
-    return (work_token){.id = id, .logp = logp, .text = t ? tokenizer_token(t, id) : STR("")};
+    buf text = {0};
+    if (t) tokenizer_put_bytes(t, id, &text);
+    const work_token out = {.id = id, .logp = logp, .text = {arena_copy(a, text.ptr ? text.ptr : "", text.len), text.len}};
+    buf_free(&text);
+    return out;
 }
 
 /* The tokens with what could have stood in their place; logps [count], its first member missing when `from` is 1. */
@@ -156,11 +163,11 @@ static const work_token *read_tokens(const work *x, arena *a, const int32_t *ids
     const int k = x->order.sampling.tops;
     work_token *out = arena_array(a, work_token, count), *all = arena_array(a, work_token, count * k);
     for (int i = 0; i < count; i++) {
-        out[i] = token_of(x, ids[i], i < from ? NAN : logps[i - from]);
+        out[i] = token_of(x, a, ids[i], i < from ? NAN : logps[i - from]);
         if (i < from || !k) continue;
         out[i].tops = k;
         out[i].top = all + i * k;
-        for (int j = 0; j < k; j++) all[i * k + j] = token_of(x, tops[(i - from) * k + j].id, tops[(i - from) * k + j].logp);
+        for (int j = 0; j < k; j++) all[i * k + j] = token_of(x, a, tops[(i - from) * k + j].id, tops[(i - from) * k + j].logp);
     }
     return out;
 }

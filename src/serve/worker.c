@@ -45,6 +45,13 @@ const char *worker_resolve(worker *w, arena *a, const char *id) {
     return out;
 }
 
+const char *worker_alias_at(worker *w, arena *a, int index) {
+    pthread_mutex_lock(&w->mutex);
+    const char *out = index < w->aliases ? arena_text(a, w->alias[index].name) : NULL;
+    pthread_mutex_unlock(&w->mutex);
+    return out;
+}
+
 /* ---- the queue ---------------------------------------------------------------------------------------------------------------------------------- */
 
 /* The thread's own reference is taken here. */

@@ -116,12 +116,14 @@ typedef struct {
 /* Waits until there is more than `seen` (0 at first) or the time is over; answers what to pass as `seen` next. */
 int64_t work_wait(work *x, int64_t seen, double seconds);
 void work_read(work *x, arena *a,
-               work_view *out); /* a copy; texts of tokens alone are the model's, which stays until work_free */
-bool work_over(work *x);        /* done or failed */
-void work_cancel(work *x);      /* ends within a pass */
-void work_free(work *x);        /* cancels what still runs; NULL is fine */
+               work_view *out);              /* a copy */
+work_state work_state_of(work *x, err *why); /* why: filled when it failed; may be NULL */
+work_state work_state_of(work *x, err *why); /* why: filled when it failed; may be NULL */
+bool work_over(work *x);                     /* done or failed */
+void work_cancel(work *x);                   /* ends within a pass */
+void work_free(work *x);                     /* cancels what still runs; NULL is fine */
 
-/* Submits and waits for the end: false with the reason when it failed. Texts of tokens are not read: their model may be gone. */
+/* Submits and waits for the end: false with the reason when it failed. */
 bool worker_answer(worker *w, const work_order *o, arena *a, work_view *out, err *e);
 
 /* ---- texts as vectors, and how likely texts are; both wait for the end ------------------------------------------------------------------ */
@@ -153,6 +155,8 @@ bool worker_score(worker *w, const char *id, const work_pair *pairs, int count, 
 /* Names that mean other ids; the server keeps them in the store and tells them here. */
 void worker_alias(worker *w, const char *name, const char *target); /* target NULL: no longer */
 const char *worker_resolve(worker *w, arena *a, const char *id);    /* an id that is no alias is its own */
+
+const char *worker_alias_at(worker *w, arena *a, int index); /* its name; NULL: there are no more */
 
 bool worker_has(worker *w, const char *base_path, const char *adapter_path); /* it is in memory */
 void worker_forget(worker *w, const char *path); /* give up what was read of it as soon as nobody uses it: the files changed */

@@ -541,6 +541,10 @@ void tokenizer_decode(const tokenizer *t, const int32_t *ids, int count, bool sk
     buf_free(&raw);
 }
 
+void tokenizer_put_bytes(const tokenizer *t, int id, buf *out) {
+    if (id >= 0 && id < t->size && t->shown[id].ptr) put_token(t, id, false, has_step(t, DECODE_BYTES), out);
+}
+
 /* ---- streaming: the text of a short window of tokens, before and after the newest ---------------------------------------------------- */
 
 struct stream_decoder {

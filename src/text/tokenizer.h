@@ -54,6 +54,9 @@ int tokenizer_eos(const tokenizer *t);
 int tokenizer_pad(const tokenizer *t);
 int tokenizer_unk(const tokenizer *t);
 
+/* Appends the bytes of one token as it stands inside a text; they need not be whole characters. */
+void tokenizer_put_bytes(const tokenizer *t, int id, buf *out);
+
 /* One token after the other; text comes out in whole characters. */
 typedef struct stream_decoder stream_decoder;
 stream_decoder *stream_decoder_new(const tokenizer *t, bool skip_special);

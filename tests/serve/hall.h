@@ -11,13 +11,6 @@
 #include "base/sys.h"
 #include "serve/worker.h"
 
-/* The program whose `model check` looks at files: a test is not it. */
-static inline const char *the_program(void) {
-    const char *named = getenv("FETTLE_PROGRAM"), *path = named && *named ? named : "build/fettle";
-    if (!file_exists(path)) fail_msg("%s is not there: make program, or FETTLE_PROGRAM=FILE", path);
-    return path;
-}
-
 typedef struct {
     arena *a;
     const char *home, *models;

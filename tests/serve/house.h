@@ -47,14 +47,23 @@ static inline int house_port(house *h) {
     return 0;
 }
 
+/* For tests that load models: which, when it is not there, say so. */
+static inline const char *house_program(void) {
+    const char *named = getenv("FETTLE_PROGRAM");
+    return named && *named ? named : "build/fettle";
+}
+
 static inline int house_begin(void **state) {
     arena *a = arena_new();
     house *h = arena_new_of(a, house);
     *h = (house){.own = a, .a = arena_new(), .folder = scratch_folder(a)};
     h->port_file = path_join(a, h->folder, "port");
     log_most = LOG_ERROR;
-    const serve_options o = {
-        .home = path_join(a, h->folder, "home"), .host = "127.0.0.1", .port_file = h->port_file, .body_max = 8 << 20};
+    const serve_options o = {.home = path_join(a, h->folder, "home"),
+                             .host = "127.0.0.1",
+                             .port_file = h->port_file,
+                             .program = house_program(),
+                             .body_max = 8 << 20};
     if (!(h->s = server_open(&o, &h->e)) || pthread_create(&h->thread, NULL, house_main, h) != 0 || !(h->port = house_port(h))) {
         fprintf(stderr, "no server: %s\n", h->e.text);
         return -1;
