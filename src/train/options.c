@@ -14,7 +14,7 @@ const opt train_option_table[] = {
     {"tokenizer", OPT_TEXT, AT(tokenizer), NULL, 0, 0, NULL, "ours: a folder or .gguf file whose tokenizer and chat template are used (unset: the base's own)"},
     {"data", OPT_LIST, AT(data), NULL, 0, 0, NULL, "files or folders of examples (FORMAT:PATH says the format, DIR#split=NAME the split)"},
     {"eval_data", OPT_LIST, AT(eval_data), NULL, 0, 0, NULL, "files of examples that are measured and not trained on"},
-    {"held_out", OPT_REAL, AT(held_out), "0", 0, 90, NULL, "ours: percent of the prompts in data that are measured instead of trained on (which, is a matter of the prompt alone)"},
+    {"eval_percent", OPT_REAL, AT(eval_percent), "0", 0, 90, NULL, "ours: percent of the prompts in data that are measured instead of trained on (which, is a matter of the prompt alone)"},
     {"eval_steps", OPT_INT, AT(eval_steps), "0", 0, 1e9, NULL, "steps between measurements of what is not trained on; 0: at the end alone"},
     {"reference", OPT_TEXT, AT(reference), NULL, 0, 0, NULL, "a reference model of its own (unset: the start of the policy)"},
     {"adapter", OPT_TEXT, AT(adapter), NULL, 0, 0, NULL, "a PEFT adapter to train on"},

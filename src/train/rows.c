@@ -69,7 +69,7 @@ static bool keep_example(file_out *keep, const example *x, err *e) {
 
 /* Whether an example is on the side that is read: what is trained on, or what is held out. */
 static bool on_side(const preparing *p, const example *x) {
-    const double percent = p->from_eval ? 0 : p->s->o.held_out;
+    const double percent = p->from_eval ? 0 : p->s->o.eval_percent;
     return percent <= 0 || (example_split(x, percent, 0) == SPLIT_VALIDATION) == p->held_out;
 }
 

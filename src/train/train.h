@@ -22,7 +22,7 @@
 typedef struct {
     const char *base, *tokenizer, *reference, *adapter, *dtype, *chat_template;
     opt_list data, eval_data;
-    double held_out; /* percent of the prompts */
+    double eval_percent; /* of the prompts */
     int64_t eval_steps, max_length;
     const char *completion_only_loss; /* "auto", "true", "false" */
     bool assistant_only_loss, packing, padding_free;
@@ -108,7 +108,7 @@ typedef struct {
     file_out *keep;   /* NULL, or examples are written there in TRL's types */
     const char *kept; /* NULL, or such a file, which is read instead of the settings' data */
     bool quiet;
-    bool held_out; /* the side of the data that is not trained on: eval_data, or `held_out` percent of the prompts */
+    bool held_out; /* the side of the data that is not trained on: eval_data, or eval_percent of the prompts */
 } rows_how;
 rows *rows_prepare(arena *a, const model *m, const train_settings *s, const char *folder, const rows_how *how, err *e);
 /* What would go wrong with them, in words; false with e filled. */

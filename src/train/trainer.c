@@ -104,7 +104,7 @@ bool trainer_open(arena *a, const train_settings *s, const char *folder, const r
     rows_how other = how ? *how : (rows_how){.quiet = true};
     other.held_out = true;
     other.keep = NULL;
-    if ((o->eval_data.count || o->held_out > 0) && !(t->held = rows_prepare(a, t->text, s, folder, &other, e))) return false;
+    if ((o->eval_data.count || o->eval_percent > 0) && !(t->held = rows_prepare(a, t->text, s, folder, &other, e))) return false;
     t->units = rows_count(t->rows) / trainer_rows_per_unit(t);
     t->per_micro = o->per_device_train_batch_size;
     t->per_step = t->per_micro * o->gradient_accumulation_steps;

@@ -343,9 +343,9 @@ static void a_reward_is_read_from_whole_pairs(void **state) {
 
 /* No prompt of the held out side is trained on, and measuring it changes no bit of the result. */
 static void what_is_held_out_is_measured_and_not_trained_on(void **state) {
-    static const char *const set[] = {"max_steps=4", "held_out=30", "eval_steps=2", NULL}, *const rarely[] = {"max_steps=4",
-                                                                                                              "held_out=30",
-                                                                                                              NULL};
+    static const char *const set[] = {"max_steps=4", "eval_percent=30", "eval_steps=2", NULL}, *const rarely[] = {
+                                                                                                   "max_steps=4",
+                                                                                                   "eval_percent=30", NULL};
     (void)state;
     arena *a = arena_new();
     err e = {0};
