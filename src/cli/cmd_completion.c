@@ -79,6 +79,7 @@ static void add_objectives(arena *a, choices *c) {
     int count;
     const objective *const *list = objective_list(&count);
     c->table[c->tables++] = train_option_table;
+    c->table[c->tables++] = rollout_option_table;
     for (int i = 0; i < count; i++) {
         add_word(a, c, list[i]->name, strlen(list[i]->name));
         if (c->tables < TABLES_MOST) c->table[c->tables++] = list[i]->options;

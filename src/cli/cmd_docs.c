@@ -45,10 +45,14 @@ static void put_run_options(buf *out) {
     const objective *const *list = objective_list(&count);
     buf_put_text(out, "\n## Options of every run\n\n");
     put_table(out, train_option_table, false);
+    buf_put_text(out, "\n## Options of objectives that write their own answers\n\n");
+    put_table(out, rollout_option_table, false);
     for (int i = 0; i < count; i++) {
         buf_printf(out, "\n## %s: %s\n\nTrains on %s%s. `learning_rate` %g when it is unset.\n\n", list[i]->name, list[i]->words,
                    objective_rows_name(list[i]->rows), list[i]->reference ? ", beside a frozen reference" : "",
                    list[i]->learning_rate);
+        for (const char *const *d = list[i]->rollout; d && *d; d++)
+            buf_printf(out, "%s`%s`%s", d == list[i]->rollout ? "Other defaults of rollouts: " : ", ", *d, d[1] ? "" : ".\n\n");
         put_table(out, list[i]->options, false);
     }
 }

@@ -52,6 +52,10 @@ static void print_help(const char *only) {
     opt_help(&out, own_flags);
     buf_put_text(&out, "\noptions of the run:\n");
     opt_help(&out, train_option_table);
+    if (!only || (objective_of(only) && objective_of(only)->rows == WANTS_PROMPTS)) {
+        buf_put_text(&out, "\nof objectives that write their own answers:\n");
+        opt_help(&out, rollout_option_table);
+    }
     int count;
     const objective *const *list = objective_list(&count);
     for (int i = 0; i < count; i++) {
@@ -73,6 +77,7 @@ static bool add_set(arena *a, flags *f, const char *key, const char *value, err 
 /* An option of any objective: whether it fits this one is said when all flags are known. */
 static const opt *find_option(str key) {
     const opt *o = opt_find(train_option_table, key);
+    if (!o) o = opt_find(rollout_option_table, key);
     int count;
     const objective *const *list = objective_list(&count);
     for (int i = 0; !o && i < count; i++) o = opt_find(list[i]->options, key);
@@ -81,6 +86,7 @@ static const opt *find_option(str key) {
 
 static bool unknown_flag(arena *a, const char *key, err *e) {
     const char *near = opt_nearest(a, train_option_table, str_of(key));
+    if (!*near) near = opt_nearest(a, rollout_option_table, str_of(key));
     int count;
     const objective *const *list = objective_list(&count);
     for (int i = 0; !*near && i < count; i++) near = opt_nearest(a, list[i]->options, str_of(key));

@@ -2,6 +2,7 @@
 #include "cli/probe.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "train/train.h"
@@ -23,6 +24,10 @@ static float *ragged(arena *a, const json *in, const columns *c, const char *nam
     for (int s = 0; s < c->S; s++) {
         const json *list = s < first ? json_at(given, (size_t)s) : json_at(other, (size_t)(s - first));
         if (s >= first && !other) continue;
+        if (json_kind_of(list) == JSON_INT || json_kind_of(list) == JSON_REAL) { /* one for all its tokens */
+            for (int t = c->sequence[s].begin; t < c->sequence[s].end; t++) out[t] = (float)json_real(list, 0);
+            continue;
+        }
         if ((int)json_count(list) != c->sequence[s].end - c->sequence[s].begin)
             return err_null(e, ERR_INPUT, "column '%s', sequence %d: %zu values, expected %d", name, s, json_count(list),
                             c->sequence[s].end - c->sequence[s].begin);
@@ -202,7 +207,58 @@ static bool has_columns(const objective *o, const void *own, const columns *c, e
     return !lacking || err_set(e, ERR_INPUT, "inputs need the column %s", lacking);
 }
 
-static bool read_columns(arena *a, json *in, const objective *o, const void *own, columns *c, err *e) {
+/* Tokens of tools, and with mask_truncated_completions those of completions that found no end, are not trained. */
+static void mask_more(arena *a, const json *in, const train_settings *s, columns *c) {
+    const json *tool = json_get(in, "tool_mask"), *cut = json_get(in, "truncated");
+    uint8_t *mask = arena_array(a, uint8_t, c->T + 1);
+    for (int q = 0; q < c->S; q++)
+        for (int t = c->sequence[q].begin; t < c->sequence[q].end; t++) {
+            const bool out = s->rollout && s->rollout->mask_truncated_completions && json_int(json_at(cut, (size_t)q), 0);
+            mask[t] = c->mask[t] && !out && json_int(json_at(json_at(tool, (size_t)q), (size_t)(t - c->sequence[q].begin)), 1);
+        }
+    c->mask = mask;
+}
+
+/* inputs.reward [S] or inputs.rewards [S][functions] become inputs' advantages. */
+static bool judge(arena *a, const json *in, const train_settings *s, columns *c, metrics *m, err *e) {
+    const json *one = json_get(in, "reward"), *several = json_get(in, "rewards");
+    if (!s->objective->judge || (!one && !several)) return true;
+    if (!c->group) return err_set(e, ERR_INPUT, "inputs need the column group");
+    const int F = one ? 1 : (int)json_count(json_at(several, 0));
+    float *rewards = arena_array(a, float, c->S *F + 1), *advantage = arena_array(a, float, c->T + 1),
+          *score = arena_array(a, float, c->S + 1);
+    double *weights = arena_array(a, double, F + 1);
+    for (int f = 0; f < F; f++)
+        weights[f] = f < s->rollout->reward_weights.count ? strtod(s->rollout->reward_weights.item[f], NULL) : 1;
+    for (int i = 0; i < c->S; i++)
+        for (int f = 0; f < F; f++)
+            rewards[i * F + f] =
+                (float)json_real(one ? json_at(one, (size_t)i) : json_at(json_at(several, (size_t)i), (size_t)f), NAN);
+    judged j = {.a = a,
+                .T = c->T,
+                .S = c->S,
+                .F = F,
+                .sequence = c->sequence,
+                .mask = c->mask,
+                .group = c->group,
+                .rewards = rewards,
+                .weights = weights,
+                .truncated = arena_array(a, bool, c->S + 1),
+                .old_logp = c->old_logp ? c->old_logp : c->logp,
+                .ref_logp = c->ref_logp,
+                .score = score,
+                .advantage = advantage,
+                .returns = arena_array(a, float, c->T + 1),
+                .metrics = m};
+    s->objective->judge(s->own, &j);
+    c->score = score;
+    c->advantage = advantage;
+    return true;
+}
+
+static bool read_columns(arena *a, json *in, const train_settings *settings, columns *c, metrics *m, err *e) {
+    const objective *o = settings->objective;
+    const void *own = settings->own;
     if (json_has(in, "segments") && o->chain) {
         const chain how = o->chain(own);
         mask_of_segments(a, in, &how);
@@ -222,8 +278,12 @@ static bool read_columns(arena *a, json *in, const objective *o, const void *own
     if (o->policy == POLICY_LABELS && !read_values(a, in, c, e)) return false;
     c->score = numbers(a, json_get(in, "score"), c->S);
     c->group = integers(a, json_get(in, "group"), c->S);
-    if (!has_columns(o, own, c, e) || (o->keep && !keep_some(a, in, o, own, c, e))) return false;
+    mask_more(a, in, settings, c);
+    if (!judge(a, in, settings, c, m, e) || !has_columns(o, own, c, e) || (o->keep && !keep_some(a, in, o, own, c, e)))
+        return false;
     c->step = count_all(c);
+    c->step.rollout_tokens = c->step.tokens;
+    c->step.most_tokens = settings->rollout ? (double)settings->rollout->max_completion_length : 0;
     c->carry = arena_array(a, double, OBJECTIVE_CARRY);
     for (int i = 0; i < OBJECTIVE_CARRY; i++)
         if (o->carry[i]) c->carry[i] = json_get_real(in, o->carry[i], 0);
@@ -437,17 +497,72 @@ static bool put_layout(arena *a, const train_settings *s, const json *in, json_w
     return true;
 }
 
+static void put_metrics(json_writer *w, const metrics *m) {
+    for (int i = 0; i < m->count; i++)
+        json_key(w, m->item[i].name), json_put_real(w, m->item[i].weight > 0 ? m->item[i].sum / m->item[i].weight : 0);
+}
+
+/* Rewards without tokens: each completion is one. */
+static bool advantages_alone(arena *a, const train_settings *s, json *in, json_writer *w, err *e) {
+    columns c = {0};
+    metrics m = {0};
+    json *mask = json_new_array(a), *one = json_new_array(a);
+    json_append(one, json_new_int(a, 1));
+    for (size_t i = 0; i < json_count(json_get(in, "rewards")); i++) json_append(mask, one);
+    json_set(in, "mask", mask);
+    if (!read_columns(a, in, s, &c, &m, e)) return false;
+    json_open(w, '{');
+    json_key(w, "advantage"), json_open(w, '[');
+    for (int i = 0; i < c.S; i++) json_put_float(w, c.advantage[c.sequence[i].begin]);
+    json_close(w);
+    json_key(w, "metrics"), json_open(w, '{');
+    put_metrics(w, &m);
+    json_close(w);
+    json_close(w);
+    return true;
+}
+
+/* Steps of one token each: what an adaptive coefficient does with their entropies. */
+static bool entropy_steps(arena *a, const train_settings *s, const json *in, json_writer *w) {
+    const json *given = json_get(in, "entropy_of_step");
+    const int n = (int)json_count(given);
+    double *applied = arena_array(a, double, n + 1), *left = arena_array(a, double, n + 1), carry[OBJECTIVE_CARRY] = {0};
+    const float zero = 0;
+    const uint8_t on = 1;
+    const seq one = {0, 1};
+    for (int i = 0; i < n; i++) {
+        const float entropy = (float)json_real(json_at(given, (size_t)i), 0);
+        float d[3] = {0};
+        metrics m = {0};
+        columns c = {.T = 1, .S = 1, .sequence = &one, .logp = &zero, .advantage = &zero, .entropy = &entropy, .mask = &on};
+        c.step = (step_counts){.tokens = 1, .sequences = 1, .chosen_tokens = 1, .rollout_tokens = 1};
+        c.carry = carry;
+        s->objective->loss(s->own, &c, &(gradients){.dlogp = &d[0], .dentropy = &d[1], .dsmooth = &d[2], .metrics = &m});
+        for (int k = 0; k < m.count; k++)
+            if (strcmp(m.item[k].name, "entropy_coef") == 0) applied[i] = m.item[k].sum;
+        left[i] = carry[0];
+    }
+    json_open(w, '{');
+    put_reals(w, "applied_coef", applied, n);
+    put_reals(w, "entropy_coef", left, n);
+    json_close(w);
+    return true;
+}
+
 static bool one_objective(arena *a, const probe *p, const json *v, json_writer *w, err *e) {
     train_settings *s;
     columns c = {0};
+    metrics m = {0};
     if (!begin_objective(a, p->words[0], json_get(v, "params"), &s, e)) return false;
     if (s->objective->steps && json_has(json_get(v, "inputs"), "steps")) return put_layout(a, s, json_get(v, "inputs"), w, e);
-    if (!read_columns(a, json_get(v, "inputs"), s->objective, s->own, &c, e)) return false;
+    if (json_has(json_get(v, "inputs"), "entropy_of_step")) return entropy_steps(a, s, json_get(v, "inputs"), w);
+    if (s->objective->judge && !json_has(json_get(v, "inputs"), "mask"))
+        return advantages_alone(a, s, json_get(v, "inputs"), w, e);
+    if (!read_columns(a, json_get(v, "inputs"), s, &c, &m, e)) return false;
     const policy_kind policy = s->objective->policy;
     float *logits = c.logp || policy != POLICY_WRITES ? NULL : columns_of_logits(a, json_get(v, "inputs"), &c, e);
     if (!c.logp && policy == POLICY_WRITES) return err_set(e, ERR_INPUT, "inputs need the column logp, or logits with target");
     if (s->objective->check && !s->objective->check(s->own, e)) return false;
-    metrics m = {0};
     gradients g = new_gradients(a, &c, &m);
     const double loss = s->objective->loss(s->own, &c, &g);
     json_open(w, '{');
@@ -458,11 +573,11 @@ static bool one_objective(arena *a, const probe *p, const json *v, json_writer *
     if (policy != POLICY_WRITES) put_head_gradients(w, &c, policy, &g);
     else if (logits) put_dlogits(w, json_get(v, "inputs"), &c, &g, logits);
     else put_ragged(w, "dlogp", &c, g.dlogp);
+    if (c.entropy && !logits) put_ragged(w, "dentropy", &c, g.dentropy);
     put_intermediate(a, w, s, json_get(v, "inputs"), &c, logits != NULL);
     json_key(w, "metrics"), json_open(w, '{');
     json_key(w, policy == POLICY_LABELS ? "num_labelled_tokens" : "num_trained_tokens"), json_put_real(w, c.step.tokens);
-    for (int i = 0; i < m.count; i++)
-        json_key(w, m.item[i].name), json_put_real(w, m.item[i].weight > 0 ? m.item[i].sum / m.item[i].weight : 0);
+    put_metrics(w, &m);
     json_close(w);
     json_close(w);
     return true;

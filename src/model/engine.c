@@ -347,7 +347,7 @@ static void read_prompt(engine *g, arena *a, tape *t, tensor *h, session *s, int
             sampler *mine = &g->sampler[omp_get_thread_num()];
             const int at = first + done + i;
             const float *row = z + (size_t)i * (size_t)V;
-            s->of_prompt.logp[at] = logit_logp(mine, row, V, s->all.item[at + 1]);
+            s->of_prompt.logp[at] = logit_logp(mine, row, V, s->all.item[at + 1], 1);
             if (k) logit_tops(mine, row, V, k, s->of_prompt.tops + at * k);
         }
         done += n;
@@ -396,7 +396,7 @@ static void draw_tokens(engine *g, arena *a, const pass *p, const int *row_of) {
         sampler *mine = &g->sampler[omp_get_thread_num()];
         const float *z = g->logits + (size_t)row_of[i] * (size_t)V;
         id[i] = sample_token(mine, z, V, s->all.item, s->all.count, &s->options, &s->random);
-        logp[i] = logit_logp(mine, z, V, id[i]);
+        logp[i] = logit_logp(mine, z, V, id[i], s->options.logp_temperature > 0 ? s->options.logp_temperature : 1);
         if (s->options.tops) logit_tops(mine, z, V, s->options.tops, tops[i]);
     }
     for (int i = 0; i < p->count; i++)

@@ -356,8 +356,9 @@ typedef struct {
     int stop_count;
     uint64_t seed;
     bool ignore_eos;
-    int tops;         /* so many of the likeliest tokens are kept beside every one that was drawn; 0: none */
-    bool prompt_logp; /* log-probabilities (and tops) of the prompt's tokens are kept too */
+    int tops;                /* so many of the likeliest tokens are kept beside every one that was drawn; 0: none */
+    bool prompt_logp;        /* log-probabilities (and tops) of the prompt's tokens are kept too */
+    double logp_temperature; /* of session_logps; 0: 1 */
 } sampling;
 sampling sampling_default(const model *m); /* generation_config.json's values where it has them */
 
@@ -416,7 +417,7 @@ bool engine_step(engine *g, session **sessions, int count, err *e); /* one pass 
 str session_text(const session *s);                       /* the answer so far, special tokens left out, stop text cut */
 str session_told(const session *s);                       /* as far as a listener would have been told */
 const int32_t *session_ids(const session *s, int *count); /* tokens of the answer, end token included if it came */
-const float *session_logps(const session *s);             /* of each token of the answer under the model, temperature 1 */
+const float *session_logps(const session *s);             /* of each token of the answer under the model, at logp_temperature */
 const token_top *session_tops(const session *s);          /* [answer, sampling.tops] */
 /* With sampling.prompt_logp: of the prompt's tokens 1 .. (the first follows nothing), as far as the prompt is read. */
 const float *session_prompt_logps(const session *s, int *count);

@@ -143,10 +143,11 @@ int sample_token(sampler *s, const float *raw, int V, const int32_t *seen, int n
     return draw(s->top, kept, z[best], o->temperature, r);
 }
 
-float logit_logp(sampler *s, const float *z, int V, int id) {
+float logit_logp(sampler *s, const float *z, int V, int id, double temperature) {
     reserve(s, V);
     const float best = z[row_largest(z, V)];
-    return (float)((double)z[id] - (double)best - log(row_weights(s->weight, z, V, best, 1)));
+    return (float)(((double)z[id] - (double)best) / temperature -
+                   log(row_weights(s->weight, z, V, best, (float)(1 / temperature))));
 }
 
 void logit_tops(sampler *s, const float *z, int V, int k, token_top *out) {

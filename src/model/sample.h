@@ -20,8 +20,8 @@ void sampler_free(sampler *s);
  * penalty, temperature, top-k, top-p, min-p, then one draw (temperature 0: the largest logit, the lowest id of equals). */
 int sample_token(sampler *s, const float *z, int V, const int32_t *seen, int n, const sampling *o, rng *r);
 
-/* log softmax(z)[id] at temperature 1. */
-float logit_logp(sampler *s, const float *z, int V, int id);
+/* log softmax(z / temperature)[id]. */
+float logit_logp(sampler *s, const float *z, int V, int id, double temperature);
 
 /* The k likeliest tokens, likeliest first (of equals the lowest id), with the same log-probabilities. k <= V. */
 void logit_tops(sampler *s, const float *z, int V, int k, token_top *out);

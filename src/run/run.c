@@ -84,6 +84,7 @@ bool run_create(arena *a, const char *dir, str config, run *out, err *e) {
                  .started = arena_text(a, now),
                  .metrics_fd = -1,
                  .samples_fd = -1,
+                 .rollouts_fd = -1,
                  .log_fd = -1,
                  .lock_fd = -1};
     if (file_exists(dir) && !file_is_dir(dir)) return err_set(e, ERR_CONFLICT, "%s is there already and no folder", dir);
@@ -110,6 +111,7 @@ bool run_open(arena *a, const char *dir, run *out, err *e) {
                  .steps = json_get_int(s, "steps", 0),
                  .metrics_fd = -1,
                  .samples_fd = -1,
+                 .rollouts_fd = -1,
                  .log_fd = -1,
                  .lock_fd = -1};
     out->reason = json_has(s, "reason") && json_get(s, "reason") ? str_copy(a, json_get_text(s, "reason", STR(""))) : NULL;
@@ -177,8 +179,9 @@ bool run_end(run *r, run_status s, const char *reason, err *e) {
     log_copy_to(-1);
     if (r->metrics_fd >= 0) file_close(r->metrics_fd);
     if (r->samples_fd >= 0) file_close(r->samples_fd);
+    if (r->rollouts_fd >= 0) file_close(r->rollouts_fd);
     if (r->log_fd >= 0) file_close(r->log_fd);
-    r->metrics_fd = r->samples_fd = r->log_fd = -1;
+    r->metrics_fd = r->samples_fd = r->rollouts_fd = r->log_fd = -1;
     const bool ok = write_state(r, e);
     run_release(r);
     return ok;
@@ -194,6 +197,15 @@ static bool append_line(int fd, str line, err *e) {
 }
 bool run_metric(run *r, str line, err *e) { return append_line(r->metrics_fd, line, e); }
 bool run_sample(run *r, str line, err *e) { return append_line(r->samples_fd, line, e); }
+
+bool run_rollout(run *r, str line, err *e) {
+    if (r->rollouts_fd < 0) {
+        arena *a = arena_new();
+        r->rollouts_fd = file_append_open(path_join(a, r->path, "rollouts.jsonl"), e);
+        arena_free(a);
+    }
+    return r->rollouts_fd >= 0 && append_line(r->rollouts_fd, line, e);
+}
 
 static bool cut_lines(const char *path, int64_t step, err *e) {
     file_lines in;
@@ -221,8 +233,9 @@ static bool cut_lines(const char *path, int64_t step, err *e) {
 bool run_rewind(run *r, int64_t step, err *e) {
     arena *a = arena_new();
     r->step = step;
-    const bool ok =
-        cut_lines(path_join(a, r->path, "metrics.jsonl"), step, e) && cut_lines(path_join(a, r->path, "samples.jsonl"), step, e);
+    const bool ok = cut_lines(path_join(a, r->path, "metrics.jsonl"), step, e) &&
+                    cut_lines(path_join(a, r->path, "samples.jsonl"), step, e) &&
+                    cut_lines(path_join(a, r->path, "rollouts.jsonl"), step, e);
     arena_free(a);
     return ok;
 }

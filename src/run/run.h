@@ -5,6 +5,7 @@
  *   state.json        {status, pid, step, steps, reason, started, updated, begun, begun_step}
  *   metrics.jsonl     one line per logged step, TRL's names
  *   samples.jsonl     answers to the same prompts during the run
+ *   rollouts.jsonl    what the model wrote to learn from, and what it earned (objectives that write their own answers)
  *   log               what was said
  *   order.json        who ordered it and of what, where a server started it; console: what it printed there
  *   erased.json       what was erased since of what it trained on (where something was)
@@ -52,8 +53,8 @@ typedef struct {
     char *reason, *started, *updated;
     char begun[32]; /* when this process began to train, "" before; at which step: what an estimate of the time left stands on */
     int64_t begun_step;
-    int metrics_fd, samples_fd, log_fd; /* -1 when not open for writing */
-    int lock_fd;                        /* -1 when the folder is not ours */
+    int metrics_fd, samples_fd, rollouts_fd, log_fd; /* -1 when not open for writing */
+    int lock_fd;                                     /* -1 when the folder is not ours */
 } run;
 
 /* Makes DIR (must be missing, or hold nothing but examples.jsonl) with config.json, state ready. The folder is ours until run_end or run_release. */
@@ -75,7 +76,8 @@ bool run_step(run *r, int64_t step, err *e);   /* state.json, at most once a sec
 bool run_end(run *r, run_status s, const char *reason, err *e);
 bool run_metric(run *r, str line, err *e); /* one JSON object, newline added */
 bool run_sample(run *r, str line, err *e);
-/* After a resume at `step`: lines of later steps are cut off metrics.jsonl and samples.jsonl. */
+bool run_rollout(run *r, str line, err *e); /* the file is made by the first line */
+/* After a resume at `step`: lines of later steps are cut off metrics.jsonl, samples.jsonl and rollouts.jsonl. */
 bool run_rewind(run *r, int64_t step, err *e);
 
 /* ---- checkpoints: written aside, fsynced, renamed; manifest.json names every file with size and SHA-256 ------------------ */

@@ -247,6 +247,7 @@ typedef struct {
     head_columns columns;  /* written */
     float label_smoothing; /* row rule: with token_rule, the gradient of dlogp's token is spread: see tensor/ops.c */
     float *smooth;         /* [R] or NULL: mean over the vocabulary of log p (for label smoothing) */
+    float scale;           /* logits are multiplied by it (one over a temperature); 0: not at all */
     token_rule fused;      /* gradient NULL: backward is seeded later by op_logp_seed */
 } logp_form;
 

@@ -2,6 +2,7 @@
 #ifndef FETTLE_TRAIN_LOOP_H
 #define FETTLE_TRAIN_LOOP_H
 
+#include "train/rollout.h"
 #include "train/train.h"
 
 /* A weight in training with its optimiser state. */
@@ -13,7 +14,7 @@ typedef struct {
     float *state[OPTIMIZER_STATES]; /* as its optimiser says; NULL: not needed */
 } trained;
 
-typedef struct {
+typedef struct trainer {
     arena *arena;
     const train_settings *s;
     backend *backend;
@@ -29,8 +30,13 @@ typedef struct {
     rows *rows;
     int64_t units, per_micro, per_step, steps; /* units: what examples became (OBJECTIVE_ROWS) */
     pool *pool;
-    float **reference_logp; /* [rows] of trained tokens, kept once computed */
-    int64_t step;           /* done */
+    float **reference_logp; /* [reference_rows] of trained tokens, kept once computed */
+    int64_t reference_rows; /* rows, or completions of a rollout */
+    rollout *rollout;       /* what the steps learn from; NULL: rows as they were prepared */
+    reward *rewards;        /* [reward_count] */
+    int reward_count;
+    file_lines *replay; /* rollouts that are read instead of written; NULL: none */
+    int64_t step;       /* done */
     double num_tokens;
     double carry[OBJECTIVE_CARRY]; /* what the objective keeps */
     int32_t *order;                /* of the running epoch */
@@ -38,7 +44,8 @@ typedef struct {
     double drift_sum, drift_tokens;
     rows *held; /* what is measured and not trained on; NULL: nothing */
     float **held_logp;
-    bool measuring; /* no gradients, no dropout */
+    bool measuring;                                /* no gradients, no dropout */
+    double ratio_off, sampler_gap, sampler_tokens; /* of the step: see check_rollout */
 } trainer;
 
 /* Rows as one ragged batch, a span per document. The other rows of a unit stand behind the first one's prompt. */
@@ -90,6 +97,11 @@ int64_t trainer_unit(trainer *t, int64_t epoch, int64_t place);
 bool trainer_step(trainer *t, step_result *out, err *e);
 /* Loss and metrics over what is held out, all of it as one step; changes nothing. */
 void trainer_measure(trainer *t, step_result *out);
+unsigned trainer_needs(const trainer *t); /* columns: the objective's, and those that the run watches */
+/* Passes over a whole rollout: old_logp (and value) of its completions by the policy as it is, ref_logp by the reference. */
+void trainer_look(trainer *t);
+void trainer_look_reference(trainer *t);
+float trainer_logit_scale(const trainer *t); /* one over the temperature that log-probabilities are at */
 int64_t trainer_steps_per_epoch(const trainer *t);
 bool trainer_save(const trainer *t, const char *folder, err *e);
 bool trainer_load(trainer *t, const char *folder, int64_t step, err *e);
@@ -120,7 +132,8 @@ bool reference_open(trainer *t, err *e); /* after the weights; nothing when the 
 void reference_close(trainer *t);
 /* Log-probabilities [R] of the trained tokens under the reference, computed once per row. */
 void reference_pass(trainer *t, const piece *p, float *out);
-void reference_sync(trainer *t); /* behind each step: sync_ref_model */
+void reference_forget(trainer *t); /* other rows stand behind the numbers now */
+void reference_sync(trainer *t);   /* behind each step: sync_ref_model */
 bool reference_save(const trainer *t, const char *path, err *e);
 bool reference_load(trainer *t, const char *path, err *e);
 

@@ -45,7 +45,10 @@ typedef struct {
     X(COLUMN_SCORE, score, SEQUENCE, "score head, or batch")                                                                     \
     X(COLUMN_VALUE, value, VALUE, "value head")                                                                                  \
     X(COLUMN_TOKEN_LABEL, token_label, FLAG, "batch")                                                                            \
-    X(COLUMN_DESIRABLE_PROBABILITY, desirable_probability, SEQUENCE, "batch")
+    X(COLUMN_DESIRABLE_PROBABILITY, desirable_probability, SEQUENCE, "batch")                                                    \
+    X(COLUMN_OLD_LOGP, old_logp, TOKEN, "rollout")                                                                               \
+    X(COLUMN_SAMPLER_LOGP, sampler_logp, TOKEN, "rollout")                                                                       \
+    X(COLUMN_ADVANTAGE, advantage, TOKEN, "rollout")
 
 typedef enum {
 #define X(token, member, per, producer) token,
@@ -60,8 +63,8 @@ typedef struct {
 } seq;
 
 /* What a sequence is for. An answer is judged by its label; a target is a third answer beside a pair, to be imitated; a mismatched one
- * is another prompt's answer, only measured (KTO's distance from the reference). */
-typedef enum { ROLE_ANSWER, ROLE_TARGET, ROLE_MISMATCHED } sequence_role;
+ * is another prompt's answer, only measured (KTO's distance from the reference); an opponent was written by another model. */
+typedef enum { ROLE_ANSWER, ROLE_TARGET, ROLE_MISMATCHED, ROLE_OPPONENT } sequence_role;
 
 /* What the policy's head does. The state behind token t predicts token t+1: a value beside a head that writes stands in the column of
  * the token that comes next, what a head says of a token in that token's own. */
@@ -81,6 +84,8 @@ typedef struct {
     double target_tokens;    /* trained tokens of targets */
     double labelled;         /* trained tokens; with --normalize microbatch, unlike tokens, of the micro-batch */
     double groups;           /* of sequences that answer one prompt: units in training */
+    double rollout_tokens;   /* trained tokens of a step: of the rollout, its share, with --normalize microbatch; else tokens */
+    double most_tokens;      /* max_completion_length of a rollout */
 } step_counts;
 
 /* Numbers that an objective keeps from one step to the next; zeros at the start, part of a checkpoint. */
@@ -91,11 +96,13 @@ typedef struct {
     int T, S, P;         /* tokens, sequences, pairs of this micro-batch */
     const seq *sequence; /* [S] */
     const float *logp, *ref_logp, *entropy, *hit, *mean_logit, *log_sum_sq, *smooth; /* [T] */
-    const uint8_t *mask;                                                             /* [T] 1 = trained */
-    const int *label;                                                                /* [S] 1 chosen or desirable, 0 rejected */
-    const int *pair;            /* [S] number of the pair, from 0 in this micro-batch */
-    const float *margin;        /* [S] */
-    const int *group;           /* [S] number of the prompt */
+    const float *old_logp, *sampler_logp; /* [T] NULL: the policy itself, so the ratio is 1 (a constant below) */
+    const float *advantage;               /* [T] the same for all tokens of a sequence, where it is of the whole completion */
+    const uint8_t *mask;                  /* [T] 1 = trained */
+    const int *label;                     /* [S] 1 chosen or desirable, 0 rejected */
+    const int *pair;                      /* [S] number of the pair, from 0 in this micro-batch */
+    const float *margin;                  /* [S] */
+    const int *group;                     /* [S] number of the prompt */
     const float *score;         /* [S] how good it is, as the head says; of POLICY_WRITES as the data say (of a pair 1 and 0) */
     const float *value;         /* [T * values] */
     int values;                 /* outputs of the value head for a token */
@@ -111,7 +118,7 @@ typedef struct {
  * mean over micro-batches, as TRL does. */
 void metric_add(metrics *m, const char *name, double sum, double weight);
 
-enum { METRICS_MAX = 40 };
+enum { METRICS_MAX = 96 };
 void metric_add_sum(metrics *m, const char *name, double sum); /* a sum over a micro-batch, whose pieces add up to it */
 void metric_add_least(metrics *m, const char *name, double x); /* the least (most) of a micro-batch */
 void metric_add_most(metrics *m, const char *name, double x);
@@ -119,7 +126,7 @@ void metric_add_most(metrics *m, const char *name, double x);
 struct metrics {
     struct {
         const char *name;
-        double sum, weight;
+        double sum, weight; /* a smallest or largest value is its own sum, of weight 1 */
     } item[METRICS_MAX];
     int count;
 };
@@ -139,7 +146,8 @@ typedef enum { SCOPE_TOKEN, SCOPE_PAIR, SCOPE_STEP } objective_scope;
     X(WANTS_CHAINS, "chains", 1, "pairs")       /* a bad and a good answer in one text, each behind feedback */                  \
     X(WANTS_REWARDED, "answers", 1, "labelled") /* answers that are kept by their reward (keep) */                               \
     X(WANTS_JUDGED, "pairs", 2, "pairs")        /* chosen, rejected, each read whole: none is cut */                             \
-    X(WANTS_STEPS, "answers", 1, NULL)          /* an answer in steps, each right or wrong (steps) */
+    X(WANTS_STEPS, "answers", 1, NULL)          /* an answer in steps, each right or wrong (steps) */                            \
+    X(WANTS_PROMPTS, "prompts", 1, "prompts")   /* prompts that the policy answers itself: a rollout (judge) */
 
 /* How the steps of an answer become a row: what stands behind each, and which are trained. */
 typedef struct {
@@ -162,6 +170,23 @@ typedef enum {
 const char *objective_rows_name(objective_rows r);
 int objective_rows_per_unit(objective_rows r);
 const char *objective_rows_store(objective_rows r);
+
+/* A finished rollout as the objective that learns from it sees it: rewards in, advantages out. Host arrays, like columns; per token [T] of
+ * completions alone. Completions of one prompt stand side by side. */
+typedef struct {
+    arena *a;                                 /* for what is needed meanwhile */
+    int T, S, F;                              /* tokens, completions, reward functions */
+    const seq *sequence;                      /* [S] */
+    const uint8_t *mask;                      /* [T] 1 = trained */
+    const int *group;                         /* [S] number of the prompt */
+    const float *rewards;                     /* [S, F]; NAN: this function has no word on it */
+    const double *weights;                    /* [F] */
+    const bool *truncated;                    /* [S] no end token came */
+    const float *old_logp, *ref_logp, *value; /* [T]; NULL where the objective does not ask for them */
+    float *score;               /* [S] out: the reward of the completion, all functions together; NAN: none had a word */
+    float *advantage, *returns; /* [T] out */
+    metrics *metrics;
+} judged;
 
 typedef struct {
     const char *name, *words; /* "dpo", "prefer the chosen answer to the rejected one" */
@@ -193,6 +218,12 @@ typedef struct {
         adds_micro_batches; /* --normalize microbatch adds the micro-batches' means, as TRL does here, instead of averaging them */
     /* For WANTS_REWARDED: which of some answers, whole groups of them, are trained on. */
     void (*keep)(const void *options, const int *group, const float *reward, int count, bool *kept);
+    /* For WANTS_PROMPTS: advantages of a finished rollout. */
+    void (*judge)(const void *options, judged *j);
+    const char *const *rollout; /* defaults of rollout options that differ from GRPO's: "num_generations=2", NULL */
+    bool judges_old;            /* judge reads old_logp */
+    bool tempered;              /* log-probabilities are at the temperature of the rollout */
+    bool whole_groups;          /* completions of one prompt are a unit, never parted */
     /* What lies on the way to the loss, as members of the object that is open (fettle probe); NULL: nothing to tell. */
     void (*explain)(const void *options, const columns *c, json_writer *w);
 } objective;
@@ -213,7 +244,9 @@ typedef struct {
     X(coh)                                                                                                                       \
     X(rest)                                                                                                                      \
     X(reward)                                                                                                                    \
-    X(prm)
+    X(prm)                                                                                                                       \
+    X(grpo)                                                                                                                      \
+    X(rloo)
 #define X(name) extern const objective objective_##name;
 OBJECTIVES(X)
 #undef X

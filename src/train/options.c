@@ -65,7 +65,43 @@ const opt train_option_table[] = {
     {"max_drift", OPT_REAL, AT(max_drift), "0", 0, 100, NULL, "ours: stop when a chosen token's mean log-probability moves this many nats from the reference; 0: never"},
     OPT_END,
 };
+#undef AT
+
+#define AT(member) offsetof(rollout_options, member)
+const opt rollout_option_table[] = {
+    {"num_generations", OPT_INT, AT(num_generations), "8", 1, 65536, NULL, "completions of a prompt"},
+    {"max_completion_length", OPT_INT, AT(max_completion_length), "512", 1, 1e6, NULL, "tokens of a completion at most"},
+    {"temperature", OPT_REAL, AT(temperature), "1", 0, 100, NULL, "of sampling, and of the log-probabilities that are trained"},
+    {"top_p", OPT_REAL, AT(top_p), "1", 0, 1, NULL, "sample from the most likely tokens that have this share together"},
+    {"top_k", OPT_INT, AT(top_k), "0", 0, 1e9, NULL, "sample from so many tokens; 0: all"},
+    {"min_p", OPT_REAL, AT(min_p), "0", 0, 1, NULL, "leave out tokens with less than this share of the likeliest one's probability"},
+    {"repetition_penalty", OPT_REAL, AT(repetition_penalty), "1", 0.01, 100, NULL, "above 1: tokens that stand there already are less likely"},
+    {"num_iterations", OPT_INT, AT(num_iterations), "1", 1, 1000, NULL, "how often a rollout is gone through"},
+    {"steps_per_generation", OPT_INT, AT(steps_per_generation), NULL, 1, 65536, NULL, "micro-batches of a rollout; unset: gradient_accumulation_steps"},
+    {"mask_truncated_completions", OPT_BOOL, AT(mask_truncated_completions), "false", 0, 0, NULL, "learn nothing from completions that found no end"},
+    {"reward_funcs", OPT_EACH, AT(reward_funcs), NULL, 0, 0, NULL, "a reward function, NAME or NAME:ARGUMENT; more flags, more functions"},
+    {"reward_weights", OPT_LIST, AT(reward_weights), NULL, 0, 0, NULL, "what each of them weighs; unset: 1"},
+    {"rollouts", OPT_TEXT, AT(rollouts), NULL, 0, 0, NULL, "ours: completions and rewards from this file (as in a run's rollouts.jsonl) instead of sampling them"},
+    {"max_kl", OPT_REAL, AT(max_kl), "0", 0, 1e6, NULL, "ours: stop when the policy is this many nats a token from the reference; 0: never"},
+    {"min_entropy", OPT_REAL, AT(min_entropy), "0", 0, 100, NULL, "ours: stop when the entropy of a token falls below this; 0: never"},
+    {"min_distinct", OPT_REAL, AT(min_distinct), "0.1", 0, 1, NULL, "ours: stop when the share of distinct completions falls below this; 0: never"},
+    {"preference_data", OPT_TEXT, AT(preference_data), NULL, 0, 0, NULL, "ours: held-out pairs of people's preferences; stop when reward rises while the policy prefers fewer of them"},
+    {"max_length_growth", OPT_REAL, AT(max_length_growth), "0", 0, 1e6, NULL, "ours: stop when completions are this many times as long as the first ones; 0: never"},
+    {"on_alarm", OPT_CHOICE, AT(on_alarm), "stop", 0, 0, "stop|back_off", "ours: at an alarm stop at the last good checkpoint, or go back to it with half the learning rate (three times)"},
+    OPT_END,
+};
 // clang-format on
+
+/* Where an objective's trainer has other defaults than GRPO's. */
+static bool own_defaults(arena *a, train_settings *s, err *e) {
+    for (const char *const *d = s->objective->rollout; d && *d; d++) {
+        const char *equals = strchr(*d, '=');
+        const opt *o = opt_find(rollout_option_table, (str){*d, (size_t)(equals - *d)});
+        if (!o) bug("%s has a default for '%s', which is no option of rollouts", s->objective->name, *d);
+        if (!opt_set(o, s->rollout, str_of(equals + 1), a, e)) return false;
+    }
+    return true;
+}
 
 bool train_settings_begin(arena *a, const char *name, train_settings **out, err *e) {
     const objective *o = objective_of(name);
@@ -73,11 +109,15 @@ bool train_settings_begin(arena *a, const char *name, train_settings **out, err 
     train_settings *s = *out = arena_new_of(a, train_settings);
     s->objective = o;
     s->own = arena_alloc(a, o->options_size);
-    opt_group *groups = arena_array(a, opt_group, 2);
+    opt_group *groups = arena_array(a, opt_group, 3);
     groups[0] = (opt_group){train_option_table, &s->o};
     groups[1] = (opt_group){o->options, s->own};
     s->from = (resolved){.groups = groups, .count = 2};
-    return resolve_defaults(a, &s->from);
+    if (o->rows == WANTS_PROMPTS) {
+        s->rollout = arena_new_of(a, rollout_options);
+        groups[s->from.count++] = (opt_group){rollout_option_table, s->rollout};
+    }
+    return resolve_defaults(a, &s->from) && own_defaults(a, s, e);
 }
 
 static bool parse_kwargs(const train_settings *s, arena *a, const json **out, err *e) {
@@ -148,6 +188,7 @@ void train_describe(json_writer *w) {
     }
     json_close(w);
     json_key(w, "options"), opt_describe(w, train_option_table);
+    json_key(w, "rollout_options"), opt_describe(w, rollout_option_table);
     json_key(w, "optimizers"), optimizers_describe(w);
     json_key(w, "presets"), json_open(w, '[');
     for (const preset *p = run_presets; p->name; p++) {

@@ -16,8 +16,9 @@ static int largest_piece(const trainer *t) {
     const row_counts *c = rows_counts(t->rows);
     int64_t tokens = t->s->o.micro_batch_tokens, longest = c->longest;
     if (t->s->o.max_length && longest > t->s->o.max_length) longest = t->s->o.max_length;
+    if (t->s->rollout) longest += t->s->rollout->max_completion_length;
     if (tokens < unit * longest) tokens = unit * longest;
-    return (int)(tokens < c->tokens ? tokens : c->tokens);
+    return (int)(tokens < c->tokens || t->s->rollout ? tokens : c->tokens);
 }
 
 /* A step's activations, at their peak. */
@@ -232,7 +233,8 @@ static int64_t first_batch(trainer *t, row *out) {
 /* NULL: it is only imitated. */
 static const char *role_of(const trainer *t, const row *r) {
     const objective_rows kind = objective_rows_of(t->s->objective, t->s->own);
-    if (kind == WANTS_ROWS || kind == WANTS_CHAINS || kind == WANTS_REWARDED || kind == WANTS_STEPS) return NULL;
+    if (kind == WANTS_ROWS || kind == WANTS_CHAINS || kind == WANTS_REWARDED || kind == WANTS_STEPS || kind == WANTS_PROMPTS)
+        return NULL;
     if (r->role == ROLE_TARGET) return "to imitate";
     if (objective_wants_pairs(kind)) return r->label ? "chosen" : "rejected";
     return r->label ? "good" : "bad";

@@ -5,7 +5,7 @@
 
 /* ---- which model ------------------------------------------------------------------------------------------------------------------ */
 
-bool reference_wanted(const trainer *t) { return objective_needs(t->s->objective, t->s->own) & NEEDS(COLUMN_REF_LOGP); }
+bool reference_wanted(const trainer *t) { return trainer_needs(t) & NEEDS(COLUMN_REF_LOGP); }
 
 /* An adapter that only starts at zero (B = 0) is the reference when switched off; one that was trained before needs a frozen copy. */
 static bool freeze_adapter(trainer *t, err *e) {
@@ -36,20 +36,20 @@ bool reference_open(trainer *t, err *e) {
 
 /* ---- log-probabilities -------------------------------------------------------------------------------------------------------------- */
 
-static void forget_rows(float **kept, const rows *r) {
-    for (int64_t i = 0; kept && i < rows_count(r); i++) {
+static void forget_rows(float **kept, int64_t count) {
+    for (int64_t i = 0; kept && i < count; i++) {
         memory_release(kept[i]);
         kept[i] = NULL;
     }
 }
 
-static void forget(trainer *t) {
-    forget_rows(t->reference_logp, t->rows);
-    if (t->held) forget_rows(t->held_logp, t->held);
+void reference_forget(trainer *t) {
+    forget_rows(t->reference_logp, t->reference_rows);
+    if (t->held) forget_rows(t->held_logp, rows_count(t->held));
 }
 
 void reference_close(trainer *t) {
-    forget(t);
+    reference_forget(t);
     t->reference_logp = t->held_logp = NULL;
 }
 
@@ -57,7 +57,8 @@ static void compute(trainer *t, const piece *p, float *out) {
     const model *m = t->reference ? t->reference : t->policy;
     tape *tp = tape_new(t->backend, t->pool, (tape_options){.compute = t->compute});
     tensor *h = op_rows(tp, model_forward(m, tp, &(model_batch){p->ids, &p->layout}, t->reference_adapter), p->head_row, p->R);
-    op_logp(tp, h, m->head, m->head_bias, &(logp_form){.target = p->target, .columns = {.logp = out}});
+    op_logp(tp, h, m->head, m->head_bias,
+            &(logp_form){.target = p->target, .columns = {.logp = out}, .scale = trainer_logit_scale(t)});
     tape_free(tp);
 }
 
@@ -92,7 +93,7 @@ void reference_sync(trainer *t) {
     if (!o->sync_ref_model || t->step % o->ref_model_sync_steps) return;
     for (int i = 0; i < t->reference->count; i++)
         mix_weight(t->backend, o->ref_model_mixup_alpha, t->policy->parameters[i].w, t->reference->parameters[i].w);
-    forget(t);
+    reference_forget(t);
 }
 
 /* A reference that has moved is part of a checkpoint. */

@@ -31,6 +31,11 @@ row rows_at(const rows *r, int64_t i) {
                  .probability = x->probability};
 }
 
+str rows_columns(const rows *r, int64_t i) {
+    const rows_entry *x = &r->item[i];
+    return (str){r->file.ptr + x->at + 5 * (int64_t)x->length, (size_t)x->note};
+}
+
 /* ---- all of it ----------------------------------------------------------------------------------------------------------------------------------- */
 
 static void count_duplicate(preparing *p, uint64_t hash) {
@@ -57,10 +62,17 @@ static void count_duplicate(preparing *p, uint64_t hash) {
     }
 }
 
-static bool keep_example(file_out *keep, const example *x, err *e) {
+/* Of a prompt all columns of its row are kept, for reward functions that read them. */
+static bool keep_example(const preparing *p, file_out *keep, const example *x, err *e) {
     buf line = {0};
     json_writer w = json_writer_on(&line, false);
     example_put_json(&w, x);
+    if (p->r->kind == WANTS_PROMPTS && json_kind_of(x->raw) == JSON_OBJECT && !json_has(x->raw, "columns")) {
+        line.len--; /* the closing bracket */
+        buf_put_text(&line, ",\"columns\":");
+        json_put(&line, x->raw);
+        buf_put_char(&line, '}');
+    }
     buf_put_char(&line, '\n');
     const bool ok = file_out_put(keep, line.ptr, line.len, e);
     buf_free(&line);
@@ -74,7 +86,7 @@ static bool on_side(const preparing *p, const example *x) {
 }
 
 static bool add_example(arena *a, preparing *p, const example *x, file_out *keep) {
-    if (keep && !keep_example(keep, x, p->e)) return false;
+    if (keep && !keep_example(p, keep, x, p->e)) return false;
     if (!on_side(p, x)) return true;
     p->r->counts.examples++;
     count_duplicate(p, example_hash(x));
@@ -178,6 +190,13 @@ static bool ends_are_learned(const row_counts *c, const char *end, err *e) {
     return true;
 }
 
+static bool refuse_double_bos(const row_counts *c, const model *m, arena *a, err *e) {
+    return err_set(e, ERR_REFUSED,
+                   "two BOS tokens ('%.*s') begin %s: the text (or template) writes one and the tokenizer adds another; take "
+                   "it out of the text",
+                   STR_ARG(tokenizer_token(m->tokenizer, tokenizer_bos(m->tokenizer))), row_numbers_text(a, &c->double_bos));
+}
+
 /* What would train, but hardly what was meant. */
 static bool look_right(const rows *r, const model *m, const train_options *o, arena *a, err *e) {
     const row_counts *c = &r->counts;
@@ -190,12 +209,12 @@ static bool look_right(const rows *r, const model *m, const train_options *o, ar
     if (c->untrained.count && (c->untrained.count >= batch || c->untrained.count * unit >= r->count))
         return err_set(e, ERR_REFUSED, "a batch would have no token to train: every token is masked in %s",
                        row_numbers_text(a, &c->untrained));
-    if (c->double_bos.count)
-        return err_set(e, ERR_REFUSED,
-                       "two BOS tokens ('%.*s') begin %s: the text (or template) writes one and the tokenizer adds another; take "
-                       "it out of the text",
-                       STR_ARG(tokenizer_token(m->tokenizer, tokenizer_bos(m->tokenizer))), row_numbers_text(a, &c->double_bos));
+    if (c->double_bos.count) return refuse_double_bos(c, m, a, e);
     return !r->writes || ends_are_learned(c, end, e);
+}
+
+static bool prompts_are_right(const row_counts *c, const model *m, arena *a, err *e) {
+    return !c->double_bos.count || refuse_double_bos(c, m, a, e);
 }
 
 bool rows_refuse(const rows *r, const model *m, const train_settings *s, err *e) {
@@ -207,8 +226,11 @@ bool rows_refuse(const rows *r, const model *m, const train_settings *s, err *e)
         err_set(e, ERR_REFUSED,
                 "none of %lld examples is left: each is empty, masked, or longer than max_length with its prompt alone (%s)",
                 (long long)c->examples, row_numbers_text(a, &c->dropped_rows));
+    else if (r->kind == WANTS_PROMPTS) ok = prompts_are_right(c, m, a, e);
     else if (!c->trained_tokens) err_set(e, ERR_REFUSED, "no token would be trained: every row is masked from end to end");
-    else if (!(ok = look_right(r, m, &s->o, a, e)) && strcmp(s->o.preflight, "warn") == 0) {
+    else ok = look_right(r, m, &s->o, a, e);
+    if (!ok && c->examples && r->count && (c->trained_tokens || r->kind == WANTS_PROMPTS) &&
+        strcmp(s->o.preflight, "warn") == 0) {
         log_warning("%s", e->text);
         *e = (err){0};
         ok = true;
@@ -287,7 +309,7 @@ void rows_put_json(json_writer *w, const rows *r, int64_t i) {
     } else if (r->kind == WANTS_STEPS) {
         const row x = rows_at(r, i);
         put_steps(w, &x);
-    } else if (r->kind == WANTS_ROWS || r->kind == WANTS_CHAINS || r->kind == WANTS_REWARDED) {
+    } else if (r->kind == WANTS_ROWS || r->kind == WANTS_CHAINS || r->kind == WANTS_REWARDED || r->kind == WANTS_PROMPTS) {
         const row x = rows_at(r, i);
         put_ids(w, "input_ids", x.ids, 0, x.length);
         put_labels(w, "labels", &x);

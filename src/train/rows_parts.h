@@ -8,7 +8,7 @@
 typedef struct {
     int64_t at; /* in the file: ids, then mask, padded to 4 */
     int64_t example;
-    int32_t length, prompt, unit, label, role;
+    int32_t length, prompt, unit, label, role, note; /* note: bytes behind the mask */
     float margin, probability;
 } rows_entry;
 
@@ -37,6 +37,7 @@ typedef struct {
     sequence_role role;
     float margin, probability;
     float reward; /* until it is decided what is kept */
+    str note;     /* of a prompt: its row in the data, as JSON */
 } place;
 
 /* Documents that wait to be packed. */
@@ -80,6 +81,8 @@ bool rows_chat(arena *a, const preparing *p, const example *x, json *messages, b
 /* Prompt alone, and prompt with answer; full->prompt is where the answer begins. The mask is 1 (or the marks) everywhere. */
 bool rows_both(arena *a, const preparing *p, const example *x, const example_part *answer, bool marks, fresh *prompt,
                fresh *full);
+/* A prompt that is to be answered; nothing of it is trained. */
+bool rows_prompt(arena *a, const preparing *p, const example *x, fresh *out);
 /* The same as TRL's older trainers do it. */
 bool rows_both_older(arena *a, const preparing *p, const example *x, const example_part *answer, fresh *full);
 int rows_common_prefix(const fresh *a, const fresh *b);

@@ -50,6 +50,15 @@ bool rows_chat(arena *a, const preparing *p, const example *x, json *messages, b
     return true;
 }
 
+bool rows_prompt(arena *a, const preparing *p, const example *x, fresh *out) {
+    const bool ok = x->prompt.type == PART_MESSAGES ? rows_chat(a, p, x, x->prompt.messages, true, false, out)
+                                                    : rows_plain(a, p, x->prompt.text, true, out);
+    if (!ok) return false;
+    memset(out->mask, 0, (size_t)out->length);
+    out->prompt = out->length;
+    return true;
+}
+
 static json *joined(arena *a, const json *first, const json *second) {
     json *all = json_new_array(a);
     for (size_t i = 0; i < json_count(first); i++) json_append(all, json_at(first, i));

@@ -39,7 +39,7 @@ static void look_at(const preparing *p, const fresh *f, const place *at) {
     c->trained_tokens += learned;
     c->masked_tokens += masked;
     if (!f->cut || masked) c->ends += ends, c->ends_trained += ends_learned;
-    if (!learned) rows_note(&c->untrained, at->example);
+    if (!learned && p->r->kind != WANTS_PROMPTS) rows_note(&c->untrained, at->example);
 }
 
 static bool write_row(preparing *p, fresh *f, const place *at) {
@@ -57,11 +57,13 @@ static bool write_row(preparing *p, fresh *f, const place *at) {
                                        .unit = at->unit,
                                        .label = at->label,
                                        .role = (int)at->role,
+                                       .note = (int32_t)at->note.len,
                                        .margin = at->margin,
                                        .probability = at->probability};
-    const size_t pad = (4 - (size_t)f->length % 4) % 4;
+    const size_t pad = (4 - ((size_t)f->length + at->note.len) % 4) % 4;
     return file_out_put(&p->out, f->ids, 4 * (size_t)f->length, p->e) &&
-           file_out_put(&p->out, f->mask, (size_t)f->length, p->e) && file_out_put(&p->out, "\0\0\0", pad, p->e);
+           file_out_put(&p->out, f->mask, (size_t)f->length, p->e) && file_out_put(&p->out, at->note.ptr, at->note.len, p->e) &&
+           file_out_put(&p->out, "\0\0\0", pad, p->e);
 }
 
 static bool any_label(const fresh *f) {
@@ -432,6 +434,32 @@ static bool add_rewarded(arena *a, preparing *p, const example *x) {
     return true;
 }
 
+/* ---- prompts ------------------------------------------------------------------------------------------------------------------------------ */
+
+/* The columns that reward functions find: those of the row as it stood in the data, which a run's own copy keeps under "columns". */
+static str columns_of(arena *a, const example *x) {
+    const json *kept = json_get(x->raw, "columns");
+    buf text = {0};
+    json_put(&text, json_kind_of(kept) == JSON_OBJECT ? kept : x->raw);
+    const str out = {str_copy(a, buf_str(&text)), text.len};
+    buf_free(&text);
+    return out;
+}
+
+static bool add_prompt(arena *a, preparing *p, const example *x) {
+    example prompt = *x;
+    fresh f;
+    if (x->kind != EXAMPLE_PROMPT && example_convert(a, x, EXAMPLE_PROMPT, &prompt, p->e) != CONVERT_DONE)
+        return p->e->code ? false : wrong_kind(p, x, "prompts");
+    if (!rows_prompt(a, p, &prompt, &f)) return false;
+    if (!f.length || too_long(p, x, f.length + 1)) {
+        p->r->counts.empty += !f.length;
+        return true;
+    }
+    return write_row(
+        p, &f, &(place){.example = x->row, .unit = -1, .label = 1, .margin = NAN, .probability = NAN, .note = columns_of(a, x)});
+}
+
 /* ---- all of them ------------------------------------------------------------------------------------------------------------------------------ */
 
 static const struct {
@@ -446,6 +474,8 @@ static const struct {
     [WANTS_CHAINS] = {add_chain, KIND(EXAMPLE_PREFERENCE)},
     [WANTS_JUDGED] = {add_judged, KIND(EXAMPLE_PREFERENCE)},
     [WANTS_STEPS] = {add_steps, KIND(EXAMPLE_STEPWISE)},
+    [WANTS_PROMPTS] = {add_prompt, KIND(EXAMPLE_PROMPT) | KIND(EXAMPLE_PREFERENCE) | KIND(EXAMPLE_PROMPT_COMPLETION) |
+                                       KIND(EXAMPLE_LABELLED)},
     [WANTS_MATCHED] = {add_labelled, KIND(EXAMPLE_LABELLED) | KIND(EXAMPLE_PREFERENCE)},
 };
 

@@ -107,12 +107,26 @@ static bool log_metrics(run *r, const trainer *t, const step_result *s, const st
     for (int i = 0; i < s->metrics.count; i++)
         json_key(&w, s->metrics.item[i].name), json_put_real(&w, s->metrics.item[i].sum / s->metrics.item[i].weight);
     json_key(&w, "num_tokens"), json_put_real(&w, t->num_tokens);
-    if (t->s->objective->reference) json_key(&w, "drift"), json_put_real(&w, s->drift);
+    if (reference_wanted(t)) json_key(&w, "drift"), json_put_real(&w, s->drift);
     if (held) put_measured(&w, held);
     json_close(&w);
     const bool ok = run_metric(r, buf_str(&line), e);
     if (as_json) printf("%.*s\n", STR_ARG(buf_str(&line))), fflush(stdout);
     buf_free(&line);
+    return ok;
+}
+
+/* What the model wrote for this step and the coming ones, and what it earned. */
+static bool write_rollout(run *r, trainer *t, err *e) {
+    bool ok = true;
+    for (int i = 0; ok && t->rollout && !t->rollout->told && i < t->rollout->count; i++) {
+        buf line = {0};
+        json_writer w = json_writer_on(&line, false);
+        rollout_put_line(&w, t, i, t->step);
+        ok = run_rollout(r, buf_str(&line), e);
+        buf_free(&line);
+    }
+    if (t->rollout) t->rollout->told = true;
     return ok;
 }
 
@@ -205,6 +219,7 @@ static bool drifted(const trainer *t, const step_result *s, err *e) {
 
 /* As transformers counts: micro-batches of this epoch that are done, over all of them. */
 static double epoch_of(const trainer *t) {
+    if (t->s->rollout) return (double)t->step / (double)trainer_steps_per_epoch(t);
     const int64_t per = trainer_steps_per_epoch(t), micros = (t->units + t->per_micro - 1) / t->per_micro,
                   whole = (t->step - 1) / per;
     const int64_t done = ((t->step - 1) % per + 1) * t->s->o.gradient_accumulation_steps;
@@ -219,6 +234,15 @@ static bool sample_is_due(const trainer *t) {
     return every(t->s->o.sample_steps, t->step) || (times && t->step * times / t->steps > (t->step - 1) * times / t->steps);
 }
 
+/* Ctrl-C while completions are written: nothing has moved since the last step, which a resumed run goes on from. */
+static bool stopped_early(arena *a, run *r, const trainer *t, err *e) {
+    err again = {0};
+    if (e->code != ERR_STOPPED || !t->step || !save_checkpoint(a, r, t, &again)) return false;
+    *e = (err){0};
+    return err_set(e, ERR_STOPPED, "stopped at step %lld, checkpoint saved; go on with: fettle train --resume %s",
+                   (long long)t->step, r->path);
+}
+
 static bool run_steps(arena *a, run *r, trainer *t, const train_how *how, step_result *s, err *e) {
     const train_options *o = &t->s->o;
     step_result held;
@@ -226,7 +250,8 @@ static bool run_steps(arena *a, run *r, trainer *t, const train_how *how, step_r
     if ((o->sample_steps || o->sample_times) && !t->step && !write_samples(r, t, e)) return false;
     while (t->step < t->steps) {
         char words[96];
-        if (!trainer_step(t, s, e)) return false;
+        if (!trainer_step(t, s, e)) return stopped_early(a, r, t, e);
+        if (!write_rollout(r, t, e)) return false;
         const double epoch = epoch_of(t);
         snprintf(words, sizeof words, "step %lld of %lld, loss %.4f", (long long)t->step, (long long)t->steps, s->loss);
         progress_show(&p, (double)t->step, (double)t->steps, words);

@@ -9,11 +9,27 @@
 #include "base/rng.h"
 #include "train/loop.h"
 
+/* The most that a ratio may be off before anything has moved: log-probabilities of the same tokens in differently cut pieces. And the most, on
+ * average, between log-probabilities of sampling, token by token with a cache, and of training. */
+#define RATIO_OFF   1e-3
+#define SAMPLER_GAP 0.1
+
 /* ---- which rows ---------------------------------------------------------------------------------------------------------------------- */
 
 int trainer_rows_per_unit(const trainer *t) { return objective_rows_per_unit(objective_rows_of(t->s->objective, t->s->own)); }
 
+/* Rows of a unit in a step: completions that are compared with one another stay together. */
+static int step_unit(const trainer *t) {
+    return t->rollout && t->s->objective->whole_groups ? (int)t->s->rollout->num_generations : trainer_rows_per_unit(t);
+}
+
+unsigned trainer_needs(const trainer *t) {
+    const bool watched = t->s->rollout && t->s->rollout->max_kl > 0;
+    return objective_needs(t->s->objective, t->s->own) | (watched ? NEEDS(COLUMN_REF_LOGP) : 0);
+}
+
 int64_t trainer_steps_per_epoch(const trainer *t) {
+    if (t->s->rollout) return rollout_epoch_steps(t);
     const int64_t micros = (t->units + t->per_micro - 1) / t->per_micro;
     return (micros + t->s->o.gradient_accumulation_steps - 1) / t->s->o.gradient_accumulation_steps;
 }
@@ -38,6 +54,7 @@ int row_trained(const row *r) {
 }
 
 static row cut_row(const trainer *t, int64_t index) {
+    if (t->rollout) return t->rollout->item[index].row;
     row r = rows_at(t->rows, index);
     if (t->s->o.max_length && r.length > t->s->o.max_length) r.length = (int)t->s->o.max_length;
     return r;
@@ -89,11 +106,12 @@ static void add_score(const trainer *t, piece *p, int i, int begin, int from, in
     p->label_column[p->L++] = i;
 }
 
-/* A row of a unit has one span, so that the first row's is found from here. */
-static void add_row(const trainer *t, piece *p, int i, int unit, bool whole_chosen) {
-    const row *r = &p->row[i], *first = &p->row[i - i % unit];
+/* Row i, whose unit (or, of completions, whose run of one group) begins with row `begun`. Such rows have one span each, so that the first
+ * row's is found from here. */
+static void add_row(const trainer *t, piece *p, int i, int begun, bool whole_chosen) {
+    const row *r = &p->row[i], *first = &p->row[begun];
     const bool shared = shares_prompt(first, r);
-    const int from = shared ? r->prompt : 0, parent = shared ? p->span_count - i % unit : -1, begin = p->T - from;
+    const int from = shared ? r->prompt : 0, parent = shared ? p->span_count - (i - begun) : -1, begin = p->T - from;
     add_spans(p, r, from, parent);
     p->sequences[i].begin = p->columns;
     add_columns(t, p, r, whole_chosen && r->label, begin, from, shared ? p->spans[parent].begin : 0);
@@ -125,7 +143,11 @@ static piece make_piece(arena *a, const trainer *t, const int64_t *index, int co
     p.label_column = arena_array(a, int, tokens + count);
     const objective *o = t->s->objective;
     const bool whole = o->whole_chosen && o->whole_chosen(t->s->own);
-    for (int i = 0; i < count; i++) add_row(t, &p, i, trainer_rows_per_unit(t), whole);
+    for (int i = 0, begun = 0; i < count; i++) {
+        if (!t->rollout) begun = i - i % trainer_rows_per_unit(t);
+        else if (t->rollout->item[index[i]].group != t->rollout->item[index[begun]].group) begun = i;
+        add_row(t, &p, i, begun, whole);
+    }
     layout_positions(p.spans, p.span_count, p.position);
     p.layout = (layout){p.T, p.span_count, p.spans, p.position};
     return p;
@@ -171,16 +193,49 @@ static void spread_labels(const pass *s) {
 static const int head_made[] = {COLUMN_LOGP,       COLUMN_REF_LOGP,   COLUMN_ENTROPY, COLUMN_HIT,
                                 COLUMN_MEAN_LOGIT, COLUMN_LOG_SUM_SQ, COLUMN_SMOOTH};
 
+/* A column of a rollout: numbers of each completion's tokens, or one for all of them. */
+static float *rollout_column(const pass *s, float *const *tokens) {
+    float *out = arena_array(s->a, float, s->all.columns + 1);
+    for (int k = 0; k < s->all.rows; k++) {
+        const completion *c = &s->t->rollout->item[s->all.index[k]];
+        float *to = out + s->all.sequences[k].begin + c->row.prompt - 1;
+        memcpy(to, tokens[k], (size_t)c->tokens * sizeof *to);
+    }
+    return out;
+}
+
+static void make_rollout_columns(pass *s, unsigned needs) {
+    const int n = s->all.rows;
+    float **old = arena_array(s->a, float *, n + 1), **sampler = arena_array(s->a, float *, n + 1),
+          **advantage = arena_array(s->a, float *, n + 1), *score = arena_array(s->a, float, n + 1);
+    int *group = arena_array(s->a, int, n + 1), *role = arena_array(s->a, int, n + 1);
+    for (int k = 0; k < n; k++) {
+        const completion *c = &s->t->rollout->item[s->all.index[k]];
+        old[k] = c->old_logp;
+        sampler[k] = c->sampler_logp;
+        advantage[k] = c->advantage;
+        score[k] = c->score;
+        group[k] = c->group;
+        role[k] = c->row.role;
+    }
+    s->c.score = score;
+    s->c.group = group;
+    s->c.role = role;
+    if (old[0]) s->c.old_logp = rollout_column(s, old);
+    if (sampler[0] && needs & NEEDS(COLUMN_SAMPLER_LOGP)) s->c.sampler_logp = rollout_column(s, sampler);
+    if (advantage[0]) s->c.advantage = rollout_column(s, advantage);
+}
+
 static void make_columns(pass *s) {
     const piece *p = &s->all;
-    const unsigned needs = objective_needs(s->t->s->objective, s->t->s->own);
+    const unsigned needs = trainer_needs(s->t);
     for (size_t i = 0; i < sizeof head_made / sizeof *head_made; i++) {
         const int k = head_made[i];
         if (!(needs & NEEDS(k))) continue;
         s->packed[k] = arena_array(s->a, float, p->R + 1);
         *slot(&s->c, k) = s->wide[k] = arena_array(s->a, float, p->columns + 1);
     }
-    const int unit = trainer_rows_per_unit(s->t);
+    const int unit = step_unit(s->t);
     const bool has_pairs = objective_wants_pairs(objective_rows_of(s->t->s->objective, s->t->s->own));
     int *label = arena_array(s->a, int, p->rows), *pair = arena_array(s->a, int, p->rows),
         *role = arena_array(s->a, int, p->rows);
@@ -211,6 +266,7 @@ static void make_columns(pass *s) {
     s->c.group = group;
     s->c.score = score;
     s->c.pairs = pairs;
+    if (s->t->rollout) make_rollout_columns(s, needs);
     s->c.carry = s->t->carry;
     s->c.step = s->counts;
     s->c.token_label = p->right;
@@ -272,6 +328,7 @@ static tensor *write_head(pass *s, tape *tp, tensor *hidden, const piece *p, int
         .target = p->target,
         .columns = {out[COLUMN_LOGP], out[COLUMN_ENTROPY], out[COLUMN_MEAN_LOGIT], out[COLUMN_LOG_SUM_SQ], out[COLUMN_HIT]},
         .smooth = out[COLUMN_SMOOTH],
+        .scale = trainer_logit_scale(s->t),
         .fused = rule};
     return op_logp(tp, op_rows(tp, hidden, p->head_row, p->R), m->head, m->head_bias, &form);
 }
@@ -361,6 +418,21 @@ static void several_pieces(pass *s, const piece *pieces, int count) {
     }
 }
 
+/* What must hold before the first update of a rollout: the policy is the one that wrote it. */
+static void add_first_look(const pass *s) {
+    trainer *t = s->t;
+    for (int k = 0; k < s->all.rows; k++) {
+        const completion *c = &t->rollout->item[s->all.index[k]];
+        const float *now = s->wide[COLUMN_LOGP] + s->all.sequences[k].begin + c->row.prompt - 1;
+        for (int i = 0; i < c->tokens && row_trained(&c->row); i++) {
+            if (c->old_logp) t->ratio_off = fmax(t->ratio_off, fabs(expm1((double)now[i] - (double)c->old_logp[i])));
+            if (!c->sampler_logp) continue;
+            t->sampler_gap += fabs((double)now[i] - (double)c->sampler_logp[i]);
+            t->sampler_tokens++;
+        }
+    }
+}
+
 static void add_drift(const pass *s) {
     const piece *p = &s->all;
     for (int k = 0; s->wide[COLUMN_REF_LOGP] && k < p->rows; k++)
@@ -379,7 +451,8 @@ static double run_pass(trainer *t, const int64_t *index, const int *sizes, int p
     for (int i = 0; i < pieces; count += sizes[i++]) part[i] = make_piece(a, t, index + count, sizes[i]);
     pass s = {
         .a = a, .t = t, .all = pieces == 1 ? part[0] : make_piece(a, t, index, count), .counts = *counts, .g = {.metrics = m}};
-    for (int i = 0; i < count; i++) t->num_tokens += s.all.row[i].role == ROLE_MISMATCHED ? 0 : s.all.row[i].length;
+    for (int i = 0; !t->rollout && i < count; i++)
+        t->num_tokens += s.all.row[i].role == ROLE_MISMATCHED ? 0 : s.all.row[i].length;
     if (is_asked(&s.all)) {
         make_columns(&s);
         for (int i = 0; s.packed[COLUMN_REF_LOGP] && i < pieces; at += part[i++].R)
@@ -387,17 +460,78 @@ static double run_pass(trainer *t, const int64_t *index, const int *sizes, int p
         if (pieces == 1) one_piece(&s);
         else several_pieces(&s, part, pieces);
         add_drift(&s);
+        if (t->rollout) add_first_look(&s);
     }
     arena_free(a);
     return s.loss;
+}
+
+static int rows_that_fit(const trainer *t, const int64_t *index, int count);
+
+/* Completion k of the pass as the policy sees it now. */
+static void keep_look(const pass *s, rollout *r, int k) {
+    completion *c = &r->item[s->all.index[k]];
+    const int at = s->all.sequences[k].begin + c->row.prompt - 1;
+    const size_t bytes = (size_t)c->tokens * sizeof(float);
+    c->old_logp = (float *)(void *)arena_copy(r->a, s->wide[COLUMN_LOGP] + at, bytes);
+    if (s->wide_labels) c->value = (float *)(void *)arena_copy(r->a, s->wide_labels + at, bytes);
+}
+
+/* What the policy (and its value head) says of every completion of the rollout now, piece by piece as a step would go through them. */
+void trainer_look(trainer *t) {
+    rollout *r = t->rollout;
+    int64_t *index = NULL;
+    arena *all = arena_new();
+    index = arena_array(all, int64_t, r->count + 1);
+    for (int i = 0; i < r->count; i++) index[i] = i;
+    for (int first = 0, n; first < r->count; first += n) {
+        n = rows_that_fit(t, index + first, r->count - first);
+        arena *a = arena_new();
+        pass s = {.a = a, .t = t, .all = make_piece(a, t, index + first, n)};
+        if (s.all.R) {
+            make_columns(&s);
+            tape *tp = new_tape(t, false);
+            forward(&s, tp, &s.all, (begins){0}, (token_rule){0});
+            tape_free(tp);
+            spread(&s, 0, s.all.R);
+            if (s.labels) spread_labels(&s);
+            for (int k = 0; k < n; k++) keep_look(&s, r, k);
+        }
+        arena_free(a);
+    }
+    arena_free(all);
+}
+
+/* The reference's log-probabilities of every completion, kept where steps look for them. */
+void trainer_look_reference(trainer *t) {
+    rollout *r = t->rollout;
+    arena *all = arena_new();
+    int64_t *index = arena_array(all, int64_t, r->count + 1);
+    for (int i = 0; i < r->count; i++) index[i] = i;
+    for (int first = 0, n; first < r->count; first += n) {
+        n = rows_that_fit(t, index + first, r->count - first);
+        const piece p = make_piece(all, t, index + first, n);
+        float *out = arena_array(all, float, p.R + 1);
+        if (p.R) reference_pass(t, &p, out);
+        for (int k = 0, at = 0; k < n; k++) {
+            completion *c = &r->item[first + k];
+            const int n_trained = row_trained(&c->row);
+            c->ref_logp = arena_array(r->a, float, c->tokens + 1);
+            if (n_trained) memcpy(c->ref_logp, out + at, (size_t)c->tokens * sizeof *out);
+            at += n_trained;
+        }
+    }
+    arena_free(all);
 }
 
 /* ---- the step --------------------------------------------------------------------------------------------------------------------------------- */
 
 static step_counts count_rows(const trainer *t, const int64_t *index, int count) {
     const bool has_pairs = objective_wants_pairs(objective_rows_of(t->s->objective, t->s->own));
-    const int units = count / trainer_rows_per_unit(t);
-    step_counts c = {.pairs = has_pairs ? units : 0, .groups = units};
+    const int units = count / step_unit(t);
+    step_counts c = {.pairs = has_pairs ? units : 0,
+                     .groups = units,
+                     .most_tokens = t->s->rollout ? (double)t->s->rollout->max_completion_length : 0};
     for (int i = 0; i < count; i++) {
         const row r = cut_row(t, index[i]);
         const int n = row_trained(&r);
@@ -435,7 +569,7 @@ static void scale_counts(step_counts *c, double by) {
 
 /* How many of the rows make a piece of about micro_batch_tokens; pairs stay together. */
 static int rows_that_fit(const trainer *t, const int64_t *index, int count) {
-    const int unit = trainer_rows_per_unit(t);
+    const int unit = step_unit(t);
     int64_t tokens = 0;
     int n = 0;
     for (; n < count; n += unit) {
@@ -488,34 +622,69 @@ static bool check_start(const trainer *t, double loss, err *e) {
                    want, loss);
 }
 
-bool trainer_step(trainer *t, step_result *out, err *e) {
-    const train_options *o = &t->s->o;
+/* The rows of the coming step; returns how many units they are. */
+static int64_t choose_rows(arena *a, trainer *t, int64_t **index) {
+    const int unit = step_unit(t);
+    if (t->rollout) {
+        *index = arena_array(a, int64_t, t->per_step);
+        rollout_slice(t, *index);
+        return t->per_step / unit;
+    }
     const int64_t per_epoch = trainer_steps_per_epoch(t), epoch = t->step / per_epoch, begin = t->step % per_epoch * t->per_step;
     const int64_t units = t->units - begin < t->per_step ? t->units - begin : t->per_step;
-    const int unit = trainer_rows_per_unit(t);
-    arena *a = arena_new();
-    int64_t *index = arena_array(a, int64_t, units * unit);
+    *index = arena_array(a, int64_t, units * unit);
     for (int64_t i = 0; i < units; i++) {
         const int64_t u = trainer_unit(t, epoch, begin + i);
-        for (int k = 0; k < unit; k++) index[i * unit + k] = u * unit + k;
+        for (int k = 0; k < unit; k++) (*index)[i * unit + k] = u * unit + k;
     }
+    return units;
+}
+
+/* At the first step of a rollout nothing has moved yet: the ratio of every token is 1, and the engine that sampled has read the same weights. */
+static bool check_rollout(const trainer *t, metrics *m, err *e) {
+    const double gap = t->sampler_tokens > 0 ? t->sampler_gap / t->sampler_tokens : 0;
+    if (!t->rollout || !rollout_is_fresh(t)) return true;
+    if (t->sampler_tokens > 0) metric_add(m, "sampling/sampling_logp_difference/mean", gap, 1);
+    if (!t->rollout->replayed && t->ratio_off > RATIO_OFF)
+        return err_set(
+            e, ERR_DIVERGED,
+            "step %lld: the ratio of a token is %.3g away from 1 before any update of this rollout: please report this, "
+            "it is a defect",
+            (long long)t->step + 1, t->ratio_off);
+    if (gap > SAMPLER_GAP)
+        return err_set(e, ERR_DIVERGED,
+                       "step %lld: the engine that sampled is %.3g nats a token away from the kernel that trains: please report "
+                       "this, it is a defect",
+                       (long long)t->step + 1, gap);
+    return true;
+}
+
+bool trainer_step(trainer *t, step_result *out, err *e) {
+    const train_options *o = &t->s->o;
+    int64_t *index;
     *out = (step_result){0};
-    t->drift_sum = t->drift_tokens = 0;
+    if (t->s->rollout && !rollout_ready(t, e)) return false;
+    arena *a = arena_new();
+    const int64_t units = choose_rows(a, t, &index);
+    const int unit = step_unit(t);
+    t->drift_sum = t->drift_tokens = t->ratio_off = t->sampler_gap = t->sampler_tokens = 0;
     for (int i = 0; i < t->count; i++)
         values_zero(t->backend, t->weights[i].w->grad, (size_t)t->weights[i].w->rows * (size_t)t->weights[i].w->cols);
     const bool by_micro = strcmp(o->normalize, "microbatch") == 0;
-    const int64_t micro = by_micro ? t->per_micro : units, micros = (units + micro - 1) / micro;
+    const int64_t micro = by_micro ? t->per_micro / (t->rollout ? unit : 1) : units, micros = (units + micro - 1) / micro;
     const step_counts whole = count_rows(t, index, (int)(units * unit));
     for (int64_t i = 0; i < units; i += micro) {
         const int n = (int)((units - i < micro ? units - i : micro) * unit);
         step_counts counts = by_micro ? count_rows(t, index + i * unit, n) : whole;
         if (by_micro && !t->s->objective->adds_micro_batches) scale_counts(&counts, (double)micros);
         counts.tokens = whole.tokens + (by_micro ? first_labels(t, index, (int)(units * unit)) : 0);
+        counts.rollout_tokens = by_micro && t->rollout ? rollout_share(t) : whole.tokens;
         metrics m = {0};
         out->loss += run_micro(t, index + i * unit, n, &counts, &m);
         add_micro(&out->metrics, &m);
     }
     arena_free(a);
+    if (t->rollout && rollout_is_fresh(t)) add_micro(&out->metrics, &t->rollout->metrics);
     out->grad_norm = gradient_norm(t);
     out->drift = t->drift_tokens > 0 ? t->drift_sum / t->drift_tokens : 0;
     if (!isfinite(out->loss) || !isfinite(out->grad_norm))
@@ -523,7 +692,8 @@ bool trainer_step(trainer *t, step_result *out, err *e) {
                        "step %lld: loss %g, gradient norm %g: not finite any more; a lower learning_rate or dtype float32 may "
                        "help. The last checkpoint is whole",
                        (long long)t->step + 1, out->loss, out->grad_norm);
-    if (!check_start(t, out->loss, e) || !train_rate(t->s, t->step, t->steps, &out->lr, e)) return false;
+    if (!check_start(t, out->loss, e) || !check_rollout(t, &out->metrics, e) || !train_rate(t->s, t->step, t->steps, &out->lr, e))
+        return false;
     const double clip = o->max_grad_norm > 0 ? o->max_grad_norm / (out->grad_norm + 1e-6) : 1;
     trainer_update(t, out->lr, clip < 1 ? clip : 1, t->step + 1);
     t->step++;

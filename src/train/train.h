@@ -44,11 +44,24 @@ typedef struct {
 } train_options;
 extern const opt train_option_table[];
 
+/* ---- options of objectives that write their own answers (TRL's GRPOConfig; ours are marked in the table) -------------------- */
+
+typedef struct {
+    int64_t num_generations, max_completion_length, num_iterations, steps_per_generation, top_k;
+    double temperature, top_p, min_p, repetition_penalty;
+    bool mask_truncated_completions;
+    opt_list reward_funcs, reward_weights;
+    const char *rollouts, *preference_data, *on_alarm;
+    double max_kl, min_entropy, min_distinct, max_length_growth;
+} rollout_options;
+extern const opt rollout_option_table[];
+
 /* All options of one objective, resolved from their sources. */
 typedef struct {
     const objective *objective;
     train_options o;
-    void *own; /* the objective's options */
+    rollout_options *rollout; /* NULL: it learns from given answers */
+    void *own;                /* the objective's options */
     resolved from;
 } train_settings;
 bool train_settings_begin(arena *a, const char *objective_name, train_settings **out, err *e);
@@ -116,6 +129,7 @@ bool rows_refuse(const rows *r, const model *m, const train_settings *s, err *e)
 int64_t rows_count(const rows *r);                /* sequences; those of a unit are neighbours (OBJECTIVE_ROWS) */
 unsigned rows_example_kinds(objective_rows kind); /* KIND(...) of the examples it is made of, for source_open_with */
 row rows_at(const rows *r, int64_t i);
+str rows_columns(const rows *r, int64_t i); /* of a prompt: its row in the data, a JSON object */
 const row_counts *rows_counts(const rows *r);
 void rows_put_json(json_writer *w, const rows *r, int64_t unit); /* one line of `fettle probe rows`: keys as in tokens.jsonl */
 

@@ -108,6 +108,7 @@ bool trainer_open(arena *a, const train_settings *s, const char *folder, const r
     t->units = rows_count(t->rows) / trainer_rows_per_unit(t);
     t->per_micro = o->per_device_train_batch_size;
     t->per_step = t->per_micro * o->gradient_accumulation_steps;
+    if (s->rollout && !rollout_fits(t, e)) return false;
     if (t->units > 0)
         t->steps = o->max_steps > 0 ? o->max_steps : (int64_t)ceil(o->num_train_epochs * (double)trainer_steps_per_epoch(t));
     return true;
@@ -150,12 +151,14 @@ bool trainer_models(trainer *t, err *e) {
         (!o->max_length || o->max_length > t->policy->config.positions))
         return err_set(e, ERR_REFUSED, "the longest row has %lld tokens, the model knows %d positions: set max_length",
                        (long long)rows_counts(t->rows)->longest_document, t->policy->config.positions);
-    t->reference_logp = arena_array(t->arena, float *, rows_count(t->rows) + 1);
+    t->reference_rows = t->s->rollout ? rollout_size(t->s) : rows_count(t->rows);
+    t->reference_logp = arena_array(t->arena, float *, t->reference_rows + 1);
     if (t->held) t->held_logp = arena_array(t->arena, float *, rows_count(t->held) + 1);
-    return trainer_weights(t, e) && right_head(t, e) && reference_open(t, e);
+    return trainer_weights(t, e) && right_head(t, e) && reference_open(t, e) && (!t->s->rollout || rollout_open(t, e));
 }
 
 void trainer_close(trainer *t) {
+    rollout_close(t);
     reference_close(t);
     pool_free(t->pool);
     t->pool = NULL;
@@ -228,6 +231,7 @@ bool trainer_save(const trainer *t, const char *folder, err *e) {
     const bool ok = save_weights(t, path_join(a, folder, "weights.safetensors"), e) &&
                     save_optimizer(t, path_join(a, folder, "optimizer.safetensors"), e) &&
                     reference_save(t, path_join(a, folder, "reference.safetensors"), e) &&
+                    rollout_save(t, path_join(a, folder, "rollout.jsonl"), e) &&
                     file_write(path_join(a, folder, "trainer.json"), buf_str(&out), e);
     buf_free(&out);
     arena_free(a);
@@ -261,6 +265,7 @@ bool trainer_load(trainer *t, const char *folder, int64_t step, err *e) {
               reference_load(t, path_join(a, folder, "reference.safetensors"), e);
     for (int i = 0; ok && i < t->count; i++) ok = load_weight(a, t, &t->weights[i], &weights, &state, e);
     t->step = step;
+    ok = ok && rollout_load(t, path_join(a, folder, "rollout.jsonl"), e);
     t->num_tokens = json_get_real(j, "num_tokens", 0);
     for (int i = 0; i < OBJECTIVE_CARRY; i++) t->carry[i] = json_real(json_at(json_get(j, "carry"), (size_t)i), 0);
     arena_free(a);

@@ -54,7 +54,7 @@ static char *steps_file(arena *a, const char *root) {
 
 static char *data_of(arena *a, const char *root, const objective *o) {
     if (o->rows == WANTS_STEPS) return steps_file(a, root);
-    return o->rows == WANTS_REWARDED ? rewarded_file(a, root) : pairs_file(a, root);
+    return o->rows == WANTS_REWARDED ? rewarded_file(a, root) : pairs_file(a, root); /* prompts of pairs are prompts */
 }
 
 static char *put(arena *a, const char *root, const char *name, const char *text) {
@@ -77,6 +77,12 @@ static train_settings *settings_of(arena *a, const char *name, const char *base,
             const char *equals = strchr(*p, '=');
             assert_ok(resolve_set(a, &s->from, (str){*p, (size_t)(equals - *p)}, str_of(equals + 1), "test", &e), e);
         }
+    if (s->rollout) {
+        s->rollout->num_generations = s->o.per_device_train_batch_size % 2 ? 3 : 2;
+        s->rollout->max_completion_length = 5;
+        assert_ok(resolve_set(a, &s->from, STR("reward_funcs"), STR("regex:[aeiou]"), "test", &e), e);
+        assert_ok(resolve_set(a, &s->from, STR("reward_funcs"), STR("no_repeat:1"), "test", &e), e);
+    }
     return s;
 }
 
@@ -121,6 +127,7 @@ static void in_folder(void (*test)(arena *a, const char *root, const char *base,
 static void learns(arena *a, const char *root, const char *base, const objective *o) {
     static const char *const set[] = {"max_steps=16", "learning_rate=3e-3", "lr_scheduler_type=constant", "max_grad_norm=1",
                                       NULL};
+    if (o->judge) return; /* its loss says nothing: what is rewarded grows in rollouts.c */
     const curve c = run_it(a, o->name, path_join(a, root, "run"), base, data_of(a, root, o), set);
     assert_int_equal(c.steps, 16);
     if (!(c.loss[15] < c.loss[0])) fail_msg("%s: loss %g, then %g", o->name, c.loss[0], c.loss[15]);
@@ -139,7 +146,7 @@ static void cut(arena *a, const char *root, const char *base, const objective *o
     for (int i = 0; i < 2; i++)
         c[i] = run_it(a, o->name, path_join(a, root, arena_printf(a, "cut%d", i)), base, data_of(a, root, o), cuts[i]);
     for (int k = 0; k < 3; k++)
-        if (!(fabs(c[1].loss[k] - c[0].loss[k]) <= 1e-5 * fabs(c[0].loss[k])) ||
+        if (!(fabs(c[1].loss[k] - c[0].loss[k]) <= 1e-5 * fabs(c[0].loss[k]) + (o->judge ? 1e-6 : 0)) ||
             !(fabs(c[1].norm[k] - c[0].norm[k]) <= 2e-4 * fabs(c[0].norm[k])))
             fail_msg("%s, step %d: loss %g and %g, norm %g and %g", o->name, k + 1, c[0].loss[k], c[1].loss[k], c[0].norm[k],
                      c[1].norm[k]);

@@ -22,6 +22,15 @@ static void put_columns(const node *n, int r, const row_stats *s, float lse, flo
     if (n->logp.smooth) n->logp.smooth[r] = (float)(s->total / V - (double)lse);
 }
 
+/* Logits on their way out, gradients of logits on their way back: by the same factor. */
+static void rescale(const node *n, float *z, int count) {
+    const float scale = n->logp.scale;
+    if (scale == 0 || scale == 1) return;
+#pragma omp parallel for schedule(static)
+    for (int r = 0; r < count; r++)
+        for (int k = 0; k < n->w->rows; k++) z[(size_t)r * (size_t)n->w->rows + (size_t)k] *= scale;
+}
+
 /* Logits and columns of rows first .. first+count. */
 static float *look(const node *n, int first, int count) {
     const int V = n->w->rows, D = n->in[0]->cols;
@@ -29,6 +38,7 @@ static float *look(const node *n, int first, int count) {
     float *z = gemm_scratch(SCRATCH_LOGITS, (size_t)HEAD_ROWS * (size_t)V * sizeof *z);
     gemm_forward(z, V, n->in[0]->data + (size_t)first * (size_t)D, D, &w, count, n->bias ? n->bias->values : NULL, false, 1,
                  n->compute);
+    rescale(n, z, count);
     return z;
 }
 
@@ -55,6 +65,7 @@ static void send_back(const node *n, float *z, int first, int count, const float
         cpu_kernels()->row_gradient(row, V, n->saved[2 * at], g ? g[at] : 0, e ? e[at] : 0, n->saved[2 * at + 1], s ? s[at] : 0);
         if (g) row[n->logp.target[at]] += g[at];
     }
+    rescale(n, z, count);
     const float *h = n->in[0]->data + (size_t)first * (size_t)D;
     if (dh) gemm_backward_input(dh + (size_t)first * (size_t)D, D, z, V, &w, count, add, 1, n->compute);
     if (n->w->grad) gemm_backward_weight(n->w->grad, z, V, h, D, count, V, D, 1, n->compute);

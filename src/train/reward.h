@@ -1,0 +1,53 @@
+/* reward.h - what a completion is worth: functions as rows of a table, one file each in train/reward.
+ *
+ * A function is named with its argument, --reward-funcs "regex:^[0-9]+$" --reward-funcs length:80 --reward-weights 1,0.2; the reward of a
+ * completion is the weighted sum of what each function says. A function that has no word on a completion gives NAN. */
+#ifndef FETTLE_TRAIN_REWARD_H
+#define FETTLE_TRAIN_REWARD_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/str.h"
+
+/* A completion to judge. Views that live as long as the call. */
+typedef struct {
+    const json *row;  /* the prompt's row in the data: its other columns */
+    str prompt, text; /* the prompt's words (of a chat: its last message); the completion, special tokens left out */
+    const int32_t *prompt_ids, *ids;
+    int prompt_tokens, tokens; /* of the completion, its end token included */
+    bool truncated;            /* no end token came */
+} reward_case;
+
+typedef struct {
+    const char *name, *argument, *words; /* "regex", "PATTERN" (NULL: takes none), "1 where the pattern matches, else 0" */
+    /* argument: what stands behind NAME:, empty when nothing does. *state lives in the arena. */
+    bool (*open)(arena *a, str argument, void **state, err *e);
+    bool (*score)(void *state, const reward_case *c, int count, float *out, err *e); /* out [count] */
+} reward_kind;
+
+#define REWARDS(X)                                                                                                               \
+    X(length)                                                                                                                    \
+    X(regex)                                                                                                                     \
+    X(json_schema)                                                                                                               \
+    X(exact)                                                                                                                     \
+    X(no_repeat)                                                                                                                 \
+    X(language)                                                                                                                  \
+    X(command)
+#define X(name) extern const reward_kind reward_##name;
+REWARDS(X)
+#undef X
+
+typedef struct {
+    const reward_kind *kind;
+    const char *name; /* as metrics and rollouts.jsonl call it: "regex", a second one "regex_2" */
+    void *state;
+    double weight;
+} reward;
+
+const reward_kind *const *reward_kinds(int *count);
+/* specs [count] "NAME" or "NAME:ARGUMENT"; weights [count] texts, or none (all 1). */
+bool rewards_open(arena *a, const char *const *specs, int count, const char *const *weights, int weight_count, reward **out,
+                  err *e);
+
+#endif

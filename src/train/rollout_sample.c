@@ -1,0 +1,93 @@
+/* rollout_sample.c - completions of a rollout by the engine, on the very weights in training: their packed copies are read where the step left
+ * them, an adapter is applied where it sits. Sessions of a group stand side by side, so that their prompt is computed once; when one ends the
+ * next completion takes its place, so the batch stays full. */
+#include <string.h>
+
+#include "base/rng.h"
+#include "base/sys.h"
+#include "train/loop.h"
+
+enum { AT_ONCE = 64 }; /* sessions: bounds the memory of their caches */
+
+static sampling sampling_of(const trainer *t, int64_t rollout_number, int which) {
+    const rollout_options *o = t->s->rollout;
+    const uint64_t seed = rng_mix(rng_mix((uint64_t)t->s->o.seed, (uint64_t)rollout_number), (uint64_t)which);
+    return (sampling){.temperature = o->temperature,
+                      .top_k = (int)o->top_k,
+                      .top_p = o->top_p,
+                      .min_p = o->min_p,
+                      .repetition_penalty = o->repetition_penalty,
+                      .max_new_tokens = (int)o->max_completion_length,
+                      .seed = seed,
+                      .logp_temperature = 1 / (double)trainer_logit_scale(t)};
+}
+
+/* The prompt's ids with the answer's behind them. */
+static void keep_answer(rollout *r, completion *c, const row *prompt, const session *s) {
+    int n;
+    const int32_t *ids = session_ids(s, &n);
+    int32_t *all = arena_array(r->a, int32_t, prompt->length + n + 1);
+    uint8_t *mask = arena_array(r->a, uint8_t, prompt->length + n + 1);
+    memcpy(all, prompt->ids, (size_t)prompt->length * sizeof *all);
+    memcpy(all + prompt->length, ids, (size_t)n * sizeof *all);
+    memset(mask + prompt->length, MASK_TRAINED, (size_t)n);
+    mask[0] |= MASK_BEGINS;
+    c->row = *prompt;
+    c->row.ids = all;
+    c->row.mask = mask;
+    c->row.prompt = prompt->length;
+    c->row.length = prompt->length + n;
+    c->row.label = 1;
+    c->tokens = n;
+    c->truncated = session_finish(s) != FINISH_EOS && session_finish(s) != FINISH_STOP;
+    c->sampler_logp = (float *)(void *)arena_copy(r->a, session_logps(s), (size_t)n * sizeof(float));
+    c->text = (str){str_copy(r->a, session_text(s)), session_text(s).len};
+}
+
+typedef struct {
+    session *live[AT_ONCE];
+    int of[AT_ONCE], count, next;
+} batch;
+
+static bool fill(trainer *t, rollout *r, engine *g, batch *b, err *e) {
+    while (b->count < AT_ONCE && b->next < r->count) {
+        const int i = b->next++;
+        const row prompt = rows_at(t->rows, r->item[i].prompt);
+        const sampling s = sampling_of(t, r->number, i);
+        session *one = session_new(g, t->adapter, prompt.ids, prompt.length, &s, NULL, NULL, e);
+        if (!one) return false;
+        b->live[b->count] = one;
+        b->of[b->count++] = i;
+    }
+    return true;
+}
+
+static void take_finished(trainer *t, rollout *r, batch *b) {
+    int left = 0;
+    for (int k = 0; k < b->count; k++) {
+        if (session_finish(b->live[k]) == FINISH_NONE) {
+            b->live[left] = b->live[k];
+            b->of[left++] = b->of[k];
+            continue;
+        }
+        completion *c = &r->item[b->of[k]];
+        const row prompt = rows_at(t->rows, c->prompt);
+        keep_answer(r, c, &prompt, b->live[k]);
+        session_free(b->live[k]);
+    }
+    b->count = left;
+}
+
+bool rollout_sample(trainer *t, rollout *r, err *e) {
+    engine *g = engine_new(t->policy, t->compute);
+    batch b = {.count = 0};
+    bool ok = true;
+    while (ok && (b.next < r->count || b.count)) {
+        if (sys_stop_requested()) ok = err_set(e, ERR_STOPPED, "stopped while writing completions");
+        ok = ok && fill(t, r, g, &b, e) && engine_step(g, b.live, b.count, e);
+        if (ok) take_finished(t, r, &b);
+    }
+    for (int k = 0; k < b.count; k++) session_free(b.live[k]);
+    engine_free(g);
+    return ok;
+}

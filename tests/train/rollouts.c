@@ -1,0 +1,200 @@
+/* rollouts.c - objectives that write their own answers, on a tiny model: what is rewarded grows, what is punished shrinks, the reference holds;
+ * a run goes on with the same bits, in the middle of a rollout too; and what reward functions say. */
+#include "tiny.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "train/train.h"
+
+static char *prompts_file(arena *a, const char *root) {
+    static const char *const words[] = {"the cat", "a dog", "rain", "bread", "go on", "ships", "moss", "stones"};
+    err e = {0};
+    buf t = {0};
+    for (int i = 0; i < 8; i++) buf_printf(&t, "{\"prompt\":\"%s \",\"answer\":\"b\"}\n", words[i]);
+    char *path = path_join(a, root, "prompts.jsonl");
+    assert_ok(file_write(path, buf_str(&t), &e), e);
+    buf_free(&t);
+    return path;
+}
+
+typedef struct {
+    arena *a;
+    char *root, *base, *data;
+} place;
+
+static place begin(void) {
+    arena *a = arena_new();
+    char *root = scratch_folder(a);
+    return (place){a, root, tiny_model(a, root), prompts_file(a, root)};
+}
+
+static void end(place *p) {
+    err e = {0};
+    dir_remove(p->root, &e);
+    arena_free(p->a);
+}
+
+static train_settings *settings_of(const place *p, const char *name, const char *const *words) {
+    static const char *const common[] = {"dtype=float32",
+                                         "logging_steps=1",
+                                         "lr_scheduler_type=constant",
+                                         "learning_rate=1e-2",
+                                         "per_device_train_batch_size=16",
+                                         "num_generations=8",
+                                         "max_completion_length=6",
+                                         "max_steps=12",
+                                         NULL};
+    err e = {0};
+    train_settings *s;
+    assert_ok(train_settings_begin(p->a, name, &s, &e), e);
+    assert_ok(resolve_set(p->a, &s->from, STR("base"), str_of(p->base), "test", &e), e);
+    assert_ok(resolve_set(p->a, &s->from, STR("data"), str_of(p->data), "test", &e), e);
+    for (int k = 0; k < 2; k++)
+        for (const char *const *w = k ? words : common; *w; w++) {
+            const char *equals = strchr(*w, '=');
+            assert_ok(resolve_set(p->a, &s->from, (str){*w, (size_t)(equals - *w)}, str_of(equals + 1), "test", &e), e);
+        }
+    return s;
+}
+
+static bool try_run(const place *p, const char *name, const char *dir, const char *const *words, err *e) {
+    run r;
+    const train_settings *s = settings_of(p, name, words);
+    return train_create(p->a, s, dir, &r, e) && train_run(p->a, s, &r, &(train_how){.quiet = true}, e);
+}
+
+/* A metric of every step of a run. */
+enum { MOST = 64 };
+typedef struct {
+    double at[MOST];
+    int steps;
+} track;
+
+static track metric_of(const place *p, const char *dir, const char *name) {
+    err e = {0};
+    file_lines in;
+    str line;
+    track out = {0};
+    assert_ok(file_lines_open(&in, path_join(p->a, dir, "metrics.jsonl"), 1 << 20, &e), e);
+    while (out.steps < MOST && file_lines_next(&in, &line, &e))
+        out.at[out.steps++] = json_get_real(json_parse(p->a, line, &e), name, NAN);
+    file_lines_close(&in);
+    return out;
+}
+
+static track run_it(const place *p, const char *name, const char *label, const char *metric, const char *const *words) {
+    err e = {0};
+    const char *dir = path_join(p->a, p->root, label);
+    assert_ok(try_run(p, name, dir, words, &e), e);
+    return metric_of(p, dir, metric);
+}
+#define RUN(p, name, label, metric, ...) run_it(p, name, label, metric, (const char *const[]){__VA_ARGS__, NULL})
+
+static double mean(const track *s, int from, int to) {
+    double sum = 0;
+    for (int i = from; i < to; i++) sum += s->at[i] / (to - from);
+    return sum;
+}
+
+/* ---- signs ------------------------------------------------------------------------------------------------------------------------------ */
+
+static const char *const learners[] = {"grpo", "rloo"};
+enum { LEARNERS = sizeof learners / sizeof *learners };
+
+static void what_is_rewarded_grows_and_what_is_punished_shrinks(void **state) {
+    (void)state;
+    place p = begin();
+    for (int i = 0; i < LEARNERS; i++) {
+        const char *name = learners[i];
+        const track up = RUN(&p, name, arena_printf(p.a, "%s-up", name), "reward", "reward_funcs=regex:b", "beta=0"),
+                    down = RUN(&p, name, arena_printf(p.a, "%s-down", name), "reward", "reward_funcs=regex:b",
+                               "reward_weights=-1", "beta=0");
+        const double before = mean(&up, 0, 2), after = mean(&up, 9, 12), punished = mean(&down, 9, 12);
+        if (!(after > before + 0.3)) fail_msg("%s: reward %g, then %g", name, before, after);
+        if (!(punished > -before)) fail_msg("%s: punished %g, then %g", name, -before, punished);
+    }
+    end(&p);
+}
+
+static void the_reference_holds_the_policy(void **state) {
+    (void)state;
+    place p = begin();
+    for (int i = 0; i < LEARNERS; i++) {
+        const char *name = learners[i];
+        const track loose = RUN(&p, name, arena_printf(p.a, "%s-loose", name), "drift", "reward_funcs=regex:b", "beta=0.001"),
+                    tight = RUN(&p, name, arena_printf(p.a, "%s-tight", name), "drift", "reward_funcs=regex:b", "beta=5");
+        if (!(mean(&tight, 8, 12) < 0.6 * mean(&loose, 8, 12)))
+            fail_msg("%s: drift %g with a small beta, %g with a large one", name, mean(&loose, 8, 12), mean(&tight, 8, 12));
+    }
+    end(&p);
+}
+
+static void equal_rewards_teach_nothing(void **state) {
+    (void)state;
+    place p = begin();
+    for (int i = 0; i < LEARNERS; i++) {
+        const track norm = RUN(&p, learners[i], arena_printf(p.a, "%s-flat", learners[i]), "grad_norm", "reward_funcs=regex:.*",
+                               "beta=0", "max_steps=2", "max_completion_length=4");
+        assert_true(norm.at[0] == 0 && norm.at[1] == 0);
+    }
+    end(&p);
+}
+
+/* ---- resuming --------------------------------------------------------------------------------------------------------------------------- */
+
+/* Checkpoints at every step; the newest ones are taken away, so that the run goes on in the middle of its second rollout. */
+static void a_run_goes_on_in_the_middle_of_a_rollout(void **state) {
+    (void)state;
+    place p = begin();
+    for (int i = 0; i < LEARNERS; i++) {
+        const char *dir = path_join(p.a, p.root, arena_printf(p.a, "%s-kill", learners[i])),
+                   *result = path_join(p.a, dir, "model/model.safetensors"), *lines = path_join(p.a, dir, "rollouts.jsonl");
+        static const char *const words[] = {"reward_funcs=regex:b",
+                                            "max_steps=6",
+                                            "num_iterations=2",
+                                            "steps_per_generation=2",
+                                            "gradient_accumulation_steps=1",
+                                            "save_steps=1",
+                                            "save_total_limit=0",
+                                            "per_device_train_batch_size=8",
+                                            "beta=0.05",
+                                            "temperature=0.8",
+                                            NULL};
+        sha256_text hash[2], told[2];
+        err e = {0};
+        train_settings *s;
+        run r;
+        assert_ok(try_run(&p, learners[i], dir, words, &e), e);
+        assert_ok(file_sha256(result, hash[0], &e) && file_sha256(lines, told[0], &e), e);
+        assert_ok(dir_remove(path_join(p.a, dir, "model"), &e), e);
+        for (int step = 6; step > 5; step--)
+            assert_ok(dir_remove(path_join(p.a, dir, arena_printf(p.a, "checkpoint-%d", step)), &e), e);
+        assert_ok(train_reopen(p.a, dir, &s, &r, &e), e);
+        assert_ok(train_run(p.a, s, &r, &(train_how){.resume = true, .quiet = true}, &e), e);
+        assert_ok(file_sha256(result, hash[1], &e) && file_sha256(lines, told[1], &e), e);
+        if (strcmp(hash[0], hash[1]) != 0) fail_msg("%s: other bits after a resume", learners[i]);
+        if (strcmp(told[0], told[1]) != 0) fail_msg("%s: other rollouts after a resume", learners[i]);
+    }
+    end(&p);
+}
+
+/* What a run wrote can be learned from again. */
+static void a_rollout_can_be_replayed(void **state) {
+    (void)state;
+    place p = begin();
+    const track first =
+        RUN(&p, "grpo", "once", "reward", "reward_funcs=regex:b", "reward_funcs=length:3", "reward_weights=1,0.5", "max_steps=3");
+    const char *lines = path_join(p.a, p.root, "once/rollouts.jsonl");
+    const track again =
+        RUN(&p, "grpo", "again", "reward", arena_printf(p.a, "rollouts=%s", lines), "reward_weights=1,0.5", "max_steps=3");
+    for (int i = 0; i < 3; i++) assert_true(fabs(first.at[i] - again.at[i]) < 1e-5);
+    end(&p);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {TEST(what_is_rewarded_grows_and_what_is_punished_shrinks),
+                                       TEST(the_reference_holds_the_policy), TEST(equal_rewards_teach_nothing),
+                                       TEST(a_run_goes_on_in_the_middle_of_a_rollout), TEST(a_rollout_can_be_replayed)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
