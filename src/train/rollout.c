@@ -31,9 +31,9 @@ float trainer_logit_scale(const trainer *t) {
 bool rollout_fits(trainer *t, err *e) {
     const train_settings *s = t->s;
     const int64_t G = s->rollout->num_generations, size = rollout_size(s);
-    if (s->o.eval_data.count || s->o.held_out > 0)
+    if (s->o.eval_data.count || s->o.eval_percent > 0)
         return err_set(e, ERR_USAGE,
-                       "%s has no given answers to measure on: eval_data and held_out are for other objectives; "
+                       "%s has no given answers to measure on: eval_data and eval_percent are for other objectives; "
                        "preference_data watches what people prefer",
                        s->objective->name);
     if (size % G)
