@@ -200,10 +200,12 @@ static bool keep_some(arena *a, json *in, const objective *o, const void *own, c
 /* Columns that a loss reads without asking. */
 static bool has_columns(const objective *o, const void *own, const columns *c, err *e) {
     const unsigned needs = objective_needs(o, own);
-    const char *lacking = needs & NEEDS(COLUMN_REF_LOGP) && !c->ref_logp ? "ref_logp"
-                          : needs & NEEDS(COLUMN_GROUP) && !c->group     ? "group"
-                          : needs & NEEDS(COLUMN_SCORE) && !c->score     ? "score"
-                                                                         : NULL;
+    const bool judged_before = needs & NEEDS(COLUMN_RETURNS) && c->returns; /* the reference is in the advantages */
+    const char *lacking = needs & NEEDS(COLUMN_REF_LOGP) && !c->ref_logp && !judged_before ? "ref_logp"
+                          : needs & NEEDS(COLUMN_RETURNS) && !c->returns                   ? "return, or score"
+                          : needs & NEEDS(COLUMN_GROUP) && !c->group                       ? "group"
+                          : needs & NEEDS(COLUMN_SCORE) && !c->score                       ? "score"
+                                                                                           : NULL;
     return !lacking || err_set(e, ERR_INPUT, "inputs need the column %s", lacking);
 }
 
@@ -219,11 +221,71 @@ static void mask_more(arena *a, const json *in, const train_settings *s, columns
     c->mask = mask;
 }
 
-/* inputs.reward [S] or inputs.rewards [S][functions] become inputs' advantages. */
+/* TRL's padded layout: a sequence with one more value than tokens has a state behind its end. There it gets an entry that no policy
+ * learns from. */
+static void pad_states(arena *a, json *in, columns *c) {
+    static const char *const tokens[] = {"mask", "logp", "old_logp", "ref_logp"};
+    const json *values = json_get(in, "old_value");
+    for (size_t s = 0; s < json_count(values); s++)
+        for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++) {
+            json *list = (json *)(uintptr_t)json_at(json_get(in, tokens[i]), s);
+            while (list && json_count(list) < json_count(json_at(values, s))) json_append(list, json_new_int(a, 0));
+        }
+    int n = 0;
+    for (size_t s = 0; s < json_count(values); s++) n += (int)json_count(json_at(values, s));
+    uint8_t *state = arena_array(a, uint8_t, n + 1);
+    memset(state, 1, (size_t)n);
+    c->state = state;
+}
+
+/* What a coefficient that adapts becomes, rollout by rollout of n_steps answers of one token. */
+static bool coefficients(arena *a, const train_settings *s, const json *in, json_writer *w) {
+    const json *given = json_get(in, "kl");
+    const int n = (int)json_get_int(in, "n_steps", 1);
+    float *zeros = arena_array(a, float, n + 1), *far = arena_array(a, float, n + 1);
+    double one_each = 1, carry[OBJECTIVE_CARRY] = {0};
+    seq *one = arena_array(a, seq, n + 1);
+    uint8_t *mask = arena_array(a, uint8_t, n + 1);
+    memset(mask, 1, (size_t)n);
+    for (int i = 0; i < n; i++) one[i] = (seq){i, i + 1};
+    judged j = {.a = a,
+                .T = n,
+                .S = n,
+                .F = 1,
+                .sequence = one,
+                .mask = mask,
+                .rewards = zeros,
+                .weights = &one_each,
+                .truncated = arena_array(a, bool, n + 1),
+                .old_logp = far,
+                .ref_logp = zeros,
+                .value = zeros,
+                .score = arena_array(a, float, n + 1),
+                .advantage = arena_array(a, float, n + 1),
+                .returns = arena_array(a, float, n + 1),
+                .carry = carry};
+    json_open(w, '{');
+    json_key(w, "kl_coef"), json_open(w, '[');
+    for (size_t i = 0; i < json_count(given); i++) {
+        for (int k = 0; k < n; k++) far[k] = (float)json_real(json_at(given, i), 0);
+        s->objective->judge(s->own, &j);
+        json_put_real(w, carry[0]);
+    }
+    json_close(w);
+    json_close(w);
+    return true;
+}
+
+/* inputs.reward [S], with values score [S], or inputs.rewards [S][functions] become inputs' advantages. */
 static bool judge(arena *a, const json *in, const train_settings *s, columns *c, metrics *m, err *e) {
-    const json *one = json_get(in, "reward"), *several = json_get(in, "rewards");
+    const bool values = objective_needs(s->objective, s->own) & NEEDS(COLUMN_OLD_VALUE);
+    const json *one = json_get(in, values ? "score" : "reward"), *several = json_get(in, "rewards"),
+               *ended = json_get(in, "contains_eos");
     if (!s->objective->judge || (!one && !several)) return true;
-    if (!c->group) return err_set(e, ERR_INPUT, "inputs need the column group");
+    if (!c->group && !values) return err_set(e, ERR_INPUT, "inputs need the column group");
+    bool *truncated = arena_array(a, bool, c->S + 1);
+    float *returns = arena_array(a, float, c->T + 1), *rest = arena_array(a, float, c->T + 1);
+    for (int i = 0; ended && i < c->S; i++) truncated[i] = !json_int(json_at(ended, (size_t)i), 1);
     const int F = one ? 1 : (int)json_count(json_at(several, 0));
     float *rewards = arena_array(a, float, c->S *F + 1), *advantage = arena_array(a, float, c->T + 1),
           *score = arena_array(a, float, c->S + 1);
@@ -243,16 +305,21 @@ static bool judge(arena *a, const json *in, const train_settings *s, columns *c,
                 .group = c->group,
                 .rewards = rewards,
                 .weights = weights,
-                .truncated = arena_array(a, bool, c->S + 1),
+                .truncated = truncated,
+                .state = c->state,
+                .advantage_rest = rest,
+                .value = c->old_value,
                 .old_logp = c->old_logp ? c->old_logp : c->logp,
                 .ref_logp = c->ref_logp,
                 .score = score,
                 .advantage = advantage,
-                .returns = arena_array(a, float, c->T + 1),
+                .returns = returns,
                 .metrics = m};
     s->objective->judge(s->own, &j);
     c->score = score;
     c->advantage = advantage;
+    c->returns = returns;
+    c->advantage_rest = rest;
     return true;
 }
 
@@ -264,6 +331,8 @@ static bool read_columns(arena *a, json *in, const train_settings *settings, col
         mask_of_segments(a, in, &how);
     }
     if (o->policy != POLICY_WRITES && !json_has(in, "mask")) mask_of_labels(a, in);
+    if (json_has(in, "return")) json_set(in, "returns", json_get(in, "return"));
+    if (json_has(in, "padded")) pad_states(a, in, c);
     if (!read_mask(a, in, c, e) || !read_pairs(a, in, c, e)) return false;
 #define X(token, member, per, producer)                                                                                          \
     if (strcmp(#per, "TOKEN") == 0 && token != COLUMN_MASK)                                                                      \
@@ -275,7 +344,8 @@ static bool read_columns(arena *a, json *in, const train_settings *settings, col
     if (o->policy == POLICY_SCORES) c->desirable_probability = of_pairs(a, json_get(in, "probability"), c);
     c->values = objective_values(o, own);
     read_token_labels(a, in, c);
-    if (o->policy == POLICY_LABELS && !read_values(a, in, c, e)) return false;
+    const bool values = objective_needs(o, own) & NEEDS(COLUMN_VALUE);
+    if (values && !read_values(a, in, c, e)) return false;
     c->score = numbers(a, json_get(in, "score"), c->S);
     c->group = integers(a, json_get(in, "group"), c->S);
     mask_more(a, in, settings, c);
@@ -290,12 +360,15 @@ static bool read_columns(arena *a, json *in, const train_settings *settings, col
     return e->code == ERR_NONE;
 }
 
+/* With TRL's padded layout only the tokens, and of a gradient by values every state. */
 static void put_ragged(json_writer *w, const char *key, const columns *c, const float *x) {
+    const bool tokens = c->state && strcmp(key, "dvalue") != 0;
     json_key(w, key), json_open(w, '[');
     for (int s = 0; s < c->S; s++) {
         if (c->role[s] == ROLE_MISMATCHED) continue;
         json_open(w, '[');
-        for (int t = c->sequence[s].begin; t < c->sequence[s].end; t++) json_put_float(w, x[t]);
+        for (int t = c->sequence[s].begin; t < c->sequence[s].end; t++)
+            if (!tokens || c->mask[t]) json_put_float(w, x[t]);
         json_close(w);
     }
     json_close(w);
@@ -549,11 +622,25 @@ static bool entropy_steps(arena *a, const train_settings *s, const json *in, jso
     return true;
 }
 
+static json *without(arena *a, const json *object, const char *key) {
+    json *out = json_new_object(a);
+    json_member m = {0};
+    while (json_next(object, &m))
+        if (strcmp(m.key, key) != 0) json_set(out, m.key, m.value);
+    return out;
+}
+
 static bool one_objective(arena *a, const probe *p, const json *v, json_writer *w, err *e) {
     train_settings *s;
     columns c = {0};
     metrics m = {0};
-    if (!begin_objective(a, p->words[0], json_get(v, "params"), &s, e)) return false;
+    /* response_length stands for TRL's padded layout; as an option it is max_completion_length */
+    const bool padded = json_has(json_get(v, "params"), "response_length");
+    if (padded) json_set(json_get(v, "inputs"), "padded", json_new_bool(a, true));
+    if (!begin_objective(a, p->words[0], padded ? without(a, json_get(v, "params"), "response_length") : json_get(v, "params"),
+                         &s, e))
+        return false;
+    if (s->objective->judge && json_has(json_get(v, "inputs"), "n_steps")) return coefficients(a, s, json_get(v, "inputs"), w);
     if (s->objective->steps && json_has(json_get(v, "inputs"), "steps")) return put_layout(a, s, json_get(v, "inputs"), w, e);
     if (json_has(json_get(v, "inputs"), "entropy_of_step")) return entropy_steps(a, s, json_get(v, "inputs"), w);
     if (s->objective->judge && !json_has(json_get(v, "inputs"), "mask"))
@@ -573,6 +660,7 @@ static bool one_objective(arena *a, const probe *p, const json *v, json_writer *
     if (policy != POLICY_WRITES) put_head_gradients(w, &c, policy, &g);
     else if (logits) put_dlogits(w, json_get(v, "inputs"), &c, &g, logits);
     else put_ragged(w, "dlogp", &c, g.dlogp);
+    if (c.value && policy == POLICY_WRITES) put_ragged(w, "dvalue", &c, g.dvalue);
     if (c.entropy && !logits) put_ragged(w, "dentropy", &c, g.dentropy);
     put_intermediate(a, w, s, json_get(v, "inputs"), &c, logits != NULL);
     json_key(w, "metrics"), json_open(w, '{');

@@ -48,7 +48,9 @@ typedef struct {
     X(COLUMN_DESIRABLE_PROBABILITY, desirable_probability, SEQUENCE, "batch")                                                    \
     X(COLUMN_OLD_LOGP, old_logp, TOKEN, "rollout")                                                                               \
     X(COLUMN_SAMPLER_LOGP, sampler_logp, TOKEN, "rollout")                                                                       \
-    X(COLUMN_ADVANTAGE, advantage, TOKEN, "rollout")
+    X(COLUMN_ADVANTAGE, advantage, TOKEN, "rollout")                                                                             \
+    X(COLUMN_OLD_VALUE, old_value, TOKEN, "rollout")                                                                             \
+    X(COLUMN_RETURNS, returns, TOKEN, "rollout")
 
 typedef enum {
 #define X(token, member, per, producer) token,
@@ -98,6 +100,9 @@ typedef struct {
     const float *logp, *ref_logp, *entropy, *hit, *mean_logit, *log_sum_sq, *smooth; /* [T] */
     const float *old_logp, *sampler_logp; /* [T] NULL: the policy itself, so the ratio is 1 (a constant below) */
     const float *advantage;               /* [T] the same for all tokens of a sequence, where it is of the whole completion */
+    const float *advantage_rest;          /* [T] what rounding left out of it; NULL: nothing to speak of */
+    const float *old_value, *returns;     /* [T] of the state before the token, at the rollout; what came of it */
+    const uint8_t *state;                 /* [T] where a value counts; NULL: where the mask does */
     const uint8_t *mask;                  /* [T] 1 = trained */
     const int *label;                     /* [S] 1 chosen or desirable, 0 rejected */
     const int *pair;                      /* [S] number of the pair, from 0 in this micro-batch */
@@ -186,6 +191,9 @@ typedef struct {
     float *score;               /* [S] out: the reward of the completion, all functions together; NAN: none had a word */
     float *advantage, *returns; /* [T] out */
     metrics *metrics;
+    float *advantage_rest; /* [T] out, or NULL: as in columns */
+    const uint8_t *state;  /* [T] as in columns */
+    double *carry;         /* [OBJECTIVE_CARRY] as in columns; may be changed; NULL: nothing is kept */
 } judged;
 
 typedef struct {
@@ -246,7 +254,8 @@ typedef struct {
     X(reward)                                                                                                                    \
     X(prm)                                                                                                                       \
     X(grpo)                                                                                                                      \
-    X(rloo)
+    X(rloo)                                                                                                                      \
+    X(ppo)
 #define X(name) extern const objective objective_##name;
 OBJECTIVES(X)
 #undef X
@@ -279,6 +288,8 @@ typedef struct {
 void metric_add_answer(metrics *m, const columns *c, int s, double reward, labelled_means *means);
 void metric_add_margin(metrics *m, const labelled_means *means);
 void put_reals(json_writer *w, const char *key, const double *x, int count); /* for explain */
-void put_sums(json_writer *w, const columns *c);                             /* S and n of every sequence, for explain */
+/* [T] as a list for each sequence; with TRL's padded layout (columns.state) only where `where` says. */
+void put_columns(json_writer *w, const char *key, const columns *c, const double *x, const uint8_t *where);
+void put_sums(json_writer *w, const columns *c); /* S and n of every sequence, for explain */
 
 #endif

@@ -146,6 +146,17 @@ void put_reals(json_writer *w, const char *key, const double *x, int count) {
     json_close(w);
 }
 
+void put_columns(json_writer *w, const char *key, const columns *c, const double *x, const uint8_t *where) {
+    json_key(w, key), json_open(w, '[');
+    for (int s = 0; s < c->S; s++) {
+        json_open(w, '[');
+        for (int t = c->sequence[s].begin; t < c->sequence[s].end; t++)
+            if (!c->state || !where || where[t]) json_put_real(w, x[t]);
+        json_close(w);
+    }
+    json_close(w);
+}
+
 void put_sums(json_writer *w, const columns *c) {
     json_key(w, "S"), json_open(w, '[');
     for (int s = 0; s < c->S; s++) json_put_real(w, sum_trained(c, c->logp, c->sequence[s]));

@@ -198,8 +198,8 @@ static float *flat(arena *a, const rollout *r, const judged *j, size_t member) {
     return out;
 }
 
-static judged view_of(arena *a, const trainer *t, rollout *r) {
-    judged j = {.a = a, .S = r->count, .F = t->reward_count, .metrics = &r->metrics};
+static judged view_of(arena *a, trainer *t, rollout *r) {
+    judged j = {.carry = t->carry, .a = a, .S = r->count, .F = t->reward_count, .metrics = &r->metrics};
     seq *sequence = arena_array(a, seq, j.S + 1);
     int *group = arena_array(a, int, j.S + 1);
     bool *truncated = arena_array(a, bool, j.S + 1);

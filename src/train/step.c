@@ -207,13 +207,16 @@ static float *rollout_column(const pass *s, float *const *tokens) {
 static void make_rollout_columns(pass *s, unsigned needs) {
     const int n = s->all.rows;
     float **old = arena_array(s->a, float *, n + 1), **sampler = arena_array(s->a, float *, n + 1),
-          **advantage = arena_array(s->a, float *, n + 1), *score = arena_array(s->a, float, n + 1);
+          **advantage = arena_array(s->a, float *, n + 1), **value = arena_array(s->a, float *, n + 1),
+          **returns = arena_array(s->a, float *, n + 1), *score = arena_array(s->a, float, n + 1);
     int *group = arena_array(s->a, int, n + 1), *role = arena_array(s->a, int, n + 1);
     for (int k = 0; k < n; k++) {
         const completion *c = &s->t->rollout->item[s->all.index[k]];
         old[k] = c->old_logp;
         sampler[k] = c->sampler_logp;
         advantage[k] = c->advantage;
+        value[k] = c->value;
+        returns[k] = c->returns;
         score[k] = c->score;
         group[k] = c->group;
         role[k] = c->row.role;
@@ -224,6 +227,8 @@ static void make_rollout_columns(pass *s, unsigned needs) {
     if (old[0]) s->c.old_logp = rollout_column(s, old);
     if (sampler[0] && needs & NEEDS(COLUMN_SAMPLER_LOGP)) s->c.sampler_logp = rollout_column(s, sampler);
     if (advantage[0]) s->c.advantage = rollout_column(s, advantage);
+    if (value[0] && needs & NEEDS(COLUMN_OLD_VALUE)) s->c.old_value = rollout_column(s, value);
+    if (returns[0] && needs & NEEDS(COLUMN_RETURNS)) s->c.returns = rollout_column(s, returns);
 }
 
 static void make_columns(pass *s) {

@@ -91,10 +91,12 @@ static track run_it(const place *p, const char *name, const char *label, const c
 }
 #define RUN(p, name, label, metric, ...) run_it(p, name, label, metric, (const char *const[]){__VA_ARGS__, NULL})
 
+/* Steps that go through a rollout again tell nothing of it. */
 static double mean(const track *s, int from, int to) {
-    double sum = 0;
-    for (int i = from; i < to; i++) sum += s->at[i] / (to - from);
-    return sum;
+    double sum = 0, n = 0;
+    for (int i = from; i < to; i++)
+        if (!isnan(s->at[i])) sum += s->at[i], n++;
+    return sum / n;
 }
 
 /* ---- signs ------------------------------------------------------------------------------------------------------------------------------ */
@@ -144,38 +146,68 @@ static void equal_rewards_teach_nothing(void **state) {
 /* ---- resuming --------------------------------------------------------------------------------------------------------------------------- */
 
 /* Checkpoints at every step; the newest ones are taken away, so that the run goes on in the middle of its second rollout. */
+static void resumes(const place *q, const char *name, const char *held) {
+    const place p = *q;
+    const char *dir = path_join(p.a, p.root, arena_printf(p.a, "%s-kill", name)),
+               *result = path_join(p.a, dir, "model/model.safetensors"), *lines = path_join(p.a, dir, "rollouts.jsonl");
+    const char *const words[] = {"reward_funcs=regex:b",
+                                 "max_steps=6",
+                                 "num_iterations=2",
+                                 "steps_per_generation=2",
+                                 "gradient_accumulation_steps=1",
+                                 "save_steps=1",
+                                 "save_total_limit=0",
+                                 "per_device_train_batch_size=8",
+                                 held,
+                                 "temperature=0.8",
+                                 NULL};
+    sha256_text hash[2], told[2];
+    err e = {0};
+    train_settings *s;
+    run r;
+    assert_ok(try_run(&p, name, dir, words, &e), e);
+    assert_ok(file_sha256(result, hash[0], &e) && file_sha256(lines, told[0], &e), e);
+    assert_ok(dir_remove(path_join(p.a, dir, "model"), &e), e);
+    for (int step = 6; step > 5; step--)
+        assert_ok(dir_remove(path_join(p.a, dir, arena_printf(p.a, "checkpoint-%d", step)), &e), e);
+    assert_ok(train_reopen(p.a, dir, &s, &r, &e), e);
+    assert_ok(train_run(p.a, s, &r, &(train_how){.resume = true, .quiet = true}, &e), e);
+    assert_ok(file_sha256(result, hash[1], &e) && file_sha256(lines, told[1], &e), e);
+    if (strcmp(hash[0], hash[1]) != 0) fail_msg("%s: other bits after a resume", name);
+    if (strcmp(told[0], told[1]) != 0) fail_msg("%s: other rollouts after a resume", name);
+}
+
 static void a_run_goes_on_in_the_middle_of_a_rollout(void **state) {
     (void)state;
     place p = begin();
-    for (int i = 0; i < LEARNERS; i++) {
-        const char *dir = path_join(p.a, p.root, arena_printf(p.a, "%s-kill", learners[i])),
-                   *result = path_join(p.a, dir, "model/model.safetensors"), *lines = path_join(p.a, dir, "rollouts.jsonl");
-        static const char *const words[] = {"reward_funcs=regex:b",
-                                            "max_steps=6",
-                                            "num_iterations=2",
-                                            "steps_per_generation=2",
-                                            "gradient_accumulation_steps=1",
-                                            "save_steps=1",
-                                            "save_total_limit=0",
-                                            "per_device_train_batch_size=8",
-                                            "beta=0.05",
-                                            "temperature=0.8",
-                                            NULL};
-        sha256_text hash[2], told[2];
-        err e = {0};
-        train_settings *s;
-        run r;
-        assert_ok(try_run(&p, learners[i], dir, words, &e), e);
-        assert_ok(file_sha256(result, hash[0], &e) && file_sha256(lines, told[0], &e), e);
-        assert_ok(dir_remove(path_join(p.a, dir, "model"), &e), e);
-        for (int step = 6; step > 5; step--)
-            assert_ok(dir_remove(path_join(p.a, dir, arena_printf(p.a, "checkpoint-%d", step)), &e), e);
-        assert_ok(train_reopen(p.a, dir, &s, &r, &e), e);
-        assert_ok(train_run(p.a, s, &r, &(train_how){.resume = true, .quiet = true}, &e), e);
-        assert_ok(file_sha256(result, hash[1], &e) && file_sha256(lines, told[1], &e), e);
-        if (strcmp(hash[0], hash[1]) != 0) fail_msg("%s: other bits after a resume", learners[i]);
-        if (strcmp(told[0], told[1]) != 0) fail_msg("%s: other rollouts after a resume", learners[i]);
-    }
+    for (int i = 0; i < LEARNERS; i++) resumes(&p, learners[i], "beta=0.05");
+    resumes(&p, "ppo", "target=1"); /* the coefficient adapts, and is kept */
+    end(&p);
+}
+
+/* ---- ppo -------------------------------------------------------------------------------------------------------------------------------- */
+
+#define PPO(p, label, metric, ...)                                                                                               \
+    RUN(p, "ppo", label, metric, "num_generations=2", "num_iterations=2", "temperature=1", "vf_coef=0.5", "max_steps=24",        \
+        __VA_ARGS__)
+
+static void ppo_learns_rewards_and_values_and_stays_near_the_reference(void **state) {
+    (void)state;
+    place p = begin();
+    const track up = PPO(&p, "up", "objective/scores", "reward_funcs=regex:b", "kl_coef=0"),
+                down = PPO(&p, "down", "objective/scores", "reward_funcs=regex:b", "reward_weights=-1", "kl_coef=0"),
+                loose = PPO(&p, "loose", "drift", "reward_funcs=regex:b", "kl_coef=0.001"),
+                tight = PPO(&p, "tight", "drift", "reward_funcs=regex:b", "kl_coef=1");
+    const double before = mean(&up, 0, 4), after = mean(&up, 20, 24), punished = mean(&down, 20, 24);
+    if (!(after > before + 0.3)) fail_msg("reward %g, then %g", before, after);
+    if (!(punished > -before)) fail_msg("punished %g, then %g", -before, punished);
+    if (!(mean(&tight, 16, 24) < 0.6 * mean(&loose, 16, 24)))
+        fail_msg("drift %g with a small coefficient, %g with a large one", mean(&loose, 16, 24), mean(&tight, 16, 24));
+    const track value = metric_of(&p, path_join(p.a, p.root, "up"), "loss/value_avg");
+    if (!(value.at[value.steps - 1] < value.at[0]))
+        fail_msg("loss of values %g, then %g", value.at[0], value.at[value.steps - 1]);
+    const track first = metric_of(&p, path_join(p.a, p.root, "up"), "val/ratio");
+    assert_true(fabs(first.at[0] - 1) < 1e-6); /* the first step after a rollout is taken by the policy that wrote it */
     end(&p);
 }
 
@@ -194,7 +226,10 @@ static void a_rollout_can_be_replayed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {TEST(what_is_rewarded_grows_and_what_is_punished_shrinks),
-                                       TEST(the_reference_holds_the_policy), TEST(equal_rewards_teach_nothing),
-                                       TEST(a_run_goes_on_in_the_middle_of_a_rollout), TEST(a_rollout_can_be_replayed)};
+                                       TEST(the_reference_holds_the_policy),
+                                       TEST(equal_rewards_teach_nothing),
+                                       TEST(a_run_goes_on_in_the_middle_of_a_rollout),
+                                       TEST(ppo_learns_rewards_and_values_and_stays_near_the_reference),
+                                       TEST(a_rollout_can_be_replayed)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
