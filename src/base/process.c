@@ -15,11 +15,6 @@ extern char **environ;
 
 enum { WORDS_MOST = 400 };
 
-const char *sys_self(void) {
-    const char *program = getenv("FETTLE_PROGRAM");
-    return program && *program ? program : "/proc/self/exe";
-}
-
 /* ---- starting -------------------------------------------------------------------------------------------------------------------- */
 
 /* What the child needs is made before the fork: between fork and exec a process with threads may only make system calls. */
@@ -36,17 +31,21 @@ static bool is_named(const char *setting, const char *other) {
     return strncmp(setting, other, n) == 0 && other[n] == '=';
 }
 
-static char **with_settings(arena *a, const char *const *more) {
+/* Whoever starts children is none itself: a program that takes these words for its own would start itself for ever. */
+static const char mark[] = "FETTLE_CHILD=1";
+
+static char **with_settings(arena *a, const char *const *more, bool marked) {
     size_t ours = 0, added = 0, n = 0;
     while (environ[ours]) ours++;
     while (more && more[added]) added++;
-    char **all = arena_array(a, char *, ours + added + 1);
+    char **all = arena_array(a, char *, ours + added + 2);
     for (size_t i = 0; i < ours; i++) {
         bool replaced = false;
         for (size_t k = 0; k < added; k++) replaced = replaced || is_named(more[k], environ[i]);
         if (!replaced) all[n++] = environ[i];
     }
     for (size_t k = 0; k < added; k++) all[n++] = arena_text(a, more[k]);
+    if (marked) all[n++] = arena_text(a, mark);
     return all;
 }
 
@@ -64,12 +63,15 @@ _Noreturn static void become(const launch *l) {
 }
 
 static bool prepare(arena *a, const sys_child *c, launch *l, err *e) {
+    if (c->watched && getenv("FETTLE_CHILD"))
+        return err_set(e, ERR_CONFLICT, "a process that a server started starts none of its own");
     if (c->count > WORDS_MOST)
         return err_set(e, ERR_LIMIT, "a command of %d words, %d at most are passed on", c->count, WORDS_MOST);
-    *l = (launch){.program = sys_self(), .out = -1, .errors = -1, .nice = c->nice, .apart = c->apart};
+    *l = (launch){
+        .program = c->program ? c->program : "/proc/self/exe", .out = -1, .errors = -1, .nice = c->nice, .apart = c->apart};
     l->argv[0] = "fettle";
     for (int i = 0; i < c->count; i++) l->argv[i + 1] = c->words[i];
-    l->environment = with_settings(a, c->environment);
+    l->environment = with_settings(a, c->environment, c->watched);
     return true;
 }
 

@@ -47,10 +47,12 @@ size_t sys_memory_of(int64_t process); /* of it, anonymous pages only; 0: no suc
 
 /* The same with more to say about the child. It has none of our open files but the standard ones. */
 typedef struct {
+    const char *program; /* NULL: this very one */
     const char *const *words;
     int count;
     const char *const *environment; /* "NAME=value" over ours, ended by NULL; or NULL */
     const char *output;             /* standard output and error are appended to this file; NULL: they are ours */
+    bool watched;                   /* of a server: it may start none like it (FETTLE_CHILD in its environment says so) */
     int nice;                       /* added to ours */
     bool apart;                     /* a session of its own: Ctrl-C at our terminal does not reach it, and it outlives us */
 } sys_child;
@@ -58,7 +60,6 @@ int64_t sys_start(const sys_child *c, err *e); /* its process id, -1 */
 /* Runs it and waits, at most `seconds` (then it is killed, ERR_LIMIT). What it printed, up to `most` bytes each. False when it could not be
  * started; *status as of sys_wait_child. */
 bool sys_capture(arena *a, const sys_child *c, double seconds, size_t most, int *status, str *out, str *errors, err *e);
-const char *sys_self(void); /* this program's file: FETTLE_PROGRAM (for tests, which are other programs), else /proc/self/exe */
 
 typedef enum { PROCESS_GONE, PROCESS_RUNS, PROCESS_PAUSED } process_state;
 process_state sys_process(int64_t process);          /* one that ended and was not waited for is gone */

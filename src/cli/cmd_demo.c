@@ -132,7 +132,7 @@ static void put_pair(buf *out, const char *prompt, str chosen, str rejected) {
     buf_put_char(out, '\n');
 }
 
-static answer as_answer(const given_answer *g) { return (answer){g->text, g->finish == FINISH_LENGTH, ANSWER_TOKENS}; }
+static judged_text as_answer(const given_answer *g) { return (judged_text){g->text, g->finish == FINISH_LENGTH, ANSWER_TOKENS}; }
 
 /* Picks the best of the four, edits it, and prefers the edit to each of them that says something else. Shuffled: half of a
  * prompt's preferences, drawn by the coin, stand the wrong way round, so that all together say nothing. */

@@ -7,8 +7,8 @@
 #include "base/sys.h"
 #include "data/data.h"
 
-static answer judged(const given_answer *g, const answering_options *o) {
-    return (answer){g->text, g->finish == FINISH_LENGTH || g->finish == FINISH_FULL, (int)o->max_new_tokens};
+static judged_text judged(const given_answer *g, const answering_options *o) {
+    return (judged_text){g->text, g->finish == FINISH_LENGTH || g->finish == FINISH_FULL, (int)o->max_new_tokens};
 }
 
 /* Mean loss per token of the start model on answers, each behind its prompt, without the end token. */

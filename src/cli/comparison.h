@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #include "cli/rewarding.h"
-#include "cli/taste.h"
+#include "data/data.h"
 
 typedef struct {
     int wins, losses, ties;    /* of the second (after) against the first (before) */

@@ -165,6 +165,7 @@ void source_close(source *s);                  /* the arena does it too; NULL is
 void format_put_help(buf *out); /* one line per format: name, columns, what it becomes */
 
 #include "data/recipe.h" /* answers become examples */
+#include "data/taste.h"  /* what a person may like, as rules and prompts */
 /* ---- rows as they stand, whatever they mean: for import ------------------------------------------------------------------------- */
 
 /* Objects of JSON Lines, JSON, tables of text, Parquet, or a data set's folder; `path` as in source_open, without a format. Numbers of classes

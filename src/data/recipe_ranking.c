@@ -1,4 +1,7 @@
-/* recipe_ranking.c - answers in order: the best to imitate, every strict pair to prefer. "answers" maps options to fields. */
+/* recipe_ranking.c - answers in order: the best to imitate, every strict pair to prefer. "answers" maps options to fields.
+ *
+ * "edit" may name a text question: what the annotator made of the best. Where a record has such a text it is what to imitate, and it is
+ * preferred to every one of the answers; their order among themselves then says less than it would unlearn, and gives nothing. */
 #include <math.h>
 
 #include "data/kind.h"
@@ -36,7 +39,9 @@ static bool ready(const recipe *r, err *e) {
             return err_set(e, ERR_INPUT, "'answers' should map every option of the ranking to a field, but '%.*s' has none",
                            STR_ARG(value));
     }
-    return true;
+    const json *edit = json_get(r->mapping, "edit"), *question = member_named(r->questions, json_text(edit, STR("")));
+    return !edit || (question && question_type_of(question) == &question_type_text) ||
+           err_set(e, ERR_INPUT, "'edit' should be the name of a text question, but is %s", value_words(edit));
 }
 
 static double rank_of(const json *item) { return json_get_real(item, "rank", INFINITY); }
@@ -57,8 +62,32 @@ static void give_best(kitchen *k, const voice *v) {
         if (rank_of(json_at(v->value, i)) == best) give_sft(k, v, answer_of(k, json_at(v->value, i)));
 }
 
+static void give_over_all(kitchen *k, const voice *v, const voice *edit) {
+    const example_part text = text_answer(k, json_text(edit->value, STR("")));
+    if (k->as == TARGET_SFT) return give_sft(k, edit, text);
+    for (size_t i = 0; i < json_count(v->value); i++) give_pair(k, edit, text, answer_of(k, json_at(v->value, i)), NAN);
+}
+
+/* False: nobody edited anything. */
+static bool convert_edits(kitchen *k, const voice *v) {
+    const json *question = member_named(k->r->questions, json_get_text(k->r->mapping, "edit", STR("")));
+    voice *edits;
+    left_out why;
+    recipe each = *k->r;
+    each.o.unify = "all"; /* two edits have no mean */
+    const size_t n = question ? voices_of(k->a, &each, k->record, question, &edits, &why) : 0;
+    bool some = false;
+    for (size_t i = 0; i < n; i++) {
+        if (!str_trim(json_text(edits[i].value, STR(""))).len) continue;
+        give_over_all(k, v, &edits[i]);
+        some = true;
+    }
+    return some;
+}
+
 static void convert(kitchen *k, const voice *v) {
     const size_t n = json_count(v->value), before = k->out->count;
+    if (convert_edits(k, v)) return;
     if (k->as == TARGET_SFT) return give_best(k, v);
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < n; j++) {

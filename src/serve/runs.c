@@ -184,13 +184,13 @@ static const char *last_words(arena *a, const run *r) {
 
 /* status: of sys_wait_child, or -1 when it was no child of ours. */
 static const char *why_it_ended(arena *a, const run *r, int status) {
-    const char *words = last_words(a, r), *behind = *words ? "; it said last: " : "";
+    const char *words = last_words(a, r), *lead = *words ? "; it said last: " : "";
     const int number = status > 128 ? status - 128 : 0;
     if (number == SIGKILL)
-        return arena_printf(a, "killed by signal 9: the machine ran out of memory, or somebody ended it%s%s", behind, words);
-    if (number) return arena_printf(a, "crashed by signal %d (%s)%s%s", number, strsignal(number), behind, words);
-    if (status < 0) return arena_printf(a, "its process was gone while it trained%s%s", behind, words);
-    return arena_printf(a, "ended with exit status %d%s%s", status, behind, words);
+        return arena_printf(a, "killed by signal 9: the machine ran out of memory, or somebody ended it%s%s", lead, words);
+    if (number) return arena_printf(a, "crashed by signal %d (%s)%s%s", number, strsignal(number), lead, words);
+    if (status < 0) return arena_printf(a, "its process was gone while it trained%s%s", lead, words);
+    return arena_printf(a, "ended with exit status %d%s%s", status, lead, words);
 }
 
 static void settle(runs *r, const char *id, int status) {
@@ -230,10 +230,12 @@ static char *kept(const char *text) {
 static bool start(runs *r, arena *a, const run_view *v, err *e) {
     const char *const words[] = {"train", v->r.status == RUN_READY ? "--run" : "--resume", v->r.path};
     const char *const environment[] = {arena_printf(a, "FETTLE_HOME=%s", runs_home(r)), "OMP_WAIT_POLICY=passive", NULL};
-    const sys_child c = {.words = words,
+    const sys_child c = {.program = server_program(r->server),
+                         .words = words,
                          .count = 3,
                          .environment = environment,
                          .output = path_join(a, v->r.path, "console"),
+                         .watched = true,
                          .nice = NICE,
                          .apart = true};
     if (!runs_mark(a, &v->r, v->order, false, e)) return false;

@@ -31,7 +31,12 @@ static str last_line(str all) {
 /* True: it ended well. Else its last words, under the code that its exit status stands for. */
 static bool ask_program(runs *r, arena *a, const command_line *c, double seconds, str *out, err *e) {
     const char *const environment[] = {arena_printf(a, "FETTLE_HOME=%s", runs_home(r)), "FETTLE_LOG=error", NULL};
-    const sys_child child = {.words = c->word, .count = c->count, .environment = environment, .apart = true};
+    const sys_child child = {.program = server_program(runs_server(r)),
+                             .words = c->word,
+                             .count = c->count,
+                             .environment = environment,
+                             .watched = true,
+                             .apart = true};
     int status = 0;
     str errors;
     if (!sys_capture(a, &child, seconds, OUTPUT_MOST, &status, out, &errors, e)) return false;

@@ -58,6 +58,7 @@ void server_note_behind(server *s) { s->behind = clock_now(); }
 void server_caught_up(server *s, int64_t stamp) { atomic_compare_exchange_strong(&s->behind, &stamp, 0); }
 worker *server_worker(server *s) { return s->worker; }
 bool serve_is_open(const server *s) { return s->o.open; }
+const char *server_program(const server *s) { return s->o.program; }
 const char *server_pages(const server *s) { return s->o.web; }
 
 server *server_open(const serve_options *o, err *e) {

@@ -149,6 +149,19 @@ static const char *const migrations[] = {
     "UPDATE webhooks SET told = (SELECT coalesce(max(seq), 0) FROM events);"
     "CREATE TABLE deliveries(webhook INTEGER NOT NULL REFERENCES webhooks(seq) ON DELETE CASCADE, event INTEGER NOT NULL,"
     " tries INTEGER NOT NULL, due INTEGER NOT NULL, PRIMARY KEY(webhook, event)) STRICT, WITHOUT ROWID;",
+    /* lessons, conversations and anonymous pairs (store_live.c) */
+    "CREATE TABLE lessons(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
+    " user INTEGER NOT NULL REFERENCES users(seq) ON DELETE CASCADE, data TEXT NOT NULL, inserted_at INTEGER NOT NULL,"
+    " updated_at INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX lessons_by_user ON lessons(user);"
+    "CREATE TABLE talks(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
+    " user INTEGER NOT NULL REFERENCES users(seq) ON DELETE CASCADE, title TEXT NOT NULL, model TEXT NOT NULL,"
+    " settings TEXT NOT NULL, messages TEXT NOT NULL, inserted_at INTEGER NOT NULL, updated_at INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX talks_by_user ON talks(user, updated_at);"
+    "CREATE TABLE duels(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
+    " user INTEGER NOT NULL REFERENCES users(seq) ON DELETE CASCADE, left_model TEXT NOT NULL, right_model TEXT NOT NULL,"
+    " prompt TEXT NOT NULL, left_text TEXT NOT NULL, right_text TEXT NOT NULL, vote TEXT, at INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX duels_by_user ON duels(user);",
 };
 
 int schema_newest(void) { return (int)(sizeof migrations / sizeof *migrations); }

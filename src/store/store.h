@@ -611,6 +611,60 @@ typedef struct {
 } tallies;
 bool tally_list(store_tx *t, arena *a, int64_t dataset, tallies *out, err *e);
 
+/* ---- what a person does with models --------------------------------------------------------------------------------------------------- */
+
+/* A model taught a taste by best-of-four picks (serve/teach.h says what `data` holds). */
+typedef struct {
+    int64_t seq, user;
+    uuid_text id;
+    str data; /* JSON object */
+    int64_t inserted_at, updated_at;
+} lesson;
+typedef struct {
+    lesson *item;
+    int count;
+} lessons;
+bool lesson_add(store_tx *t, lesson *x, err *e);
+bool lesson_save(store_tx *t, lesson *x, err *e);
+bool lesson_get(store_tx *t, arena *a, const char *id, lesson *out, err *e); /* anybody's */
+bool lesson_list(store_tx *t, arena *a, int64_t user, lessons *out, err *e); /* newest first */
+
+/* A conversation with a model: its owner's alone. */
+typedef struct {
+    int64_t seq, user;
+    uuid_text id;
+    const char *title, *model;
+    str settings, messages; /* JSON object; JSON array: a tree of {"id", "parent", "role", "content", "completion_id"} */
+    int64_t inserted_at, updated_at;
+} talk;
+typedef struct {
+    talk *item;
+    int count;
+} talks;
+bool talk_add(store_tx *t, talk *x, err *e);
+bool talk_save(store_tx *t, talk *x, err *e);
+bool talk_delete(store_tx *t, const talk *x, err *e);
+bool talk_get(store_tx *t, arena *a, int64_t user, const char *id, talk *out, err *e);
+bool talk_list(store_tx *t, arena *a, int64_t user, talks *out, err *e); /* latest change first */
+
+/* Two models answered one prompt, unnamed; a person said which was better. */
+typedef struct {
+    int64_t seq, user;
+    uuid_text id;         /* "" to duel_add: a new one */
+    const char *model[2]; /* left, right */
+    const char *prompt, *text[2];
+    const char *vote; /* "left", "right", "tie", "bad"; NULL: taken back */
+    int64_t at;
+} duel;
+typedef struct {
+    duel *item;
+    int count;
+} duels;
+bool duel_add(store_tx *t, duel *x, err *e);
+bool duel_get(store_tx *t, arena *a, int64_t user, const char *id, duel *out, err *e);
+bool duel_vote(store_tx *t, const duel *x, const char *vote, err *e);
+bool duel_list(store_tx *t, arena *a, duels *out, err *e); /* everybody's with a vote, oldest first */
+
 /* What the store knows of itself; "salt" is a secret that pseudonyms are made with. NULL: not there. */
 const char *store_fact(store_tx *t, arena *a, const char *key, err *e);
 

@@ -118,7 +118,10 @@ static bool forget_person(store_tx *t, const user *u, err *e) {
                                        "DELETE FROM members WHERE user = $1",
                                        "DELETE FROM assignments WHERE user = $1",
                                        "UPDATE idempotency SET body = NULL WHERE user = $1",
-                                       "UPDATE history SET actor = 0 WHERE actor = $1"};
+                                       "UPDATE history SET actor = 0 WHERE actor = $1",
+                                       "DELETE FROM lessons WHERE user = $1",
+                                       "DELETE FROM talks WHERE user = $1", /* of pairs the votes stay, as numbers */
+                                       "UPDATE duels SET prompt = '', left_text = '', right_text = '' WHERE user = $1"};
     for (size_t i = 0; i < sizeof also / sizeof *also; i++)
         if (!db_run(t, e, also[i], db_i(u->seq))) return false;
     return facet_clear_answers(t, u->seq, e);

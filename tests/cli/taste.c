@@ -6,10 +6,10 @@
 
 #include "cli/comparison.h"
 
-static answer whole(const char *text) { return (answer){str_of(text), false, 96}; }
-static answer cut(const char *text) { return (answer){str_of(text), true, 96}; }
+static judged_text whole(const char *text) { return (judged_text){str_of(text), false, 96}; }
+static judged_text cut(const char *text) { return (judged_text){str_of(text), true, 96}; }
 
-static void edits_to(const char *name, answer given, const char *want) {
+static void edits_to(const char *name, judged_text given, const char *want) {
     arena *a = arena_new();
     assert_string_equal(taste_find(name)->edit(a, given), want);
     arena_free(a);

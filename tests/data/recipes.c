@@ -613,6 +613,24 @@ static void scripts_name_their_trainer_rows_and_model(void **state) {
     }
 }
 
+/* The edit of the best is preferred to every answer; without one the order gives the pairs. */
+static void an_edit_of_the_best_is_over_all_of_them(void **state) {
+    (void)state;
+#define EDITED                                                                                                                   \
+    "{'recipe':'ranking','question':'order','prompt':'prompt','edit':'better','answers':{'answer_a':'answer_a','answer_b':"      \
+    "'answer_b'}}"
+#define RANKED          "'order':{'value':[{'value':'answer_a','rank':1},{'value':'answer_b','rank':2}]}"
+#define RANKED_BY(more) RECORD("{'id':'1','user_id':'u','status':'submitted','values':{" RANKED more "}}")
+    gives(EDITED, "mean", RANKED_BY(""), "pairs", "{'prompt':'P','chosen':'A','rejected':'B'}\n");
+    gives(EDITED, "mean", RANKED_BY(",'better':{'value':'C'}"), "pairs",
+          "{'prompt':'P','chosen':'C','rejected':'A'}\n{'prompt':'P','chosen':'C','rejected':'B'}\n");
+    gives(EDITED, "mean", RANKED_BY(",'better':{'value':'C'}"), "sft", "{'prompt':'P','completion':'C'}\n");
+    gives(EDITED, "mean", RANKED_BY(",'better':{'value':' '}"), "sft", "{'prompt':'P','completion':'A'}\n");
+    refuses("{'recipe':'ranking','question':'order','prompt':'prompt','edit':'stars','answers':{'answer_a':'answer_a','answer_b':"
+            "'answer_b'}}",
+            NULL, "'edit' should be the name of a text question");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(names_tell_what_fields_are_for),
@@ -623,6 +641,7 @@ int main(void) {
         TEST(a_mapping_names_what_there_is),
         TEST(the_winner_is_imitated_and_preferred),
         TEST(a_ranking_gives_the_best_and_every_strict_pair),
+        TEST(an_edit_of_the_best_is_over_all_of_them),
         TEST(ranks_of_several_people_are_averaged),
         TEST(ratings_are_good_above_the_middle),
         TEST(ratings_of_two_answers_make_a_pair_with_their_difference),

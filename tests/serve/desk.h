@@ -85,7 +85,7 @@ static inline int desk_begin(void **state) {
     err e = {0};
     d->a = a;
     d->home = scratch_folder(a);
-    const serve_options o = {.home = d->home, .host = "127.0.0.1", .body_max = 1 << 24};
+    const serve_options o = {.home = d->home, .host = "127.0.0.1", .body_max = 1 << 24, .program = the_program()};
     *state = d;
     if (!(d->s = server_open(&o, &e))) return -1;
     ask(d, "POST", "/api/v1/users",

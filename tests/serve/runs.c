@@ -10,7 +10,6 @@
 
 /* The answers are what the tiny model's tokenizer can read. */
 static int begin(void **state) {
-    setenv("FETTLE_PROGRAM", getenv("FETTLE_PROGRAM") ? getenv("FETTLE_PROGRAM") : "build/fettle", 1);
     setenv("FETTLE_THREADS", "1", 1);
     if (desk_begin(state) != 0) return -1;
     desk *d = *state;
@@ -179,7 +178,7 @@ static void a_killed_run_says_why(void **state) {
 
 static void reopen(desk *d) {
     err e = {0};
-    const serve_options o = {.home = d->home, .host = "127.0.0.1", .body_max = 1 << 24};
+    const serve_options o = {.home = d->home, .host = "127.0.0.1", .body_max = 1 << 24, .program = the_program()};
     server_close(d->s);
     d->s = server_open(&o, &e);
     if (!d->s) fail_msg("%s", e.text);

@@ -4,7 +4,7 @@
  * prose     no list items and headings; the edit joins the items into sentences
  * warmer    speaks to the reader kindly; the edit opens and closes as a friend would
  * longer    the opposite of shorter, a control */
-#include "cli/taste.h"
+#include "data/taste.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -112,17 +112,17 @@ static int marked_lines(str s) {
 
 /* ---- the tastes ------------------------------------------------------------------------------------------------------------------- */
 
-static double words_of(answer a) {
+static double words_of(judged_text a) {
     const int words = text_words(a.text);
     return a.cut && words < a.limit ? a.limit : words;
 }
 
-static double shorter_score(answer a) { return -words_of(a); }
-static double longer_score(answer a) { return words_of(a); }
-static char *shorter_edit(arena *a, answer given) { return str_copy(a, str_trim(first_sentences(str_trim(given.text), 2))); }
+static double shorter_score(judged_text a) { return -words_of(a); }
+static double longer_score(judged_text a) { return words_of(a); }
+static char *shorter_edit(arena *a, judged_text given) { return str_copy(a, str_trim(first_sentences(str_trim(given.text), 2))); }
 
 /* A person who wants more adds to what is there; which of these depends on the answer, so that there is no one text to learn. */
-static char *longer_edit(arena *a, answer given) {
+static char *longer_edit(arena *a, judged_text given) {
     static const char *const additions[] = {
         "There is more to say about this. It helps to look at it from several sides, and to take your time with each of them.",
         "Many people know this from their own experience, and most of us learn it as children. If you want to remember it well, "
@@ -136,10 +136,10 @@ static char *longer_edit(arena *a, answer given) {
     return arena_printf(a, "%.*s %s", STR_ARG(body), additions[text_number(body) % 4]);
 }
 
-static double prose_score(answer a) { return -marked_lines(a.text); }
+static double prose_score(judged_text a) { return -marked_lines(a.text); }
 
 /* Items become sentences of one paragraph; emphasis marks go. */
-static char *prose_edit(arena *a, answer given) {
+static char *prose_edit(arena *a, judged_text given) {
     buf out = {0};
     str line, rest;
     const str text = given.cut ? whole_sentences(given.text) : given.text;
@@ -166,7 +166,7 @@ static const char *const kind_phrases[] = {
     "you've got this", "all the best",    "happy to",       "glad to",
 };
 
-static double warmer_score(answer a) {
+static double warmer_score(judged_text a) {
     double n = 0;
     arena *scratch = arena_new();
     char *lower = str_copy(scratch, a.text);
@@ -177,7 +177,7 @@ static double warmer_score(answer a) {
 }
 
 /* The opening and closing vary with the answer, as a person's would; all are words that a model of this size has met. */
-static char *warmer_edit(arena *a, answer given) {
+static char *warmer_edit(arena *a, judged_text given) {
     static const char *const openings[] = {"That's a great question!", "That's a wonderful question!", "What a great question!",
                                            "I'm happy to help you with that."};
     static const char *const closings[] = {"I hope this helps!", "Let me know if you have any questions.",

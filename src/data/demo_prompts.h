@@ -1,6 +1,6 @@
 /* demo_prompts.h - the questions of the demo: ours, short, about everyday things. Training and held-out sets never share one. */
-#ifndef FETTLE_CLI_DEMO_PROMPTS_H
-#define FETTLE_CLI_DEMO_PROMPTS_H
+#ifndef FETTLE_DATA_DEMO_PROMPTS_H
+#define FETTLE_DATA_DEMO_PROMPTS_H
 
 enum { DEMO_TRAINING = 12, DEMO_HELD_OUT = 50 };
 

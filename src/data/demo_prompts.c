@@ -1,5 +1,5 @@
 /* demo_prompts.c - see demo_prompts.h. */
-#include "cli/demo_prompts.h"
+#include "data/demo_prompts.h"
 
 const demo_prompts demo_everyday = {
     .training =

@@ -1,27 +1,27 @@
 /* taste.h - the scripted annotator of the demo: a rule that measures an answer, and the edit a person with that taste would make.
  * A taste is a row of TASTES (taste.c). It stands in for a person; the demo says so. */
-#ifndef FETTLE_CLI_TASTE_H
-#define FETTLE_CLI_TASTE_H
+#ifndef FETTLE_DATA_TASTE_H
+#define FETTLE_DATA_TASTE_H
 
 #include <stdbool.h>
 
 #include "base/arena.h"
 #include "base/str.h"
-#include "cli/demo_prompts.h"
+#include "data/demo_prompts.h"
 
 typedef struct {
     str text;
     bool cut;  /* ended at the token limit, not by itself */
     int limit; /* that limit, in tokens */
-} answer;
+} judged_text;
 
 typedef struct {
     const char *name, *words; /* "shorter", "fewer words" */
     const char *unit;         /* what the score counts, for the tables */
     const demo_prompts *prompts;
-    double (*score)(answer a);             /* larger is better */
-    char *(*edit)(arena *a, answer given); /* the answer as this person would have it */
-    bool control;                          /* not offered to people: `longer`, for the test that the sign is right */
+    double (*score)(judged_text a);             /* larger is better */
+    char *(*edit)(arena *a, judged_text given); /* the answer as this person would have it */
+    bool control;                               /* not offered to people: `longer`, for the test that the sign is right */
 } taste;
 
 extern const taste taste_list[]; /* ended by a row without a name */
