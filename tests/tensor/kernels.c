@@ -169,6 +169,45 @@ static void pairs_along_one_side_become_pairs_along_the_other(void **state) {
     each_length(check_turn);
 }
 
+static uint32_t word_of(uint32_t i) { return (i * 2 + 0x3f80) | (i * 2 + 0x3f81) << 16; }
+
+/* Squares turned, and words of two bfloat16 as float32: values are moved, so they are the same bits. */
+static void check_squares(const kernels *f, rows *r, int n) {
+    uint32_t in[16 * 16], out[16 * 16];
+    (void)r;
+    for (uint32_t i = 0; i < 256; i++) in[i] = word_of(i + (uint32_t)n);
+    f->turn((float *)(void *)out, (const float *)(const void *)in);
+    for (int i = 0; i < 256; i++) assert_int_equal(out[i], in[i % 16 * 16 + i / 16]);
+    f->turn_words((float *)(void *)out, in);
+    for (int j = 0; j < 16; j++)
+        for (int k = 0; k < 16; k++)
+            assert_int_equal(out[j * 16 + k], k % 2 ? in[k / 2 * 16 + j] & 0xffff0000u : in[k / 2 * 16 + j] << 16);
+    f->widen_pairs((float *)(void *)out, in, 8);
+    for (int k = 0; k < 16; k++)
+        for (int j = 0; j < 16; j++)
+            assert_int_equal(out[k * 16 + j], k % 2 ? in[k / 2 * 16 + j] & 0xffff0000u : in[k / 2 * 16 + j] << 16);
+}
+
+static void squares_and_words_are_moved_bit_for_bit(void **state) {
+    (void)state;
+    each_length(check_squares);
+}
+
+static void check_columns(const kernels *f, rows *r, int n) {
+    enum { LD = 19, ROWS = 5 };
+    float out[ROWS * 16];
+    (void)n;
+    f->take_panel(out, r->x, LD, ROWS);
+    for (int i = 0; i < ROWS * 16; i++) assert_float_equal(out[i], r->x[i / 16 * LD + i % 16], 0);
+    f->take_tile(out, r->x, LD, ROWS);
+    for (int i = 0; i < ROWS * f->rows; i++) assert_float_equal(out[i], r->x[i / f->rows * LD + i % f->rows], 0);
+}
+
+static void columns_are_taken_row_by_row(void **state) {
+    (void)state;
+    each_length(check_columns);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(weights_of_logits_and_their_sum_are_exponentials),
@@ -178,6 +217,8 @@ int main(void) {
         TEST(dropout_draws_the_words_of_the_generator),
         TEST(pairs_are_rounded_to_nearest_even),
         TEST(pairs_along_one_side_become_pairs_along_the_other),
+        TEST(squares_and_words_are_moved_bit_for_bit),
+        TEST(columns_are_taken_row_by_row),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

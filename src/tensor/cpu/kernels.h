@@ -45,6 +45,7 @@ typedef struct {
 typedef struct {
     const char *name;
     int rows, panels; /* largest tile */
+    int panels_alone; /* and of one row: as many sums as it takes not to wait for any of them */
     bool pairs;       /* bfloat16 tiles read A as words of two */
     /* The limit of the arithmetic, float32 and bfloat16: loops that load nothing, and the FLOP of one round. */
     float (*spin[2])(float x, int rounds);
@@ -56,8 +57,14 @@ typedef struct {
     void (*pack_two_rows)(uint32_t *out, const float *x0, const float *x1, int n); /* out[i] = (x0[i], x1[i]) ; x1 NULL: 0 */
     void (*pack_columns)(uint32_t *out, const float *x, ptrdiff_t ldx,
                          int rows); /* 16 columns of x: words of two rows [ceil(rows/2)][16] */
+    /* A panel's columns of x, or as many as a tile has rows: [rows][16], [rows][.rows] */
+    void (*take_panel)(float *out, const float *x, ptrdiff_t ldx, int rows);
+    void (*take_tile)(float *out, const float *x, ptrdiff_t ldx, int rows);
     void (*turn_pairs)(uint32_t *out, ptrdiff_t out_step,
                        const uint32_t *in); /* 8 steps of 16 pairs along k -> 8 steps of 16 pairs along n */
+    void (*widen_pairs)(float *out, const uint32_t *in, int words); /* [words][16] of two values -> [2 words][16] */
+    void (*turn)(float *out, const float *in);                      /* [16][16] -> its transpose */
+    void (*turn_words)(float *out, const uint32_t *in);             /* [8 k-pairs][16 n] words -> [16 n][16 k] values */
     float (*dot)(const float *x, const float *y, int n);
     void (*axpy)(float *y, float a, const float *x, int n);
     double (*sum_squares)(const float *x, size_t n);

@@ -3,4 +3,5 @@
 #define LANES       8
 #define TILE_ROWS   6
 #define TILE_PANELS 1
+#include "tensor/cpu/turn_avx2.h"
 #include "tensor/cpu/kernels_template.h"

@@ -3,5 +3,6 @@
 #define LANES       16
 #define TILE_ROWS   8
 #define TILE_PANELS 3
+#include "tensor/cpu/turn_avx2.h"
 #include "tensor/cpu/turn_avx512.h"
 #include "tensor/cpu/kernels_template.h"

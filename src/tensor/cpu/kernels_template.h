@@ -10,7 +10,7 @@
 #include "tensor/tensor.h"
 
 #define INLINE static inline __attribute__((always_inline))
-enum { PARTS = PANEL / LANES };
+enum { PARTS = PANEL / LANES, ALONE = 3, MOST_SUMS = (TILE_PANELS > ALONE ? TILE_PANELS : ALONE) * PARTS };
 
 typedef float vf __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef int32_t vi __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
@@ -31,7 +31,7 @@ INLINE vf pick(vi mask, vf a, vf b) { return (vf)(((vi)a & mask) | ((vi)b & ~mas
 
 /* ---- products ------------------------------------------------------------------------------------------------------------------ */
 
-INLINE void finish_tile(const tile *t, const int rows, const int panels, vf acc[][TILE_PANELS * PARTS]) {
+INLINE void finish_tile(const tile *t, const int rows, const int panels, vf acc[][MOST_SUMS]) {
     for (int i = 0; i < rows; i++)
         for (int p = 0; p < panels * PARTS; p++) {
             const int j = p * LANES, left = t->columns - j;
@@ -62,7 +62,7 @@ INLINE void finish_tile(const tile *t, const int rows, const int panels, vf acc[
 #define PART_AT(p) ((p) / PARTS * panel + (p) % PARTS * LANES)
 
 #define TILE_BEGIN(type)                                                                                                         \
-    vf acc[TILE_ROWS][TILE_PANELS * PARTS], sums[TILE_ROWS][TILE_PANELS * PARTS];                                                \
+    vf acc[TILE_ROWS][MOST_SUMS], sums[TILE_ROWS][MOST_SUMS];                                                                    \
     const type *a[TILE_ROWS];                                                                                                    \
     const ptrdiff_t step = t->step, bstep = t->bstep, panel = t->panel;                                                          \
     EACH_SUM(acc[i][p] = (vf){})                                                                                                 \
@@ -76,7 +76,7 @@ INLINE void tile_f32_body(const tile *t, const int rows, const int panels) {
     TILE_BEGIN(float)
     const float *b = t->b;
     for (ptrdiff_t s = 0, at = 0; s < t->steps; s++, at += step, b += bstep) {
-        vf x[TILE_PANELS * PARTS];
+        vf x[MOST_SUMS];
         EACH_PART(x[p] = load(b + PART_AT(p)))
         EACH_SUM(acc[i][p] += all(a[i][at]) * x[p])
     }
@@ -88,7 +88,7 @@ INLINE void tile_bf16_body(const tile *t, const int rows, const int panels) {
     TILE_BEGIN(uint32_t)
     const float *b = t->b; /* words of two, moved as floats */
     for (ptrdiff_t s = 0, at = 0; s < t->steps; s++, at += step, b += bstep) {
-        vf x[TILE_PANELS * PARTS];
+        vf x[MOST_SUMS];
         EACH_PART(x[p] = load(b + PART_AT(p)))
         EACH_SUM(acc[i][p] = DOT_BF16(acc[i][p], x[p], (vf)all_u(a[i][at])))
     }
@@ -97,7 +97,7 @@ INLINE void tile_bf16_body(const tile *t, const int rows, const int panels) {
     TILE_BEGIN(float)
     const uint32_t *b = t->b;
     for (ptrdiff_t s = 0, at = 0; s < t->steps; s++, at += 2 * step, b += bstep) {
-        vf x[TILE_PANELS * PARTS]; /* the low halves, then the high ones: both at once do not fit the registers */
+        vf x[MOST_SUMS]; /* the low halves, then the high ones: both at once do not fit the registers */
         EACH_PART(x[p] = (vf)(load_u(b + PART_AT(p)) << 16))
         EACH_SUM(acc[i][p] += all(a[i][at]) * x[p])
         EACH_PART(x[p] = (vf)(load_u(b + PART_AT(p)) & all_u(0xffff0000u)))
@@ -108,9 +108,10 @@ INLINE void tile_bf16_body(const tile *t, const int rows, const int panels) {
 }
 
 /* Every size of tile is compiled by itself, so that its sums stay in registers. */
+#define TILE_FITS(r, p) ((r) <= TILE_ROWS && (p) <= ((r) == 1 ? ALONE : TILE_PANELS))
 #define TILE_CASE(body, r, p)                                                                                                    \
     case (r)*4 + (p):                                                                                                            \
-        if ((r) <= TILE_ROWS && (p) <= TILE_PANELS) body(t, (r) <= TILE_ROWS ? (r) : 1, (p) <= TILE_PANELS ? (p) : 1);           \
+        if (TILE_FITS(r, p)) body(t, TILE_FITS(r, p) ? (r) : 1, TILE_FITS(r, p) ? (p) : 1);                                      \
         break;
 // clang-format off
 #define TILE_ROW(body, r) TILE_CASE(body, r, 1) TILE_CASE(body, r, 2) TILE_CASE(body, r, 3)
@@ -179,6 +180,13 @@ static void pack_columns(uint32_t *out, const float *x, ptrdiff_t ldx, int rows)
     for (int m = 0; m < rows; m += 2, x += 2 * ldx, out += PANEL) pack_two_rows(out, x, m + 1 < rows ? x + ldx : NULL, PANEL);
 }
 
+static void take_panel(float *out, const float *x, ptrdiff_t ldx, int rows) {
+    for (int m = 0; m < rows; m++, x += ldx, out += PANEL) memcpy(out, x, PANEL * sizeof *out);
+}
+static void take_tile(float *out, const float *x, ptrdiff_t ldx, int rows) {
+    for (int m = 0; m < rows; m++, x += ldx, out += TILE_ROWS) memcpy(out, x, TILE_ROWS * sizeof *out);
+}
+
 /* in [8 k-pairs][16 n] words of (k, k+1)  ->  out [8 n-pairs][16 k] words of (n, n+1). */
 #ifndef TURN_PAIRS
 static void turn_pairs(uint32_t *out, ptrdiff_t out_step, const uint32_t *in) {
@@ -191,6 +199,38 @@ static void turn_pairs(uint32_t *out, ptrdiff_t out_step, const uint32_t *in) {
 }
 #else
 static void turn_pairs(uint32_t *out, ptrdiff_t out_step, const uint32_t *in) { TURN_PAIRS(out, out_step, in); }
+#endif
+
+/* What a word holds, as two values; and squares of 16 x 16 turned: by 8 x 8 in registers where the level has AVX2. */
+static void widen_pairs(float *out, const uint32_t *in, int words) {
+    for (int s = 0; s < words; s++, in += PANEL, out += 2 * PANEL)
+        for (int j = 0; j < PANEL; j += LANES) {
+            const vu w = load_u(in + j);
+            store(out + j, (vf)(w << 16));
+            store(out + PANEL + j, (vf)(w & all_u(0xffff0000u)));
+        }
+}
+
+#ifdef TURN_EIGHT
+static void turn(float *out, const float *in) {
+    for (int i = 0; i < PANEL; i += 8)
+        for (int j = 0; j < PANEL; j += 8) turn_eight(out + i * PANEL + j, in + j * PANEL + i);
+}
+static void turn_words(float *out, const uint32_t *in) {
+    for (int i = 0; i < PANEL; i += 8) turn_eight_words(out + i * PANEL, in + i);
+}
+#else
+static void turn(float *out, const float *in) {
+    for (int i = 0; i < PANEL; i++)
+        for (int j = 0; j < PANEL; j++) out[i * PANEL + j] = in[j * PANEL + i];
+}
+static void turn_words(float *out, const uint32_t *in) {
+    for (int i = 0; i < PANEL; i++)
+        for (int j = 0; j < PANEL / 2; j++) {
+            const uint32_t both[2] = {in[j * PANEL + i] << 16, in[j * PANEL + i] & 0xffff0000u};
+            memcpy(out + i * PANEL + 2 * j, both, sizeof both);
+        }
+}
 #endif
 
 /* ---- sums -------------------------------------------------------------------------------------------------------------------------- */
@@ -644,6 +684,7 @@ const kernels TABLE_NAME(LEVEL) = {
     .name = WORDS(LEVEL),
     .rows = TILE_ROWS,
     .panels = TILE_PANELS,
+    .panels_alone = ALONE,
 #ifdef DOT_BF16
     .pairs = true,
     .spin_flops = {2.0 * SPINS * LANES, 4.0 * SPINS *LANES},
@@ -657,7 +698,12 @@ const kernels TABLE_NAME(LEVEL) = {
     .pack_pairs = pack_pairs,
     .pack_two_rows = pack_two_rows,
     .pack_columns = pack_columns,
+    .take_panel = take_panel,
+    .take_tile = take_tile,
     .turn_pairs = turn_pairs,
+    .widen_pairs = widen_pairs,
+    .turn = turn,
+    .turn_words = turn_words,
     .dot = dot,
     .axpy = axpy,
     .sum_squares = sum_squares,
