@@ -1,7 +1,7 @@
 /* kill -9 under load: people submit over HTTP, the server is killed at a random moment, and again; whatever was acknowledged is there,
  * nothing is there by half, and what nobody knows about is settled by asking again under the same key.
  *
- * FETTLE_KILLS=N: how often (20). The server is this program itself, started as `kill serve HOME PORT-FILE`. */
+ * FETTLE_KILLS=N: how often (20); FETTLE_SEED=N: which moments (1). The server is this program itself, started as `kill serve HOME PORT-FILE`. */
 #include "house.h"
 
 #include <signal.h>
@@ -27,7 +27,7 @@ typedef struct {
     int kept[NOTED], count, checked;           /* triples that were acknowledged */
     int answered[RECORDS];                     /* last acknowledged answer, 0: none */
     int open_triple, open_answer, open_record; /* asked, and no answer came: -1 none */
-    int acknowledged;
+    _Atomic int acknowledged;
     char wrong[300];
 } writer;
 
@@ -259,9 +259,21 @@ static int64_t furnish(house *h, writer *w) {
     return 1; /* the first dataset of its store */
 }
 
+static int acknowledged_by_all(const writer *w) {
+    int sum = 0;
+    for (int i = 0; i < WRITERS; i++) sum += w[i].acknowledged;
+    return sum;
+}
+
+/* However busy the machine is, most kills are to meet a server at work. */
+static void wait_for_work(const writer *w, int before) {
+    for (int i = 0; i < 10000 && acknowledged_by_all(w) == before; i++) usleep(1000);
+}
+
 static void load_and_kill(house *h, writer *w, rng *random) {
     pthread_t thread[WRITERS];
     int port, status;
+    const int before = acknowledged_by_all(w);
     const char *home = path_join(h->own, h->folder, "home");
     arena *a = arena_new();
     const pid_t child = start(a, home, h->port_file, &port);
@@ -270,7 +282,8 @@ static void load_and_kill(house *h, writer *w, rng *random) {
         w[i].a = arena_new();
         if (pthread_create(&thread[i], NULL, write_until_killed, &w[i]) != 0) fail_msg("no thread");
     }
-    usleep(5000 + rng_below(random, 55000));
+    if (rng_below(random, 4)) wait_for_work(w, before); /* else: while it starts, too */
+    usleep(rng_below(random, 55000));
     kill(child, SIGKILL);
     waitpid(child, &status, 0);
     for (int i = 0; i < WRITERS; i++) {
@@ -297,7 +310,8 @@ static void what_was_acknowledged_survives_kill_9(void **state) {
     const char *asked = getenv("FETTLE_KILLS");
     const int kills = asked && atoi(asked) > 0 ? atoi(asked) : 20;
     err e = {0};
-    rng random = rng_new(23, 1);
+    const char *seed = getenv("FETTLE_SEED");
+    rng random = rng_new(23, seed ? (uint64_t)atoi(seed) : 1);
     const serve_options o = {.home = path_join(h->own, h->folder, "home"), .host = "127.0.0.1", .body_max = 1 << 20};
     h->s = server_open(&o, &e);
     assert_ok(h->s != NULL, e);
@@ -308,10 +322,9 @@ static void what_was_acknowledged_survives_kill_9(void **state) {
         l.everything = i % 50 == 49 || i == kills - 1;
         check(h, &l, i);
     }
-    int acknowledged = 0;
-    for (int i = 0; i < WRITERS; i++) acknowledged += w[i].acknowledged;
+    const int acknowledged = acknowledged_by_all(w);
     print_message("%d kills, %d acknowledged writes\n", kills, acknowledged);
-    assert_true(acknowledged > kills);
+    assert_true(acknowledged > kills / 2);
 }
 
 /* SIGTERM under load: what runs is answered, the exit is 0, and nothing acknowledged is missing either. */
