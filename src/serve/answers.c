@@ -8,7 +8,7 @@
 
 /* ---- the index ------------------------------------------------------------------------------------------------------------------------- */
 
-static bool texts_of(call *c, const record *r, const schema *s, str *out, err *e) {
+bool record_texts(call *c, const record *r, const schema *s, str *out, err *e) {
     const json *values = json_parse(c->a, r->fields, e);
     if (!values) return false;
     for (int i = 0; i < s->field.count; i++) {
@@ -27,14 +27,14 @@ static bool waits(call *c, const record *r, err *e) { return behind_holds(c->tx,
 bool index_record(call *c, const record *r, const schema *s, const record *before, err *e) {
     if (waits(c, r, e)) return e->code == ERR_NONE;
     str *now = arena_array(c->a, str, s->field.count + 1), *then = before ? arena_array(c->a, str, s->field.count + 1) : NULL;
-    if (before && !texts_of(c, before, s, then, e)) return false;
-    return texts_of(c, r, s, now, e) && search_put(c->tx, r->dataset, r->seq, &s->field, then, now, e);
+    if (before && !record_texts(c, before, s, then, e)) return false;
+    return record_texts(c, r, s, now, e) && search_put(c->tx, r->dataset, r->seq, &s->field, then, now, e);
 }
 
 bool unindex_record(call *c, const record *r, const schema *s, err *e) {
     if (waits(c, r, e)) return e->code == ERR_NONE;
     str *texts = arena_array(c->a, str, s->field.count + 1);
-    return texts_of(c, r, s, texts, e) && search_put(c->tx, r->dataset, r->seq, &s->field, texts, NULL, e);
+    return record_texts(c, r, s, texts, e) && search_put(c->tx, r->dataset, r->seq, &s->field, texts, NULL, e);
 }
 
 /* Words and number of a value; a list of words is as many facets. */
@@ -69,7 +69,7 @@ bool index_metadata(call *c, const record *r, const schema *s, err *e) {
 
 bool index_new(call *c, const record *r, const schema *s, err *e) {
     str *texts = arena_array(c->a, str, s->field.count + 1);
-    return texts_of(c, r, s, texts, e) && search_put(c->tx, r->dataset, r->seq, &s->field, NULL, texts, e) &&
+    return record_texts(c, r, s, texts, e) && search_put(c->tx, r->dataset, r->seq, &s->field, NULL, texts, e) &&
            add_metadata(c, r, s, e);
 }
 

@@ -202,6 +202,7 @@ bool need_me(call *c, err *e); /* what is done in a person's name wants a person
 bool dataset_records(call *c, schema *s, json **out, err *e);
 /* Rows of c->set as the body orders them, as c->stream; refused before the first row where a purpose forbids some. */
 bool rows_begin(call *c, err *e);
+bool record_texts(call *c, const record *r, const schema *s, str *out, err *e); /* for search_put: one a field */
 /* Facets and the text index of a record after its fields, metadata or answers changed. */
 bool index_record(call *c, const record *r, const schema *s, const record *before, err *e);
 bool index_metadata(call *c, const record *r, const schema *s, err *e);

@@ -9,12 +9,13 @@
 #include "base/log.h"
 #include "base/sys.h"
 
-enum { FIND_SECONDS = 10, QUIET_MICROSECONDS = 300000, STEP = 16, STEPS_MOST = 64 };
+enum { FIND_SECONDS = 10, QUIET_MICROSECONDS = 300000, STEP = 16, STEPS_MOST = 64, WORDS_PIECE = 500, TIDY_EVERY = 200 };
 
 struct indexer {
     server *server;
     pthread_t thread;
     _Atomic bool ending;
+    int64_t rounds;
 };
 
 typedef struct {
@@ -89,6 +90,70 @@ bool index_wait(server *s, int64_t set, int64_t *left, err *e) {
     return true;
 }
 
+/* ---- the lists in memory -------------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    server *server;
+    int64_t set;
+    bool more;
+} reading;
+
+static bool give_texts(call *c, const words_piece *p, err *e) {
+    schema s;
+    if (!schema_rules(c, p->dataset, &s, e)) return false;
+    const str **texts = arena_array(c->a, const str *, p->list.count + 1);
+    for (int i = 0; i < p->list.count; i++) {
+        str *own = arena_array(c->a, str, s.field.count + 1);
+        if (!record_texts(c, &p->list.item[i], &s, own, e)) return false;
+        texts[i] = own;
+    }
+    return words_give(c->tx, p, texts, s.field.count, e);
+}
+
+static bool read_words(store_tx *t, void *context, err *e) {
+    reading *x = context;
+    arena *a = arena_new();
+    call *c = arena_new_of(a, call);
+    words_piece p;
+    *c = (call){.server = x->server, .a = a, .tx = t};
+    bool ok = words_take(t, a, x->set, WORDS_PIECE, &p, e);
+    x->more = ok && (p.list.count || p.goners || (p.gone && !p.last) || p.fresh);
+    ok = ok && (!x->more || give_texts(c, &p, e));
+    arena_free(a);
+    return ok;
+}
+
+typedef struct {
+    arena *a;
+    int64_t *set;
+    int count;
+} wanted;
+
+static bool find_wanted(store_tx *t, void *context, err *e) {
+    wanted *w = context;
+    return words_wanted(t, w->a, &w->set, &w->count, e);
+}
+
+static bool tidy_words(store_tx *t, void *context, err *e) {
+    (void)context;
+    return words_tidy(t, e);
+}
+
+/* Ends early when there is something to put into the index itself. */
+static bool keep_words(indexer *x, err *e) {
+    wanted w = {.a = arena_new()};
+    store *s = server_store(x->server);
+    bool ok = store_read(s, find_wanted, &w, e);
+    for (int i = 0; ok && i < w.count; i++) {
+        reading one = {.server = x->server, .set = w.set[i], .more = true};
+        while (ok && one.more && !x->ending && !sys_stop_requested() && !server_behind(x->server))
+            ok = store_read(s, read_words, &one, e);
+    }
+    if (ok && x->rounds++ % TIDY_EVERY == 0) ok = store_write(s, tidy_words, NULL, e);
+    arena_free(w.a);
+    return ok;
+}
+
 /* ---- the thread -------------------------------------------------------------------------------------------------------------------- */
 
 /* An import that runs has the writer for itself. */
@@ -105,8 +170,11 @@ static void *indexer_main(void *context) {
         const int64_t stamp = server_behind(x->server);
         piece p = {.server = x->server};
         err e = {0};
-        if (!stamp) news = server_wait_news(x->server, news, 1), poll(NULL, 0, 50); /* not at every write */
-        else if (!is_quiet(x->server, stamp)) continue;
+        if (!stamp) {
+            news = server_wait_news(x->server, news, 1);
+            poll(NULL, 0, 50); /* not at every write */
+            if (!keep_words(x, &e)) log_error("the lists of words stay behind: %s", e.text);
+        } else if (!is_quiet(x->server, stamp)) continue;
         else if (!store_write(server_store(x->server), index_piece, &p, &e)) {
             log_error("the index stays behind: %s", e.text);
             poll(NULL, 0, 1000);

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "store/db.h"
+#include "store/words.h"
 
 enum { READERS_MOST = 16, STATEMENTS = 512, NEAR = 256, JOBS_MOST = 256 };
 
@@ -59,6 +60,7 @@ struct store {
     _Atomic bool broken;
     store_tx *idle;
     int readers;
+    words_shelf *words;
     _Atomic int64_t commits, writes;
 };
 
@@ -145,6 +147,13 @@ int64_t db_int_of_values(store_tx *t, int64_t fallback, const char *sql, const d
     const int64_t value = db_is_null(r, 0) ? fallback : db_int(r, 0);
     db_done(r);
     return value;
+}
+
+bool db_tokens(store_tx *t, str text, void (*each)(void *context, str word), void *context, err *e) {
+    return t->s->driver->tokens(t->conn, text, each, context, e);
+}
+struct words_shelf *db_words(store_tx *t) {
+    return t->s->words;
 }
 
 bool db_exec(store_tx *t, const char *sql, err *e) { return t->s->driver->exec(t->conn, sql, e); }
@@ -442,6 +451,7 @@ store *store_open(const char *folder, err *e) {
     s->path = memory_alloc(strlen(path) + 1);
     strcpy(s->folder, folder);
     strcpy(s->path, path);
+    s->words = words_shelf_new();
     pthread_mutex_init(&s->mutex, NULL);
     pthread_cond_init(&s->work, NULL);
     pthread_cond_init(&s->reader_free, NULL);
@@ -470,6 +480,7 @@ void store_close(store *s) {
     pthread_cond_destroy(&s->work);
     pthread_cond_destroy(&s->reader_free);
     pthread_mutex_destroy(&s->mutex);
+    words_shelf_free(s->words);
     memory_release(s->folder);
     memory_release(s->path);
     memory_release(s);

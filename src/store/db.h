@@ -104,6 +104,8 @@ typedef struct {
     bool (*idle)(db_conn *c, err *e); /* housekeeping of the writer between commits: checkpoints */
     bool (*backup)(db_conn *c, const char *to, err *e);
     bool (*check)(db_conn *c, err *e); /* integrity */
+    /* The words of a text as the text index has them, one after the other. */
+    bool (*tokens)(db_conn *c, str text, void (*each)(void *context, str word), void *context, err *e);
     /* What was deleted leaves the files: they are made anew, and the log is emptied once nobody reads from it. Outside a transaction. */
     bool (*scrub)(db_conn *c, err *e);
 } db_driver;
@@ -121,6 +123,8 @@ int store_lock(const char *folder, err *e);
 /* ---- text search: one index a dataset, a column a field ------------------------------------------------------------------------------- */
 
 bool db_search_drop(store_tx *t, int64_t dataset, err *e);
+bool db_tokens(store_tx *t, str text, void (*each)(void *context, str word), void *context, err *e);
+struct words_shelf *db_words(store_tx *t); /* of the store (store_words.c) */
 
 /* ---- schema ------------------------------------------------------------------------------------------------------------------------------ */
 

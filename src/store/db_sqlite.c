@@ -12,6 +12,8 @@
 struct db_conn {
     sqlite3 *handle;
     int wal_pages; /* of the last commit */
+    fts5_tokenizer tokenizer_calls;
+    Fts5Tokenizer *tokenizer; /* NULL: not asked for yet */
 };
 
 struct db_stmt {
@@ -43,6 +45,7 @@ static int count_pages(void *context, sqlite3 *handle, const char *name, int pag
 }
 
 static void sqlite_disconnect(db_conn *c) {
+    if (c->tokenizer) c->tokenizer_calls.xDelete(c->tokenizer);
     sqlite3_close(c->handle);
     memory_release(c);
 }
@@ -191,6 +194,48 @@ static bool sqlite_scrub(db_conn *c, err *e) {
     return code == SQLITE_OK || failed(c->handle, "emptying the log", e);
 }
 
+/* ---- words of a text ---------------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    void (*each)(void *context, str word);
+    void *context;
+} token_sink;
+
+static int one_token(void *context, int flags, const char *word, int size, int begin, int end) {
+    const token_sink *s = context;
+    (void)flags, (void)begin, (void)end;
+    s->each(s->context, (str){word, (size_t)size});
+    return SQLITE_OK;
+}
+
+static fts5_api *fts5_of(db_conn *c) {
+    fts5_api *api = NULL;
+    sqlite3_stmt *s;
+    if (sqlite3_prepare_v2(c->handle, "SELECT fts5(?1)", -1, &s, NULL) != SQLITE_OK) return NULL;
+    sqlite3_bind_pointer(s, 1, &api, "fts5_api_ptr", NULL);
+    sqlite3_step(s);
+    sqlite3_finalize(s);
+    return api;
+}
+
+/* The same tokenizer with the same options as the index has (store_search.c). */
+static bool find_tokenizer(db_conn *c) {
+    const char *options[] = {"remove_diacritics", "0"};
+    void *context;
+    fts5_api *api = c->tokenizer ? NULL : fts5_of(c);
+    if (c->tokenizer) return true;
+    return api && api->xFindTokenizer(api, "unicode61", &context, &c->tokenizer_calls) == SQLITE_OK &&
+           c->tokenizer_calls.xCreate(context, options, 2, &c->tokenizer) == SQLITE_OK;
+}
+
+static bool sqlite_tokens(db_conn *c, str text, void (*each)(void *context, str word), void *context, err *e) {
+    token_sink s = {each, context};
+    if (!find_tokenizer(c)) return err_set(e, ERR_UNSUPPORTED, "this SQLite has no FTS5: fettle needs it for its text index");
+    return c->tokenizer_calls.xTokenize(c->tokenizer, &s, FTS5_TOKENIZE_DOCUMENT, text.ptr, (int)text.len, one_token) ==
+               SQLITE_OK ||
+           err_set(e, ERR_IO, "the words of a text could not be told apart");
+}
+
 const db_driver db_sqlite = {.name = "sqlite",
                              .connect = sqlite_connect,
                              .disconnect = sqlite_disconnect,
@@ -210,4 +255,5 @@ const db_driver db_sqlite = {.name = "sqlite",
                              .idle = sqlite_idle,
                              .backup = sqlite_backup,
                              .check = sqlite_check,
+                             .tokens = sqlite_tokens,
                              .scrub = sqlite_scrub};

@@ -14,6 +14,20 @@ record record_read(db_rows *r, arena *a);
 /* The records of a query, by seq alone. */
 bool search_seqs(store_tx *t, arena *a, const record_query *q, int64_t **out, int64_t *count, err *e);
 
+/* Records that were found, in their order. */
+typedef struct {
+    int64_t seq;
+    double score;
+} found;
+typedef struct {
+    found *item;
+    int count;
+} found_list;
+/* A page and the total of a query of plain words from the lists in memory. False in *done: they cannot tell. by_one_number: it is sorted by
+ * one number of the metadata, of which each record has one at most. */
+bool plain_page(store_tx *t, arena *a, const record_query *q, bool by_one_number, found_list *out, int64_t *total, bool *done,
+                err *e);
+
 bool guidelines_keep(store_tx *t, const dataset *d, err *e); /* when they are not the newest kept */
 
 /* Records a person answered, and their status counted anew once the answers are gone. */

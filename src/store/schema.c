@@ -162,6 +162,9 @@ static const char *const migrations[] = {
     " user INTEGER NOT NULL REFERENCES users(seq) ON DELETE CASCADE, left_model TEXT NOT NULL, right_model TEXT NOT NULL,"
     " prompt TEXT NOT NULL, left_text TEXT NOT NULL, right_text TEXT NOT NULL, vote TEXT, at INTEGER NOT NULL) STRICT;"
     "CREATE INDEX duels_by_user ON duels(user);",
+    /* 5: whose words changed since an index in memory last looked (store_words.c) */
+    "CREATE TABLE text_changes(seq INTEGER PRIMARY KEY AUTOINCREMENT, dataset INTEGER NOT NULL, record INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX text_changes_of ON text_changes(dataset);",
 };
 
 int schema_newest(void) { return (int)(sizeof migrations / sizeof *migrations); }

@@ -317,6 +317,22 @@ bool behind_records(store_tx *t, arena *a, const behind_range *b, int64_t from, 
                     err *e);                                                 /* seq >= from */
 bool behind_move(store_tx *t, const behind_range *b, int64_t first, err *e); /* what lies before `first` is indexed now */
 
+/* The second index of words, in memory, for datasets of many records (words.h). Pieces of what it has to read: for each record its texts
+ * as search_put gets them (absent: the record is gone, or not in the index yet). No more: records.count 0. */
+enum { WORDS_LEAST = 5000 }; /* records; the database's index is quick enough for fewer */
+typedef struct {
+    int64_t dataset, upto; /* inside */
+    records list;
+    int64_t *gone; /* records whose texts are to be forgotten, those of the list among them */
+    int goners;
+    bool fresh, last; /* the first piece; the last of a first reading */
+} words_piece;
+/* In a reading transaction: what may be taken back must not be read. */
+bool words_take(store_tx *t, arena *a, int64_t dataset, int64_t limit, words_piece *out, err *e);
+bool words_give(store_tx *t, const words_piece *p, const str *const *texts, int fields, err *e); /* texts[i]: of list.item[i] */
+bool words_wanted(store_tx *t, arena *a, int64_t **datasets, int *count, err *e); /* which are large enough to have one */
+bool words_tidy(store_tx *t, err *e); /* in a writing transaction: forgets the changes that have been read */
+
 /* A filter is a tree of AND, OR, NOT over conditions. */
 typedef enum { FILTER_AND, FILTER_OR, FILTER_NOT, FILTER_TERMS, FILTER_RANGE } filter_kind;
 typedef enum {

@@ -9,6 +9,7 @@
 
 #include "store/db.h"
 #include "store/row.h"
+#include "store/words.h"
 
 enum { PARAMETERS_MOST = 256 }; /* fifty filters take at most four each */
 
@@ -23,7 +24,7 @@ static bool search_is_there(store_tx *t, int64_t set, err *e) {
 bool db_search_drop(store_tx *t, int64_t set, err *e) {
     char sql[96];
     snprintf(sql, sizeof sql, "DROP TABLE IF EXISTS search_%lld", (long long)set);
-    return db_exec(t, sql, e);
+    return db_exec(t, sql, e) && db_run(t, e, "DELETE FROM text_changes WHERE dataset = $1", db_i(set));
 }
 
 bool search_create(store_tx *t, int64_t set, const parts *fields, err *e) {
@@ -31,7 +32,7 @@ bool search_create(store_tx *t, int64_t set, const parts *fields, err *e) {
     buf_printf(&sql, "CREATE VIRTUAL TABLE search_%lld USING fts5(", (long long)set);
     for (int i = 0; i < fields->count; i++) buf_printf(&sql, "f%lld, ", (long long)fields->item[i].seq);
     buf_put_text(&sql, "content='', tokenize='unicode61 remove_diacritics 0')");
-    const bool ok = db_search_drop(t, set, e) && (!fields->count || db_exec(t, sql.ptr, e));
+    const bool ok = db_search_drop(t, set, e) && (!fields->count || db_exec(t, sql.ptr, e)) && words_changed(t, set, 0, e);
     buf_free(&sql);
     return ok;
 }
@@ -59,7 +60,7 @@ static bool index_row(store_tx *t, int64_t set, int64_t row, const parts *fields
 
 bool search_put(store_tx *t, int64_t set, int64_t row, const parts *fields, const str *before, const str *texts, err *e) {
     if (!fields->count) return true;
-    return (!before || index_row(t, set, row, fields, before, true, e)) &&
+    return words_changed(t, set, row, e) && (!before || index_row(t, set, row, fields, before, true, e)) &&
            (!texts || index_row(t, set, row, fields, texts, false, e));
 }
 
@@ -397,15 +398,6 @@ static void put_order(builder *b, const record_query *q, bool ranked) {
 /* Without an index nothing was ever put in. */
 static bool unsearchable(store_tx *t, const record_query *q, err *e) { return q->text.ptr && !search_is_there(t, q->dataset, e); }
 
-typedef struct {
-    int64_t seq;
-    double score;
-} found;
-typedef struct {
-    found *item;
-    int count;
-} found_list;
-
 static bool too_many(const builder *b, err *e) {
     return b->too_many && !err_set(e, ERR_LIMIT, "a query of at most %d conditions, this one has more", PARAMETERS_MOST / 4);
 }
@@ -438,7 +430,7 @@ static bool find_any(store_tx *t, arena *a, const record_query *q, found_list *o
 
 /* Sorted by one number of the metadata alone: whoever has one has just one, and the index has them in order. */
 static bool sorts_by_number(store_tx *t, const record_query *q, err *e) {
-    return q->sorts == 1 && !q->text.ptr && q->sort[0].scope == SCOPE_METADATA &&
+    return q->sorts == 1 && q->sort[0].scope == SCOPE_METADATA &&
            db_int_of(t, e, 0, "SELECT json_extract(settings, '$.type') IN ('integer', 'float') FROM parts WHERE seq = $1",
                      db_i(q->sort[0].part)) == 1;
 }
@@ -480,20 +472,27 @@ static int64_t count_all(store_tx *t, arena *a, const record_query *q, err *e) {
 }
 
 /* Sorting moves numbers about, not records: these are read when it is known which. */
+static bool find_page_of(store_tx *t, arena *a, const record_query *q, found_list *page, int64_t *total, err *e) {
+    bool done = false, whole = false;
+    const bool by_number = sorts_by_number(t, q, e);
+    if (e->code || !plain_page(t, a, q, by_number, page, total, &done, e) || done) return e->code == ERR_NONE;
+    if (by_number && !q->text.ptr && !find_by_number(t, a, q, page, &whole, e)) return false;
+    if (!whole && !find_any(t, a, q, page, e)) return false;
+    const bool last = page->count < q->limit && (page->count || !q->offset), plain = !q->where && !q->text.ptr;
+    *total = last && !plain ? q->offset + page->count : count_all(t, a, q, e);
+    return e->code == ERR_NONE;
+}
+
 bool record_search(store_tx *t, arena *a, const record_query *q, record_hits *out, err *e) {
     found_list page;
-    bool whole = false;
     *out = (record_hits){0};
     if (unsearchable(t, q, e)) return e->code == ERR_NONE;
-    if (sorts_by_number(t, q, e) && !find_by_number(t, a, q, &page, &whole, e)) return false;
-    if (e->code || (!whole && !find_any(t, a, q, &page, e))) return false;
+    if (!find_page_of(t, a, q, &page, &out->total, e)) return false;
     for (int i = 0; i < page.count && !e->code; i++) {
         db_rows *r = db_query(t, e, "SELECT " RECORD_COLUMNS RECORD_FROM "WHERE r.seq = $1", db_i(page.item[i].seq));
         if (db_next(r, e)) STORE_APPEND(a, out, (record_hit){record_read(r, a), page.item[i].score});
         db_done(r);
     }
-    const bool last = page.count < q->limit && (page.count || !q->offset), plain = !q->where && !q->text.ptr;
-    out->total = last && !plain ? q->offset + page.count : count_all(t, a, q, e);
     return e->code == ERR_NONE;
 }
 

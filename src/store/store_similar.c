@@ -144,11 +144,11 @@ static bool fetch(store_tx *t, arena *a, int64_t setting, near x, const double *
     int m;
     db_rows *r = db_query(t, e, "SELECT " RECORD_COLUMNS RECORD_FROM "WHERE r.seq = $1", db_i(x.row));
     if (!db_next(r, e)) return e->code == ERR_NONE;
-    const record found = record_read(r, a);
+    const record hit = record_read(r, a);
     db_done(r);
     if (!vector_get(t, a, setting, x.row, &own, &m, e) || m != n) return e->code == ERR_NONE;
     const double cosine = exact(own, v, n) * (least ? -1 : 1);
-    STORE_APPEND(a, out, (record_hit){found, (1 + cosine) / 2});
+    STORE_APPEND(a, out, (record_hit){hit, (1 + cosine) / 2});
     return true;
 }
 
