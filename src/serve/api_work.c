@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "serve/api.h"
 
-enum { LEASE_SECONDS = 600, CHECK_EVERY = 10, CANDIDATES = 500, ASSIGN_MOST = 10000 };
+enum { LEASE_SECONDS = 600, CHECK_EVERY = 10, CANDIDATES = 500, ASSIGN_MOST = 10000, AHEAD_MOST = 10, EXCEPT_MOST = 500 };
 
 /* ---- the next record --------------------------------------------------------------------------------------------------------------- */
 
@@ -52,14 +52,37 @@ static bool differences(call *c, const schema *s, const record *r, int *out, err
     return true;
 }
 
+/* Records that the person has on the screen or passed over: not these. */
+typedef struct {
+    uuid_text *id;
+    int count;
+} passed;
+
+static bool is_passed(const passed * not, const record *r) {
+    for (int i = 0; i < not ->count; i++)
+        if (strcmp(not ->id[i], r->id) == 0) return true;
+    return false;
+}
+
+/* The first of a queue; none: out->count 0. */
+static bool first_of(call *c, const assignment *of, queue_order order, const passed * not, records *out, err *e) {
+    records list;
+    *out = (records){0};
+    if (!queue_list(c->tx, c->a, c->set.seq, c->me.seq, of, order, not ->count + 1, &list, e)) return false;
+    for (int i = 0; i < list.count && !out->count; i++)
+        if (!is_passed(not, &list.item[i])) *out = (records){&list.item[i], 1};
+    return true;
+}
+
 /* The one with most differences; none has any: out->count 0. */
-static bool most_disputed(call *c, const schema *s, const assignment *of, records *out, err *e) {
+static bool most_disputed(call *c, const schema *s, const assignment *of, const passed * not, records *out, err *e) {
     records list;
     int most = 0;
     *out = (records){0};
     if (!queue_list(c->tx, c->a, c->set.seq, c->me.seq, of, QUEUE_ANSWERED, CANDIDATES, &list, e)) return false;
     for (int i = 0; i < list.count; i++) {
         int n;
+        if (is_passed(not, &list.item[i])) continue;
         if (!differences(c, s, &list.item[i], &n, e)) return false;
         if (n > most) *out = (records){&list.item[i], 1}, most = n;
     }
@@ -72,26 +95,59 @@ static bool check_is_due(const call *c, int64_t answered) {
     return (mixed >> 32) % CHECK_EVERY == 0;
 }
 
-static bool choose(call *c, const schema *s, work_order by, records *out, err *e) {
+static bool choose(call *c, const schema *s, work_order by, const passed * not, records *out, err *e) {
     static const queue_order plain[] = {QUEUE_SEQUENTIAL, QUEUE_RANDOM, QUEUE_UNCERTAINTY, QUEUE_SEQUENTIAL};
     const int64_t set = c->set.seq, me = c->me.seq;
     assignments mine;
     int64_t count[3];
-    if (!queue_list(c->tx, c->a, set, me, NULL, QUEUE_RETURNED, 1, out, e)) return false;
+    if (!first_of(c, NULL, QUEUE_RETURNED, not, out, e)) return false;
     if (out->count) return true;
     if (!assignment_list(c->tx, c->a, set, me, &mine, e) || !progress_of(c->tx, set, me, count, e)) return false;
     const assignment *of = mine.count ? &mine.item[0] : NULL;
     if (of && of->quota && of->answered >= of->quota)
         return err_set(e, ERR_NOT_FOUND, "nothing is left for you: your quota of %lld answers is reached", (long long)of->quota);
-    if (check_is_due(c, count[RESPONSE_SUBMITTED] + count[RESPONSE_DISCARDED])) {
-        if (!queue_list(c->tx, c->a, set, me, of, QUEUE_CHECKS, 1, out, e)) return false;
+    if (check_is_due(c, count[RESPONSE_SUBMITTED] + count[RESPONSE_DISCARDED] + not ->count)) {
+        if (!first_of(c, of, QUEUE_CHECKS, not, out, e)) return false;
         if (out->count) return true;
     }
     if (by == BY_DISAGREEMENT) {
-        if (!most_disputed(c, s, of, out, e)) return false;
+        if (!most_disputed(c, s, of, not, out, e)) return false;
         if (out->count) return true;
     }
-    return queue_list(c->tx, c->a, set, me, of, plain[by], 1, out, e);
+    return first_of(c, of, plain[by], not, out, e);
+}
+
+static bool read_passed(call *c, passed *out, err *e) {
+    const json *list = json_get(c->body, "except");
+    *out = (passed){.id = arena_array(c->a, uuid_text, EXCEPT_MOST + AHEAD_MOST)};
+    if (!list) return true;
+    if (json_kind_of(list) != JSON_ARRAY || json_count(list) > EXCEPT_MOST)
+        return invalid(c, "body.except", e, "except should be a list of at most %d ids of records", EXCEPT_MOST);
+    for (size_t i = 0; i < json_count(list); i++)
+        if (!uuid_parse(json_text(json_at(list, i), STR("")), out->id[out->count++]))
+            return invalid(c, "body.except", e, "except should hold ids of records, item %zu is none", i);
+    return true;
+}
+
+/* {"count", "order", "except"}: what comes next, held for nobody; fewer, or none, when that is all. */
+static bool put_ahead(call *c, const schema *s, const include *i, work_order by, passed * not, err *e) {
+    int64_t count = 0;
+    err none = {0};
+    const json *v = json_get(c->body, "count");
+    if ((count = json_int(v, 0)) < 1 || count > AHEAD_MOST)
+        return invalid(c, "body.count", e, "count should be a whole number from 1 to %d", AHEAD_MOST);
+    items_begin(c);
+    for (records one; count-- > 0; memcpy(not ->id[not ->count++], one.item[0].id, sizeof(uuid_text))) {
+        if (!choose(c, s, by, not, &one, &none)) {
+            if (none.code != ERR_NOT_FOUND) return err_set(e, none.code, "%s", none.text);
+            break; /* the quota is reached */
+        }
+        if (!one.count) break;
+        if (!put_record(c, &one.item[0], s, i, e)) return false;
+    }
+    items_end(c);
+    object_end(c);
+    return true;
 }
 
 /* What is free was chosen in this transaction: nobody else can have taken it. */
@@ -99,14 +155,23 @@ static bool post_next(call *c, err *e) {
     schema s;
     records list;
     work_order by = BY_SEQUENCE;
+    passed not ;
     const include i = {.suggestions = true, .responses = true, .only_user = c->me.seq};
-    if (!need_me(c, e) || !order_of(c, &by, e) || !schema_rules(c, c->set.seq, &s, e) || !choose(c, &s, by, &list, e))
-        return false;
+    if (!need_me(c, e) || !order_of(c, &by, e) || !read_passed(c, &not, e) || !schema_rules(c, c->set.seq, &s, e)) return false;
+    if (json_has(c->body, "count")) return put_ahead(c, &s, &i, by, &not, e);
+    if (!choose(c, &s, by, &not, &list, e)) return false;
     if (!list.count)
         return err_set(e, ERR_NOT_FOUND,
                        "nothing is left for you: every record is answered by you, completed, or held by somebody else");
     return lease_take(c->tx, list.item[0].seq, c->me.seq, clock_now() + (int64_t)LEASE_SECONDS * 1000000, e) &&
            put_record(c, &list.item[0], &s, &i, e);
+}
+
+/* What was looked at ahead is held when it is shown. */
+static bool post_lease(call *c, err *e) {
+    c->status = 204;
+    c->no_body = true;
+    return need_me(c, e) && lease_take(c->tx, c->record.seq, c->me.seq, clock_now() + (int64_t)LEASE_SECONDS * 1000000, e);
 }
 
 static bool delete_lease(call *c, err *e) {
@@ -252,7 +317,10 @@ static bool get_guidelines(call *c, err *e) {
 
 const route routes_work[] = {
     {"POST", "/api/v1/me/datasets/{id}/next", WHO_MEMBER, OF_DATASET, RUN_WRITE, post_next,
-     "the next record for me, held for ten minutes; order: sequential, random, uncertainty, disagreement"},
+     "the next record for me, held for ten minutes; order: sequential, random, uncertainty, disagreement; with count: a list, "
+     "not held"},
+    {"POST", "/api/v1/records/{id}/lease", WHO_MEMBER, OF_RECORD, RUN_WRITE, post_lease,
+     "hold a record for ten minutes; 409 while somebody else does"},
     {"DELETE", "/api/v1/records/{id}/lease", WHO_MEMBER, OF_RECORD, RUN_WRITE, delete_lease, "let go of a record"},
     {"GET", "/api/v1/datasets/{id}/assignments", WHO_MEMBER, OF_DATASET, RUN_READ, get_assignments,
      "who is to answer what, and how much of it is done; annotators see their own"},

@@ -65,6 +65,37 @@ static void two_people_are_not_given_the_same_record(void **state) {
     assert_null(next(d, &ann, NULL)); /* two is held by bob */
 }
 
+/* The ids of a list, with a space after each. */
+static const char *ahead(desk *d, const person *p, const char *body) {
+    json *v;
+    const char *out = "";
+    if (ask_as(d, p, "POST", arena_printf(d->a, "/api/v1/me/datasets/%s/next", d->set), body, &v) != 200) return NULL;
+    for (size_t i = 0; i < json_count(json_get(v, "items")); i++)
+        out = arena_printf(d->a, "%s%s ", out, id_of(d, json_at(json_get(v, "items"), i)));
+    return out;
+}
+
+static void what_is_looked_at_ahead_is_held_when_it_is_shown(void **state) {
+    desk *d = *state;
+    json *v;
+    const person ann = a_person(d, "ann", "annotator"), bob = a_person(d, "bob", "annotator");
+    const char *one = numbered(d, 1), *two = numbered(d, 2), *three = numbered(d, 3);
+    const char *hold_two = arena_printf(d->a, "/api/v1/records/%s/lease", two);
+    assert_string_equal(ahead(d, &ann, "{\"count\":2}"), arena_printf(d->a, "%s %s ", one, two));
+    assert_string_equal(ahead(d, &bob, "{\"count\":10}"), arena_printf(d->a, "%s %s %s ", one, two, three));
+    assert_int_equal(ask_as(d, &ann, "POST", hold_two, "", &v), 204);
+    assert_int_equal(ask_as(d, &ann, "POST", hold_two, "", &v), 204); /* once more: for longer */
+    assert_int_equal(ask_as(d, &bob, "POST", hold_two, "", &v), 409);
+    assert_string_equal(ahead(d, &bob, "{\"count\":10}"), arena_printf(d->a, "%s %s ", one, three));
+    assert_string_equal(ahead(d, &bob, arena_printf(d->a, "{\"count\":1,\"except\":[\"%s\"]}", one)),
+                        arena_printf(d->a, "%s ", three));
+    assert_string_equal(ahead(d, &bob, arena_printf(d->a, "{\"count\":1,\"except\":[\"%s\",\"%s\"]}", one, three)), "");
+    assert_null(ahead(d, &bob, "{\"count\":11}"));
+    assert_null(ahead(d, &bob, "{\"count\":1,\"except\":[\"one\"]}"));
+    assert_int_equal(ask_as(d, &ann, "DELETE", hold_two, "", &v), 204);
+    assert_int_equal(ask_as(d, &bob, "POST", hold_two, "", &v), 204);
+}
+
 static void an_unknown_order_is_refused(void **state) {
     desk *d = *state;
     json *v;
@@ -299,6 +330,7 @@ static void disputes_are_listed_until_they_are_settled(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         DESK_TEST(two_people_are_not_given_the_same_record),
+        DESK_TEST(what_is_looked_at_ahead_is_held_when_it_is_shown),
         DESK_TEST(an_unknown_order_is_refused),
         DESK_TEST(the_least_certain_suggestion_comes_first),
         DESK_TEST(disputed_records_come_first),

@@ -21,7 +21,7 @@ export function newId(): string {
 }
 
 export interface Options {
-  key?: string /* Idempotency-Key; writes get one by themselves */
+  key?: string /* Idempotency-Key; writes get one by themselves; '': none, for what keeps nothing */
   signal?: AbortSignal
   headers?: Record<string, string>
 }
@@ -43,7 +43,7 @@ function wordsOf(body: unknown, status: number): [string, string] {
 async function send(method: string, path: string, body: unknown, o: Options): Promise<Response> {
   const headers: Record<string, string> = { Accept: 'application/json', ...o.headers }
   if (body !== undefined) headers['Content-Type'] = 'application/json'
-  if (method !== 'GET') headers['Idempotency-Key'] = o.key ?? newId()
+  if (method !== 'GET' && o.key !== '') headers['Idempotency-Key'] = o.key ?? newId()
   try {
     const answer = await fetch(url(path), {
       method,
