@@ -5,6 +5,8 @@
  * A combination is written 'Ctrl+s', 'Shift+Enter', '?', 'ArrowLeft'; several with a space between. Ctrl also means Cmd. Plain keys
  * are left alone while somebody types, unless `typing` is set; Escape leaves what is typed in. */
 
+import { untrack } from 'svelte'
+
 export interface Binding {
   keys: string
   words: string /* for the help; '' leaves it out */
@@ -17,7 +19,11 @@ interface Layer {
   bindings: Binding[]
 }
 
-export const keyboard = $state({ layers: [] as Layer[], help: false })
+class Keyboard {
+  layers = $state.raw<Layer[]>([])
+  help = $state(false)
+}
+export const keyboard = new Keyboard()
 
 function pressed(e: KeyboardEvent): string {
   const letter = e.key.length === 1
@@ -63,10 +69,6 @@ addEventListener('keydown', hear)
 
 /* Registers; the result takes it back. */
 export function keys(name: string, bindings: Binding[]): () => void {
-  const layer = { name, bindings }
-  keyboard.layers.push(layer)
-  return () => {
-    const at = keyboard.layers.findIndex((l) => l.name === name)
-    if (at >= 0) keyboard.layers.splice(at, 1)
-  }
+  untrack(() => (keyboard.layers = [...keyboard.layers, { name, bindings }]))
+  return () => untrack(() => (keyboard.layers = keyboard.layers.filter((l) => l.bindings !== bindings)))
 }

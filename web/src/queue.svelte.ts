@@ -43,7 +43,10 @@ let disk: IDBDatabase | null = null
 function openDisk(): Promise<IDBDatabase | null> {
   return new Promise((ok) => {
     const wanted = indexedDB.open('fettle', 1)
-    wanted.onupgradeneeded = () => wanted.result.createObjectStore('writes', { keyPath: 'id' })
+    wanted.onupgradeneeded = () => {
+      wanted.result.createObjectStore('writes', { keyPath: 'id' })
+      wanted.result.createObjectStore('edits')
+    }
     wanted.onsuccess = () => ok(wanted.result)
     wanted.onerror = () => ok(null)
   })
@@ -55,11 +58,11 @@ function keep(entry: Entry): Promise<void> {
 
 const forget = (entry: Entry): Promise<void> => change((s) => s.delete(entry.id))
 
-function change(what: (s: IDBObjectStore) => void): Promise<void> {
+function change(what: (s: IDBObjectStore) => void, name = 'writes'): Promise<void> {
   return new Promise((ok) => {
     if (!disk) return ok()
-    const t = disk.transaction('writes', 'readwrite', { durability: 'strict' })
-    what(t.objectStore('writes'))
+    const t = disk.transaction(name, 'readwrite', { durability: 'strict' })
+    what(t.objectStore(name))
     t.oncomplete = () => ok()
     t.onerror = t.onabort = () => ok() /* the entry lives on in memory */
   })
@@ -71,6 +74,19 @@ function readAll(): Promise<Entry[]> {
     const r = disk.transaction('writes').objectStore('writes').getAll()
     r.onsuccess = () => ok((r.result as Entry[]).sort((a, b) => a.at - b.at))
     r.onerror = () => ok([])
+  })
+}
+
+/* What is typed into something that is saved only when it is sent: kept here until then. */
+export const keepEdit = (name: string, value: unknown): Promise<void> => change((s) => s.put(value, name), 'edits')
+export const forgetEdit = (name: string): Promise<void> => change((s) => s.delete(name), 'edits')
+
+export function readEdit<T>(name: string): Promise<T | undefined> {
+  return new Promise((ok) => {
+    if (!disk) return ok(undefined)
+    const r = disk.transaction('edits').objectStore('edits').get(name)
+    r.onsuccess = () => ok(r.result as T | undefined)
+    r.onerror = () => ok(undefined)
   })
 }
 
@@ -105,10 +121,24 @@ function later(why: string): void {
   wait = Math.min(wait * 2, 10000)
 }
 
+/* The id of my answer to a record, for what was written before it was known. */
+async function mine(record: string): Promise<string | undefined> {
+  const found = await ask<{ responses: { id: string; user_id: string }[] }>('GET', `/api/v1/records/${record}`)
+  return found.responses.find((r) => r.user_id === session.me?.id)?.id
+}
+
+/* `{mine:RECORD}` in a path stands for that id; there is none: nothing to do. */
+async function deliver(entry: Entry): Promise<unknown> {
+  const record = /\{mine:([^}]+)\}/.exec(entry.path)
+  const id = record && (await mine(record[1]))
+  if (record && !id) return undefined
+  return ask(entry.method, record ? entry.path.replace(record[0], id!) : entry.path, entry.body, { key: entry.id })
+}
+
 async function sendOne(entry: Entry): Promise<boolean> {
   current = entry
   try {
-    const answer = await ask(entry.method, entry.path, entry.body, { key: entry.id })
+    const answer = await deliver(entry)
     const inside = refusedInside(answer)
     if (inside) await refuse(entry, inside)
     else {

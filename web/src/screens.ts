@@ -25,6 +25,7 @@ export interface Screen {
 
 export const screens: Screen[] = [
   { path: '/datasets', title: 'nav.datasets', nav: 'layers', load: () => import('./screens/Datasets.svelte') },
+  { path: '/datasets/:id/annotate', title: 'datasets.annotate', wide: true, load: () => import('./screens/Annotate.svelte') },
   { path: '/settings', title: 'nav.settings', nav: 'gear', load: () => import('./screens/Settings.svelte') },
   { path: '/licences', title: 'licences.title', load: () => import('./screens/Licences.svelte') },
 ]

@@ -25,7 +25,8 @@ export class Server {
   async start() {
     const file = join(this.home, 'port')
     rmSync(file, { force: true })
-    const words = [this.verb, '--home', this.home, '--port', String(this.port), '--port-file', file]
+    const web = process.env.WEB ? ['--web', process.env.WEB] : []
+    const words = [this.verb, ...web, '--home', this.home, '--port', String(this.port), '--port-file', file]
     this.words = ''
     this.process = spawn(program, words, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, DISPLAY: '', FETTLE_THREADS: '1' } })
     this.process.stderr.on('data', (d) => (this.words += d))
