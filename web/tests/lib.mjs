@@ -43,6 +43,18 @@ export class Server {
     throw new Error('the server did not start: ' + this.words)
   }
 
+  /* Serves, with logins, the data folder of one that ends for it; ann and bob are its annotators, with the password 12345678. */
+  async startIn(other) {
+    for (const username of ['ann', 'bob']) {
+      const made = await other.ask('POST', '/api/v1/users', { username, first_name: username, role: 'annotator', password: '12345678' })
+      for (const w of (await other.ask('GET', '/api/v1/me/workspaces')).items) await other.ask('POST', `/api/v1/workspaces/${w.id}/users`, { user_id: made.id })
+    }
+    await other.kill()
+    rmSync(this.home, { recursive: true, force: true })
+    this.home = other.home
+    return this.start()
+  }
+
   kill() {
     return new Promise((ok) => {
       if (!this.process || this.process.exitCode !== null) return ok()
@@ -75,13 +87,16 @@ export class Server {
 
 /* ---- a dataset with everything ---------------------------------------------------------------------------------------------------- */
 
+const named = new Set()
+
 /* fields and questions: bodies of POST …/fields and …/questions. The published dataset with its records' ids. */
 export async function makeDataset(server, { name, fields, questions, records, guidelines = null, min = 1, metadata = [], vectors = [] }) {
   const spaces = await server.ask('GET', '/api/v1/me/workspaces')
   const space = spaces.items[0] ?? (await server.ask('POST', '/api/v1/workspaces', { name: 'team' }))
   const set = await server.ask('POST', '/api/v1/datasets', {
-    name, workspace_id: space.id, guidelines, distribution: { strategy: 'overlap', min_submitted: min },
+    name: named.has(name) ? `${name} ${named.size}` : name, workspace_id: space.id, guidelines, distribution: { strategy: 'overlap', min_submitted: min },
   })
+  named.add(set.name)
   for (const f of fields) await server.ask('POST', `/api/v1/datasets/${set.id}/fields`, f)
   for (const q of questions) await server.ask('POST', `/api/v1/datasets/${set.id}/questions`, q)
   for (const m of metadata) await server.ask('POST', `/api/v1/datasets/${set.id}/metadata-properties`, m)

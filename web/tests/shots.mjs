@@ -23,8 +23,8 @@ for (const [look, options] of looks)
     if (!`${name}-${look}`.includes(only)) continue
     const page = await openPage(server, options)
     await page.goto(server.url + path)
-    await page.waitForLoadState('networkidle').catch(() => {})
-    await page.waitForTimeout(500)
+
+    await page.waitForTimeout(900)
     if (typeof act === 'string') await page.keyboard.press(act)
     else if (act) await act(page)
     await page.waitForTimeout(400)
