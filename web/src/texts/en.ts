@@ -96,6 +96,7 @@ export const en = {
   'label.more': '{n} more',
   'label.fewer': 'Fewer',
   'ranking.place': 'Place of {what}',
+  'ranking.rest': 'Without a place',
   'ranking.at': 'Place {n}',
   'compare.left': 'The first',
   'compare.right': 'The second',

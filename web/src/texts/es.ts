@@ -98,6 +98,7 @@ export const es: Texts = {
   'label.more': '{n} más',
   'label.fewer': 'Menos',
   'ranking.place': 'Puesto de {what}',
+  'ranking.rest': 'Sin puesto',
   'ranking.at': 'Puesto {n}',
   'compare.left': 'La primera',
   'compare.right': 'La segunda',
