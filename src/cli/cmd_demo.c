@@ -1,6 +1,7 @@
 /* cmd_demo.c - fettle demo: the whole loop on the starter model, without a browser.
  *
  *   answer 12 prompts four times each ─► a scripted annotator picks and edits ─► feedback file ─► DPO + LoRA ─► before against after
+ *                                        with --method ppo: feedback file ─► reward model (accuracy on prompts held out) ─► PPO + LoRA ─┘
  *
  * The annotator is a rule with a taste (taste.c) and the result says so; a person's own feedback file takes its place with
  * --feedback. Everything goes through the same code as the commands it names at the end. */
@@ -17,12 +18,13 @@
 #include "base/rng.h"
 #include "base/sys.h"
 #include "cli/comparison.h"
+#include "cli/demo_method.h"
 #include "train/train.h"
 
 enum { EACH = 4, ANSWER_TOKENS = 96 };
 
 typedef struct {
-    const char *taste, *feedback, *model, *preset, *report;
+    const char *taste, *feedback, *method, *model, *preset, *report;
     opt_list set;
     int64_t seed;
     bool shuffle, quiet;
@@ -33,6 +35,8 @@ static const opt options[] = {
      "what the scripted annotator and judge likes (longer: a control; unset: shorter, and no judge for --feedback)"},
     {"feedback", OPT_TEXT, offsetof(demo_options, feedback), NULL, 0, 0, NULL,
      "a file of preferences instead of the scripted annotator's"},
+    {"method", OPT_CHOICE, offsetof(demo_options, method), "dpo", 0, 0, DEMO_METHOD_NAMES,
+     "how it learns: from the pairs, or by reinforcement from a reward model that they make"},
     {"model", OPT_TEXT, offsetof(demo_options, model), "smollm2", 0, 0, NULL, "the model to teach"},
     {"preset", OPT_TEXT, offsetof(demo_options, preset), "small-feedback", 0, 0, NULL, "settings of the training run"},
     {"set", OPT_EACH, offsetof(demo_options, set), NULL, 0, 0, NULL, "KEY=VALUE, a further setting of the run"},
@@ -48,11 +52,12 @@ typedef struct {
     arena *a;
     demo_options o;
     const taste *taste;
+    const demo_method *method;
     answering_options answering;
     subjects all;
     subject start;
-    const char *feedback, *run;
-    bool judged; /* a rule may say which answer is better */
+    const char *feedback, *run, *reward; /* reward: the reward model's run, NULL: none */
+    bool judged;                         /* a rule may say which answer is better */
     int pairs;
     double begun;
 } demo;
@@ -72,12 +77,14 @@ static answering_options demo_answering(const demo_options *o) {
 /* Seconds per phase, from a forward pass timed now: a token that is written costs about 1.6 of its tokens (32 answers together),
  * one that is trained 2 in every epoch and 1 for the reference. */
 static bool print_plan(const demo *d, err *e) {
-    enum { WORDS = 42, PAIR = 220, ANSWER = 85, EPOCHS = 2 }; /* tokens of a pair, of an answer */
+    enum { WORDS = 42, PAIR = 220, ANSWER = 85, PROMPT_AND_ANSWER = 105, EPOCHS = 2 }; /* tokens of a pair, of an answer */
     double one;
     if (!model_seconds_per_token(d->start.model, d->all.options.compute, &one, e)) return false;
     const int pairs = d->o.feedback ? 48 : DEMO_TRAINING * EACH;
     const double answering = d->o.feedback ? 0 : DEMO_TRAINING * EACH * ANSWER * 1.6 * one,
-                 training = pairs * PAIR * (2 * EPOCHS + 1) * one, comparing = DEMO_HELD_OUT * 2 * ANSWER * 2.0 * one;
+                 pairwise = pairs * PAIR * (2 * EPOCHS + 1) * one,
+                 rewarded = d->method->answers * (ANSWER * 1.6 + PROMPT_AND_ANSWER * 7) * one, training = pairwise + rewarded,
+                 comparing = DEMO_HELD_OUT * 2 * ANSWER * 2.0 * one;
     printf("The loop, on %s (%.0f M weights), a token of it takes %.1f ms here:\n", d->o.model,
            (double)model_parameter_count(d->start.model) / 1e6, 1e3 * one);
     if (d->o.feedback) printf("  1. read your feedback from %s\n", d->o.feedback);
@@ -86,7 +93,8 @@ static bool print_plan(const demo *d, err *e) {
                answering);
         printf("  2. %-*s at once\n", WORDS, arena_printf(d->a, "a scripted annotator picks and edits (%s)", d->taste->name));
     }
-    printf("  3. %-*s about %4.0f s\n", WORDS, arena_printf(d->a, "train: DPO + LoRA, preset %s", d->o.preset), training);
+    const char *how = d->method->rewarded ? d->method->words : arena_printf(d->a, "%s, preset %s", d->method->words, d->o.preset);
+    printf("  3. %-*s about %4.0f s\n", WORDS, arena_printf(d->a, "train: %s", how), training);
     printf("  4. %-*s about %4.0f s\n", WORDS, arena_printf(d->a, "before against after, %d held-out prompts", DEMO_HELD_OUT),
            comparing);
     printf("     %-*s about %4.0f s\n\n", WORDS, "in all", answering + training + comparing + 5);
@@ -176,25 +184,106 @@ static bool make_feedback(demo *d, err *e) {
 
 /* ---- training -------------------------------------------------------------------------------------------------------------------- */
 
-/* The run is started as a child process with the command that a person would type. */
-static bool train(demo *d, err *e) {
-    const char *words[80] = {"train",    "dpo",       "--base",   d->start.base_path,
-                             "--data",   d->feedback, "--preset", d->o.preset,
-                             "--output", d->run,      "--seed",   arena_printf(d->a, "%lld", (long long)d->o.seed)};
-    int n = 12;
-    for (int i = 0; i < d->o.set.count && n < 76; i++) words[n++] = "--set", words[n++] = d->o.set.item[i];
-    if (d->o.quiet) words[n++] = "--quiet";
+enum { WORDS_MOST = 120 };
+typedef struct {
+    const char *word[WORDS_MOST];
+    int count;
+} command_line;
+
+static void add_words(command_line *c, const char *flag, const char *value) {
+    if (c->count + 2 > WORDS_MOST) bug("a command of more than %d words", WORDS_MOST);
+    c->word[c->count++] = flag;
+    if (value) c->word[c->count++] = value;
+}
+
+/* A run is started as a child process with the command that a person would type. */
+static bool run_command(const demo *d, command_line *c, const char *folder, err *e) {
+    add_words(c, "--seed", arena_printf(d->a, "%lld", (long long)d->o.seed));
+    if (d->o.quiet) add_words(c, "--quiet", NULL);
     printf("fettle");
-    for (int i = 0; i < n; i++) printf(" %s", words[i]);
+    for (int i = 0; i < c->count; i++) printf(" %s", c->word[i]);
     printf("\n");
     fflush(stdout);
-    const int status = sys_run_self(words, n);
+    const int status = sys_run_self(c->word, c->count);
     if (status == 0) return true;
     return err_set(e, status == err_exit_status(ERR_STOPPED) ? ERR_STOPPED : ERR_INPUT,
-                   "training ended with exit status %d; its words are above and in %s/log", status, d->run);
+                   "training ended with exit status %d; its words are above and in %s/log", status, folder);
+}
+
+static command_line training_of(const demo *d, const char *name, const char *data, const char *folder,
+                                const char *const *settings) {
+    command_line c = {0};
+    add_words(&c, "train", name);
+    add_words(&c, "--base", d->start.base_path);
+    add_words(&c, "--data", data);
+    add_words(&c, "--output", folder);
+    for (; *settings; settings++) add_words(&c, "--set", *settings);
+    return c;
+}
+
+/* The prompts alone, for a policy that answers them itself. */
+static bool write_prompts(const demo *d, const char **path, err *e) {
+    buf out = {0};
+    for (int i = 0; i < DEMO_TRAINING; i++) {
+        json_writer w = json_writer_on(&out, false);
+        json_open(&w, '{');
+        put_message(&w, "prompt", "user", str_of(d->taste->prompts->training[i]));
+        json_close(&w);
+        buf_put_char(&out, '\n');
+    }
+    *path = path_join(d->a, path_folder(d->a, d->feedback), arena_printf(d->a, "demo-%s-prompts.jsonl", d->taste->name));
+    const bool ok = file_write(*path, buf_str(&out), e);
+    buf_free(&out);
+    return ok;
+}
+
+/* The last value of a metric in a run; NAN: it was never logged. */
+static double last_metric(const demo *d, const char *folder, const char *name) {
+    file_lines in;
+    str line;
+    err ignored = {0};
+    double last = NAN;
+    if (!file_lines_open(&in, path_join(d->a, folder, "metrics.jsonl"), 1 << 24, &ignored)) return last;
+    while (file_lines_next(&in, &line, &ignored)) last = json_get_real(json_parse(d->a, line, &ignored), name, last);
+    file_lines_close(&in);
+    return last;
+}
+
+static bool train_reward(demo *d, err *e) {
+    d->reward = run_new_path(d->a, sys_home(d->a), arena_printf(d->a, "%s-reward", path_name(d->run)), e);
+    if (!d->reward) return false;
+    command_line c = training_of(d, "reward", d->feedback, d->reward, demo_reward_settings);
+    if (!run_command(d, &c, d->reward, e)) return false;
+    const double accuracy = last_metric(d, d->reward, "eval_accuracy");
+    if (isnan(accuracy)) printf("No prompt was held out: the reward model was not measured.\n\n");
+    else
+        printf("The reward model prefers the chosen answer in %.0f %% of the pairs of prompts that it has not seen.\n\n",
+               100 * accuracy);
+    return fflush(stdout) == 0;
+}
+
+static bool train(demo *d, err *e) {
+    const char *data = d->feedback;
+    if (d->method->rewarded && !train_reward(d, e)) return false;
+    if (d->method->rewarded && !d->o.feedback && !write_prompts(d, &data, e)) return false; /* else the prompts of the pairs */
+    command_line c = training_of(d, d->method->objective, data, d->run, d->method->settings);
+    if (d->method->rewarded) add_words(&c, "--reward-funcs", arena_printf(d->a, "model:%s/model", d->reward));
+    else add_words(&c, "--preset", d->o.preset);
+    for (int i = 0; i < d->o.set.count; i++) add_words(&c, "--set", d->o.set.item[i]);
+    return run_command(d, &c, d->run, e);
 }
 
 /* ---- the result ---------------------------------------------------------------------------------------------------------------------- */
+
+/* What a reward model knows of pairs it has not seen, and where reinforcement ended. */
+static void put_learning(json_writer *w, const demo *d) {
+    static const char *const told[] = {"objective/scores", "objective/kl", "reward", "drift", "entropy"};
+    if (!d->reward) return;
+    json_key(w, "reward_run"), json_put_cstr(w, d->reward);
+    json_key(w, "reward_accuracy_held_out"), json_put_real(w, last_metric(d, d->reward, "eval_accuracy"));
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++)
+        json_key(w, told[i]), json_put_real(w, last_metric(d, d->run, told[i])); /* null: this method does not tell it */
+}
 
 static bool write_report(const demo *d, const comparison *c, const taste *judge, err *e) {
     buf out = {0};
@@ -204,6 +293,8 @@ static bool write_report(const demo *d, const comparison *c, const taste *judge,
     json_key(&w, "pairs"), json_put_int(&w, d->pairs);
     json_key(&w, "seconds"), json_put_real(&w, sys_seconds() - d->begun);
     json_key(&w, "run"), json_put_cstr(&w, d->run);
+    json_key(&w, "method"), json_put_cstr(&w, d->method->name);
+    put_learning(&w, d);
     json_key(&w, "comparison"), comparison_put_json(&w, c, judge);
     json_close(&w);
     const bool ok = file_write(d->o.report, buf_str(&out), e);
@@ -262,7 +353,7 @@ static void name_the_starter(arena *a, const char *name) {
 static bool demo_run(arena *a, int argc, char **argv, err *e);
 
 const command command_demo = {"demo", "the whole loop on the starter model: answer, prefer, train, compare",
-                              "[--taste shorter|prose|warmer] [--feedback FILE]", options, demo_run};
+                              "[--taste shorter|prose|warmer] [--feedback FILE] [--method dpo|ppo|grpo|rloo]", options, demo_run};
 
 static bool demo_run(arena *a, int argc, char **argv, err *e) {
     demo d = {.a = a, .begun = sys_seconds()};
@@ -270,6 +361,7 @@ static bool demo_run(arena *a, int argc, char **argv, err *e) {
     bool help;
     if (!arguments_read(a, &command_demo, &d.o, argc, argv, &rest, &help, e) || help) return help;
     d.judged = d.o.taste || !d.o.feedback;
+    d.method = demo_method_find(d.o.method);
     d.taste = taste_find(d.o.taste ? d.o.taste : "shorter");
     d.answering = demo_answering(&d.o);
     name_the_starter(a, d.o.model);
@@ -278,6 +370,7 @@ static bool demo_run(arena *a, int argc, char **argv, err *e) {
     d.feedback = d.o.feedback;
     if (!d.feedback && !make_feedback(&d, e)) return false;
     if (!file_exists(d.feedback)) return err_set(e, ERR_NOT_FOUND, "no feedback file %s", d.feedback);
-    d.run = run_new_path(a, sys_home(a), arena_printf(a, "demo-%s", d.o.feedback ? "own" : d.taste->name), e);
+    const char *label = d.o.feedback ? "own" : d.taste->name, *how = d.method->rewarded ? d.method->name : "";
+    d.run = run_new_path(a, sys_home(a), arena_printf(a, "demo-%s%s%s", label, *how ? "-" : "", how), e);
     return d.run && train(&d, e) && compare(&d, e);
 }

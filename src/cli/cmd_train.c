@@ -153,6 +153,18 @@ static bool find_models(arena *a, train_settings *s, err *e) {
     return true;
 }
 
+/* A reward model may be named as any other model is. */
+static bool find_reward_models(arena *a, train_settings *s, err *e) {
+    for (int i = 0; s->rollout && i < s->rollout->reward_funcs.count; i++) {
+        const char **spec = &s->rollout->reward_funcs.item[i];
+        subject found;
+        if (!str_starts(str_of(*spec), STR("model:"))) continue;
+        if (!subject_find(a, *spec + strlen("model:"), &found, e)) return false;
+        *spec = arena_printf(a, "model:%s", path_absolute(a, found.adapter_path ? found.adapter_path : found.base_path));
+    }
+    return true;
+}
+
 /* Opens each file of examples for a look, so that a missing or unreadable one is told before anything is made. */
 static bool find_data(arena *a, train_settings *s, err *e) {
     const objective_rows kind = objective_rows_of(s->objective, s->own);
@@ -186,7 +198,8 @@ static bool layer(arena *a, const flags *f, train_settings *s, err *e) {
 }
 
 static bool settle(arena *a, const flags *f, train_settings *s, err *e) {
-    return layer(a, f, s, e) && train_settings_check(s, e) && find_models(a, s, e) && find_data(a, s, e);
+    return layer(a, f, s, e) && train_settings_check(s, e) && find_models(a, s, e) && find_reward_models(a, s, e) &&
+           find_data(a, s, e);
 }
 
 static bool describe(void) {

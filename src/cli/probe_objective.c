@@ -224,7 +224,7 @@ static void mask_more(arena *a, const json *in, const train_settings *s, columns
 /* TRL's padded layout: a sequence with one more value than tokens has a state behind its end. There it gets an entry that no policy
  * learns from. */
 static void pad_states(arena *a, json *in, columns *c) {
-    static const char *const tokens[] = {"mask", "logp", "old_logp", "ref_logp"};
+    static const char *const tokens[] = {"mask", "logp", "old_logp", "ref_logp", "advantage"};
     const json *values = json_get(in, "old_value");
     for (size_t s = 0; s < json_count(values); s++)
         for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++) {

@@ -48,10 +48,14 @@ typedef struct {
     void (*run)(arena *a, const char *folder); /* runs and reports all of them */
 } verify_kind;
 
+/* One case of columns through `fettle probe`, compared and reported; file says the tolerance. */
+void verify_vector(arena *a, const char *name, const json *file, const json *one);
+
 #define VERIFY_KINDS(X)                                                                                                          \
     X(family)                                                                                                                    \
     X(adapter)                                                                                                                   \
     X(curve)                                                                                                                     \
+    X(ppo)                                                                                                                       \
     X(vectors)                                                                                                                   \
     X(schedules) X(token_vectors) X(templates) X(template_files) X(curve_tokens) X(ggml_model) X(story) X(starter) X(quant)
 #define X(name) extern const verify_kind verify_##name;

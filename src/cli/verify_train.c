@@ -251,7 +251,7 @@ static bool is_vectors(arena *a, const char *folder) {
     return false;
 }
 
-static void run_vector(arena *a, const char *name, const json *file, const json *one) {
+void verify_vector(arena *a, const char *name, const json *file, const json *one) {
     verdict v = {0};
     err e = {0};
     program_result r;
@@ -291,7 +291,7 @@ static void run_vectors(arena *a, const char *folder) {
             verdict_fail(&v, "%s holds no cases", path);
             verify_report(names[i], &v);
         }
-        for (size_t k = 0; k < json_count(cases); k++) run_vector(a, name, file, json_at(cases, k));
+        for (size_t k = 0; k < json_count(cases); k++) verify_vector(a, name, file, json_at(cases, k));
     }
 }
 
@@ -323,7 +323,7 @@ static void run_schedules(arena *a, const char *folder) {
         json_set(one, "params", params);
         json_set(one, "inputs", inputs);
         json_set(one, "expected", expected);
-        run_vector(a, "schedule", file, one);
+        verify_vector(a, "schedule", file, one);
     }
 }
 

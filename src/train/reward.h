@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "model/model.h"
 
 /* A completion to judge. Views that live as long as the call. */
 typedef struct {
@@ -19,11 +20,20 @@ typedef struct {
     bool truncated;            /* no end token came */
 } reward_case;
 
+/* What a function that computes with a model stands beside. */
+typedef struct {
+    backend *backend;
+    compute_type compute;
+    model *frozen; /* the policy's base, where its weights stay as they are; NULL: they are trained */
+    const char *chat_template;
+} reward_world;
+
 typedef struct {
     const char *name, *argument, *words; /* "regex", "PATTERN" (NULL: takes none), "1 where the pattern matches, else 0" */
     /* argument: what stands behind NAME:, empty when nothing does. *state lives in the arena. */
     bool (*open)(arena *a, str argument, void **state, err *e);
     bool (*score)(void *state, const reward_case *c, int count, float *out, err *e); /* out [count] */
+    bool (*ready)(void *state, const reward_world *w, err *e); /* once, before the first score; NULL: nothing to do */
 } reward_kind;
 
 #define REWARDS(X)                                                                                                               \
@@ -33,7 +43,8 @@ typedef struct {
     X(exact)                                                                                                                     \
     X(no_repeat)                                                                                                                 \
     X(language)                                                                                                                  \
-    X(command)
+    X(command)                                                                                                                   \
+    X(model)
 #define X(name) extern const reward_kind reward_##name;
 REWARDS(X)
 #undef X

@@ -99,9 +99,13 @@ bool rollout_open(trainer *t, err *e) {
                        "%s wants to know what a good answer is: name a reward function, --reward-funcs NAME[:ARGUMENT]",
                        t->s->objective->name);
     t->reward_count = o->reward_funcs.count;
-    return rewards_open(t->arena, o->reward_funcs.item, o->reward_funcs.count, o->reward_weights.item, o->reward_weights.count,
-                        &t->rewards, e) &&
-           open_replay(t, e);
+    const reward_world world = {t->backend, t->compute, t->adapter ? t->policy : NULL, t->s->o.chat_template};
+    bool ok = rewards_open(t->arena, o->reward_funcs.item, o->reward_funcs.count, o->reward_weights.item, o->reward_weights.count,
+                           &t->rewards, e);
+    for (int f = 0; ok && !o->rollouts && f < t->reward_count; f++)
+        ok = !t->rewards[f].kind->ready || t->rewards[f].kind->ready(t->rewards[f].state, &world, e) ||
+             err_prefix(e, "reward %s", t->rewards[f].name);
+    return ok && open_replay(t, e);
 }
 
 static void drop(trainer *t) {

@@ -211,6 +211,52 @@ static void ppo_learns_rewards_and_values_and_stays_near_the_reference(void **st
     end(&p);
 }
 
+/* ---- a reward model ----------------------------------------------------------------------------------------------------------------------- */
+
+/* A reward adapter on the policy's base that likes the letter b, then a policy that writes for it. */
+static void a_reward_model_rewards(void **state) {
+    (void)state;
+    place p = begin();
+    err e = {0};
+    const char *pairs = path_join(p.a, p.root, "pairs.jsonl"), *judge = path_join(p.a, p.root, "judge");
+    assert_ok(file_write(pairs,
+                         STR("{\"prompt\":\"rain \",\"chosen\":\"b\",\"rejected\":\"c\"}\n"
+                             "{\"prompt\":\"moss \",\"chosen\":\"bb\",\"rejected\":\"dz\"}\n"
+                             "{\"prompt\":\"a dog \",\"chosen\":\"b\",\"rejected\":\"xy\"}\n"
+                             "{\"prompt\":\"bread \",\"chosen\":\"bb\",\"rejected\":\"qr\"}\n"),
+                         &e),
+              e);
+    train_settings *s;
+    run r;
+    static const char *const words[] = {"dtype=float32",
+                                        "use_peft=true",
+                                        "lora_target_modules=all-linear",
+                                        "learning_rate=3e-3",
+                                        "max_steps=16",
+                                        "lora_r=4",
+                                        NULL};
+    assert_ok(train_settings_begin(p.a, "reward", &s, &e), e);
+    assert_ok(resolve_set(p.a, &s->from, STR("base"), str_of(p.base), "test", &e), e);
+    assert_ok(resolve_set(p.a, &s->from, STR("data"), str_of(pairs), "test", &e), e);
+    for (const char *const *w = words; *w; w++) {
+        const char *equals = strchr(*w, '=');
+        assert_ok(resolve_set(p.a, &s->from, (str){*w, (size_t)(equals - *w)}, str_of(equals + 1), "test", &e), e);
+    }
+    assert_ok(train_create(p.a, s, judge, &r, &e) && train_run(p.a, s, &r, &(train_how){.quiet = true}, &e), e);
+    const char *function = arena_printf(p.a, "reward_funcs=model:%s/model", judge);
+    const track shared = PPO(&p, "shared", "objective/scores", function, "use_peft=true", "max_steps=1"),
+                own = PPO(&p, "own", "objective/scores", function, "kl_coef=0", "max_steps=60", "learning_rate=2e-3",
+                          "per_device_train_batch_size=64", "num_generations=8"),
+                same = PPO(&p, "same", "objective/scores", function, "max_steps=1");
+    if (!(mean(&own, 52, 60) > mean(&own, 0, 4) + 0.5)) fail_msg("score %g, then %g", mean(&own, 0, 4), mean(&own, 52, 60));
+    /* the same judge, on the policy's own weights or on a copy */
+    assert_true(fabs(same.at[0] - shared.at[0]) < 1e-5);
+    const char *plain = arena_printf(p.a, "reward_funcs=model:%s", p.base);
+    assert_false(try_run(&p, "ppo", path_join(p.a, p.root, "none"), (const char *const[]){plain, "num_generations=2", NULL}, &e));
+    assert_non_null(strstr(e.text, "score head"));
+    end(&p);
+}
+
 /* What a run wrote can be learned from again. */
 static void a_rollout_can_be_replayed(void **state) {
     (void)state;
@@ -230,6 +276,7 @@ int main(void) {
                                        TEST(equal_rewards_teach_nothing),
                                        TEST(a_run_goes_on_in_the_middle_of_a_rollout),
                                        TEST(ppo_learns_rewards_and_values_and_stays_near_the_reference),
+                                       TEST(a_reward_model_rewards),
                                        TEST(a_rollout_can_be_replayed)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

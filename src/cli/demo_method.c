@@ -1,0 +1,33 @@
+/* demo_method.c - the methods of the demo with their settings (contract: demo_method.h).
+ *
+ * A rollout is 48 answers, 4 to each of the 12 prompts, gone through twice in steps of 12. Answers may be as long as those that were judged
+ * (96 tokens); one that does not end by itself loses a point. kl_coef and max_kl hold the policy near the start model. */
+#include "cli/demo_method.h"
+
+#include <stddef.h>
+#include <string.h>
+
+const char *const demo_reward_settings[] = {"use_peft=true",      "lora_target_modules=all-linear",  "learning_rate=2e-4",
+                                            "num_train_epochs=3", "center_rewards_coefficient=0.01", "eval_percent=25",
+                                            "logging_steps=1",    "per_device_train_batch_size=8",   NULL};
+
+#define ROLLOUTS                                                                                                                 \
+    "use_peft=true", "lora_target_modules=all-linear", "learning_rate=2e-4", "lr_scheduler_type=constant", "logging_steps=1",    \
+        "per_device_train_batch_size=12", "steps_per_generation=4", "num_generations=4", "max_completion_length=96",             \
+        "temperature=0.9", "max_steps=64", "max_kl=0.5"
+
+static const char *const none[] = {NULL};
+static const char *const ppo[] = {ROLLOUTS, "num_iterations=2", "missing_eos_penalty=1", "kl_coef=0.05", "vf_coef=0.1", NULL};
+static const char *const grpo[] = {ROLLOUTS, "num_iterations=2", "beta=0.05", NULL};
+
+const demo_method demo_methods[] = {{"dpo", "dpo", "DPO + LoRA", false, none, 0},
+                                    {"ppo", "ppo", "a reward model, then PPO + LoRA", true, ppo, 384},
+                                    {"grpo", "grpo", "a reward model, then GRPO + LoRA", true, grpo, 384},
+                                    {"rloo", "rloo", "a reward model, then RLOO + LoRA", true, grpo, 384},
+                                    {0}};
+
+const demo_method *demo_method_find(const char *name) {
+    for (const demo_method *m = demo_methods; m->name; m++)
+        if (strcmp(m->name, name) == 0) return m;
+    return NULL;
+}
