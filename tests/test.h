@@ -51,11 +51,4 @@ static inline char *scratch_folder(arena *a) {
     return path;
 }
 
-/* The program, for servers that start it: a test is not it. */
-static inline const char *the_program(void) {
-    const char *named = getenv("FETTLE_PROGRAM"), *path = named && *named ? named : "build/fettle";
-    if (!file_exists(path)) fail_msg("%s is not there: make program, or FETTLE_PROGRAM=FILE", path);
-    return path;
-}
-
 #endif

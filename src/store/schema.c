@@ -149,7 +149,7 @@ static const char *const migrations[] = {
     "UPDATE webhooks SET told = (SELECT coalesce(max(seq), 0) FROM events);"
     "CREATE TABLE deliveries(webhook INTEGER NOT NULL REFERENCES webhooks(seq) ON DELETE CASCADE, event INTEGER NOT NULL,"
     " tries INTEGER NOT NULL, due INTEGER NOT NULL, PRIMARY KEY(webhook, event)) STRICT, WITHOUT ROWID;",
-    /* lessons, conversations and anonymous pairs (store_live.c) */
+    /* 5: lessons, conversations and anonymous pairs (store_live.c) */
     "CREATE TABLE lessons(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
     " user INTEGER NOT NULL REFERENCES users(seq) ON DELETE CASCADE, data TEXT NOT NULL, inserted_at INTEGER NOT NULL,"
     " updated_at INTEGER NOT NULL) STRICT;"
@@ -162,7 +162,7 @@ static const char *const migrations[] = {
     " user INTEGER NOT NULL REFERENCES users(seq) ON DELETE CASCADE, left_model TEXT NOT NULL, right_model TEXT NOT NULL,"
     " prompt TEXT NOT NULL, left_text TEXT NOT NULL, right_text TEXT NOT NULL, vote TEXT, at INTEGER NOT NULL) STRICT;"
     "CREATE INDEX duels_by_user ON duels(user);",
-    /* 5: whose words changed since an index in memory last looked (store_words.c) */
+    /* 6: whose words changed since an index in memory last looked (store_words.c) */
     "CREATE TABLE text_changes(seq INTEGER PRIMARY KEY AUTOINCREMENT, dataset INTEGER NOT NULL, record INTEGER NOT NULL) STRICT;"
     "CREATE INDEX text_changes_of ON text_changes(dataset);",
 };
