@@ -175,6 +175,22 @@ static bool move_rows(bench *b, err *e) {
     return true;
 }
 
+/* Until what was imported is in the index: a search that has to wait too long says how much is not. */
+static bool settle(bench *b, err *e) {
+    const double begun = sys_seconds();
+    for (int64_t left = 1; left;) {
+        arena *a = arena_new();
+        json *answer;
+        const bool ok = desk_ask(a, &b->d, "POST", arena_printf(a, "%s/records/search?limit=1", b->set),
+                                 STR("{\"query\":{\"text\":{\"q\":\"e\"}}}"), &answer, e);
+        left = ok ? json_get_int(answer, "indexing", 0) : 0;
+        arena_free(a);
+        if (!ok) return false;
+    }
+    tell(b, "index_per_second", "the index behind the import", (double)b->o->records / (sys_seconds() - begun + 1e-9), "/s");
+    return true;
+}
+
 static bool read_ids(bench *b, err *e) {
     b->record = arena_array(b->a, const char *, b->o->records + PAGE);
     for (int64_t got = PAGE; got == PAGE && b->records < b->o->records;) {
@@ -299,7 +315,7 @@ static bool measure_streams(bench *b, err *e) {
 /* ---- all ------------------------------------------------------------------------------------------------------------------------- */
 
 static bool run_all(bench *b, err *e) {
-    if (!start(b, e) || !furnish(b, e) || !write_rows(b, e) || !move_rows(b, e) || !read_ids(b, e)) return false;
+    if (!start(b, e) || !furnish(b, e) || !write_rows(b, e) || !move_rows(b, e) || !settle(b, e) || !read_ids(b, e)) return false;
     return measure(b, "get_record", "GET one record, 16 connections", READERS, make_read, e) &&
            measure(b, "submit", "submit an answer, 64 writers, each acknowledged", WRITERS, make_answer, e) &&
            measure(b, "search", "search: two words, a tenth of the records, a page", SEARCHERS, make_search, e) &&
