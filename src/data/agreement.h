@@ -46,6 +46,9 @@ typedef struct {
  * half of them won, against one opponent of strength 0: finite strengths for the unbeaten (then the mean is not pinned). False and all
  * NAN when there is no maximum: without a prior, players that cannot be compared or never lost.    (Bradley and Terry, Biometrika 39, 1952) */
 bool bradley_terry(const game *games, int count, int players, double prior_games, double *strength);
+/* errors[players]: standard errors of these strengths, from the curvature of the log likelihood there (Fisher's information); NAN where the
+ * strength is. strength plus and minus 1.96 of them is a 95 % interval. */
+void bradley_terry_errors(const game *games, int count, int players, double prior_games, const double *strength, double *errors);
 double elo_of(double strength); /* 1000 + strength * 400 / ln 10 */
 
 /* ROUGE-L of two texts by their longest common subsequence of tokens; tokens are runs of a-z and 0-9 in lower case, as hashes. An

@@ -120,6 +120,20 @@ bool bradley_terry(const game *games, int count, int players, double prior_games
     return defined;
 }
 
+void bradley_terry_errors(const game *games, int count, int players, double prior_games, const double *strength, double *errors) {
+    arena *a = arena_new();
+    ladder l;
+    set_games(a, &l, games, count, players, prior_games);
+    for (int k = 0; k < players; k++) { /* the k-th column of the inverse of the curve; elimination uses the curve up */
+        differentiate(&l, strength);
+        for (int i = 0; i < players; i++) l.slope[i] = i == k;
+        solve(&l);
+        const double pinned = prior_games > 0 ? 0 : 1.0 / players;
+        errors[k] = isfinite(strength[k]) ? sqrt(fmax(0, l.step[k] - pinned)) : NAN;
+    }
+    arena_free(a);
+}
+
 double elo_of(double strength) { return 1000 + strength * 400 / log(10); }
 
 /* ---- ROUGE-L ----------------------------------------------------------------------------------------------------------------------- */

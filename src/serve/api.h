@@ -67,6 +67,9 @@ typedef struct {
     X(jobs) \
     X(transfer) \
     X(runs) \
+    X(teach) \
+    X(chats) \
+    X(arena) \
     X(openai) X(v0) \
     X(system) \
     X(pages)

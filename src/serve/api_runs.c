@@ -192,7 +192,7 @@ static const json *of_either(const run_view *v, const json *config, const char *
     return json_get(v->order, key) ? json_get(v->order, key) : json_get(config, key);
 }
 
-static void put_run(call *c, const run_view *v) {
+void run_put(call *c, const run_view *v) {
     json_writer *w = &c->w;
     err none = {0};
     const json *config = run_config(c->a, &v->r, &none), *base = json_get(json_get(config, "options"), "base");
@@ -248,7 +248,7 @@ static bool put_ordered(call *c, const char *id, err *e) {
     run_view v;
     if (!runs_find(server_runs(c->server), c->a, id, &v, e)) return false;
     c->status = 201;
-    put_run(c, &v);
+    run_put(c, &v);
     return true;
 }
 
@@ -268,7 +268,7 @@ static bool get_list(call *c, err *e) {
     if (!runs_list(server_runs(c->server), c->a, &all, &count, e)) return false;
     items_begin(c);
     for (int i = 0; i < count; i++)
-        if (may_see(c, &all[i])) put_run(c, &all[i]);
+        if (may_see(c, &all[i])) run_put(c, &all[i]);
     items_end(c);
     object_end(c);
     return true;
@@ -277,14 +277,14 @@ static bool get_list(call *c, err *e) {
 static bool get_one(call *c, err *e) {
     run_view v;
     if (!find_run(c, &v, e)) return false;
-    put_run(c, &v);
+    run_put(c, &v);
     return true;
 }
 
 static bool put_again(call *c, const char *id, err *e) {
     run_view v;
     if (!runs_find(server_runs(c->server), c->a, id, &v, e)) return false;
-    put_run(c, &v);
+    run_put(c, &v);
     return true;
 }
 

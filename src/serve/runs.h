@@ -70,6 +70,7 @@ typedef struct {
 } run_view;
 bool runs_find(runs *r, arena *a, const char *id, run_view *out, err *e); /* ERR_NOT_FOUND: none of this name */
 bool runs_list(runs *r, arena *a, run_view **out, int *count, err *e);    /* newest first */
+void run_put(call *c, const run_view *v);                                 /* as the API answers it (api_runs.c) */
 bool run_is_busy(run_state s);                                            /* it waits or works */
 
 bool runs_stop(runs *r, arena *a, const run_view *v, err *e); /* it saves what it has, then ends */

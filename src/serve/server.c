@@ -18,7 +18,9 @@
 #include "serve/jobs.h"
 #include "serve/indexer.h"
 #include "serve/turns.h"
+#include "serve/bouts.h"
 #include "serve/news.h"
+#include "serve/teach.h"
 #include "serve/runs.h"
 #include "serve/worker.h"
 
@@ -37,6 +39,8 @@ struct server {
     turns *turns;
     board *board;
     runs *runs;
+    teach *teach;
+    bouts *bouts;
     worker *worker;
     double begun;
     pthread_mutex_t mutex;
@@ -48,6 +52,8 @@ store *server_store(server *s) { return s->store; }
 jobs *server_jobs(server *s) { return s->jobs; }
 board *server_board(server *s) { return s->board; }
 runs *server_runs(server *s) { return s->runs; }
+teach *server_teach(server *s) { return s->teach; }
+bouts *server_bouts(server *s) { return s->bouts; }
 int64_t server_requests(server *s) { return s->running; }
 const char *server_link(server *s) { return s->link; }
 bool server_has_webhooks(server *s) { return s->webhooks; }
@@ -73,6 +79,8 @@ server *server_open(const serve_options *o, err *e) {
     s->turns = turns_new();
     s->board = news_new();
     s->runs = runs_new(s);
+    s->teach = teach_new(s);
+    s->bouts = bouts_new();
     pthread_mutex_init(&s->mutex, NULL);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
@@ -89,6 +97,8 @@ server *server_open(const serve_options *o, err *e) {
 
 void server_close(server *s) {
     if (!s) return;
+    teach_end(s->teach);
+    bouts_end(s->bouts);
     worker_end(s->worker);
     jobs_stop(s->jobs);
     runs_free(s->runs);
@@ -96,6 +106,8 @@ void server_close(server *s) {
     store_close(s->store);
     jobs_free(s->jobs);
     turns_free(s->turns);
+    teach_free(s->teach);
+    bouts_free(s->bouts);
     news_free(s->board);
     pthread_cond_destroy(&s->news);
     pthread_mutex_destroy(&s->mutex);
@@ -404,6 +416,8 @@ bool server_run(server *s, err *e) {
         log_note("ending: waiting for requests that run");
         server_tell(s);
     }
+    teach_end(s->teach);
+    bouts_end(s->bouts);
     worker_end(s->worker); /* first: jobs and requests may wait for it */
     jobs_stop(s->jobs);
     courier_stop(s->courier);

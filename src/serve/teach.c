@@ -1,0 +1,317 @@
+/* teach.c - the list of what is being made, and the thread that writes what is whole (contract: teach.h). */
+#include "serve/teach.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "base/rng.h"
+#include "serve/news.h"
+#include "serve/worker.h"
+
+enum { LOOK_MS = 40, IDLE_MS = 1000 };
+
+typedef struct making making;
+struct making {
+    arena *a; /* of the item's texts */
+    teach_item x;
+    work *work[2]; /* the second one of comparisons alone */
+    making *next;
+};
+
+typedef struct failure failure;
+struct failure {
+    char *dataset, *words;
+    failure *next;
+};
+
+struct teach {
+    server *server;
+    pthread_mutex_t mutex;
+    pthread_cond_t call;
+    pthread_t thread;
+    bool begun;
+    _Atomic bool ending;
+    making *oldest; /* in the order of making */
+    failure *failures;
+};
+
+static char *kept(const char *text) {
+    char *out = memory_alloc(strlen(text) + 1);
+    memcpy(out, text, strlen(text));
+    return out;
+}
+
+/* ---- beginning --------------------------------------------------------------------------------------------------------------------- */
+
+static work *submit(teach *t, arena *a, const teach_item *x, int which, err *e) {
+    json *list = json_new_array(a), *one = json_new_object(a);
+    json_set(one, "role", json_new_text(a, STR("user")));
+    json_set(one, "content", json_new_text(a, str_of(x->prompt)));
+    json_append(list, one);
+    work_order o = {.model = x->model[which], .messages = list, .n = x->model[1] ? 1 : TEACH_ANSWERS};
+    o.sampling = work_sampling_default();
+    o.sampling.temperature = 0.9;
+    o.sampling.top_p = 1;
+    o.sampling.min_p = 0.02;
+    o.sampling.repetition_penalty = 1;
+    o.sampling.top_k = 0;
+    o.sampling.max_tokens = TEACH_TOKENS;
+    o.sampling.seed = x->seed;
+    return worker_submit(server_worker(t->server), &o, e);
+}
+
+static void give_up(making *m) {
+    work_free(m->work[0]);
+    work_free(m->work[1]);
+    arena_free(m->a);
+}
+
+static making *new_making(const teach_item *x) {
+    arena *a = arena_new();
+    making *m = arena_new_of(a, making);
+    m->a = a;
+    m->x = *x;
+    m->x.lesson = arena_text(a, x->lesson);
+    m->x.dataset = arena_text(a, x->dataset);
+    m->x.prompt = arena_text(a, x->prompt);
+    m->x.model[0] = arena_text(a, x->model[0]);
+    m->x.model[1] = arena_text(a, x->model[1]);
+    m->x.against = arena_text(a, x->against);
+    return m;
+}
+
+static bool is_made(const teach *t, const teach_item *x) { /* under the lock */
+    for (const making *m = t->oldest; m; m = m->next)
+        if (strcmp(m->x.dataset, x->dataset) == 0 && m->x.round == x->round && m->x.index == x->index) return true;
+    return false;
+}
+
+static void *teach_main(void *context);
+
+bool teach_make(teach *t, const teach_item *x, err *e) {
+    pthread_mutex_lock(&t->mutex);
+    bool ok = true;
+    if (!t->ending && !is_made(t, x)) {
+        making *m = new_making(x), **at = &t->oldest;
+        ok = (m->work[0] = submit(t, m->a, x, 0, e)) != NULL && (!x->model[1] || (m->work[1] = submit(t, m->a, x, 1, e)) != NULL);
+        while (*at) at = &(*at)->next;
+        if (ok) *at = m;
+        else give_up(m);
+        if (!t->begun) t->begun = pthread_create(&t->thread, NULL, teach_main, t) == 0;
+        pthread_cond_signal(&t->call);
+    }
+    pthread_mutex_unlock(&t->mutex);
+    return ok;
+}
+
+/* ---- looking ----------------------------------------------------------------------------------------------------------------------- */
+
+int teach_making(teach *t, const char *dataset, int round, int *from, int room) {
+    int n = 0;
+    pthread_mutex_lock(&t->mutex);
+    for (const making *m = t->oldest; m && n < room; m = m->next)
+        if (strcmp(m->x.dataset, dataset) == 0 && m->x.round == round) from[n++] = m->x.index;
+    pthread_mutex_unlock(&t->mutex);
+    return n;
+}
+
+bool teach_partial(teach *t, arena *a, const char *dataset, int round, const char **prompt, str *texts, int room, int *count) {
+    work_view v;
+    bool some = false;
+    *count = 0;
+    pthread_mutex_lock(&t->mutex);
+    for (const making *m = t->oldest; m && !some; m = m->next) {
+        if (strcmp(m->x.dataset, dataset) != 0 || m->x.round != round) continue;
+        work_read(m->work[0], a, &v);
+        *prompt = arena_text(a, m->x.prompt);
+        for (int i = 0; i < v.count && i < room; i++) texts[(*count)++] = v.answer[i].text;
+        some = true;
+    }
+    pthread_mutex_unlock(&t->mutex);
+    return some;
+}
+
+const char *teach_failure(teach *t, arena *a, const char *dataset) {
+    const char *words = NULL;
+    pthread_mutex_lock(&t->mutex);
+    for (failure **at = &t->failures, *f; (f = *at) != NULL && !words;) {
+        if (strcmp(f->dataset, dataset) != 0) {
+            at = &f->next;
+            continue;
+        }
+        words = arena_text(a, f->words);
+        *at = f->next;
+        memory_release(f->dataset);
+        memory_release(f->words);
+        memory_release(f);
+    }
+    pthread_mutex_unlock(&t->mutex);
+    return words;
+}
+
+/* ---- what is whole ------------------------------------------------------------------------------------------------------------------ */
+
+static void note_failure(teach *t, const making *m, const char *words) {
+    failure *f = memory_alloc(sizeof *f);
+    *f = (failure){kept(m->x.dataset), kept(words), NULL};
+    log_warning("lesson %s: %s", m->x.lesson, words);
+    pthread_mutex_lock(&t->mutex);
+    f->next = t->failures;
+    t->failures = f;
+    pthread_mutex_unlock(&t->mutex);
+}
+
+static bool texts_of(const making *m, arena *a, str texts[TEACH_ANSWERS], int *count, err *e) {
+    *count = 0;
+    for (int k = 0; k < 2 && m->work[k]; k++) {
+        work_view v;
+        work_read(m->work[k], a, &v);
+        if (v.state == WORK_FAILED) return err_set(e, v.e.code, "%s", v.e.text);
+        for (int i = 0; i < v.count && *count < TEACH_ANSWERS; i++) texts[(*count)++] = str_trim(v.answer[i].text);
+    }
+    return true;
+}
+
+static void put_number(json_writer *w, const char *key, int64_t n) { json_key(w, key), json_put_int(w, n); }
+
+/* Which of two answers stands first is drawn here, and kept where annotators do not see it. */
+static void put_item(const making *m, const str *texts, int count, buf *out) {
+    rng coin = rng_new(m->x.seed, 0x73696465);
+    const bool swap = m->x.model[1] && rng_below(&coin, 2);
+    static const char *const picks[] = {"answer_1", "answer_2", "answer_3", "answer_4"}, *const sides[] = {"answer_a",
+                                                                                                           "answer_b"};
+    json_writer w = json_writer_on(out, false);
+    json_open(&w, '{');
+    json_key(&w, "items"), json_open(&w, '[');
+    json_open(&w, '{');
+    json_key(&w, "fields"), json_open(&w, '{');
+    json_key(&w, "prompt"), json_put_cstr(&w, m->x.prompt);
+    for (int i = 0; i < count; i++) {
+        json_key(&w, m->x.model[1] ? sides[i] : picks[i]);
+        json_put_text(&w, texts[swap ? count - 1 - i : i]);
+    }
+    json_close(&w);
+    json_key(&w, "metadata"), json_open(&w, '{');
+    put_number(&w, "round", m->x.round);
+    put_number(&w, "index", m->x.index);
+    if (m->x.model[1]) {
+        json_key(&w, "against"), json_put_cstr(&w, m->x.against);
+        json_key(&w, "a_is"), json_put_cstr(&w, swap ? "old" : "new");
+    } else json_key(&w, "model"), json_put_cstr(&w, m->x.model[0]);
+    json_close(&w);
+    json_close(&w), json_close(&w), json_close(&w);
+}
+
+static void tell(teach *t, const making *m) {
+    buf data = {0};
+    json_writer w = json_writer_on(&data, false);
+    json_open(&w, '{');
+    json_key(&w, "id"), json_put_cstr(&w, m->x.lesson);
+    json_key(&w, "status"), json_put_cstr(&w, m->x.model[1] ? "checking" : "teaching");
+    json_close(&w);
+    news_post(t->server, "teach", m->x.lesson, m->x.by, buf_str(&data));
+    buf_free(&data);
+}
+
+static void write_down(teach *t, making *m) {
+    arena *a = arena_new();
+    str texts[TEACH_ANSWERS];
+    int count, status;
+    buf body = {0}, answer = {0};
+    err e = {0};
+    bool ok = texts_of(m, a, texts, &count, &e);
+    if (ok) {
+        put_item(m, texts, count, &body);
+        ok = server_call(t->server, "POST", arena_printf(a, "/api/v1/datasets/%s/records/bulk", m->x.dataset), buf_str(&body),
+                         &status, &answer, &e);
+    }
+    if (!ok && !t->ending) note_failure(t, m, e.text);
+    buf_free(&body);
+    buf_free(&answer);
+    arena_free(a);
+}
+
+static making *first_whole(teach *t) { /* under the lock */
+    for (making *m = t->oldest; m; m = m->next)
+        if (work_over(m->work[0]) && (!m->work[1] || work_over(m->work[1]))) return m;
+    return NULL;
+}
+
+/* It stays in the list until its record is there, so that nobody makes it a second time. */
+static void take_out(teach *t, making *m) { /* under the lock */
+    making **at = &t->oldest;
+    while (*at != m) at = &(*at)->next;
+    *at = m->next;
+}
+
+static void rest(teach *t, int milliseconds) { /* under the lock */
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += (long)milliseconds % 1000 * 1000000;
+    until.tv_sec += milliseconds / 1000 + until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_cond_timedwait(&t->call, &t->mutex, &until);
+}
+
+static void *teach_main(void *context) {
+    teach *t = context;
+    pthread_mutex_lock(&t->mutex);
+    while (!t->ending) {
+        making *m = first_whole(t);
+        if (!m) {
+            rest(t, t->oldest ? LOOK_MS : IDLE_MS);
+            continue;
+        }
+        pthread_mutex_unlock(&t->mutex);
+        write_down(t, m);
+        pthread_mutex_lock(&t->mutex);
+        take_out(t, m);
+        pthread_mutex_unlock(&t->mutex);
+        tell(t, m);
+        give_up(m);
+        pthread_mutex_lock(&t->mutex);
+    }
+    pthread_mutex_unlock(&t->mutex);
+    return NULL;
+}
+
+/* ---- its life ------------------------------------------------------------------------------------------------------------------------ */
+
+teach *teach_new(server *s) {
+    teach *t = memory_alloc(sizeof *t);
+    t->server = s;
+    pthread_mutex_init(&t->mutex, NULL);
+    pthread_cond_init(&t->call, NULL);
+    return t;
+}
+
+void teach_end(teach *t) {
+    if (!t || t->ending) return;
+    t->ending = true;
+    pthread_mutex_lock(&t->mutex);
+    pthread_cond_signal(&t->call);
+    pthread_mutex_unlock(&t->mutex);
+    if (t->begun) pthread_join(t->thread, NULL);
+    for (making *m; (m = t->oldest) != NULL;) {
+        t->oldest = m->next;
+        give_up(m);
+    }
+}
+
+void teach_free(teach *t) {
+    if (!t) return;
+    teach_end(t);
+    for (failure *f; (f = t->failures) != NULL;) {
+        t->failures = f->next;
+        memory_release(f->dataset);
+        memory_release(f->words);
+        memory_release(f);
+    }
+    pthread_cond_destroy(&t->call);
+    pthread_mutex_destroy(&t->mutex);
+    memory_release(t);
+}
