@@ -12,8 +12,8 @@
 /* ---- dataset ----------------------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
-    const char *home, *person;
-    bool json, csv;
+    const char *home, *person, *setting, *model, *fields;
+    bool json, csv, again;
     int64_t from, count, quota;
     opt_list set;
 } dataset_options;
@@ -31,6 +31,11 @@ static const opt dataset_table[] = {
     {"from", OPT_INT, AT(from), "0", 0, INT32_MAX, NULL, "assign: the first record, in order of making"},
     {"count", OPT_INT, AT(count), "0", 0, 10000, NULL, "assign: how many records (0: none of their own, they get any)"},
     {"quota", OPT_INT, AT(quota), "0", 0, INT32_MAX, NULL, "assign: how many answers are wanted (0: no end)"},
+    {"setting", OPT_TEXT, AT(setting), NULL, 0, 0, NULL, "vectors: the vector setting to fill; made when it is not there"},
+    {"model", OPT_TEXT, AT(model), NULL, 0, 0, NULL,
+     "vectors: a model by name, or URL#MODEL of a server that speaks OpenAI's API"},
+    {"fields", OPT_TEXT, AT(fields), NULL, 0, 0, NULL, "vectors: NAME,NAME of fields that are read (unset: all)"},
+    {"again", OPT_BOOL, AT(again), "false", 0, 0, NULL, "vectors: also those that were computed already"},
     OPT_END,
 };
 #undef AT
@@ -40,7 +45,8 @@ const command command_dataset = {"dataset", "what is collected and what it can t
                                  "list\ndataset show [WORKSPACE/]NAME\ndataset map NAME --set prompt=FIELD ...\ndataset rm NAME\n"
                                  "dataset annotators NAME [--csv]\ndataset disagreements NAME\ndataset assignments NAME\n"
                                  "dataset assign NAME --user PERSON [--from N --count N] [--quota N]\n"
-                                 "dataset unassign NAME --user PERSON",
+                                 "dataset unassign NAME --user PERSON\n"
+                                 "dataset vectors NAME [--setting S --model M [--fields F,G] [--again]]",
                                  dataset_table, dataset_run};
 
 static bool list(arena *a, desk *d, const dataset_options *o, err *e) {
@@ -92,6 +98,10 @@ static bool unassign(arena *a, desk *d, const dataset_options *o, const json *se
     return work_unassign(a, d, set, o->person, e);
 }
 
+static bool vectors(arena *a, desk *d, const dataset_options *o, const json *set, err *e) {
+    return work_vectors(a, d, set, &(work_vectors_order){o->setting, o->model, o->fields, o->again, false}, o->json, e);
+}
+
 static const struct {
     const char *name;
     bool (*run)(arena *a, desk *d, const dataset_options *o, const json *set, err *e);
@@ -102,7 +112,8 @@ static const struct {
              {"assignments", list_assignments},
              {"disagreements", disagreements},
              {"assign", assign},
-             {"unassign", unassign}};
+             {"unassign", unassign},
+             {"vectors", vectors}};
 
 static bool work(arena *a, desk *d, const dataset_options *o, const char *what, const char *name, err *e) {
     const json *set;

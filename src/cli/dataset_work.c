@@ -148,3 +148,51 @@ bool work_disagreements(arena *a, desk *d, const json *set, bool as_json, err *e
     }
     return true;
 }
+
+/* ---- vectors --------------------------------------------------------------------------------------------------------------------------- */
+
+static bool list_vectors(arena *a, desk *d, const json *set, bool as_json, err *e) {
+    const json *items;
+    if (!list_of(a, d, set, "vectors", &items, as_json, e)) return false;
+    for (size_t i = 0; i < json_count(items); i++) {
+        const json *v = json_at(items, i);
+        const str model = desk_text(json_get(v, "source"), "model");
+        printf("%-24.*s %6lld numbers  %8lld vectors, %lld records lack one  %.*s\n", STR_ARG(desk_text(v, "name")),
+               number(v, "dimensions"), number(v, "vectors"), number(v, "wanting"),
+               STR_ARG(model.len ? model : STR("given by hand")));
+    }
+    if (items && !json_count(items)) printf("no vectors yet: fettle dataset vectors NAME --setting NAME --model MODEL\n");
+    return true;
+}
+
+static void put_names(json_writer *w, const char *names) {
+    json_open(w, '[');
+    for (const char *at = names; *at;) {
+        const size_t n = strcspn(at, ",");
+        json_put_text(w, (str){at, n});
+        at += n + (at[n] == ',');
+    }
+    json_close(w);
+}
+
+bool work_vectors(arena *a, desk *d, const json *set, const work_vectors_order *o, bool as_json, err *e) {
+    if (!o->setting) return list_vectors(a, d, set, as_json, e);
+    buf body = {0};
+    json *job;
+    json_writer w = json_writer_on(&body, false);
+    json_open(&w, '{');
+    json_key(&w, "setting"), json_put_cstr(&w, o->setting);
+    if (o->model) json_key(&w, "model"), json_put_cstr(&w, o->model);
+    if (o->fields) json_key(&w, "fields"), put_names(&w, o->fields);
+    if (o->again) json_key(&w, "again"), json_put_bool(&w, true);
+    json_close(&w);
+    const char *path = arena_printf(a, "/api/v1/datasets/%.*s/vectors", STR_ARG(desk_text(set, "id")));
+    const bool ok = desk_ask(a, d, "POST", path, buf_str(&body), &job, e) && desk_wait(a, d, job, "vectors", o->quiet, &job, e);
+    buf_free(&body);
+    if (!ok) return false;
+    if (as_json) return desk_print(job), true;
+    const json *result = json_get(job, "result");
+    printf("%lld vectors of %lld numbers, %lld records without text\n", number(result, "computed"), number(result, "dimensions"),
+           number(result, "without_text"));
+    return true;
+}

@@ -14,6 +14,12 @@ typedef struct {
 bool work_assign(arena *a, desk *d, const json *set, const work_order *o, err *e);
 bool work_unassign(arena *a, desk *d, const json *set, const char *person, err *e);
 bool work_assignments(arena *a, desk *d, const json *set, bool as_json, err *e);
+/* Vectors of the records that lack one, by a model; members that are NULL: as the setting says. fields: names with commas between. */
+typedef struct {
+    const char *setting, *model, *fields;
+    bool again, quiet;
+} work_vectors_order;
+bool work_vectors(arena *a, desk *d, const json *set, const work_vectors_order *o, bool as_json, err *e);
 bool work_disagreements(arena *a, desk *d, const json *set, bool as_json, err *e);
 
 #endif

@@ -3,7 +3,9 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/log.h"
 #include "base/sys.h"
 
 bool desk_open(arena *a, const char *home, desk *out, err *e) {
@@ -39,6 +41,27 @@ bool desk_ask_to(desk *d, const char *method, const char *path, str body, answer
 }
 
 void desk_close(desk *d) { server_close(d->own); }
+
+bool desk_wait(arena *a, desk *d, const json *begun, const char *what, bool quiet, json **ended, err *e) {
+    const char *path = arena_printf(a, "/api/v1/jobs/%.*s", STR_ARG(desk_text(begun, "id")));
+    progress p = progress_begin(what, quiet);
+    bool ok = true, asked = false;
+    for (;;) {
+        if (!(ok = desk_ask(a, d, "GET", path, STR(""), ended, e)) || json_get(*ended, "ended_at")) break;
+        const double total = (double)json_get_int(*ended, "total", 0);
+        if (total > 0) progress_show(&p, (double)json_get_int(*ended, "done", 0), total, NULL);
+        json *none;
+        err ignored = {0};
+        if (sys_stop_requested() && !asked)
+            asked = desk_ask(a, d, "POST", arena_printf(a, "%s/stop", path), STR("{}"), &none, &ignored);
+        usleep(100000);
+    }
+    progress_end(&p, NULL);
+    if (!ok) return false;
+    const str error = desk_text(*ended, "error");
+    if (error.len) return err_set(e, ERR_INPUT, "%.*s", STR_ARG(error));
+    return !str_is(desk_text(*ended, "status"), "stopped") || err_set(e, ERR_STOPPED, "stopped");
+}
 
 str desk_text(const json *answer, const char *key) { return json_get_text(answer, key, STR("")); }
 

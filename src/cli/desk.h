@@ -21,6 +21,10 @@ void desk_close(desk *d);
 
 /* {"a": "x", ...} of pairs of texts ended by NULL; values that are NULL are left out. */
 str desk_body(arena *a, const char *const *pairs);
+/* A job that was begun (an answer of 202) to its end, with a line of progress unless quiet; *ended: as it is then. A failed one fails with
+ * its words. */
+bool desk_wait(arena *a, desk *d, const json *begun, const char *what, bool quiet, json **ended, err *e);
+
 /* A text of an answer, empty where there is none; an answer on standard output, for --json. */
 str desk_text(const json *answer, const char *key);
 void desk_print(const json *answer);

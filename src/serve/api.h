@@ -66,6 +66,7 @@ typedef struct {
     X(erase) \
     X(jobs) \
     X(transfer) \
+    X(vectors) \
     X(runs) \
     X(teach) \
     X(chats) \

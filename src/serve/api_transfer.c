@@ -228,8 +228,13 @@ static bool put_import_preview(call *c, incoming *x, err *e) {
 }
 
 static job_order ordered(const call *c, const char *kind, int64_t total) {
-    return (job_order){
-        .kind = kind, .unit = "records", .total = total, .workspace = c->set.workspace, .by = c->me.seq, .argilla = true};
+    return (job_order){.kind = kind,
+                       .unit = "records",
+                       .total = total,
+                       .workspace = c->set.workspace,
+                       .by = c->me.seq,
+                       .of = c->set.id,
+                       .argilla = true};
 }
 
 static bool post_import(call *c, err *e) {

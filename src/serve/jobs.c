@@ -18,7 +18,7 @@ static const char *const words[] = {"running", "done", "failed", "stopped"}, *co
 
 struct job {
     job_order o;
-    uuid_text id;
+    uuid_text id, of;
     server *server;
     job_status status;
     int64_t done, total, began, ended, told, news;
@@ -87,6 +87,7 @@ job *job_start(server *s, const job_order *o) {
     jobs *all = server_jobs(s);
     job *j = memory_alloc(sizeof *j);
     j->o = *o;
+    if (o->of) snprintf(j->of, sizeof j->of, "%s", o->of);
     j->server = s;
     j->total = o->total;
     j->began = clock_now();
@@ -209,6 +210,7 @@ static void put_job(const job *j, json_writer *w) {
     json_open(w, '{');
     json_key(w, "id"), json_put_cstr(w, j->id);
     json_key(w, "kind"), json_put_cstr(w, j->o.kind);
+    json_key(w, "of"), json_put_cstr(w, *j->of ? j->of : NULL);
     json_key(w, "status"), json_put_cstr(w, word_of(j));
     json_key(w, "done"), json_put_int(w, j->done);
     put_number(w, "total", j->total);
@@ -236,6 +238,27 @@ bool job_put(server *s, const char *id, json_writer *w) {
     if (j) put_job(j, w);
     pthread_mutex_unlock(&all->mutex);
     return j != NULL;
+}
+
+bool jobs_run_of(server *s, const char *kind, const char *of) {
+    jobs *all = server_jobs(s);
+    bool found = false;
+    pthread_mutex_lock(&all->mutex);
+    for (const job *j = all->newest; j; j = j->next)
+        found = found || (j->status == JOB_RUNNING && strcmp(j->o.kind, kind) == 0 && strcmp(j->of, of) == 0);
+    pthread_mutex_unlock(&all->mutex);
+    return found;
+}
+
+bool jobs_failed_lately(server *s, const char *kind, const char *of, double seconds) {
+    jobs *all = server_jobs(s);
+    pthread_mutex_lock(&all->mutex);
+    const job *j = all->newest;
+    while (j && (strcmp(j->o.kind, kind) != 0 || strcmp(j->of, of) != 0)) j = j->next;
+    const bool failed =
+        j && (j->status == JOB_FAILED || j->status == JOB_STOPPED) && (double)(clock_now() - j->ended) < seconds * 1e6;
+    pthread_mutex_unlock(&all->mutex);
+    return failed;
 }
 
 bool job_accepted(call *c, const char *id) {

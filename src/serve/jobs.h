@@ -25,7 +25,9 @@ typedef struct {
     int64_t total;     /* 0: not known yet */
     int64_t workspace; /* whose admins may see it; 0: every admin */
     int64_t by;        /* the person who began it, who sees it too; 0: the owner of this process */
-    bool argilla;      /* its status in Argilla's words: started, finished, stopped, failed */
+    const char
+        *of;      /* id of what it works on (a dataset, a vector setting), for jobs_run_of; copied; NULL: nothing that has one */
+    bool argilla; /* its status in Argilla's words: started, finished, stopped, failed */
 } job_order;
 
 /* Work of a job on its own thread. What it writes is the result: members of one object, which is open. False with ERR_STOPPED when it
@@ -47,7 +49,10 @@ void job_failed(job *j, const err *why);                                     /* 
 
 /* {"id","kind","status","done","total","unit","eta_s","message","result","error", started_at, ended_at} ; false: there is none. */
 bool job_put(server *s, const char *id, json_writer *w);
-bool job_accepted(call *c, const char *id); /* answers 202 with it */
+bool job_accepted(call *c, const char *id);                    /* answers 202 with it */
+bool jobs_run_of(server *s, const char *kind, const char *of); /* one of this kind, on this, runs now */
+/* The newest such job failed or was stopped, less than so many seconds ago. */
+bool jobs_failed_lately(server *s, const char *kind, const char *of, double seconds);
 
 /* For the stream of events: those that changed since *seen and this person may see, as `event: job`. */
 void jobs_append_news(server *s, const user *me, bool (*member)(void *context, int64_t workspace), void *context, int64_t *seen,

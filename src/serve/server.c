@@ -16,6 +16,7 @@
 #include "serve/courier.h"
 #include "serve/http.h"
 #include "serve/jobs.h"
+#include "serve/vectors.h"
 #include "serve/indexer.h"
 #include "serve/turns.h"
 #include "serve/bouts.h"
@@ -34,6 +35,7 @@ struct server {
     _Atomic int64_t behind;
     _Atomic bool webhooks;
     courier *courier;
+    vector_keeper *keeper;
     jobs *jobs;
     indexer *indexer;
     turns *turns;
@@ -403,8 +405,8 @@ bool server_run(server *s, err *e) {
     const int fd = listen_local(s->o.home, e);
     bool ok = fd >= 0 && (s->local = http_open(s, "the data folder's socket", 0, fd, s->o.body_max, e)) != NULL &&
               (s->web = http_open(s, s->o.host, s->o.port, -1, s->o.body_max, e)) != NULL && make_link(s, e) &&
-              find_webhooks(s, e) && (s->courier = courier_start(s, e)) != NULL && (s->indexer = indexer_start(s, e)) != NULL &&
-              write_port(s, e);
+              find_webhooks(s, e) && (s->courier = courier_start(s, e)) != NULL &&
+              (s->keeper = vector_keeper_start(s, e)) != NULL && (s->indexer = indexer_start(s, e)) != NULL && write_port(s, e);
     if (ok) {
         runs_wake(s->runs);
         log_note("listening on http://%s:%d  (data in %s)", s->o.host, http_port(s->web), s->o.home);
@@ -420,6 +422,7 @@ bool server_run(server *s, err *e) {
     bouts_end(s->bouts);
     worker_end(s->worker); /* first: jobs and requests may wait for it */
     jobs_stop(s->jobs);
+    vector_keeper_stop(s->keeper);
     courier_stop(s->courier);
     indexer_stop(s->indexer);
     http_close(s->web);

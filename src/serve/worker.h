@@ -132,6 +132,7 @@ typedef struct {
     str text;
     const int32_t *ids; /* NULL: the text's */
     int id_count;
+    bool cut; /* read as much of it as the model can; false: one that is too long is refused */
 } work_input;
 
 /* out[i]: [*width] values, of length 1. gone, self as above. */

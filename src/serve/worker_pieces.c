@@ -34,11 +34,12 @@ static void make_arrays(work *x) {
 static bool embed_begin(worker *w, work *x, err *e) {
     (void)w;
     make_arrays(x);
-    const int D = x->mount->base->m->config.hidden;
+    const int D = x->mount->base->m->config.hidden, most = x->mount->base->m->config.positions;
     for (int i = 0; i < x->inputs; i++) {
         const work_input *in = &x->input[i];
         x->ids[i] = in->ids ? in->ids : work_tokens(x, in->text, true, &x->length[i], e);
         if (in->ids) x->length[i] = in->id_count;
+        if (in->cut && most > 0 && x->length[i] > most) x->length[i] = most;
         if (!x->ids[i] || !fits(x, i, e)) return false;
         x->out[i] = arena_array(x->a, float, D);
         x->tokens += x->length[i];

@@ -164,7 +164,9 @@ static const char *const migrations[] = {
     "CREATE INDEX duels_by_user ON duels(user);",
     /* 6: whose words changed since an index in memory last looked (store_words.c) */
     "CREATE TABLE text_changes(seq INTEGER PRIMARY KEY AUTOINCREMENT, dataset INTEGER NOT NULL, record INTEGER NOT NULL) STRICT;"
-    "CREATE INDEX text_changes_of ON text_changes(dataset);",
+    "CREATE INDEX text_changes_of ON text_changes(dataset);"
+    /* and of what a computed vector was made (store_vector.c) */
+    "ALTER TABLE vector_marks ADD COLUMN hash TEXT NOT NULL DEFAULT '';",
 };
 
 int schema_newest(void) { return (int)(sizeof migrations / sizeof *migrations); }

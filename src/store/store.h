@@ -281,6 +281,32 @@ bool vector_put(store_tx *t, int64_t setting, int64_t record, const double *v, i
 bool vector_delete(store_tx *t, int64_t setting, int64_t record, err *e);
 bool vector_get(store_tx *t, arena *a, int64_t setting, int64_t record, double **v, int *n, err *e); /* n 0: none */
 
+/* Vectors that are computed: a mark says of which state of the record (its updated_at, and a hash of what was read), and that nobody gave it
+ * by hand. */
+typedef struct {
+    record record;
+    str hash; /* of what its vector was made of; NULL view: it has none */
+} wanting_record;
+typedef struct {
+    wanting_record *item;
+    int count;
+} wanting_records;
+typedef struct {
+    int64_t record, at; /* at: updated_at of the record that was read */
+    const char *hash;
+    bool same;       /* the vector stays as it is: what it is made of did not change */
+    const double *v; /* NULL: there is nothing to compute from */
+    int n;
+} vector_computed;
+/* Those of dataset behind a seq that lack one, or whose computed one is older than they are. */
+bool vector_wanting(store_tx *t, arena *a, int64_t dataset, int64_t setting, int64_t seq, int64_t limit, wanting_records *out,
+                    err *e);
+int64_t vector_wanting_count(store_tx *t, int64_t dataset, int64_t setting, err *e);
+int64_t vector_count(store_tx *t, int64_t setting, err *e);
+bool vector_forget(store_tx *t, int64_t setting, err *e); /* the computed ones: they are wanted again */
+/* *kept: false when the record is gone, or somebody gave a vector by hand meanwhile. */
+bool vector_keep(store_tx *t, int64_t setting, const vector_computed *x, bool *kept, err *e);
+
 /* Facets: the values by which records are found and sorted. A text (a label, a term, a rating as text) and, of numbers, the number.
  * owner: the user of a response, else 0. */
 typedef enum { FACET_METADATA, FACET_SUGGESTION, FACET_RESPONSE } facet_kind;

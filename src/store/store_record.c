@@ -114,54 +114,6 @@ bool record_recount_all(store_tx *t, int64_t set, int64_t least, err *e) {
                   db_i(set));
 }
 
-/* ---- vectors ----------------------------------------------------------------------------------------------------------------------- */
-
-/* Every state has a number of its own, drawn by lot: one that was rolled back, or of another store, never comes again. */
-static int64_t new_state(void) {
-    int64_t state;
-    secret_random(&state, sizeof state);
-    return state > 0 ? state : state == INT64_MIN ? 1 : state ? -state : 1;
-}
-
-static bool state_change(store_tx *t, int64_t setting, err *e) {
-    return db_run(t, e, "INSERT INTO vector_states VALUES($1, $2) ON CONFLICT(setting) DO UPDATE SET state = excluded.state",
-                  db_i(setting), db_i(new_state()));
-}
-
-bool vector_states_change(store_tx *t, int64_t row, err *e) {
-    return db_run(t, e, "UPDATE vector_states SET state = $2 WHERE setting IN (SELECT setting FROM vectors WHERE record = $1)",
-                  db_i(row), db_i(new_state()));
-}
-
-bool vector_states_change_all(store_tx *t, int64_t set, err *e) {
-    return db_run(t, e, "UPDATE vector_states SET state = $2 WHERE setting IN (SELECT seq FROM parts WHERE dataset = $1)",
-                  db_i(set), db_i(new_state()));
-}
-
-bool vector_put(store_tx *t, int64_t setting, int64_t row, const double *v, int n, err *e) {
-    return state_change(t, setting, e) &&
-           db_run(t, e,
-                  "INSERT INTO vectors VALUES($1, $2, $3) ON CONFLICT(setting, record) DO UPDATE SET value = excluded.value",
-                  db_i(setting), db_i(row), db_b((str){(const char *)v, sizeof *v * (size_t)n}));
-}
-
-bool vector_delete(store_tx *t, int64_t setting, int64_t row, err *e) {
-    return state_change(t, setting, e) &&
-           db_run(t, e, "DELETE FROM vectors WHERE setting = $1 AND record = $2", db_i(setting), db_i(row));
-}
-
-bool vector_get(store_tx *t, arena *a, int64_t setting, int64_t row, double **v, int *n, err *e) {
-    db_rows *r = db_query(t, e, "SELECT value FROM vectors WHERE setting = $1 AND record = $2", db_i(setting), db_i(row));
-    *n = 0;
-    if (!db_next(r, e)) return e->code == ERR_NONE;
-    const str value = db_view(r, 0);
-    *n = (int)(value.len / sizeof **v);
-    *v = arena_array(a, double, *n + 1);
-    memcpy(*v, value.ptr, sizeof **v * (size_t)*n);
-    db_done(r);
-    return true;
-}
-
 /* ---- facets ----------------------------------------------------------------------------------------------------------------------- */
 
 bool facet_clear(store_tx *t, facet_kind kind, int64_t of, int64_t row, int64_t owner, err *e) {
