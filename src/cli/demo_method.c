@@ -8,22 +8,22 @@
 #include <string.h>
 
 const char *const demo_reward_settings[] = {"use_peft=true",      "lora_target_modules=all-linear",  "learning_rate=2e-4",
-                                            "num_train_epochs=3", "center_rewards_coefficient=0.01", "eval_percent=25",
+                                            "num_train_epochs=2", "center_rewards_coefficient=0.01", "eval_percent=25",
                                             "logging_steps=1",    "per_device_train_batch_size=8",   NULL};
 
 #define ROLLOUTS                                                                                                                 \
-    "use_peft=true", "lora_target_modules=all-linear", "learning_rate=2e-4", "lr_scheduler_type=constant", "logging_steps=1",    \
+    "use_peft=true", "lora_target_modules=all-linear", "learning_rate=1.5e-4", "lr_scheduler_type=constant", "logging_steps=1",  \
         "per_device_train_batch_size=12", "steps_per_generation=4", "num_generations=4", "max_completion_length=96",             \
-        "temperature=0.9", "max_steps=64", "max_kl=0.5"
+        "temperature=0.9", "max_steps=48", "max_kl=0.5", "on_alarm=back_off"
 
 static const char *const none[] = {NULL};
 static const char *const ppo[] = {ROLLOUTS, "num_iterations=2", "missing_eos_penalty=1", "kl_coef=0.05", "vf_coef=0.1", NULL};
 static const char *const grpo[] = {ROLLOUTS, "num_iterations=2", "beta=0.05", NULL};
 
 const demo_method demo_methods[] = {{"dpo", "dpo", "DPO + LoRA", false, none, 0},
-                                    {"ppo", "ppo", "a reward model, then PPO + LoRA", true, ppo, 384},
-                                    {"grpo", "grpo", "a reward model, then GRPO + LoRA", true, grpo, 384},
-                                    {"rloo", "rloo", "a reward model, then RLOO + LoRA", true, grpo, 384},
+                                    {"ppo", "ppo", "a reward model, then PPO + LoRA", true, ppo, 288},
+                                    {"grpo", "grpo", "a reward model, then GRPO + LoRA", true, grpo, 288},
+                                    {"rloo", "rloo", "a reward model, then RLOO + LoRA", true, grpo, 288},
                                     {0}};
 
 const demo_method *demo_method_find(const char *name) {
