@@ -6,15 +6,8 @@
 
 #include "base/sys.h"
 #include "data/data.h"
-#include "cli/comparison.h"
+#include "cli/eval_heads.h"
 #include "train/train.h"
-
-typedef struct {
-    opt_list data;
-    const char *dtype;
-    int64_t max_length;
-    bool json;
-} eval_options;
 
 static const opt options[] = {
     {"data", OPT_LIST, offsetof(eval_options, data), NULL, 0, 0, NULL, "files of examples (rows or pairs)"},
@@ -59,40 +52,6 @@ static bool has_pairs(arena *a, const char *spec, bool *pairs, err *e) {
     return true;
 }
 
-/* Scores of a reward model: of pairs, how often the chosen answer has the higher one. */
-static bool eval_rewards(arena *a, const subject *s, compute_type compute, const eval_options *o, err *e) {
-    train_settings *t;
-    if (!train_settings_begin(a, "reward", &t, e)) return false;
-    t->o.data = o->data;
-    t->o.max_length = o->max_length;
-    const rows *r = rows_prepare(a, s->model, t, sys_scratch(), NULL, e);
-    if (!r) return false;
-    const int64_t count = rows_count(r);
-    const int32_t **ids = arena_array(a, const int32_t *, count + 1);
-    int *length = arena_array(a, int, count + 1);
-    float *reward = arena_array(a, float, count + 1);
-    double wins = 0, margin = 0, sum = 0;
-    for (int64_t i = 0; i < count; i++) ids[i] = rows_at(r, i).ids, length[i] = rows_at(r, i).length;
-    if (!model_rewards(s->model, s->adapter, compute, ids, length, (int)count, reward, e)) return false;
-    for (int64_t i = 0; i + 1 < count; i += 2) {
-        wins += reward[i] > reward[i + 1];
-        margin += (double)reward[i] - (double)reward[i + 1];
-        sum += (double)reward[i] + (double)reward[i + 1];
-    }
-    const double n = (double)(count / 2), divisor = n > 0 ? n : 1;
-    double low, high;
-    wilson_interval(wins, n, 0.95, &low, &high);
-    if (o->json)
-        printf("{\"pairs\": %.0f, \"accuracy\": %.9g, \"low\": %.9g, \"high\": %.9g, \"margin\": %.9g, \"mean_reward\": %.9g}\n",
-               n, wins / divisor, low, high, margin / divisor, sum / (2 * divisor));
-    else
-        printf("the chosen answer has the higher score in %.0f of %.0f pairs: %.1f %% (95 %% interval %.1f to %.1f %%); by %.3f "
-               "on the "
-               "mean, the mean score is %.3f\n",
-               wins, n, 100 * wins / divisor, 100 * low, 100 * high, margin / divisor, sum / (2 * divisor));
-    return true;
-}
-
 static bool eval(arena *a, int argc, char **argv, err *e) {
     eval_options o;
     int rest;
@@ -104,7 +63,7 @@ static bool eval(arena *a, int argc, char **argv, err *e) {
     if (rest != 1 || !o.data.count) return err_set(e, ERR_USAGE, "fettle eval MODEL --data FILE");
     if (!has_pairs(a, o.data.item[0], &pairs, e) || !subjects_begin(a, o.dtype, &all, e) || !subject_open(&all, argv[0], &s, e))
         return false;
-    if (model_label_count(s.model, s.adapter)) return eval_rewards(a, &s, all.options.compute, &o, e);
+    if (model_label_count(s.model, s.adapter)) return eval_head(a, &s, all.options.compute, &o, e);
     if (!train_settings_begin(a, pairs ? "dpo" : "sft", &t, e)) return false;
     t->o.data = o.data;
     t->o.max_length = o.max_length;
