@@ -117,7 +117,7 @@ static bool read_words(store_tx *t, void *context, err *e) {
     words_piece p;
     *c = (call){.server = x->server, .a = a, .tx = t};
     bool ok = words_take(t, a, x->set, WORDS_PIECE, &p, e);
-    x->more = ok && (p.list.count || p.goners || (p.gone && !p.last) || p.fresh);
+    x->more = ok && p.more;
     ok = ok && (!x->more || give_texts(c, &p, e));
     arena_free(a);
     return ok;

@@ -344,7 +344,7 @@ bool behind_records(store_tx *t, arena *a, const behind_range *b, int64_t from, 
 bool behind_move(store_tx *t, const behind_range *b, int64_t first, err *e); /* what lies before `first` is indexed now */
 
 /* The second index of words, in memory, for datasets of many records (words.h). Pieces of what it has to read: for each record its texts
- * as search_put gets them (absent: the record is gone, or not in the index yet). No more: records.count 0. */
+ * as search_put gets them (absent: the record is gone, or not in the index yet). */
 enum { WORDS_LEAST = 5000 }; /* records; the database's index is quick enough for fewer */
 typedef struct {
     int64_t dataset, upto; /* inside */
@@ -352,6 +352,7 @@ typedef struct {
     int64_t *gone; /* records whose texts are to be forgotten, those of the list among them */
     int goners;
     bool fresh, last; /* the first piece; the last of a first reading */
+    bool more;        /* false: there is nothing to give */
 } words_piece;
 /* In a reading transaction: what may be taken back must not be read. */
 bool words_take(store_tx *t, arena *a, int64_t dataset, int64_t limit, words_piece *out, err *e);

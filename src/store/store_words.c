@@ -268,6 +268,7 @@ static bool take_changes(store_tx *t, arena *a, const index_of *x, int64_t limit
     }
     out->gone = gone.item;
     out->goners = gone.count;
+    out->more = gone.count > 0;
     for (int i = 0; i < gone.count && !e->code && !out->fresh; i++) {
         records one;
         if (!record_after(t, a, x->dataset, gone.item[i] - 1, 1, &one, e)) return false;
@@ -281,6 +282,7 @@ static bool take_records(store_tx *t, arena *a, const index_of *x, int64_t limit
     records page;
     if (!record_after(t, a, x->dataset, x->next, limit, &page, e)) return false;
     out->last = page.count < limit;
+    out->more = true; /* an empty last piece too */
     out->upto = out->fresh ? last_change(t, x->dataset, e) : x->covered;
     for (int i = 0; i < page.count && !e->code; i++)
         if (!behind_holds(t, page.item[i].seq, e)) STORE_APPEND(a, &out->list, page.item[i]);

@@ -7,7 +7,7 @@
 #include "base/rng.h"
 #include "store/words.h"
 
-enum { RECORDS = 400, FIELDS = 2, QUERIES = 150 };
+enum { RECORDS = 400, FIELDS = 2, QUERIES = 150 }; /* records are a multiple of a piece: the last one is empty */
 
 static const char *const vocabulary[] = {"the", "of", "and", "Alpha", "beta", "\xc3\x89t\xc3\xa9", "gamma", "42", "rare", "x1"};
 
@@ -82,8 +82,8 @@ static void catch_up(world *w, store_tx *t) {
     err e = {0};
     for (int i = 0; i < 1000; i++) {
         words_piece p;
-        assert_ok(words_take(t, w->h->a, w->d.set.seq, 37, &p, &e), e);
-        if (!p.list.count && !p.goners && !(p.gone && !p.last) && !p.fresh) return;
+        assert_ok(words_take(t, w->h->a, w->d.set.seq, 40, &p, &e), e);
+        if (!p.more) return;
         const str **texts = arena_array(w->h->a, const str *, p.list.count + 1);
         for (int k = 0; k < p.list.count; k++)
             for (int j = 0; j < RECORDS; j++)
