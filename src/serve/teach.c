@@ -110,22 +110,22 @@ bool teach_make(teach *t, const teach_item *x, err *e) {
 
 /* ---- looking ----------------------------------------------------------------------------------------------------------------------- */
 
-int teach_making(teach *t, const char *dataset, int round, int *from, int room) {
+int teach_making(teach *t, const char *set, int round, int *from, int room) {
     int n = 0;
     pthread_mutex_lock(&t->mutex);
     for (const making *m = t->oldest; m && n < room; m = m->next)
-        if (strcmp(m->x.dataset, dataset) == 0 && m->x.round == round) from[n++] = m->x.index;
+        if (strcmp(m->x.dataset, set) == 0 && m->x.round == round) from[n++] = m->x.index;
     pthread_mutex_unlock(&t->mutex);
     return n;
 }
 
-bool teach_partial(teach *t, arena *a, const char *dataset, int round, const char **prompt, str *texts, int room, int *count) {
+bool teach_partial(teach *t, arena *a, const char *set, int round, const char **prompt, str *texts, int room, int *count) {
     work_view v;
     bool some = false;
     *count = 0;
     pthread_mutex_lock(&t->mutex);
     for (const making *m = t->oldest; m && !some; m = m->next) {
-        if (strcmp(m->x.dataset, dataset) != 0 || m->x.round != round) continue;
+        if (strcmp(m->x.dataset, set) != 0 || m->x.round != round) continue;
         work_read(m->work[0], a, &v);
         *prompt = arena_text(a, m->x.prompt);
         for (int i = 0; i < v.count && i < room; i++) texts[(*count)++] = v.answer[i].text;
@@ -135,11 +135,11 @@ bool teach_partial(teach *t, arena *a, const char *dataset, int round, const cha
     return some;
 }
 
-const char *teach_failure(teach *t, arena *a, const char *dataset) {
+const char *teach_failure(teach *t, arena *a, const char *set) {
     const char *words = NULL;
     pthread_mutex_lock(&t->mutex);
     for (failure **at = &t->failures, *f; (f = *at) != NULL && !words;) {
-        if (strcmp(f->dataset, dataset) != 0) {
+        if (strcmp(f->dataset, set) != 0) {
             at = &f->next;
             continue;
         }

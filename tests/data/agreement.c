@@ -88,6 +88,24 @@ static void strengths_of_two_are_the_log_odds(void **state) {
     near_to(elo_of(log(10)), 1400);
 }
 
+/* Of two players with n games and chance p the difference has the variance 1 / (n p (1 - p)), each strength half of the difference. */
+static void errors_of_two_follow_from_the_binomial(void **state) {
+    (void)state;
+    const game games[] = {{0, 1, 1}, {0, 1, 1}, {0, 1, 1}, {0, 1, 0}};
+    double s[2], errors[2];
+    assert_true(bradley_terry(games, 4, 2, 0, s));
+    bradley_terry_errors(games, 4, 2, 0, s, errors);
+    near_to(errors[0], sqrt(1 / 0.75) / 2);
+    near_to(errors[1], sqrt(1 / 0.75) / 2);
+    const game few[] = {{0, 1, 1}};
+    assert_true(bradley_terry(few, 1, 2, 1, s));
+    bradley_terry_errors(few, 1, 2, 1, s, errors);
+    assert_true(errors[0] > 1); /* one game tells little */
+    const double nothing[2] = {NAN, NAN};
+    bradley_terry_errors(few, 1, 2, 0, nothing, errors);
+    assert_true(isnan(errors[0]) && isnan(errors[1]));
+}
+
 static void the_unbeaten_need_a_prior(void **state) {
     (void)state;
     const game games[] = {{0, 1, 1}, {0, 2, 1}, {1, 2, 1}, {1, 2, 0}, {0, 1, 1}};
@@ -223,6 +241,7 @@ int main(void) {
         TEST(alpha_without_variation_or_answers_is_not_defined),
         TEST(intervals_are_wilsons),
         TEST(strengths_of_two_are_the_log_odds),
+        TEST(errors_of_two_follow_from_the_binomial),
         TEST(the_unbeaten_need_a_prior),
         TEST(players_that_never_met_cannot_be_ranked_together),
         TEST(many_games_of_unequal_players_come_to_rest),

@@ -85,6 +85,7 @@ static void vote_all(desk *d, const char *at, const char *vote, int wanted) {
             assert_int_equal(number(left, "votes"), ++done);
             assert_int_equal(number(left, "left"), wanted - done);
         }
+        if (json_get(all, "problem")) fail_msg("%s", str_copy(d->a, text(all, "problem")));
         usleep(50000);
     }
     assert_true(str_is(text(get(d, at), "status"), "result"));
