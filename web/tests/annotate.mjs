@@ -242,6 +242,22 @@ check('nothing typed is lost when the server dies, and the page says what is not
   await page.getByText(/not saved on the server yet/).waitFor({ state: 'detached' })
 })
 
+check('when the next records cannot be fetched, the page says so, and goes on by itself', async () => {
+  const set = await thumbs(server, 12), page = await openPage(server)
+  page.expected.push('ERR_CONNECTION', 'ERR_INCOMPLETE_CHUNKED', 'ERR_EMPTY_RESPONSE')
+  await page.goto(annotate(set))
+  await shows(page, 'answer 1')
+  await page.waitForTimeout(400)
+  await server.kill()
+  for (let i = 0; i < 8 && (await page.locator('.record').count()); i++) {
+    await page.keyboard.press('1')
+    await page.waitForTimeout(150)
+  }
+  await page.getByRole('main').getByRole('alert').getByText('cannot be reached').waitFor()
+  await server.start()
+  await page.locator('.record').waitFor({ timeout: 40000 })
+})
+
 check('what a closed page had not sent is sent by the next one', async () => {
   const set = await edits(server, 3), page = await openPage(server)
   page.expected.push('ERR_CONNECTION', 'ERR_INCOMPLETE_CHUNKED', 'ERR_EMPTY_RESPONSE')

@@ -23,7 +23,7 @@ const known = [
   `<noscript><p title="</noscript><img src=x onerror=${call}>">`, `<table><td background="javascript:${call}">`, `<xss id=x tabindex=1 onfocus=${call}></xss>`,
   `<form><math><mtext></form><form><mglyph><style></math><img src onerror=${call}>`, `<math><mtext><table><mglyph><style><!--</style><img title="--&gt;&lt;img src=1 onerror=${call}&gt;">`,
   `<template><img src=x onerror=${call}></template>`, `<plaintext><img src=x onerror=${call}>`, `<!--><img src=x onerror=${call}>-->`, `<![CDATA[<img src=x onerror=${call}>]]>`,
-  `\u202e<img src=x onerror=${call}>`, `<img src=x onerror=${call}\0>`, `<a id=__xss><a id=__xss name=then href="javascript:${call}">`, `__proto__`, `constructor`, `</textarea><img src=x onerror=${call}>`,
+  `\u202e<img src=x onerror=${call}>`, `<img src=x onerror=${call}\x0c>`, `<a id=__xss><a id=__xss name=then href="javascript:${call}">`, `__proto__`, `constructor`, `</textarea><img src=x onerror=${call}>`,
   `</title><img src=x onerror=${call}>`, `</style><img src=x onerror=${call}>`, `</script><img src=x onerror=${call}>`,
 ]
 const tags = ['img src=x', 'svg', 'body', 'video src=x', 'audio src=x', 'input autofocus', 'details open', 'marquee', 'select autofocus', 'object data=x', 'iframe', 'image src=x', 'div tabindex=0', 'a href=#']
@@ -40,7 +40,7 @@ console.log(`# ${payloads.length} of ${corpus.length} payloads`)
 async function setOf(name, list) {
   const p = (i) => list[i % list.length]
   return makeDataset(server, {
-    name: `${p(0)} ${name}`.slice(0, 190), guidelines: list.slice(0, 400).join('\n\n'),
+    name: `${p(0)} ${name}`.slice(0, 190), guidelines: list.join('\n\n'),
     fields: [
       { name: 'md', title: p(1).slice(0, 400), required: false, settings: { type: 'text', use_markdown: true } }, { name: 'plain', title: 'plain', required: false, settings: { type: 'text' } },
       { name: 'chat', title: 'chat', required: false, settings: { type: 'chat' } }, { name: 'custom', title: 'custom', required: false, settings: { type: 'custom', template: `{{record.fields.custom.x}} ${p(2)}` } },
@@ -63,7 +63,7 @@ async function setOf(name, list) {
 }
 
 async function clean(page, where) {
-  await page.waitForTimeout(250)
+  await page.waitForTimeout(120)
   const found = await page.evaluate(() => ({ ran: window.__xss, bad: document.querySelectorAll('main script, main iframe, main object, main embed, main base, main form[action], main [onerror], main [onload], main [onclick], main a[href^="javascript" i], main a[href^="data" i], main img:not([src^="data:image/"])').length }))
   if (found.ran || found.bad) throw new Error(`${where}: ran ${found.ran}, ${found.bad} elements that should not be`)
 }
@@ -87,7 +87,7 @@ async function walk(options) {
     await page.goto(`${server.url}/#/datasets/${set.id}/annotate`)
     await page.reload()
     await page.locator('.record').waitFor()
-    for (let i = 0; i < 4; i++) {
+    for (let i = 0; i < (at % 300 ? 1 : 4); i++) {
       await page.getByRole('button', { name: 'Preview' }).first().click()
       await clean(page, `one by one, ${at + i}`)
       await page.keyboard.press('ArrowRight')

@@ -8,6 +8,7 @@
 import { get, post, remove, said } from '../api'
 import { dropEntry, onSaved, queue, unsaved, write } from '../queue.svelte'
 import { isComplete } from '../questions'
+import { on } from '../events'
 import { preferences } from '../preferences.svelte'
 import { session } from '../session.svelte'
 import { t } from '../texts'
@@ -108,10 +109,12 @@ export class Work {
       this.timers.count = setTimeout(() => void this.count(), 2500)
     })
     const renew = setInterval(() => this.sheet?.held && void this.hold(this.sheet), 300000)
+    const back = on('open', () => this.error && !this.sheet && void this.again())
     const leave = () => this.leave()
     addEventListener('pagehide', leave)
     return () => {
       off()
+      back()
       clearInterval(renew)
       removeEventListener('pagehide', leave)
       this.leave()
@@ -184,7 +187,7 @@ export class Work {
       this.ahead.push(...fresh)
       this.error = ''
     } catch (e) {
-      if (round === this.round && !this.known().length) this.error = said(e)
+      if (round === this.round) this.error = said(e)
     }
   }
 
@@ -231,6 +234,12 @@ export class Work {
     const next = this.ahead.shift()
     if (next) this.trail = [...this.trail, next]
     if (next || this.trail.length) this.turn(from, next ? this.trail.length - 1 : this.trail.length)
+  }
+
+  /* After the next ones could not be fetched. */
+  async again(): Promise<void> {
+    this.error = ''
+    return this.trail.length ? this.forward() : this.begin()
   }
 
   back(): void {
