@@ -82,7 +82,9 @@ static void put_answer(const generate_options *o, const char *prompt, const give
 static void show_answers(const generate_options *o, const char *prompt, const given_answer *answers) {
     int order[64], shown = o->best && o->best < o->each ? (int)o->best : (int)o->each;
     for (int k = 0; k < o->each; k++) order[k] = k;
-    if (o->reward_model) reward_order(answers, (int)o->each, order);
+    double reward[64];
+    for (int k = 0; k < o->each; k++) reward[k] = answers[k].reward;
+    if (o->reward_model) reward_order(reward, (int)o->each, order);
     for (int k = 0; k < shown; k++) {
         const given_answer *g = &answers[order[k]];
         if (o->json) put_answer(o, prompt, g);

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "cli/probe.h"
+#include "cli/rewarding.h"
 #include "cli/subject.h"
 #include "data/data.h"
 #include "train/train.h"
@@ -190,6 +191,34 @@ static bool line_labels(arena *a, const probe *p, const json *v, json_writer *w,
     return true;
 }
 
+/* Scores of answers, in groups that stand side by side: the best n_candidates of each, by number. */
+static bool line_best(arena *a, const probe *p, const json *v, json_writer *w, err *e) {
+    const json *in = json_get(v, "inputs"), *groups = json_get(in, "group"), *scores = json_get(in, "score");
+    const int count = (int)json_count(scores);
+    const int64_t best = json_get_int(json_get(v, "params"), "n_candidates", 1);
+    double *score = arena_array(a, double, count + 1);
+    int *order = arena_array(a, int, count + 1);
+    (void)p;
+    if ((int)json_count(groups) != count)
+        return err_set(e, ERR_INPUT, "inputs need score and group, as many of one as of the other");
+    for (int i = 0; i < count; i++) score[i] = json_real(json_at(scores, (size_t)i), NAN);
+    json_open(w, '{');
+    json_key(w, "selected"), json_open(w, '[');
+    for (int first = 0, n; first < count; first += n) {
+        const int64_t group = json_int(json_at(groups, (size_t)first), 0);
+        for (n = 1; first + n < count && json_int(json_at(groups, (size_t)(first + n)), 0) == group;) n++;
+        reward_order(score + first, n, order);
+        json_open(w, '[');
+        for (int k = 0; k < n && k < best; k++) json_put_int(w, first + order[k]);
+        json_close(w);
+    }
+    json_close(w);
+    json_close(w);
+    return true;
+}
+
+static bool run_best(arena *a, const probe *p, err *e) { return probe_lines(a, p, line_best, e); }
+
 static bool run_labels(arena *a, const probe *p, err *e) {
     probe with = *p;
     if (p->o.adapter && !(with.subject.adapter = adapter_open(a, p->subject.model, p->o.adapter, false, e))) return false;
@@ -238,6 +267,7 @@ static const struct {
     {"rows", "OBJECTIVE: a data set -> the rows that would be trained", true, true, probe_rows},
     {"logits", "{\"ids\"} lines, one ragged batch -> logp, loss, gradients", true, false, probe_logits},
     {"labels", "{\"ids\"} lines -> score of the sequence, and what the head says of every token", true, false, run_labels},
+    {"best-of-n", "scores of answers in groups -> the best of each", false, false, run_best},
     {"objective", "NAME: one case of columns -> loss and gradients", false, false, probe_objectives},
     {"schedule", "one case -> learning rates", false, false, probe_schedules},
     {"optimizer", "one case -> parameters after every step", false, false, probe_optimizers},
@@ -257,11 +287,11 @@ static bool open_words(arena *a, probe *p, err *e) {
 
 static bool probe_run(arena *a, int argc, char **argv, err *e);
 
-const command command_probe = {
-    "probe", "put one case through the real code and read what comes out",
-    "tokens|chat|template|rows|logits|labels|objective|schedule|optimizer|agreement|quant ... < lines\n\nOne JSON object a line "
-    "on standard input, one answer a line on standard output.",
-    options, probe_run};
+const command command_probe = {"probe", "put one case through the real code and read what comes out",
+                               "tokens|chat|template|rows|logits|labels|best-of-n|objective|schedule|optimizer|agreement|quant "
+                               "... < lines\n\nOne JSON object a line "
+                               "on standard input, one answer a line on standard output.",
+                               options, probe_run};
 
 static bool probe_run(arena *a, int argc, char **argv, err *e) {
     probe p = {0};

@@ -29,10 +29,10 @@ bool reward_answers(arena *a, const subject *judge, compute_type compute, const 
     return true;
 }
 
-void reward_order(const given_answer *answers, int count, int *order) {
+void reward_order(const double *reward, int count, int *order) {
     for (int i = 0; i < count; i++) {
         int at = i;
-        for (; at > 0 && answers[order[at - 1]].reward < answers[i].reward; at--) order[at] = order[at - 1];
+        for (; at > 0 && reward[order[at - 1]] < reward[i]; at--) order[at] = order[at - 1];
         order[at] = i;
     }
 }

@@ -18,7 +18,7 @@ bool reward_model_open(subjects *all, const char *spec, subject *out, err *e);
 bool reward_answers(arena *a, const subject *judge, compute_type compute, const char *const *prompts, int count, int each,
                     const answering_options *o, given_answer *answers, err *e);
 
-/* order [count]: numbers of the answers, the best reward first, the first of equals before the others. */
-void reward_order(const given_answer *answers, int count, int *order);
+/* order [count]: numbers of answers with these rewards, the best first, the first of equals before the others. */
+void reward_order(const double *reward, int count, int *order);
 
 #endif

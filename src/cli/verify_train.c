@@ -259,10 +259,13 @@ void verify_vector(arena *a, const char *name, const json *file, const json *one
     json_put(&line, one);
     buf_put_char(&line, '\n');
     const char *objective[] = {"probe", "objective", name, NULL}, *schedule[] = {"probe", "schedule", NULL},
-               *optimizer[] = {"probe", "optimizer", NULL};
+               *optimizer[] = {"probe", "optimizer", NULL}, *best[] = {"probe", "best-of-n", NULL};
     const str statistic = json_get_text(one, "statistic", json_get_text(file, "statistic", STR("")));
     const char *agreement[] = {"probe", "agreement", str_copy(a, statistic), NULL};
-    const char *const *words = strcmp(name, "schedule") == 0 ? schedule : strcmp(name, "optimizer") == 0 ? optimizer : objective;
+    const char *const *words = strcmp(name, "schedule") == 0    ? schedule
+                               : strcmp(name, "optimizer") == 0 ? optimizer
+                               : strcmp(name, "best-of-n") == 0 ? best
+                                                                : objective;
     if (statistic.len) words = agreement; /* said by the file or by the case */
     if (!program_run(a, words, buf_str(&line), &r, &e)) verdict_fail(&v, "%s", e.text);
     else if (program_succeeded(&r, &v)) {
