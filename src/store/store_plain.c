@@ -169,11 +169,12 @@ static int by_number(const void *a, const void *b) {
     return (x->seq > y->seq) - (x->seq < y->seq);
 }
 
+/* The plus signs keep SQLite from the index of numbers, which has all it needs and would be read as a whole for each record. */
 static bool look_up_page(store_tx *t, arena *a, const record_query *q, const words_hits *h, found_list *out, err *e) {
     numbered *all = memory_alloc(sizeof *all * (size_t)(h->count + 1));
     for (int64_t i = 0; i < h->count && !e->code; i++) {
         all[i] = (numbered){h->seq[i], NAN, q->sort[0].descending};
-        db_rows *r = db_query(t, e, "SELECT number FROM facets WHERE record = $1 AND kind = $2 AND part = $3", db_i(h->seq[i]),
+        db_rows *r = db_query(t, e, "SELECT number FROM facets WHERE record = $1 AND +kind = $2 AND +part = $3", db_i(h->seq[i]),
                               db_i(FACET_METADATA), db_i(q->sort[0].part));
         if (db_next(r, e) && !db_is_null(r, 0)) all[i].number = db_real(r, 0);
         db_done(r);
