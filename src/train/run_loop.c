@@ -14,6 +14,44 @@ enum { SAMPLES = 3 };
 
 /* ---- config.json ------------------------------------------------------------------------------------------------------------------------- */
 
+/* The i-th reward function where it is a model: its folder or file; NULL: another function. */
+static const char *reward_model_path(const train_settings *s, int i) {
+    static const char prefix[] = "model:";
+    const char *spec = s->rollout->reward_funcs.item[i];
+    return strncmp(spec, prefix, strlen(prefix)) == 0 ? spec + strlen(prefix) : NULL;
+}
+
+/* Of every reward model, in the order of reward_funcs. */
+static bool put_reward_hashes(json_writer *w, const train_settings *s, err *e) {
+    bool any = false;
+    for (int i = 0; s->rollout && i < s->rollout->reward_funcs.count; i++) {
+        model m = {.path = reward_model_path(s, i)};
+        sha256_text hash;
+        if (!m.path || !file_exists(m.path)) continue; /* what is missing is told when it is opened */
+        if (!model_hash(&m, hash, e)) return false;
+        if (!any) json_key(w, "reward_sha256"), json_open(w, '[');
+        json_put_cstr(w, hash);
+        any = true;
+    }
+    if (any) json_close(w);
+    return true;
+}
+
+static bool same_rewards(const json *config, const train_settings *s, err *e) {
+    size_t at = 0;
+    for (int i = 0; s->rollout && i < s->rollout->reward_funcs.count; i++) {
+        model m = {.path = reward_model_path(s, i)};
+        sha256_text hash;
+        if (!m.path) continue;
+        const str kept = json_text(json_at(json_get(config, "reward_sha256"), at++), STR(""));
+        if (!model_hash(&m, hash, e)) return false;
+        if (kept.len && !str_is(kept, hash))
+            return err_set(e, ERR_CONFLICT, "%s is not the reward model this run began with (SHA-256 %.12s..., then %.12s...)",
+                           m.path, hash, kept.ptr);
+    }
+    return true;
+}
+
 /* What the run starts from; unset, the reference is the policy's start. */
 static bool put_hashes(json_writer *w, const train_settings *s, err *e) {
     const char *const reference = s->o.reference ? s->o.reference : s->objective->reference ? s->o.base : NULL;
@@ -27,6 +65,7 @@ static bool put_hashes(json_writer *w, const train_settings *s, err *e) {
             if (!model_hash(&m, hash, e)) return false;
         json_key(w, keys[i]), json_put_cstr(w, hash);
     }
+    if (!put_reward_hashes(w, s, e)) return false;
     if (!s->o.adapter) return true;
     arena *a = arena_new();
     const bool ok = file_sha256(path_join(a, s->o.adapter, "adapter_model.safetensors"), hash, e);
@@ -50,7 +89,7 @@ static bool same_start(arena *a, const run *r, const train_settings *s, err *e) 
             return err_set(e, ERR_CONFLICT, "%s is not the file this run began with (SHA-256 %.12s..., then %.12s...)", paths[i],
                            hash, kept.ptr);
     }
-    return config != NULL;
+    return config && same_rewards(config, s, e);
 }
 
 bool train_create(arena *a, const train_settings *s, const char *dir, run *out, err *e) {
