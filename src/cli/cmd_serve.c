@@ -42,6 +42,7 @@ static bool serve(arena *a, const command *c, bool open, int argc, char **argv, 
                              .open = open,
                              .web = o.web,
                              .ready = open && o.browser ? sys_show_address : NULL,
+                             .program = "/proc/self/exe",
                              .body_max = o.body_mb << 20};
     server *made = server_open(&s, e);
     const bool ok = made && server_run(made, e);

@@ -224,7 +224,7 @@ bool note_event(call *c, const char *kind, const dataset *d, const record *r, co
 /* The rest of the server. */
 typedef struct worker worker; /* worker.h */
 worker *server_worker(server *s);
-const char *server_program(const server *s); /* a file of this program, or NULL: this very one */
+const char *server_program(const server *s); /* a file of this program, or NULL: serve.h */
 bool session_find(call *c, err *e); /* who is it: fills me */
 void server_stats(server *s, json_writer *w);
 void server_enter(server *s); /* around each request */

@@ -60,6 +60,10 @@ server *runs_server(const runs *r) { return r->server; }
 char **runs_described(runs *r) { return &r->described; }
 void runs_lock(runs *r) { pthread_mutex_lock(&r->mutex); }
 void runs_unlock(runs *r) { pthread_mutex_unlock(&r->mutex); }
+/* Never whatever program this happens to be: one that takes the words for its own would start itself for ever. */
+bool runs_program(const runs *r, err *e) {
+    return server_program(r->server) || err_set(e, ERR_CONFLICT, "this server was opened without the program that trains");
+}
 const char *runs_home(const runs *r) { return store_folder(server_store(r->server)); }
 
 /* ---- reading a folder ----------------------------------------------------------------------------------------------------------------- */
@@ -238,7 +242,7 @@ static bool start(runs *r, arena *a, const run_view *v, err *e) {
                          .watched = true,
                          .nice = NICE,
                          .apart = true};
-    if (!runs_mark(a, &v->r, v->order, false, e)) return false;
+    if (!runs_program(r, e) || !runs_mark(a, &v->r, v->order, false, e)) return false;
     const int64_t process = sys_start(&c, e);
     if (process < 0) return false;
     runs_lock(r);

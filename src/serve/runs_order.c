@@ -39,6 +39,7 @@ static bool ask_program(runs *r, arena *a, const command_line *c, double seconds
                              .apart = true};
     int status = 0;
     str errors;
+    if (!runs_program(r, e)) return false;
     if (!sys_capture(a, &child, seconds, OUTPUT_MOST, &status, out, &errors, e)) return false;
     if (!status) return true;
     const str words = last_line(errors);

@@ -4,6 +4,7 @@
 
 #include "serve/runs.h"
 
+bool runs_program(const runs *r, err *e); /* there is one to start */
 server *runs_server(const runs *r);
 const char *runs_home(const runs *r); /* data folder */
 void runs_lock(runs *r);

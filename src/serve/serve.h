@@ -23,7 +23,8 @@ typedef struct {
     const char *web;                    /* folder of the web app's files, for working on them; NULL: those in the program */
     void (*ready)(const char *address); /* called when it listens; NULL: nobody */
     int64_t body_max;                   /* bytes */
-    const char *program;                /* a file of this program, for work in processes of their own; NULL: this very one */
+    const char
+        *program; /* a file of this program, for work in processes of their own; NULL: no training, other work by this very one */
 } serve_options;
 
 /* Opens the store and makes the routes; nothing listens yet. */
