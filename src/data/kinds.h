@@ -61,6 +61,9 @@ typedef struct {
     /* The value with its options replaced as option_becomes says, what is dropped left out; NULL where nothing is left of it. NULL
      * instead of the function: values do not hold options of the settings. */
     json *(*replace)(arena *a, const json *value, option_change *c);
+    /* A value as it is stored, from a shorter way to write it that `check` takes too; before: what stood there (NULL: nothing), whose
+     * further members stay where the value says the same. NULL: values are stored as they come. */
+    json *(*whole)(arena *a, const json *value, const json *before);
 } question_type;
 
 #define X(name) extern const question_type question_type_##name;
@@ -79,6 +82,9 @@ json *question_named(const json *questions, str name);                          
 bool question_check(const json *question, const json *value, const value_context *c, err *e); /* one value; names the question */
 json *question_terms(arena *a, const json *question, const json *value); /* array of strings, empty when it cannot be filtered */
 bool question_number(const json *question, const json *value, double *out);
+json *question_whole(arena *a, const json *question, const json *value, const json *before);
+/* {question: {"value"}} with every value whole; before: the same of what stood there, or NULL. Shared where nothing changes. */
+json *values_whole(arena *a, const json *questions, const json *values, const json *before);
 str question_same(arena *a, const json *question, const json *value);
 answer_scale question_scale(const json *question);
 

@@ -88,13 +88,24 @@ static bool check_strength(const json *settings, const json *value, str choice, 
     return key_wrong(value, "strength", "a whole number from 1 to 3", e);
 }
 
+/* A choice alone may stand for an answer: "a". */
 static bool check(const json *settings, const json *value, const value_context *c, err *e) {
     (void)c;
-    const str choice = json_get_text(value, "choice", STR(""));
+    const bool alone = json_kind_of(value) == JSON_STRING;
+    const str choice = alone ? json_text(value, STR("")) : json_get_text(value, "choice", STR(""));
+    if (alone && (is_side(choice) || str_is(choice, "tie") || str_is(choice, "both_bad"))) return true;
     if (!body_is_object(value, "the answer", e)) return false;
     if (!is_side(choice) && !str_is(choice, "tie") && !str_is(choice, "both_bad"))
         return key_wrong(value, "choice", "'a', 'b', 'tie' or 'both_bad'", e);
     return check_strength(settings, value, choice, e) && check_order(json_get(value, "order"), e);
+}
+
+static json *whole(arena *a, const json *value, const json *before) {
+    if (json_kind_of(value) != JSON_STRING) return to_share(value);
+    if (str_eq(json_get_text(before, "choice", STR("")), json_text(value, STR("")))) return to_share(before);
+    json *out = json_new_object(a);
+    json_set(out, "choice", to_share(value));
+    return out;
 }
 
 static void terms(arena *a, const json *value, json *out) {
@@ -105,5 +116,5 @@ static void terms(arena *a, const json *value, json *out) {
 static void same(const json *value, buf *out) { same_text(json_get(value, "choice"), out); }
 
 const question_type question_type_comparison = {
-    "comparison", "which of two answers is better", SCALE_NOMINAL, create, update, check, terms, NULL, same, NULL,
+    "comparison", "which of two answers is better", SCALE_NOMINAL, create, update, check, terms, NULL, same, NULL, whole,
 };

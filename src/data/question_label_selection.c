@@ -31,5 +31,5 @@ static json *replace(arena *a, const json *value, option_change *c) {
 }
 
 const question_type question_type_label_selection = {
-    "label_selection", "one label out of many", SCALE_NOMINAL, create, update, check, terms, NULL, same_text, replace,
+    "label_selection", "one label out of many", SCALE_NOMINAL, create, update, check, terms, NULL, same_text, replace, NULL,
 };

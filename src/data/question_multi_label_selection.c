@@ -73,5 +73,5 @@ static json *replace(arena *a, const json *value, option_change *c) {
 }
 
 const question_type question_type_multi_label_selection = {
-    "multi_label_selection", "all labels that fit", SCALE_NOMINAL, create, update, check, terms, NULL, same, replace,
+    "multi_label_selection", "all labels that fit", SCALE_NOMINAL, create, update, check, terms, NULL, same, replace, NULL,
 };

@@ -135,5 +135,5 @@ static json *replace(arena *a, const json *value, option_change *c) {
 }
 
 const question_type question_type_ranking = {
-    "ranking", "options in the order of their worth", SCALE_NONE, create, update, check, NULL, NULL, same, replace,
+    "ranking", "options in the order of their worth", SCALE_NONE, create, update, check, NULL, NULL, same, replace, NULL,
 };

@@ -70,5 +70,5 @@ static json *replace(arena *a, const json *value, option_change *c) {
 }
 
 const question_type question_type_rating = {
-    "rating", "one whole number out of a few", SCALE_ORDINAL, create, update, check, terms, number, same, replace,
+    "rating", "one whole number out of a few", SCALE_ORDINAL, create, update, check, terms, number, same, replace, NULL,
 };

@@ -139,5 +139,5 @@ static json *replace(arena *a, const json *value, option_change *c) {
 }
 
 const question_type question_type_span = {
-    "span", "stretches of a text, each with a label", SCALE_NONE, create, update, check, NULL, NULL, same, replace,
+    "span", "stretches of a text, each with a label", SCALE_NONE, create, update, check, NULL, NULL, same, replace, NULL,
 };

@@ -19,5 +19,5 @@ static bool check(const json *settings, const json *value, const value_context *
 }
 
 const question_type question_type_text = {
-    "text", "a text, written or edited", SCALE_NONE, create, update, check, NULL, NULL, same_text, NULL,
+    "text", "a text, written or edited", SCALE_NONE, create, update, check, NULL, NULL, same_text, NULL, NULL,
 };

@@ -111,6 +111,25 @@ bool question_number(const json *question, const json *value, double *out) {
     return type && type->number && type->number(value, out);
 }
 
+json *question_whole(arena *a, const json *question, const json *value, const json *before) {
+    const question_type *type = question_type_of(question);
+    return type && type->whole ? type->whole(a, value, before) : to_share(value);
+}
+
+json *values_whole(arena *a, const json *questions, const json *values, const json *before) {
+    json *out = to_share(values);
+    for (json_member m = {0}; json_next(values, &m);) {
+        const json *value = json_get(m.value, "value"), *was = json_get(json_get(before, m.key), "value");
+        json *now = question_whole(a, member_named(questions, str_of(m.key)), value, was);
+        if (now == value) continue;
+        if (out == values) out = copy_object(a, values);
+        json *one = copy_object(a, m.value);
+        json_set(one, "value", now);
+        json_set(out, m.key, one);
+    }
+    return out;
+}
+
 str question_same(arena *a, const json *question, const json *value) {
     const question_type *type = question_type_of(question);
     buf text = {0};

@@ -127,8 +127,10 @@ bool answer_put(call *c, record *r, const dataset *d, const schema *s, int64_t p
     if (!fields || !response_check(s->questions, fields, values, status, bulk, e)) return false;
     if (!response_status_of(status, &out->status))
         return err_set(e, ERR_INPUT, "status should be draft, submitted or discarded, it is '%.*s'", STR_ARG(status));
-    out->values = written(c, values);
     const bool there = response_of(c->tx, c->a, r->seq, person, &before, &none);
+    const json *was = there && before.values.ptr ? json_parse(c->a, before.values, e) : NULL;
+    if (e->code) return false;
+    out->values = written(c, values_whole(c->a, s->questions, values, was));
     return response_put(c->tx, out, c->me.seq, e) && index_response(c, out, s, false, e) && answer_changed(c, r, d, e) &&
            note_event(c, there ? "response.updated" : "response.created", d, r, out, e);
 }
@@ -142,7 +144,7 @@ bool suggestion_write(call *c, const record *r, const schema *s, const json *ite
     const part *q = part_named(&s->question, json_get_text(question, "name", STR("")));
     *out = (suggestion){.record = r->seq,
                         .question = q->seq,
-                        .value = written(c, json_get(item, "value")),
+                        .value = written(c, question_whole(c->a, question, json_get(item, "value"), NULL)),
                         .score = written(c, json_get(item, "score"))};
     memcpy(out->question_id, q->id, sizeof out->question_id);
     if (json_get(item, "type")) out->type = str_copy(c->a, json_get_text(item, "type", STR("")));

@@ -113,6 +113,7 @@ struct call {
     str if_none_match;
     bool takes_gzip;
     int socket;      /* of the connection, to see whether the caller is still there; 0: there is none */
+    bool plain;      /* a client that knows Argilla's types alone (plain.h) */
     bool trusted;    /* from this process or the data folder's socket: the owner */
     user me;         /* seq 0: nobody */
     int64_t session; /* pass through which they came, or 0 */

@@ -71,7 +71,7 @@ static bool put_gold(call *c, err *e) {
         !response_check(s.questions, fields, values, STR("submitted"), false, e))
         return false;
     buf text = {0};
-    json_put(&text, values);
+    json_put(&text, values_whole(c->a, s.questions, values, NULL));
     const bool ok = gold_put(c->tx, c->record.seq, buf_str(&text), c->me.seq, hidden, e) &&
                     audit_add(c->tx, c->me.seq, "gold.put", c->record.id, (str){NULL, 0}, e);
     buf_free(&text);

@@ -160,12 +160,23 @@ static bool put_changed(call *c, const part *p, json *report, err *e) {
     return true;
 }
 
+/* A client that sees a comparison as labels sends it back as labels: that is no change. */
+static void forget_shown_settings(call *c) {
+    const json *v = json_get(part_json(c, &c->part), "settings");
+    if (!c->plain || c->part.kind != PART_QUESTION || !str_is(json_get_text(v, "type", STR("")), "comparison")) return;
+    json *body = json_new_object(c->a);
+    for (json_member m = {0}; json_next(c->body, &m);)
+        if (strcmp(m.key, "settings") != 0) json_set(body, m.key, m.value);
+    c->body = body;
+}
+
 static bool patch_part(call *c, err *e) {
     schema s;
     json *made, *report = NULL;
     err broken = {0};
     const bool dry = says_true(c, "dry_run");
     if (!body_object(c, e) || !schema_of(c, c->set.seq, &s, e)) return false;
+    forget_shown_settings(c);
     if (!change(c, &s, &made, &broken)) return broken_rule(c, &broken, e);
     part p = part_of_json(c->a, made, c->part.kind), now = c->part;
     now.title = p.title;

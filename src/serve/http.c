@@ -44,6 +44,7 @@ typedef struct {
     int lengths, codings, hosts;
     bool bad, cross;
     str host, origin;
+    bool full; /* it asks for our own types of questions too */
 } headers;
 
 /* The layout of heads in memory was read in the source of this version, the one of Debian 12. */
@@ -83,6 +84,8 @@ static enum MHD_Result take_header(void *context, enum MHD_ValueKind kind, const
     else if (strcasecmp(key, "X-Argilla-Api-Key") == 0) c->api_key = str_of(arena_text(c->a, value));
     else if (strcasecmp(key, "Authorization") == 0 && strncasecmp(value, "Bearer ", 7) == 0)
         c->bearer = str_of(arena_text(c->a, value + 7));
+    else if (strcasecmp(key, "User-Agent") == 0) c->plain |= str_starts(str_of(value), STR("python-httpx/"));
+    else if (strcasecmp(key, "Accept") == 0) h->full |= strstr(value, "application/vnd.fettle+json") != NULL;
     else if (strcasecmp(key, "Idempotency-Key") == 0) c->idempotency = str_of(arena_text(c->a, value));
     else if (strcasecmp(key, "Content-Type") == 0) c->form = strncasecmp(value, "application/x-www-form-urlencoded", 33) == 0;
     else if (strcasecmp(key, "If-None-Match") == 0) c->if_none_match = str_of(arena_text(c->a, value));
@@ -221,6 +224,7 @@ static bool read_head(request *r, struct MHD_Connection *connection, const char 
     *seen = (headers){.r = r, .next = lies ? version + strlen(version) + 2 : NULL};
     if (lies) clear &= r->target == method + strlen(method) + 1 && version == r->target_end + 1;
     MHD_get_connection_values(connection, MHD_HEADER_KIND, take_header, seen);
+    r->c.plain &= !seen->full;
     const union MHD_ConnectionInfo *size = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     if (lies) clear &= size && seen->next + 2 == method + size->header_size;
     r->chunked = seen->codings > 0;

@@ -3,7 +3,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "serve/api.h"
+#include "serve/plain.h"
 #include "serve/openai.h"
 #include "serve/indexer.h"
 #include "serve/turns.h"
@@ -348,6 +348,7 @@ static void run_and_answer(call *c) {
     if (!c->status) c->status = 200;
     if (c->route->running == RUN_WRITE || c->route->running == RUN_AHEAD) server_tell(c->server);
     if (c->after) c->after(c);
+    if (c->plain) plain_answer(c);
 }
 
 void route_run(call *c) {

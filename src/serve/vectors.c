@@ -398,8 +398,7 @@ static bool look_at_set(store_tx *t, arena *a, keeping *k, const dataset *set, e
         if (!json_get_bool(from, "keep", false)) continue;
         if (!vector_wanting(t, a, set->seq, list.item[i].seq, 0, 1, &some, e)) return false;
         if (some.count)
-            k->found =
-                filling_of(k->server, set, list.item[i].name, str_copy(a, json_get_text(from, "model", STR(""))), fields);
+            k->found = filling_of(k->server, set, list.item[i].name, str_copy(a, json_get_text(from, "model", STR(""))), fields);
     }
     return true;
 }

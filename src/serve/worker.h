@@ -115,13 +115,12 @@ typedef struct {
 
 /* Waits until there is more than `seen` (0 at first) or the time is over; answers what to pass as `seen` next. */
 int64_t work_wait(work *x, int64_t seen, double seconds);
-void work_read(work *x, arena *a,
-               work_view *out);              /* a copy */
-work_state work_state_of(work *x, err *why); /* why: filled when it failed; may be NULL */
-work_state work_state_of(work *x, err *why); /* why: filled when it failed; may be NULL */
-bool work_over(work *x);                     /* done or failed */
-void work_cancel(work *x);                   /* ends within a pass */
-void work_free(work *x);                     /* cancels what still runs; NULL is fine */
+void work_read(work *x, arena *a, work_view *out); /* a copy */
+work_state work_state_of(work *x, err *why);       /* why: filled when it failed; may be NULL */
+work_state work_state_of(work *x, err *why);       /* why: filled when it failed; may be NULL */
+bool work_over(work *x);                           /* done or failed */
+void work_cancel(work *x);                         /* ends within a pass */
+void work_free(work *x);                           /* cancels what still runs; NULL is fine */
 
 /* Submits and waits for the end: false with the reason when it failed. */
 bool worker_answer(worker *w, const work_order *o, arena *a, work_view *out, err *e);

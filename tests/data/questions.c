@@ -342,7 +342,9 @@ static void a_comparison_is_answered_with_a_choice(void **state) {
     answer(s, "{'choice':'tie'}", true, "");
     answer(s, "{'choice':'c'}", true, "'choice' should be 'a', 'b', 'tie' or 'both_bad', but is the text 'c'");
     answer(s, "{}", true, "'choice' should be");
-    answer(s, "'a'", true, "should be an object");
+    answer(s, "'a'", true, ""); /* a choice alone */
+    answer(s, "'x'", true, "should be an object");
+    answer(s, "3", true, "should be an object");
     answer(s, "{'choice':'a','strength':4}", true, "'strength' should be a whole number from 1 to 3");
     answer(s, "{'choice':'tie','strength':1}", true, "goes with the choices a and b alone");
     answer(s, "{'choice':'a','order':['a','a']}", true, "'order' should be");
