@@ -74,6 +74,14 @@ typedef struct {
     int columns;
 } piece;
 int trainer_rows_per_unit(const trainer *t);
+
+/* The most that a piece of given rows can hold, whatever their order: tokens that are computed, and of them those whose logits are
+ * looked at. Not for completions, which are not there yet. */
+typedef struct {
+    int tokens, asked;
+} piece_size;
+piece_size trainer_largest_piece(const trainer *t);
+
 int row_trained(const row *r); /* how many of its tokens are trained */
 
 bool trainer_has_values(const trainer *t); /* a value head stands beside the one that writes */

@@ -11,19 +11,20 @@
 
 enum { HEAD_CHUNK = 256 }; /* rows whose logits stand in memory at a time, and their rounded copy */
 
-static int largest_piece(const trainer *t) {
-    const int unit = trainer_rows_per_unit(t);
-    const row_counts *c = rows_counts(t->rows);
-    int64_t tokens = t->s->o.micro_batch_tokens, longest = c->longest;
+/* Completions are not there yet: as long as they may get. */
+static piece_size largest_piece(const trainer *t) {
+    if (!t->s->rollout) return trainer_largest_piece(t);
+    int64_t tokens = t->s->o.micro_batch_tokens, longest = rows_counts(t->rows)->longest;
     if (t->s->o.max_length && longest > t->s->o.max_length) longest = t->s->o.max_length;
-    if (t->s->rollout) longest += t->s->rollout->max_completion_length;
-    if (tokens < unit * longest) tokens = unit * longest;
-    return (int)(tokens < c->tokens || t->s->rollout ? tokens : c->tokens);
+    longest = trainer_rows_per_unit(t) * (longest + t->s->rollout->max_completion_length);
+    if (tokens < longest) tokens = longest;
+    return (piece_size){(int)tokens, (int)tokens};
 }
 
 /* A step's activations, at their peak. */
 static size_t measure_pass(const trainer *t) {
-    const int T = largest_piece(t);
+    const piece_size size = largest_piece(t);
+    const int T = size.tokens;
     arena *a = arena_new();
     int32_t *ids = arena_array(a, int32_t, T), *position = arena_array(a, int32_t, T);
     const span one = {.length = T, .parent = -1};
@@ -32,16 +33,18 @@ static size_t measure_pass(const trainer *t) {
     tape *tp = tape_new(
         t->backend, measured,
         (tape_options){.compute = t->compute, .grad = true, .measure = true, .recompute = t->s->o.gradient_checkpointing});
-    tensor *h = op_rows(tp, model_forward(t->policy, tp, &(model_batch){ids, &l}, t->adapter), ids, T);
     const bool writes = t->policy->head != NULL;
-    float *zeros = arena_array(a, float, T *(1 + objective_values(t->s->objective, t->s->own)));
+    const int R = writes && !t->value_head ? size.asked : T;
+    tensor *h = op_rows(tp, model_forward(t->policy, tp, &(model_batch){ids, &l}, t->adapter), ids, R);
+    float *zeros = arena_array(a, float, R *(1 + objective_values(t->s->objective, t->s->own)));
     if (writes)
         op_logp_seed(tp, op_logp(tp, h, t->policy->head, t->policy->head_bias, &(logp_form){.target = ids}), zeros, NULL, NULL);
     if (t->value_head) tape_seed(tp, op_linear(tp, h, t->value_head, NULL), zeros);
     if (!writes) tape_seed(tp, model_labels(t->policy, tp, h, t->adapter), zeros);
     tape_backward(tp);
     tape_free(tp);
-    const size_t logits = (size_t)t->policy->config.vocab * HEAD_CHUNK * (sizeof(float) + sizeof(int16_t));
+    const size_t logits = (size_t)t->policy->config.vocab * (size_t)(R < HEAD_CHUNK ? R : HEAD_CHUNK) * sizeof(float) *
+                          (t->compute == COMPUTE_BF16 ? 2 : 1);
     const size_t bytes = pool_peak(measured) + (writes ? logits : 0);
     pool_free(measured);
     arena_free(a);

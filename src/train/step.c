@@ -66,6 +66,45 @@ static bool shares_prompt(const row *first, const row *r) {
            memcmp(first->ids, r->ids, (size_t)first->prompt * sizeof *first->ids) == 0;
 }
 
+/* What the rows of a unit ask for: the tokens that count when pieces are cut, those that are computed (a shared prompt once), and those
+ * whose logits are looked at. */
+static void unit_sizes(const trainer *t, int64_t first, bool whole_chosen, int64_t *counted, int64_t *computed, int64_t *asked) {
+    const row begun = cut_row(t, first);
+    *counted = *computed = *asked = 0;
+    for (int k = 0; k < trainer_rows_per_unit(t); k++) {
+        const row r = k ? cut_row(t, first + k) : begun;
+        *counted += r.length;
+        *computed += r.length - (k && shares_prompt(&begun, &r) ? r.prompt : 0);
+        *asked += whole_chosen && r.label ? r.length : row_trained(&r);
+    }
+}
+
+static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+
+/* Of a piece with `limit` counted tokens, where `share` of a unit's is the largest there is; a unit of its own may be larger, and
+ * all that there is smaller. */
+static int bound(int64_t limit, double share, int64_t most, int64_t all) {
+    const int64_t n = larger(most, (int64_t)ceil((double)limit * share));
+    return (int)(n < all ? n : all);
+}
+
+piece_size trainer_largest_piece(const trainer *t) {
+    const objective *o = t->s->objective;
+    const bool whole = o->whole_chosen && o->whole_chosen(t->s->own);
+    const int64_t each = trainer_rows_per_unit(t), units = rows_count(t->rows) / each, limit = t->s->o.micro_batch_tokens;
+    int64_t tokens = 0, heads = 0, most_tokens = 0, most_rows = 0, counted, computed, asked;
+    double token_share = 0, row_share = 0;
+    for (int64_t u = 0; u < units; u++) {
+        unit_sizes(t, u * each, whole, &counted, &computed, &asked);
+        tokens += computed, heads += asked;
+        most_tokens = larger(most_tokens, computed), most_rows = larger(most_rows, asked);
+        if (!counted) continue;
+        token_share = fmax(token_share, (double)computed / (double)counted);
+        row_share = fmax(row_share, (double)asked / (double)counted);
+    }
+    return (piece_size){bound(limit, token_share, most_tokens, tokens), bound(limit, row_share, most_rows, heads)};
+}
+
 /* Tokens of a row from `from` on, a span for each document. */
 static void add_spans(piece *p, const row *r, int from, int parent) {
     for (int k = from; k < r->length; k++) {
