@@ -71,7 +71,10 @@ typedef struct {
     X(teach) \
     X(chats) \
     X(arena) \
-    X(openai) X(v0) \
+    X(openai) \
+    X(feedback) \
+    X(models) \
+    X(v0) \
     X(system) \
     X(pages)
 // clang-format on
@@ -117,6 +120,7 @@ struct call {
     bool trusted;    /* from this process or the data folder's socket: the owner */
     user me;         /* seq 0: nobody */
     int64_t session; /* pass through which they came, or 0 */
+    pass came_by;    /* the same, as it is */
 
     /* What {id} named. */
     user person;
@@ -226,7 +230,8 @@ bool note_event(call *c, const char *kind, const dataset *d, const record *r, co
 typedef struct worker worker; /* worker.h */
 worker *server_worker(server *s);
 const char *server_program(const server *s); /* a file of this program, or NULL: serve.h */
-bool session_find(call *c, err *e); /* who is it: fills me */
+bool load_aliases(server *s, err *e);        /* tells the worker what the store knows */
+bool session_find(call *c, err *e);          /* who is it: fills me */
 void server_stats(server *s, json_writer *w);
 void server_enter(server *s); /* around each request */
 void server_leave(server *s);
@@ -250,6 +255,7 @@ void throttle_note(call *c, str username, bool failed);
 /* A RUN_SELF handler's own writing transaction; c->tx is set inside. */
 bool write_inside(call *c, bool (*inside)(call *c, err *e), err *e);
 bool new_key(call *c, int64_t user, const char *name, key_text out, err *e);
+bool new_key_as(call *c, pass *p, key_text out, err *e); /* with its scopes and limits */
 bool new_session(call *c, int64_t user, const char *name, key_text out, err *e);
 bool password_rule(call *c, const char **out, err *e); /* body.password, 8 to 100 characters */
 /* Both take 64 MiB and a tenth of a second: few run at once, some wait, more are refused (ERR_BUSY). */

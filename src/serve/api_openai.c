@@ -57,7 +57,7 @@ static void end_stream(void *context) {
 
 static bool complete(call *c, bool chat, err *e) {
     completion *x;
-    if (!completion_read(c, chat, &x, e)) return false;
+    if (!completion_read(c, chat, &x, e) || !budget_left(c, e)) return false;
     if (!completion_submit(x, e)) {
         completion_end(x);
         return false;
@@ -143,12 +143,13 @@ static bool post_embeddings(call *c, err *e) {
     const float **out;
     int count = 0, width, tokens;
     if (!body_text(c, "model", 1, 300, &id, e) || !body_text_or(c, "encoding_format", 1, 20, &format, e) ||
-        !read_inputs(c, &in, &count, e))
+        !read_inputs(c, &in, &count, e) || !budget_left(c, e))
         return false;
     const bool coded = strcmp(format, "base64") == 0;
     if (!coded && strcmp(format, "float") != 0)
         return invalid(c, "encoding_format", e, "encoding_format should be float or base64, it is '%s'", format);
     if (!worker_embed(server_worker(c->server), id, in, count, caller_gone, c, c->a, &out, &width, &tokens, e)) return false;
+    account_tokens(c, tokens);
     const int64_t wanted = json_get_int(c->body, "dimensions", width);
     if (wanted != width)
         return invalid(c, "dimensions", e, "vectors of %s have %d dimensions, not %lld", id, width, (long long)wanted);

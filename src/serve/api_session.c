@@ -50,6 +50,7 @@ static bool enter_by(call *c, pass_kind kind, str secret, err *e) {
     if (!pass_find(c->tx, c->a, kind, secret, &p, &none))
         return none.code == ERR_NOT_FOUND ? false : err_set(e, none.code, "%s", none.text);
     c->session = p.seq;
+    c->came_by = p;
     return user_get_seq(c->tx, c->a, p.user, &c->me, e);
 }
 
@@ -61,7 +62,8 @@ bool session_find(call *c, err *e) {
     if (!e->code && c->cookie.len && enter_by(c, PASS_SESSION, c->cookie, e)) return true;
     if (e->code) return false;
     const bool nothing = !c->api_key.len && !c->bearer.len;
-    if (nothing && (c->trusted || serve_is_open(c->server))) return find_owner(c, e);
+    /* Without a login any key will do: clients of models cannot be told to send none. */
+    if (serve_is_open(c->server) || (nothing && c->trusted)) return find_owner(c, e);
     return err_set(e, ERR_UNAUTHORIZED, "Could not validate credentials");
 }
 
@@ -149,11 +151,15 @@ void throttle_note(call *c, str username, bool failed) {
 
 /* ---- keys and sessions ------------------------------------------------------------------------------------------------------------------------ */
 
-bool new_key(call *c, int64_t person, const char *name, key_text out, err *e) {
-    pass p = {.kind = PASS_KEY, .user = person, .name = name};
+bool new_key_as(call *c, pass *p, key_text out, err *e) {
+    p->kind = PASS_KEY;
     key_new(out);
     c->shows_secret = true;
-    return pass_add(c->tx, &p, str_of(out), e);
+    return pass_add(c->tx, p, str_of(out), e);
+}
+
+bool new_key(call *c, int64_t person, const char *name, key_text out, err *e) {
+    return new_key_as(c, &(pass){.user = person, .name = name}, out, e);
 }
 
 bool new_session(call *c, int64_t person, const char *name, key_text out, err *e) {
@@ -264,6 +270,48 @@ static bool post_welcome(call *c, err *e) {
 
 /* ---- my keys and sessions -------------------------------------------------------------------------------------------------------------------------- */
 
+static const struct {
+    const char *name;
+    pass_scope bit;
+} scopes[] = {{"api", SCOPE_API}, {"serve", SCOPE_SERVE}};
+enum { SCOPES = sizeof scopes / sizeof *scopes, RETENTION = 30, RETENTION_MOST = 3650 };
+
+static void put_limits(call *c, const pass *p, err *e) {
+    json_key(&c->w, "scopes"), json_open(&c->w, '[');
+    for (int i = 0; i < SCOPES; i++)
+        if (!p->scopes || (p->scopes & scopes[i].bit)) json_put_cstr(&c->w, scopes[i].name);
+    json_close(&c->w);
+    json_key(&c->w, "budget"), p->budget ? json_put_int(&c->w, p->budget) : json_put_null(&c->w);
+    json_key(&c->w, "spent_today"), json_put_int(&c->w, pass_spent(c->tx, p->seq, clock_now() / (24 * HOUR), e));
+    json_key(&c->w, "record"), json_put_bool(&c->w, p->record);
+    json_key(&c->w, "retention_days"), p->record ? json_put_int(&c->w, p->retention) : json_put_null(&c->w);
+}
+
+static bool read_scopes(call *c, pass *p, err *e) {
+    const json *list = json_get(c->body, "scopes");
+    if (!list) return true;
+    if (json_kind_of(list) != JSON_ARRAY || !json_count(list))
+        return invalid(c, "body.scopes", e, "scopes should be a list of api, serve or both");
+    for (size_t i = 0; i < json_count(list); i++) {
+        int k = 0;
+        while (k < SCOPES && !str_is(json_text(json_at(list, i), STR("")), scopes[k].name)) k++;
+        if (k == SCOPES) return invalid(c, "body.scopes", e, "scopes are api and serve");
+        p->scopes |= scopes[k].bit;
+    }
+    return true;
+}
+
+static bool read_limits(call *c, pass *p, err *e) {
+    const json *budget = json_get(c->body, "budget"), *days = json_get(c->body, "retention_days");
+    p->budget = json_int(budget, 0);
+    p->retention = json_int(days, RETENTION);
+    if (budget && (json_kind_of(budget) != JSON_INT || p->budget < 1))
+        return invalid(c, "body.budget", e, "budget should be a number of tokens a day, or null");
+    if (days && (json_kind_of(days) != JSON_INT || p->retention < 1 || p->retention > RETENTION_MOST))
+        return invalid(c, "body.retention_days", e, "retention_days should be 1 to %d", RETENTION_MOST);
+    return read_scopes(c, p, e) && body_bool_or(c, "record", &p->record, e);
+}
+
 static bool get_passes(call *c, err *e) {
     static const char *const kinds[] = {"key", "session", "link"};
     passes list;
@@ -277,6 +325,7 @@ static bool get_passes(call *c, err *e) {
         json_key(&c->w, "name"), json_put_cstr(&c->w, p->name);
         json_key(&c->w, "current"), json_put_bool(&c->w, p->seq == c->session);
         put_moment(&c->w, "inserted_at", p->inserted_at);
+        if (p->kind == PASS_KEY) put_limits(c, p, e);
         json_close(&c->w);
     }
     items_end(c);
@@ -287,13 +336,17 @@ static bool get_passes(call *c, err *e) {
 static bool post_key(call *c, err *e) {
     const char *name = "key";
     key_text key;
-    if (!body_text_or(c, "name", 1, 200, &name, e)) return false;
+    pass p = {.user = c->me.seq};
+    if (!body_text_or(c, "name", 1, 200, &name, e) || !read_limits(c, &p, e)) return false;
     if (!c->me.seq) return err_set(e, ERR_CONFLICT, "there is no user yet to give a key to");
-    if (!new_key(c, c->me.seq, name, key, e) || !audit_add(c->tx, c->me.seq, "key.create", name, (str){NULL, 0}, e)) return false;
+    p.name = name;
+    if (!new_key_as(c, &p, key, e) || !audit_add(c->tx, c->me.seq, "key.create", name, (str){NULL, 0}, e)) return false;
     c->status = 201;
     json_open(&c->w, '{');
     json_key(&c->w, "name"), json_put_cstr(&c->w, name);
     json_key(&c->w, "api_key"), json_put_cstr(&c->w, key);
+    json_key(&c->w, "id"), json_put_cstr(&c->w, p.id);
+    put_limits(c, &p, e);
     json_close(&c->w);
     return true;
 }

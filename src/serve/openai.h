@@ -53,4 +53,8 @@ bool completion_chunks(completion *x, buf *out);    /* what is new as events; fa
 void put_openai_error(json_writer *w, int status, const char *where, const err *e); /* {"error": ...} */
 int openai_status(err_code code);
 
+bool budget_left(call *c, err *e);            /* ERR_BUSY when the key has spent what it may today */
+void account_tokens(call *c, int64_t tokens); /* off the key's budget */
+void account_completion(completion *x);       /* the same, and the answer is kept as far as it may be */
+
 #endif

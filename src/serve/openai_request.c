@@ -312,6 +312,7 @@ bool completion_submit(completion *x, err *e) {
 void completion_end(completion *x) {
     if (!x->open) return;
     x->open = false;
+    account_completion(x);
     for (int i = 0; i < x->prompts; i++) work_free(x->work[i]);
     pthread_cond_destroy(&x->news);
     pthread_mutex_destroy(&x->mutex);

@@ -99,6 +99,16 @@ static bool find_object(call *c, const char *id, err *e) {
 
 bool is_member(call *c, int64_t space) { return c->me.role == ROLE_OWNER || member_is(c->tx, space, c->me.seq); }
 
+/* Under /v1 errors have the shape that OpenAI's clients read, and keys that serve alone are good. */
+static bool is_openai(const call *c) { return strncmp(c->path, "/v1/", 4) == 0; }
+
+static bool judge_scope(const call *c, err *e) {
+    const int64_t mine = c->came_by.kind == PASS_KEY ? c->came_by.scopes : 0;
+    if (!mine || (mine & (is_openai(c) ? SCOPE_SERVE : SCOPE_API))) return true;
+    return forbidden(e, is_openai(c) ? "this key is not for models: its scopes do not hold 'serve'"
+                                     : "this key is for models alone: its scopes do not hold 'api'");
+}
+
 /* Foreign and missing objects are one answer, so that nobody learns what is there. */
 static bool judge_object(call *c, err *e) {
     uuid_text id;
@@ -169,7 +179,7 @@ bool keep_answer(call *c, err *e) {
 static bool judge(call *c, err *e) {
     if (c->route->who == WHO_ANYONE) return session_find(c, e) || (*e = (err){0}, true);
     /* Where an object decides nothing, the role does, and before the object is looked for: no id can be probed. */
-    if (!session_find(c, e) || !replay(c, e)) return false;
+    if (!session_find(c, e) || !judge_scope(c, e) || !replay(c, e)) return false;
     if (c->replayed) return true; /* whatever became of its object since */
     if (c->route->who == WHO_OWNER && !judge_role(c, e)) return false;
     return judge_object(c, e) && judge_role(c, e);
@@ -289,9 +299,6 @@ static void put_invalid(json_writer *w, const char *where, const char *text) {
     json_close(w), json_close(w), json_close(w), json_close(w);
 }
 
-/* Under /v1 errors have the shape that OpenAI's clients read. */
-static bool is_openai(const call *c) { return strncmp(c->path, "/v1/", 4) == 0; }
-
 static void answer_error(call *c, const err *e) {
     const int status = err_http_status(e->code);
     const bool missing_vector = c->where && strcmp(c->where, "missing_vector") == 0;
@@ -302,7 +309,7 @@ static void answer_error(call *c, const err *e) {
     c->location = NULL;
     c->etag = c->cache = c->encoding = c->policy = NULL;
     c->status = status;
-    if (e->code == ERR_BUSY) c->retry_after = 2;
+    if (e->code == ERR_BUSY && !c->retry_after) c->retry_after = 2;
     if (is_openai(c)) {
         c->status = openai_status(e->code);
         put_openai_error(&c->w, c->status, c->route ? c->where : "url", e);

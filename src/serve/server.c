@@ -24,6 +24,7 @@
 #include "serve/teach.h"
 #include "serve/runs.h"
 #include "serve/worker.h"
+#include "serve/recall.h"
 
 struct server {
     serve_options o;
@@ -44,6 +45,7 @@ struct server {
     teach *teach;
     bouts *bouts;
     worker *worker;
+    recall *recall;
     double begun;
     pthread_mutex_t mutex;
     pthread_cond_t news;
@@ -65,6 +67,8 @@ turns *server_turns(server *s) { return s->turns; }
 void server_note_behind(server *s) { s->behind = clock_now(); }
 void server_caught_up(server *s, int64_t stamp) { atomic_compare_exchange_strong(&s->behind, &stamp, 0); }
 worker *server_worker(server *s) { return s->worker; }
+const char *server_program(const server *s) { return s->o.program; }
+recall *server_recall(server *s) { return s->recall; }
 bool serve_is_open(const server *s) { return s->o.open; }
 const char *server_program(const server *s) { return s->o.program; }
 const char *server_pages(const server *s) { return s->o.web; }
@@ -89,9 +93,11 @@ server *server_open(const serve_options *o, err *e) {
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&s->news, &monotonic);
     pthread_condattr_destroy(&monotonic);
+    s->recall = recall_new();
     s->store = store_open(s->o.home, e);
     if (s->store && undo_unfinished_imports(s, e) && index_look(s, e) &&
-        (s->worker = worker_start(&(worker_options){.home = s->o.home, .program = s->o.program}, e)) != NULL)
+        (s->worker = worker_start(&(worker_options){.home = s->o.home, .program = s->o.program}, e)) != NULL &&
+        load_aliases(s, e))
         return s;
     server_close(s);
     return NULL;
@@ -105,6 +111,7 @@ void server_close(server *s) {
     jobs_stop(s->jobs);
     runs_free(s->runs);
     worker_free(s->worker);
+    recall_free(s->recall);
     store_close(s->store);
     jobs_free(s->jobs);
     turns_free(s->turns);

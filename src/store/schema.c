@@ -167,6 +167,22 @@ static const char *const migrations[] = {
     "CREATE INDEX text_changes_of ON text_changes(dataset);"
     /* and of what a computed vector was made (store_vector.c) */
     "ALTER TABLE vector_marks ADD COLUMN hash TEXT NOT NULL DEFAULT '';",
+    /* 7: names of models, what keys may and spent, answers that are kept (store_traffic.c) */
+    "CREATE TABLE aliases(name TEXT PRIMARY KEY, target TEXT NOT NULL, history TEXT NOT NULL, at INTEGER NOT NULL) STRICT, "
+    "WITHOUT ROWID;"
+    "ALTER TABLE passes ADD COLUMN scopes INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE passes ADD COLUMN budget INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE passes ADD COLUMN record INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE passes ADD COLUMN retention INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE spent(pass INTEGER NOT NULL REFERENCES passes(seq) ON DELETE CASCADE, day INTEGER NOT NULL, tokens INTEGER NOT "
+    "NULL, PRIMARY KEY(pass, day)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE traffic(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
+    " pass INTEGER NOT NULL REFERENCES passes(seq) ON DELETE CASCADE,"
+    " user INTEGER NOT NULL REFERENCES users(seq) ON DELETE CASCADE, model TEXT NOT NULL, request TEXT NOT NULL,"
+    " answer TEXT NOT NULL, at INTEGER NOT NULL, until INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX traffic_by_pass ON traffic(pass);"
+    "CREATE INDEX traffic_by_user ON traffic(user);"
+    "CREATE INDEX traffic_by_end ON traffic(until);",
 };
 
 int schema_newest(void) { return (int)(sizeof migrations / sizeof *migrations); }

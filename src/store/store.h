@@ -87,7 +87,12 @@ typedef struct {
     int64_t user;
     const char *name;                         /* of a key, or the browser of a session */
     int64_t inserted_at, used_at, expires_at; /* expires_at 0: never */
+    int64_t scopes;                           /* of a key: pass_scope bits; 0: everything its owner may */
+    int64_t budget;                           /* tokens a day for models; 0: no end */
+    bool record;                              /* what it asks models, and their answers, are kept */
+    int64_t retention;                        /* for so many days */
 } pass;
+typedef enum { SCOPE_API = 1, SCOPE_SERVE = 2 } pass_scope; /* /api; /v1 */
 typedef struct {
     pass *item;
     int count;
@@ -98,6 +103,41 @@ bool pass_list(store_tx *t, arena *a, int64_t user, passes *out, err *e);
 bool pass_delete(store_tx *t, int64_t user, const char *id, err *e);
 bool pass_delete_kind(store_tx *t, int64_t user, pass_kind kind, err *e); /* all of a person */
 bool pass_touch(store_tx *t, int64_t seq, int64_t now, err *e);
+
+/* Tokens that a key spent on a day (days since 1970, UTC). */
+bool pass_spend(store_tx *t, int64_t pass, int64_t day, int64_t tokens, err *e);
+int64_t pass_spent(store_tx *t, int64_t pass, int64_t day, err *e);
+
+/* ---- models: names that mean others, and answers that are kept ------------------------------------------------------------------------- */
+
+typedef struct {
+    const char *name, *target;
+    str history; /* JSON: [{"target", "at"}], what it meant before, the newest last */
+    int64_t at;
+} alias;
+typedef struct {
+    alias *item;
+    int count;
+} alias_rows;
+bool alias_put(store_tx *t, alias *x, err *e); /* makes or changes it; fills at */
+bool alias_get(store_tx *t, arena *a, const char *name, alias *out, err *e);
+bool alias_list(store_tx *t, arena *a, alias_rows *out, err *e);
+bool alias_delete(store_tx *t, const char *name, err *e);
+
+/* An answer of a model that was given to a key marked so; gone after `until`, with its key, with its person. */
+typedef struct {
+    int64_t seq, pass, user, at, until;
+    const char *id, *model;
+    str request, answer; /* JSON: messages; texts */
+} traffic;
+typedef struct {
+    traffic *item;
+    int count;
+} traffic_rows;
+bool traffic_add(store_tx *t, traffic *x, err *e); /* and removes what is over; fills at */
+bool traffic_get(store_tx *t, arena *a, const char *id, traffic *out, err *e);
+bool traffic_list(store_tx *t, arena *a, int64_t user, int64_t limit, traffic_rows *out, err *e); /* newest first */
+bool traffic_sweep(store_tx *t, int64_t now, err *e);
 
 /* ---- workspaces ---------------------------------------------------------------------------------------------------------------------- */
 

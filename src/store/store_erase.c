@@ -65,6 +65,8 @@ bool user_traces(store_tx *t, arena *a, const user *u, traces *out, err *e) {
                               " UNION ALL SELECT 0, value FROM changed WHERE user = $1"
                               " UNION ALL SELECT 1, text FROM notes WHERE user = $1"
                               " UNION ALL SELECT 1, name FROM passes WHERE user = $1"
+                              " UNION ALL SELECT 0, request FROM traffic WHERE user = $1"
+                              " UNION ALL SELECT 0, answer FROM traffic WHERE user = $1"
                               " UNION ALL SELECT 1, username FROM users WHERE seq = $1"
                               " UNION ALL SELECT 1, first_name FROM users WHERE seq = $1"
                               " UNION ALL SELECT 1, last_name FROM users WHERE seq = $1"
@@ -114,6 +116,7 @@ static bool forget_person(store_tx *t, const user *u, err *e) {
     static const char *const also[] = {"DELETE FROM changed WHERE user = $1",
                                        "UPDATE changes SET actor = 0 WHERE actor = $1",
                                        "DELETE FROM leases WHERE user = $1",
+                                       "DELETE FROM traffic WHERE user = $1",
                                        "DELETE FROM passes WHERE user = $1",
                                        "DELETE FROM members WHERE user = $1",
                                        "DELETE FROM assignments WHERE user = $1",

@@ -136,7 +136,7 @@ int64_t user_count(store_tx *t, err *e) { return db_int_of_values(t, 0, "SELECT 
 
 /* ---- keys, sessions, links ------------------------------------------------------------------------------------------------------- */
 
-#define PASS_COLUMNS "seq, id, kind, user, name, inserted_at, used_at, expires_at"
+#define PASS_COLUMNS "seq, id, kind, user, name, inserted_at, used_at, expires_at, scopes, budget, record, retention"
 
 static pass read_pass(db_rows *r, arena *a) {
     pass p = {.seq = db_int(r, 0),
@@ -145,7 +145,11 @@ static pass read_pass(db_rows *r, arena *a) {
               .name = db_cstr(r, a, 4),
               .inserted_at = db_int(r, 5),
               .used_at = db_int(r, 6),
-              .expires_at = db_int(r, 7)};
+              .expires_at = db_int(r, 7),
+              .scopes = db_int(r, 8),
+              .budget = db_int(r, 9),
+              .record = db_int(r, 10) != 0,
+              .retention = db_int(r, 11)};
     store_id(db_view(r, 1), p.id);
     return p;
 }
@@ -155,9 +159,11 @@ bool pass_add(store_tx *t, pass *p, str secret, err *e) {
     bytes_sha256(secret.ptr, secret.len, hash);
     uuid_new(p->id);
     p->inserted_at = clock_now();
-    return db_run(
-        t, e, "INSERT INTO passes(id, kind, user, hash, name, inserted_at, expires_at) VALUES($1, $2, $3, $4, $5, $6, $7)",
-        db_c(p->id), db_i(p->kind), db_i(p->user), db_c(hash), db_c(p->name), db_i(p->inserted_at), db_i(p->expires_at));
+    return db_run(t, e,
+                  "INSERT INTO passes(id, kind, user, hash, name, inserted_at, expires_at, scopes, budget, record, retention)"
+                  " VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+                  db_c(p->id), db_i(p->kind), db_i(p->user), db_c(hash), db_c(p->name), db_i(p->inserted_at), db_i(p->expires_at),
+                  db_i(p->scopes), db_i(p->budget), db_i(p->record), db_i(p->retention));
 }
 
 bool pass_find(store_tx *t, arena *a, pass_kind kind, str secret, pass *out, err *e) {

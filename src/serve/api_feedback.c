@@ -1,0 +1,248 @@
+/* api_feedback.c - POST /v1/feedback: a thumb or a better answer to a completion becomes a record of the dataset "inbox", with an answer
+ * of the person who gave it. The dataset is an ordinary one: what it is made of goes through the routes that everybody uses. */
+#include <pthread.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "serve/recall.h"
+
+static const char inbox[] = "inbox";
+static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER; /* two first thumbs make one dataset */
+
+/* ---- requests of our own -------------------------------------------------------------------------------------------------------------------- */
+
+static bool ask(call *c, const char *method, const char *path, str body, json **out, err *e) {
+    int status;
+    buf text = {0};
+    bool ok = server_call(c->server, method, path, body, &status, &text, e);
+    if (out) *out = NULL;
+    if (ok && out && text.len) ok = json_parse_any(c->a, str_of(str_copy(c->a, buf_str(&text))), out, e);
+    buf_free(&text);
+    return ok;
+}
+
+static bool make(call *c, const char *path, const char *body, json **out, err *e) {
+    return ask(c, "POST", path, str_of(body), out, e);
+}
+
+static const char *id_of(call *c, const json *v) { return str_copy(c->a, json_get_text(v, "id", STR(""))); }
+
+static const json *named(const json *list, const char *name) {
+    const json *items = json_get(list, "items");
+    for (size_t i = 0; i < json_count(items); i++)
+        if (str_is(json_get_text(json_at(items, i), "name", STR("")), name)) return json_at(items, i);
+    return NULL;
+}
+
+/* ---- the dataset ---------------------------------------------------------------------------------------------------------------------------- */
+
+static bool read_space(store_tx *t, void *context, err *e) {
+    call *c = context;
+    workspaces list;
+    if (!workspace_list(t, c->a, c->me.role == ROLE_OWNER ? 0 : c->me.seq, &list, e)) return false;
+    c->space = (workspace){0};
+    for (int i = 0; i < list.count; i++)
+        if (!c->space.seq || strcmp(list.item[i].name, inbox) == 0) c->space = list.item[i];
+    return true;
+}
+
+/* The person's workspace: "inbox" where they are in it, else their first. An owner where there is none gets one. */
+static bool find_space(call *c, const char **id, err *e) {
+    json *space;
+    if (!store_read(server_store(c->server), read_space, c, e)) return false;
+    if (c->space.seq) return (*id = c->space.id), true;
+    if (c->me.role != ROLE_OWNER) return forbidden(e, "you are in no workspace: an owner must let you into one first");
+    if (!make(c, "/api/v1/workspaces", "{\"name\":\"inbox\"}", &space, e)) return false;
+    *id = id_of(c, space);
+    return true;
+}
+
+static bool make_parts(call *c, const char *at, err *e) {
+    static const char field[] = "{\"name\":\"messages\",\"title\":\"Conversation\",\"required\":true,"
+                                "\"settings\":{\"type\":\"chat\",\"use_markdown\":true}}",
+                      good[] = "{\"name\":\"good\",\"title\":\"Is the last answer good?\",\"required\":true,\"settings\":"
+                               "{\"type\":\"label_selection\",\"options\":[{\"value\":\"good\",\"text\":\"Good\"},"
+                               "{\"value\":\"bad\",\"text\":\"Bad\"},{\"value\":\"edited\",\"text\":\"I wrote a better one\"}]}}",
+                      better[] = "{\"name\":\"better\",\"title\":\"A better answer\",\"required\":false,"
+                                 "\"settings\":{\"type\":\"text\",\"use_markdown\":true}}",
+                      model[] = "{\"name\":\"model\",\"title\":\"Model\",\"settings\":{\"type\":\"terms\"}}";
+    return make(c, arena_printf(c->a, "%s/fields", at), field, NULL, e) &&
+           make(c, arena_printf(c->a, "%s/questions", at), good, NULL, e) &&
+           make(c, arena_printf(c->a, "%s/questions", at), better, NULL, e) &&
+           make(c, arena_printf(c->a, "%s/metadata-properties", at), model, NULL, e) &&
+           ask(c, "PUT", arena_printf(c->a, "%s/publish", at), STR(""), NULL, e);
+}
+
+static bool make_dataset(call *c, const char *space, json **out, err *e) {
+    const char *body = arena_printf(c->a,
+                                    "{\"name\":\"inbox\",\"workspace_id\":\"%s\",\"allow_extra_metadata\":true,\"guidelines\":"
+                                    "\"What people said of answers they were given.\"}",
+                                    space);
+    return make(c, "/api/v1/datasets", body, out, e) &&
+           make_parts(c, arena_printf(c->a, "/api/v1/datasets/%s", id_of(c, *out)), e);
+}
+
+static bool find_dataset(call *c, const char **id, err *e) {
+    json *all, *made = NULL;
+    const char *space = NULL;
+    if (!find_space(c, &space, e) ||
+        !ask(c, "GET", arena_printf(c->a, "/api/v1/me/datasets?workspace_id=%s", space), STR(""), &all, e))
+        return false;
+    const json *there = named(all, inbox);
+    if (!there && !make_dataset(c, space, &made, e)) return false;
+    *id = id_of(c, there ? there : made);
+    return true;
+}
+
+/* ---- the record ---------------------------------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    recalled of;
+    const char *thumb, *text, *comment;
+    int64_t choice;
+} opinion;
+
+static const json *with_answer(call *c, const opinion *o, str *answer, err *e) {
+    json *messages = json_parse(c->a, o->of.messages, e), *one = json_new_object(c->a);
+    const json *answers = messages ? json_parse(c->a, o->of.answers, e) : NULL;
+    if (!answers) return NULL;
+    if ((size_t)o->choice >= json_count(answers))
+        return err_null(e, ERR_INPUT, "this completion has %zu answers", json_count(answers));
+    *answer = json_text(json_at(answers, (size_t)o->choice), STR(""));
+    json_set(one, "role", json_new_text(c->a, STR("assistant")));
+    json_set(one, "content", json_new_text(c->a, *answer));
+    json_append(messages, one);
+    return messages;
+}
+
+static void put_value(json_writer *w, const char *question, str value) {
+    json_key(w, question), json_open(w, '{');
+    json_key(w, "value"), json_put_text(w, value);
+    json_close(w);
+}
+
+static void put_item(call *c, json_writer *w, const opinion *o, const json *messages, str answer, const char *better) {
+    const char *external = o->choice ? arena_printf(c->a, "%s#%lld", o->of.id, (long long)o->choice) : o->of.id;
+    json_key(w, "external_id"), json_put_cstr(w, external);
+    json_key(w, "fields"), json_open(w, '{'), json_key(w, "messages"), json_put_value(w, messages), json_close(w);
+    json_key(w, "metadata"), json_open(w, '{');
+    json_key(w, "model"), json_put_cstr(w, o->of.model);
+    json_key(w, "completion"), json_put_cstr(w, o->of.id);
+    if (o->comment) json_key(w, "comment"), json_put_cstr(w, o->comment);
+    json_close(w);
+    json_key(w, "suggestions"), json_open(w, '['), json_open(w, '{');
+    json_key(w, "question_id"), json_put_cstr(w, better);
+    json_key(w, "value"), json_put_text(w, answer);
+    json_key(w, "agent"), json_put_cstr(w, o->of.model);
+    json_close(w), json_close(w);
+    json_key(w, "responses"), json_open(w, '['), json_open(w, '{');
+    json_key(w, "user_id"), json_put_cstr(w, c->me.id);
+    json_key(w, "status"), json_put_cstr(w, o->thumb || o->text ? "submitted" : "discarded");
+    json_key(w, "values"), json_open(w, '{');
+    /* Who writes a better answer does not say that the first was bad. */
+    const str label = !o->thumb ? STR("edited") : strcmp(o->thumb, "up") == 0 ? STR("good") : STR("bad");
+    if (o->thumb || o->text) put_value(w, "good", label);
+    if (o->text) put_value(w, "better", str_of(o->text));
+    json_close(w), json_close(w), json_close(w);
+}
+
+static bool put_record_of(call *c, const opinion *o, const char *set, const char **id, err *e) {
+    json *questions, *done;
+    str answer;
+    buf body = {0};
+    json_writer w = json_writer_on(&body, false);
+    const json *messages = with_answer(c, o, &answer, e);
+    const char *at = arena_printf(c->a, "/api/v1/datasets/%s", set);
+    if (!messages || !ask(c, "GET", arena_printf(c->a, "%s/questions", at), STR(""), &questions, e)) return false;
+    json_open(&w, '{'), json_key(&w, "items"), json_open(&w, '['), json_open(&w, '{');
+    put_item(c, &w, o, messages, answer, id_of(c, named(questions, "better")));
+    json_close(&w), json_close(&w), json_close(&w);
+    const bool ok = ask(c, "PUT", arena_printf(c->a, "%s/records/bulk", at), buf_str(&body), &done, e);
+    buf_free(&body);
+    if (ok) *id = id_of(c, json_at(json_get(done, "items"), 0));
+    return ok;
+}
+
+/* ---- what somebody says -------------------------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    arena *a;
+    const char *id;
+    recalled *out;
+} looking;
+
+static bool read_kept(store_tx *t, void *context, err *e) {
+    const looking *l = context;
+    traffic x;
+    if (!traffic_get(t, l->a, l->id, &x, e)) return false;
+    *l->out = (recalled){.id = x.id, .model = x.model, .user = x.user, .messages = x.request, .answers = x.answer};
+    return true;
+}
+
+static bool find_completion(call *c, const char *id, opinion *o, err *e) {
+    static const char gone[] = "there is no answer '%s': it was given more than an hour ago, or not here";
+    if (!recall_find(server_recall(c->server), c->a, id, &o->of)) {
+        err none = {0};
+        looking l = {c->a, id, &o->of};
+        if (!store_read(server_store(c->server), read_kept, &l, &none)) return err_set(e, ERR_NOT_FOUND, gone, id);
+    }
+    return o->of.user == c->me.seq || c->me.role == ROLE_OWNER || err_set(e, ERR_NOT_FOUND, gone, id);
+}
+
+static bool read_opinion(call *c, opinion *o, err *e) {
+    const char *id;
+    if (!body_text(c, "id", 1, 100, &id, e) || !body_text_or(c, "thumb", 1, 10, &o->thumb, e) ||
+        !body_text_or(c, "text", 1, 200000, &o->text, e) || !body_text_or(c, "comment", 1, 10000, &o->comment, e))
+        return false;
+    if (o->thumb && strcmp(o->thumb, "up") != 0 && strcmp(o->thumb, "down") != 0)
+        return invalid(c, "thumb", e, "thumb should be up, down or null, it is '%s'", o->thumb);
+    o->choice = json_get_int(c->body, "index", 0);
+    if (o->choice < 0) return invalid(c, "index", e, "index should be that of a choice, from 0");
+    return find_completion(c, id, o, e);
+}
+
+static bool post_feedback(call *c, err *e) {
+    opinion o = {0};
+    const char *set, *row = NULL;
+    if (!need_me(c, e) || !read_opinion(c, &o, e)) return false;
+    pthread_mutex_lock(&making);
+    const bool ok = find_dataset(c, &set, e);
+    pthread_mutex_unlock(&making);
+    if (!ok || !put_record_of(c, &o, set, &row, e)) return false;
+    c->status = 201;
+    json_open(&c->w, '{');
+    json_key(&c->w, "record_id"), json_put_cstr(&c->w, row);
+    json_key(&c->w, "dataset_id"), json_put_cstr(&c->w, set);
+    json_close(&c->w);
+    return true;
+}
+
+/* ---- what is kept ------------------------------------------------------------------------------------------------------------------------------------ */
+
+static bool get_traffic(call *c, err *e) {
+    traffic_rows list;
+    int64_t limit;
+    if (!query_int(c, "limit", 1, 1000, 100, &limit, e) || !traffic_list(c->tx, c->a, c->me.seq, limit, &list, e)) return false;
+    items_begin(c);
+    for (int i = 0; i < list.count; i++) {
+        const traffic *x = &list.item[i];
+        json_open(&c->w, '{');
+        json_key(&c->w, "id"), json_put_cstr(&c->w, x->id);
+        json_key(&c->w, "model"), json_put_cstr(&c->w, x->model);
+        json_key(&c->w, "messages"), json_put_raw(&c->w, x->request);
+        json_key(&c->w, "answers"), json_put_raw(&c->w, x->answer);
+        put_moment(&c->w, "at", x->at);
+        put_moment(&c->w, "until", x->until);
+        json_close(&c->w);
+    }
+    items_end(c);
+    object_end(c);
+    return true;
+}
+
+const route routes_feedback[] = {
+    {"POST", "/v1/feedback", WHO_USER, OF_NOTHING, RUN_SELF, post_feedback,
+     "a thumb or a better answer to a completion, by its id"},
+    {"GET", "/api/v1/me/traffic", WHO_USER, OF_NOTHING, RUN_READ, get_traffic, "answers that are kept of keys of mine marked so"},
+    {0},
+};
