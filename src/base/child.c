@@ -31,7 +31,8 @@ static void close_pipe(int *fd) {
 
 /* In the child: the pipes become its output; it dies with us. */
 static void become(const child_run *c, const int out[2], const int said[2], pid_t parent) {
-    const char *argv[WORDS_MOST + 2] = {c->program ? c->program : "fettle"}; /* some programs find their files by it */
+    const char *program = c->program ? c->program : sys_self(),
+               *argv[WORDS_MOST + 2] = {program}; /* some find their files by it */
     for (int i = 0; i < WORDS_MOST && c->words[i]; i++) argv[i + 1] = c->words[i];
     const int nothing = open("/dev/null", O_RDONLY);
     if (nothing < 0 || dup2(nothing, 0) < 0 || dup2(out[1], 1) < 0 || dup2(said[1], 2) < 0) _exit(127);
@@ -39,7 +40,7 @@ static void become(const child_run *c, const int out[2], const int said[2], pid_
     if (getppid() != parent) _exit(127);
     const struct rlimit most = {c->memory_most, c->memory_most};
     if (c->memory_most && setrlimit(RLIMIT_AS, &most) != 0) _exit(127);
-    execv(c->program ? c->program : "/proc/self/exe", (char *const *)(const void *)argv);
+    execv(program, (char *const *)(const void *)argv);
     _exit(127);
 }
 
