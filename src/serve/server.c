@@ -70,7 +70,6 @@ worker *server_worker(server *s) { return s->worker; }
 const char *server_program(const server *s) { return s->o.program; }
 recall *server_recall(server *s) { return s->recall; }
 bool serve_is_open(const server *s) { return s->o.open; }
-const char *server_program(const server *s) { return s->o.program; }
 const char *server_pages(const server *s) { return s->o.web; }
 
 server *server_open(const serve_options *o, err *e) {
