@@ -31,7 +31,7 @@ static void close_pipe(int *fd) {
 
 /* In the child: the pipes become its output; it dies with us. */
 static void become(const child_run *c, const int out[2], const int said[2], pid_t parent) {
-    const char *program = c->program ? c->program : sys_self(),
+    const char *program = c->program ? c->program : "/proc/self/exe",
                *argv[WORDS_MOST + 2] = {program}; /* some find their files by it */
     for (int i = 0; i < WORDS_MOST && c->words[i]; i++) argv[i + 1] = c->words[i];
     const int nothing = open("/dev/null", O_RDONLY);
