@@ -162,6 +162,14 @@ static bool find_reward_models(arena *a, train_settings *s, err *e) {
         if (!subject_find(a, *spec + strlen("model:"), &found, e)) return false;
         *spec = arena_printf(a, "model:%s", path_absolute(a, found.adapter_path ? found.adapter_path : found.base_path));
     }
+    if (!s->rollout || !s->rollout->value_model) return true;
+    subject found;
+    if (!subject_find(a, s->rollout->value_model, &found, e)) return false;
+    if (!found.adapter_path)
+        return err_set(e, ERR_USAGE,
+                       "value_model should be an adapter that 'fettle train reward --use-peft' made, and %s is none",
+                       s->rollout->value_model);
+    s->rollout->value_model = path_absolute(a, found.adapter_path);
     return true;
 }
 

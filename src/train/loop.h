@@ -22,7 +22,8 @@ typedef struct trainer {
     model *text;               /* tokenizer and chat template alone */
     model *policy, *reference; /* reference NULL: the policy without its adapter, or none */
     adapter *adapter, *reference_adapter;
-    weight *value_head; /* [1, D] beside the head that writes; NULL: the objective reads no values */
+    weight *value_head;     /* [1, D] beside the head that writes; NULL: no values are read, or by an adapter of their own */
+    adapter *value_adapter; /* on the policy's base, with a score head; NULL: none */
     optimizer_choice optimizer;
     optimizer_rates rates;
     trained *weights;

@@ -81,6 +81,7 @@ const opt rollout_option_table[] = {
     {"mask_truncated_completions", OPT_BOOL, AT(mask_truncated_completions), "false", 0, 0, NULL, "learn nothing from completions that found no end"},
     {"reward_funcs", OPT_EACH, AT(reward_funcs), NULL, 0, 0, NULL, "a reward function, NAME or NAME:ARGUMENT; more flags, more functions"},
     {"reward_weights", OPT_LIST, AT(reward_weights), NULL, 0, 0, NULL, "what each of them weighs; unset: 1"},
+    {"value_model", OPT_TEXT, AT(value_model), NULL, 0, 0, NULL, "ppo: values by a copy of this reward adapter on the policy's base, trained beside it (unset: a head on the policy's own layers)"},
     {"rollouts", OPT_TEXT, AT(rollouts), NULL, 0, 0, NULL, "ours: completions and rewards from this file (as in a run's rollouts.jsonl) instead of sampling them"},
     {"max_kl", OPT_REAL, AT(max_kl), "0", 0, 1e6, NULL, "ours: stop when the policy is this many nats a token from the reference; 0: never"},
     {"min_entropy", OPT_REAL, AT(min_entropy), "0", 0, 100, NULL, "ours: stop when the entropy of a token falls below this; 0: never"},

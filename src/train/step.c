@@ -118,7 +118,7 @@ static void add_spans(piece *p, const row *r, int from, int parent) {
 /* What the head is asked: each trained token (whole: each predicted one), from the place of the one before it. Token k stands at
  * begin + k; those of a shared prompt stand in the parent, whose last token predicts the first of the answer. */
 static void add_columns(const trainer *t, piece *p, const row *r, bool whole, int begin, int from, int parent_begin) {
-    const bool labels = t->s->objective->policy == POLICY_LABELS, value = t->value_head != NULL;
+    const bool labels = t->s->objective->policy == POLICY_LABELS, value = trainer_has_values(t);
     for (int k = 0; k < r->length; k++) {
         if (row_begins(r, k)) continue;
         p->mask[p->columns] = row_trains(r, k);
@@ -315,7 +315,7 @@ static void make_columns(pass *s) {
     s->c.step = s->counts;
     s->c.token_label = p->right;
     s->c.values = objective_values(s->t->s->objective, s->t->s->own);
-    if (s->t->s->objective->policy != POLICY_WRITES || s->t->value_head) {
+    if (s->t->s->objective->policy != POLICY_WRITES || trainer_has_values(s->t)) {
         s->labels = arena_array(s->a, float, p->L * s->c.values + 1);
         s->wide_labels = arena_array(s->a, float, (scores(s) ? p->rows : p->columns) * s->c.values + 1);
         *(scores(s) ? &s->c.score : &s->c.value) = s->wide_labels;
@@ -379,8 +379,11 @@ static tensor *write_head(pass *s, tape *tp, tensor *hidden, const piece *p, int
 
 static tensor *label_head(pass *s, tape *tp, tensor *hidden, const piece *p, int at) {
     const trainer *t = s->t;
+    if (t->value_adapter) hidden = model_forward(t->policy, tp, &(model_batch){p->ids, &p->layout}, t->value_adapter);
     tensor *h = op_rows(tp, hidden, p->label_row, p->L);
-    tensor *y = t->value_head ? op_linear(tp, h, t->value_head, NULL) : model_labels(t->policy, tp, h, t->adapter);
+    tensor *y = t->value_adapter ? model_labels(t->policy, tp, h, t->value_adapter)
+                : t->value_head  ? op_linear(tp, h, t->value_head, NULL)
+                                 : model_labels(t->policy, tp, h, t->adapter);
     tape_read(tp, y, s->labels + at * s->c.values);
     return y;
 }

@@ -51,7 +51,7 @@ typedef struct {
     double temperature, top_p, min_p, repetition_penalty;
     bool mask_truncated_completions;
     opt_list reward_funcs, reward_weights;
-    const char *rollouts, *preference_data, *on_alarm;
+    const char *rollouts, *preference_data, *on_alarm, *value_model;
     double max_kl, min_entropy, min_distinct, max_length_growth;
 } rollout_options;
 extern const opt rollout_option_table[];

@@ -61,11 +61,34 @@ static void add_value_head(trainer *t) {
     add_weight(t, t->value_head, t->value_head->name);
 }
 
+static void add_adapter(trainer *t, const adapter *ad, const char *prefix) {
+    for (int i = 0; i < ad->count; i++) {
+        add_weight(t, ad->entry[i].A, arena_printf(t->arena, "%s%s", prefix, ad->entry[i].A->name));
+        add_weight(t, ad->entry[i].B, arena_printf(t->arena, "%s%s", prefix, ad->entry[i].B->name));
+    }
+    if (ad->score) add_weight(t, ad->score, arena_printf(t->arena, "%s%s", prefix, ad->score->name));
+    if (ad->score_bias) add_weight(t, ad->score_bias, arena_printf(t->arena, "%s%s", prefix, ad->score_bias->name));
+}
+
+/* Values by a head on the policy's layers, or by an adapter of their own that begins as a reward model. */
+static bool add_values(trainer *t, err *e) {
+    const char *path = t->s->rollout ? t->s->rollout->value_model : NULL;
+    if (!path) return add_value_head(t), true;
+    if (!t->adapter)
+        return err_set(e, ERR_UNSUPPORTED, "value_model is a second adapter on the policy's frozen base: train with --use-peft");
+    if (!(t->value_adapter = adapter_open(t->arena, t->policy, path, true, e))) return err_prefix(e, "value_model");
+    if (!t->value_adapter->score || t->value_adapter->score->rows != 1)
+        return err_set(e, ERR_USAGE, "value_model %s has no score head of one number: 'fettle train reward --use-peft' makes one",
+                       path);
+    add_adapter(t, t->value_adapter, "value.");
+    return true;
+}
+
 bool trainer_weights(trainer *t, err *e) {
     const train_options *o = &t->s->o;
     if (!optimizer_choose(t->arena, o->optim, o->optim_args, &t->optimizer, e)) return false;
     t->rates = (optimizer_rates){o->adam_beta1, o->adam_beta2, o->adam_epsilon, train_learning_rate(t->s)};
-    t->weights = arena_array(t->arena, trained, t->policy->count * 2 + 4);
+    t->weights = arena_array(t->arena, trained, t->policy->count * 4 + 6);
     const bool adapts = o->use_peft || o->adapter;
     if (o->adapter) {
         if (!(t->adapter = adapter_open(t->arena, t->policy, o->adapter, true, e))) return false;
@@ -79,16 +102,10 @@ bool trainer_weights(trainer *t, err *e) {
                                 .target_count = o->lora_target_modules.count};
         if (!(t->adapter = adapter_new(t->arena, t->policy, &l, (uint64_t)o->seed, true, e))) return false;
     }
-    for (int i = 0; adapts && i < t->adapter->count; i++) {
-        add_weight(t, t->adapter->entry[i].A, t->adapter->entry[i].A->name);
-        add_weight(t, t->adapter->entry[i].B, t->adapter->entry[i].B->name);
-    }
-    if (adapts && t->adapter->score) add_weight(t, t->adapter->score, t->adapter->score->name);
-    if (adapts && t->adapter->score_bias) add_weight(t, t->adapter->score_bias, t->adapter->score_bias->name);
+    if (adapts) add_adapter(t, t->adapter, "");
     for (int i = 0; !adapts && i < t->policy->count; i++)
         add_weight(t, t->policy->parameters[i].w, t->policy->parameters[i].name);
-    if (trainer_has_values(t)) add_value_head(t);
-    return true;
+    return !trainer_has_values(t) || add_values(t, e);
 }
 
 bool trainer_open(arena *a, const train_settings *s, const char *folder, const rows_how *how, trainer *t, err *e) {

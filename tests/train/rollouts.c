@@ -251,6 +251,15 @@ static void a_reward_model_rewards(void **state) {
     if (!(mean(&own, 52, 60) > mean(&own, 0, 4) + 0.5)) fail_msg("score %g, then %g", mean(&own, 0, 4), mean(&own, 52, 60));
     /* the same judge, on the policy's own weights or on a copy */
     assert_true(fabs(same.at[0] - shared.at[0]) < 1e-5);
+    /* values by a copy of the judge: what it expects of an answer is what the answer gets, near enough to begin with */
+    const char *values = arena_printf(p.a, "value_model=%s/model", judge);
+    const track expected = PPO(&p, "values", "loss/value_avg", function, values, "use_peft=true", "learning_rate=5e-3"),
+                blank = metric_of(&p, path_join(p.a, p.root, "shared"), "loss/value_avg");
+    assert_true(expected.at[0] != blank.at[0] && mean(&expected, 16, 24) < mean(&expected, 0, 8));
+    assert_false(try_run(&p, "ppo", path_join(p.a, p.root, "full"),
+                         (const char *const[]){function, values, "num_generations=2", NULL}, &e));
+    assert_non_null(strstr(e.text, "use-peft"));
+    e = (err){0};
     const char *plain = arena_printf(p.a, "reward_funcs=model:%s", p.base);
     assert_false(try_run(&p, "ppo", path_join(p.a, p.root, "none"), (const char *const[]){plain, "num_generations=2", NULL}, &e));
     assert_non_null(strstr(e.text, "score head"));
