@@ -24,8 +24,18 @@ export interface Screen {
 }
 
 export const screens: Screen[] = [
+  { path: '/teach', title: 'nav.teach', nav: 'spark', load: () => import('./screens/Hello.svelte') },
+  { path: '/teach/new', title: 'nav.teach', who: 'admin', load: () => import('./screens/Taste.svelte') },
+  { path: '/teach/:id', title: 'nav.teach', load: () => import('./screens/Teach.svelte') },
   { path: '/datasets', title: 'nav.datasets', nav: 'layers', load: () => import('./screens/Datasets.svelte') },
   { path: '/datasets/:id/annotate', title: 'datasets.annotate', wide: true, load: () => import('./screens/Annotate.svelte') },
+  { path: '/train', title: 'train.title', who: 'admin', load: () => import('./screens/Train.svelte') },
+  { path: '/runs', title: 'nav.runs', nav: 'chart', load: () => import('./screens/Runs.svelte') },
+  { path: '/runs/:id', title: 'nav.runs', load: () => import('./screens/RunOne.svelte') },
+  { path: '/compare', title: 'compare.title', load: () => import('./screens/Compare.svelte') },
+  { path: '/chat', title: 'nav.chat', nav: 'chat', load: () => import('./screens/Chat.svelte') },
+  { path: '/arena', title: 'nav.arena', nav: 'scale', load: () => import('./screens/Arena.svelte') },
+  { path: '/models', title: 'nav.models', nav: 'box', load: () => import('./screens/Models.svelte') },
   { path: '/settings', title: 'nav.settings', nav: 'gear', load: () => import('./screens/Settings.svelte') },
   { path: '/licences', title: 'licences.title', load: () => import('./screens/Licences.svelte') },
 ]

@@ -1,0 +1,65 @@
+/* An order for a run, what it would need, and what the program says can be ordered. */
+export interface Option {
+  key: string
+  type: 'bool' | 'int' | 'real' | 'text' | 'choice' | 'list'
+  default: unknown
+  min?: number
+  max?: number
+  choices?: string[]
+  help: string
+}
+
+export interface Objective {
+  name: string
+  words: string
+  rows: string
+  store: string
+  reference: boolean
+  learning_rate: number
+  options: Option[]
+}
+
+export interface Preset {
+  name: string
+  words?: string
+  help?: string
+  settings?: Record<string, unknown>
+}
+
+export interface Describe {
+  objectives: Objective[]
+  options: Option[]
+  presets: Preset[]
+}
+
+export interface Piece {
+  text: string
+  trained: boolean
+}
+
+export interface Preview {
+  memory: { needed: number; free: number }
+  disk: { needed: number; free: number }
+  steps: number
+  eta_s: number | null
+  examples: number
+  pairs: number | null
+  masked: number
+  truncated: number
+  dropped: number
+  duplicates: number
+  empty: number
+  tokens: number
+  trained_tokens: number
+  batch: { row: number; role: string; pieces: Piece[] }[]
+  refusal: { words: string; rows: number[] | null } | null
+}
+
+export interface Order {
+  objective: string
+  base: string
+  data: { dataset_id?: string; file?: string }
+  preset?: string
+  name?: string
+  set?: Record<string, unknown>
+}
