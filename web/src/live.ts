@@ -64,7 +64,7 @@ export interface Models {
 export interface Job {
   id: string
   kind: string
-  status: 'running' | 'done' | 'failed' | 'stopped'
+  status: 'running' | 'done' | 'failed' | 'stopped' | 'started' | 'finished' /* the last two: of jobs in Argilla's words */
   done: number
   total: number
   unit: string

@@ -36,6 +36,10 @@ export const screens: Screen[] = [
   { path: '/chat', title: 'nav.chat', nav: 'chat', load: () => import('./screens/Chat.svelte') },
   { path: '/arena', title: 'nav.arena', nav: 'scale', load: () => import('./screens/Arena.svelte') },
   { path: '/models', title: 'nav.models', nav: 'box', load: () => import('./screens/Models.svelte') },
+  { path: '/datasets/new', title: 'new.title', who: 'admin', load: () => import('./screens/DatasetNew.svelte') },
+  { path: '/datasets/:id', title: 'nav.datasets', load: () => import('./screens/DatasetOne.svelte') },
+  { path: '/viewer', title: 'viewer.title', load: () => import('./screens/Viewer.svelte') },
+  { path: '/people', title: 'nav.people', nav: 'people', who: 'owner', load: () => import('./screens/People.svelte') },
   { path: '/settings', title: 'nav.settings', nav: 'gear', load: () => import('./screens/Settings.svelte') },
   { path: '/licences', title: 'licences.title', load: () => import('./screens/Licences.svelte') },
 ]
