@@ -1,0 +1,95 @@
+/* Managing without a terminal: a dataset from a template and from a file, an import with a broken line, settings, review, people. */
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { check, openPage, run, same, Server, until } from './lib.mjs'
+
+const server = await new Server('ui').start()
+const folder = mkdtempSync(join(tmpdir(), 'fettle-files-'))
+const file = (name, text) => (writeFileSync(join(folder, name), text), join(folder, name))
+const datasets = async () => (await server.ask('GET', '/api/v1/me/datasets')).items
+
+check('a dataset from a template has its fields and questions and is open for records', async () => {
+  const page = await openPage(server)
+  await page.goto(server.url + '/#/datasets/new')
+  await page.getByText('Compare two answers').click()
+  await page.getByLabel('Name').fill('pairs-of-mine')
+  await page.getByRole('button', { name: 'Create it' }).click()
+  await page.getByRole('heading', { name: 'pairs-of-mine' }).waitFor()
+  const [set] = await datasets()
+  same('status', set.status, 'ready')
+  const questions = (await server.ask('GET', `/api/v1/datasets/${set.id}/questions`)).items
+  same('question', questions.map((q) => q.settings.type), ['comparison'])
+})
+
+check('a dataset from a file shows its rows first and holds them after', async () => {
+  const page = await openPage(server)
+  await page.goto(server.url + '/#/datasets/new')
+  await page.locator('input[type=file]').setInputFiles(file('answers.csv', 'prompt,answer\n"Say ""hi"", please",hello\nSay bye,"good\nbye"\n'))
+  await page.getByLabel('Name').waitFor()
+  same('its name', await page.getByLabel('Name').inputValue(), 'answers')
+  await page.getByRole('button', { name: 'Create it' }).click()
+  await page.getByRole('heading', { name: 'answers' }).waitFor()
+  const set = (await datasets()).find((d) => d.name === 'answers')
+  const found = await until('two records', async () => {
+    const got = await server.ask('GET', `/api/v1/datasets/${set.id}/records`)
+    return got.items.length === 2 && got.items
+  })
+  same('quotes and line ends', found.map((r) => r.fields.answer).sort(), ['good\nbye', 'hello'])
+})
+
+check('a broken line is named, nothing of its file is kept; the whole file goes in and comes out again', async () => {
+  const set = (await datasets()).find((d) => d.name === 'answers')
+  const page = await openPage(server)
+  page.expected.push('422')
+  await page.goto(`${server.url}/#/datasets/${set.id}?tab=import`)
+  await page.locator('input[type=file]').setInputFiles(file('bad.jsonl', '{"prompt":"a","answer":"b"}\n{"prompt":\n'))
+  await page.getByRole('alert').filter({ hasText: 'line 2' }).waitFor()
+  await page.locator('input[type=file]').setInputFiles(file('good.jsonl', '{"prompt":"a","answer":"b"}\n{"prompt":"c","answer":"d"}\n'))
+  await page.getByRole('button', { name: 'Import', exact: true }).click()
+  await page.getByText('2 records were imported').waitFor()
+  same('records', (await server.ask('GET', `/api/v1/datasets/${set.id}/records`)).items.length, 4)
+  await page.getByRole('button', { name: 'Undo' }).first().click()
+  await until('undone', async () => (await server.ask('GET', `/api/v1/datasets/${set.id}/records`)).items.length === 2)
+})
+
+check('what people disagree on is settled by a press', async () => {
+  const spaces = await server.ask('GET', '/api/v1/me/workspaces')
+  const key = server.person('bea', 'annotator', spaces.items[0].name)
+  const set = (await datasets()).find((d) => d.name === 'answers')
+  const records = (await server.ask('GET', `/api/v1/datasets/${set.id}/records`)).items
+  await server.ask('POST', `/api/v1/records/${records[0].id}/responses`, { values: { better: { value: 'mine' } }, status: 'submitted' })
+  await server.ask('POST', `/api/v1/records/${records[0].id}/responses`, { values: { better: { value: 'hers' } }, status: 'submitted' }, key)
+  const page = await openPage(server)
+  await page.goto(`${server.url}/#/datasets/${set.id}?tab=quality`)
+  await page.getByRole('rowheader', { name: 'bea' }).waitFor()
+  await page.goto(`${server.url}/#/datasets/${set.id}?tab=settings`)
+  await page.getByLabel('Guidelines').fill('# Be brief')
+  await page.getByRole('button', { name: 'Save' }).first().click()
+  await until('a version', async () => (await server.ask('GET', `/api/v1/datasets/${set.id}/guidelines`)).items[0]?.guidelines === '# Be brief')
+})
+
+check('somebody is invited, and can log in with what the letter says', async () => {
+  const page = await openPage(server)
+  await page.goto(server.url + '/#/people')
+  await page.getByLabel('User name').fill('carl')
+  await page.getByRole('button', { name: 'Invite' }).click()
+  const letter = await page.locator('dialog pre').innerText()
+  const password = letter.match(/password: (\S+)/)[1]
+  const answer = await fetch(server.url + '/api/v1/token', { method: 'POST', body: new URLSearchParams({ username: 'carl', password }) })
+  same('login', answer.status, 201)
+})
+
+check('a file is looked at without being sent', async () => {
+  const page = await openPage(server)
+  const sent = []
+  page.on('request', (r) => r.method() !== 'GET' && sent.push(r.url()))
+  await page.goto(server.url + '/#/viewer')
+  await page.locator('input[type=file]').setInputFiles(file('look.tsv', 'prompt\tn\nHow?\t3\nWhy?\t4\n'))
+  await page.getByRole('cell', { name: 'How?' }).waitFor()
+  await page.getByLabel('Search').fill('why')
+  await page.getByText('1 found').waitFor()
+  same('sent', sent, [])
+})
+
+await run(() => server.remove())
