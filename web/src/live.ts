@@ -66,7 +66,7 @@ export interface Job {
   kind: string
   status: 'running' | 'done' | 'failed' | 'stopped' | 'started' | 'finished' /* the last two: of jobs in Argilla's words */
   done: number
-  total: number
+  total: number | null /* not known yet */
   unit: string
   eta_s: number | null
   message: string | null
