@@ -123,7 +123,7 @@ export async function openBrowser() {
   return browser
 }
 
-/* A page in a context of its own. page.faults: what went wrong in it; page.expected: texts that may. */
+/* A page in a context of its own. page.faults: what went wrong in it; page.expected: texts that may; page.stays: for the next check too. */
 export async function openPage(server, options = {}) {
   const context = await (await openBrowser()).newContext({ viewport: { width: 1280, height: 800 }, locale: 'en', ...options })
   const page = await context.newPage()
@@ -176,7 +176,7 @@ export async function run(finish = async () => {}) {
       if (shot) await opened.at(-1).screenshot({ path: shot }).catch(() => {})
       console.log(`not ok ${name}: ${e.stack}`)
     }
-    for (const page of opened.splice(0)) await page.context().close().catch(() => {})
+    for (const page of opened.splice(0)) if (page.stays) opened.push(page); else await page.context().close().catch(() => {})
   }
   await browser?.close()
   await finish()
