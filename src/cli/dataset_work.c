@@ -146,6 +146,7 @@ bool work_disagreements(arena *a, desk *d, const json *set, bool as_json, err *e
         }
         printf("\n");
     }
+    if (items && !json_count(items)) printf("nobody disagrees, or no record has two answers yet\n");
     return true;
 }
 

@@ -253,7 +253,8 @@ static bool post_assignment(call *c, err *e) {
         return invalid(c, "body.user_id", e, "user_id should be a UUID");
     if (!user_get(c->tx, c->a, id, &person, e)) return false;
     if (person.role != ROLE_OWNER && !member_is(c->tx, c->set.workspace, person.seq)) /* as if there were nobody */
-        return err_set(e, ERR_NOT_FOUND, "User with id `%s` not found", id);
+        return err_set(e, ERR_NOT_FOUND,
+                       "User with id `%s` not found in the dataset's workspace: only its members are given records", id);
     x.user = person.seq;
     if (!assignment_list(c->tx, c->a, c->set.seq, person.seq, &list, e)) return false;
     x.quota = list.count ? list.item[0].quota : 0;
