@@ -218,7 +218,7 @@ bool probe_logits(arena *a, const probe *p, err *e) {
     results r = {0};
     model *m = p->subject.model;
     adapter *ad = NULL;
-    if (!read_batch(a, p, &b, e)) return false;
+    if (!model_writes(m, NULL, e) || !read_batch(a, p, &b, e)) return false;
     if (p->o.adapter && !(ad = adapter_open(a, m, p->o.adapter, p->o.grad && !p->o.merged, e))) return false;
     if (p->o.merged) {
         if (!ad) return err_set(e, ERR_USAGE, "--merged wants --adapter");

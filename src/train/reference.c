@@ -31,7 +31,7 @@ bool reference_open(trainer *t, err *e) {
     if (!reference_wanted(t)) return true;
     if (!o->reference && t->adapter) return freeze_adapter(t, e);
     t->reference = model_open(t->arena, t->backend, o->reference ? o->reference : o->base, &frozen, e);
-    return t->reference && (!o->sync_ref_model || same_shapes(t, e));
+    return t->reference && model_writes(t->reference, NULL, e) && (!o->sync_ref_model || same_shapes(t, e));
 }
 
 /* ---- log-probabilities -------------------------------------------------------------------------------------------------------------- */
