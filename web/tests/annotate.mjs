@@ -297,7 +297,7 @@ check('a key shows the next record; how fast is told', async () => {
   console.log(`# between two records: median ${times[6].toFixed(1)} ms, most ${times[11].toFixed(1)} ms`)
 })
 
-check('two people are not shown the same record', async () => {
+check('two people are not shown the same record; an ended session asks for the password and loses nothing', async () => {
   const set = await thumbs(server, 6), team = await new Server().startIn(server)
   try {
     const pages = []
@@ -312,6 +312,16 @@ check('two people are not shown the same record', async () => {
     }
     await shows(pages[0], 'answer 1')
     await shows(pages[1], 'answer 2')
+    const ann = pages[0]
+    ann.expected.push('401')
+    await ann.context().clearCookies()
+    await ann.keyboard.press('1')
+    await ann.getByText('Your session has ended').waitFor()
+    await ann.getByLabel('Password').fill('12345678')
+    await ann.getByRole('button', { name: 'Log in' }).click()
+    await ann.getByText('Your session has ended').waitFor({ state: 'detached' })
+    const mine = async () => (await ann.evaluate(async (id) => (await fetch(`/api/v1/records/${id}`)).json(), set.records[0].id)).responses[0]
+    same('her answer', (await until('saved', mine)).values.good.value, 'good')
   } finally {
     await team.kill()
   }

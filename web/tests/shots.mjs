@@ -24,6 +24,7 @@ for (const [look, options] of looks)
     const page = await openPage(server, options)
     await page.goto(server.url + path)
 
+    await page.locator('.record, .bulk .card, .screen, .empty').first().waitFor()
     await page.waitForTimeout(900)
     if (typeof act === 'string') await page.keyboard.press(act)
     else if (act) await act(page)

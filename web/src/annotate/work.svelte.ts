@@ -236,9 +236,10 @@ export class Work {
     if (next || this.trail.length) this.turn(from, next ? this.trail.length - 1 : this.trail.length)
   }
 
-  /* After the next ones could not be fetched. */
+  /* After something could not be fetched: the dataset, or the next records. */
   async again(): Promise<void> {
     this.error = ''
+    if (!this.set) return this.open(this.query)
     return this.trail.length ? this.forward() : this.begin()
   }
 
