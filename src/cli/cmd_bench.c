@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "base/sys.h"
 #include "cli/bench_server.h"
+#include "cli/bench_v1.h"
 #include "cli/subject.h"
 #include "train/train.h"
 
@@ -26,7 +27,7 @@ static const opt options[] = {
     {"vectors", OPT_INT, offsetof(bench_options, vectors), "0", 0, 10000000, NULL,
      "server: how many of them have a vector of 384 numbers, for similarity"},
     {"streams", OPT_INT, offsetof(bench_options, streams), "1000", 0, 4000, NULL, "server: idle event streams"},
-    {"measure_seconds", OPT_REAL, offsetof(bench_options, measure_seconds), "3", 0.01, 3600, NULL, "server: of each load"},
+    {"measure_seconds", OPT_REAL, offsetof(bench_options, measure_seconds), "3", 0.01, 3600, NULL, "server, v1: of each load"},
     {"json", OPT_BOOL, offsetof(bench_options, json), "false", 0, 0, NULL, "one JSON object instead of tables"},
     OPT_END,
 };
@@ -237,6 +238,10 @@ static bool bench_server(bench_run *r, err *e) {
     return bench_server_run(r->arena, &s, r->out, e);
 }
 
+static bool bench_v1(bench_run *r, err *e) {
+    return bench_v1_run(r->arena, r->b, r->config, r->options->measure_seconds, r->out, e);
+}
+
 /* ---- all --------------------------------------------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -254,20 +259,22 @@ static const struct {
      "training step, 134.5 M llama, 8 x 256 tokens, bfloat16; by useful work: full 6N, LoRA 4N, DPO 4N + 2N of the reference",
      0.55, bench_train, false},
     {"server", "the feedback server, on a temporary folder", 0, bench_server, true},
+    {"v1", "answers over HTTP, 134.5 M llama in bfloat16, prompt 64, 64 new tokens; the peak: of all tokens, prompts too", 0,
+     bench_v1, true},
 };
 enum { PARTS = sizeof parts / sizeof *parts };
 
 static bool bench(arena *a, int argc, char **argv, err *e);
 
 const command command_bench = {"bench", "measure this machine and fettle's share of it",
-                               "[peak] [products] [generate] [train] [server]", options, bench};
+                               "[peak] [products] [generate] [train] [server] [v1]", options, bench};
 
 static bool choose(char **words, int count, bool chosen[PARTS], err *e) {
     for (int i = 0; i < count; i++) {
         int k = 0;
         while (k < PARTS && strcmp(words[i], parts[k].name) != 0) k++;
         if (k == PARTS)
-            return err_set(e, ERR_USAGE, "bench: no part '%s'; there are: peak, products, generate, train, server", words[i]);
+            return err_set(e, ERR_USAGE, "bench: no part '%s'; there are: peak, products, generate, train, server, v1", words[i]);
         chosen[k] = true;
     }
     for (int k = 0; !count && k < PARTS; k++) chosen[k] = !parts[k].asked;
