@@ -147,14 +147,18 @@ static uint64_t seed_of(const lesson_view *v, int index, uint64_t purpose) {
 /* Indexes below `wanted` that have no record and are not being made, as long as fewer than `ahead` wait. */
 static int missing(call *c, const lesson_view *v, const json *rows, const char *set, int wanted, int ahead, int *out) {
     bool there[LESSON_ITEMS] = {0};
-    int now[LESSON_ITEMS], open = teach_making(server_teach(c->server), set, v->round, now, LESSON_ITEMS), n = 0;
-    for (int i = 0; i < open; i++) there[now[i]] = true;
+    int now[LESSON_ITEMS], open = 0, n = 0;
+    const int making = teach_making(server_teach(c->server), set, v->round, now, LESSON_ITEMS);
     for (size_t i = 0; i < json_count(rows); i++) {
         const json *r = json_at(rows, i);
-        const int index = lesson_index(r);
-        if (!lesson_is_of(r, v->round) || index < 0 || index >= LESSON_ITEMS) continue;
-        there[index] = true;
+        const int place = lesson_index(r);
+        if (!lesson_is_of(r, v->round) || place < 0 || place >= LESSON_ITEMS) continue;
+        there[place] = true;
         open += !lesson_answered(r);
+    }
+    for (int i = 0; i < making; i++) {
+        open += !there[now[i]];
+        there[now[i]] = true;
     }
     for (int i = 0; i < wanted && open < ahead; i++)
         if (!there[i]) out[n++] = i, open++;

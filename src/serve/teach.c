@@ -9,16 +9,20 @@
 
 #include "base/log.h"
 #include "base/rng.h"
+#include "base/sys.h"
 #include "serve/news.h"
 #include "serve/worker.h"
 
-enum { LOOK_MS = 40, IDLE_MS = 1000 };
+/* What was written stays in the list for a while: who asked what is being made after it was, but reads the store as it was before, would
+ * have it made again. */
+enum { LOOK_MS = 40, IDLE_MS = 1000, KEPT_SECONDS = 30 };
 
 typedef struct making making;
 struct making {
     arena *a; /* of the item's texts */
     teach_item x;
-    work *work[2]; /* the second one of comparisons alone */
+    work *work[2];  /* the second one of comparisons alone */
+    double written; /* when its record was there; 0: not yet */
     making *next;
 };
 
@@ -125,7 +129,7 @@ bool teach_partial(teach *t, arena *a, const char *set, int round, const char **
     *count = 0;
     pthread_mutex_lock(&t->mutex);
     for (const making *m = t->oldest; m && !some; m = m->next) {
-        if (strcmp(m->x.dataset, set) != 0 || m->x.round != round) continue;
+        if (m->written || strcmp(m->x.dataset, set) != 0 || m->x.round != round) continue;
         work_read(m->work[0], a, &v);
         *prompt = arena_text(a, m->x.prompt);
         for (int i = 0; i < v.count && i < room; i++) texts[(*count)++] = v.answer[i].text;
@@ -217,7 +221,7 @@ static void tell(teach *t, const making *m) {
     buf_free(&data);
 }
 
-static void write_down(teach *t, making *m) {
+static bool write_down(teach *t, making *m) {
     arena *a = arena_new();
     str texts[TEACH_ANSWERS];
     int count, status;
@@ -233,19 +237,32 @@ static void write_down(teach *t, making *m) {
     buf_free(&body);
     buf_free(&answer);
     arena_free(a);
+    return ok;
 }
 
 static making *first_whole(teach *t) { /* under the lock */
     for (making *m = t->oldest; m; m = m->next)
-        if (work_over(m->work[0]) && (!m->work[1] || work_over(m->work[1]))) return m;
+        if (!m->written && work_over(m->work[0]) && (!m->work[1] || work_over(m->work[1]))) return m;
     return NULL;
 }
 
-/* It stays in the list until its record is there, so that nobody makes it a second time. */
-static void take_out(teach *t, making *m) { /* under the lock */
-    making **at = &t->oldest;
-    while (*at != m) at = &(*at)->next;
-    *at = m->next;
+static bool some_work(const teach *t) {
+    const making *m = t->oldest;
+    while (m && m->written) m = m->next;
+    return m != NULL;
+}
+
+/* Those that failed, and those that were written long ago. */
+static void forget(teach *t, const making *failed) { /* under the lock */
+    const double now = sys_seconds();
+    for (making **at = &t->oldest, *m; (m = *at) != NULL;) {
+        if (m != failed && (!m->written || now - m->written < KEPT_SECONDS)) {
+            at = &m->next;
+            continue;
+        }
+        *at = m->next;
+        give_up(m);
+    }
 }
 
 static void rest(teach *t, int milliseconds) { /* under the lock */
@@ -263,17 +280,18 @@ static void *teach_main(void *context) {
     while (!t->ending) {
         making *m = first_whole(t);
         if (!m) {
-            rest(t, t->oldest ? LOOK_MS : IDLE_MS);
+            forget(t, NULL);
+            rest(t, some_work(t) ? LOOK_MS : IDLE_MS);
             continue;
         }
         pthread_mutex_unlock(&t->mutex);
-        write_down(t, m);
+        const bool ok = write_down(t, m);
+        if (ok) tell(t, m);
         pthread_mutex_lock(&t->mutex);
-        take_out(t, m);
-        pthread_mutex_unlock(&t->mutex);
-        tell(t, m);
-        give_up(m);
-        pthread_mutex_lock(&t->mutex);
+        m->written = sys_seconds();
+        work_free(m->work[0]), work_free(m->work[1]);
+        m->work[0] = m->work[1] = NULL;
+        if (!ok) forget(t, m);
     }
     pthread_mutex_unlock(&t->mutex);
     return NULL;

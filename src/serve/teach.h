@@ -30,7 +30,7 @@ typedef struct {
 
 /* Begins it, unless it is being made already. */
 bool teach_make(teach *t, const teach_item *x, err *e);
-/* How many of a lesson's round are being made for this dataset; from: the indexes, room of them. */
+/* How many of a lesson's round are being made for this dataset, or were within the last half minute; from: the indexes, room of them. */
 int teach_making(teach *t, const char *set, int round, int *from, int room);
 /* What there is of the first of them: texts in a's memory. False: nothing is being made. */
 bool teach_partial(teach *t, arena *a, const char *set, int round, const char **prompt, str *texts, int room, int *count);

@@ -74,7 +74,7 @@ static void train(desk *d, const char *at) {
 
 /* Every item, as its answers come; all votes say the same. */
 static void vote_all(desk *d, const char *at, const char *vote, int wanted) {
-    for (int done = 0, tries = 0; done < wanted && tries < 2400; tries++) {
+    for (int done = 0, tries = 0; done < wanted && tries < 400; tries++) {
         const json *all = get(d, arena_printf(d->a, "%s/check", at)), *items = json_get(all, "items");
         assert_int_equal(json_count(items), wanted);
         for (size_t i = 0; i < json_count(items); i++) {
@@ -88,7 +88,11 @@ static void vote_all(desk *d, const char *at, const char *vote, int wanted) {
         if (json_get(all, "problem")) fail_msg("%s", str_copy(d->a, text(all, "problem")));
         usleep(50000);
     }
-    assert_true(str_is(text(get(d, at), "status"), "result"));
+    const json *now = get(d, at);
+    if (str_is(text(now, "status"), "result")) return;
+    buf all = {0};
+    json_put(&all, get(d, arena_printf(d->a, "%s/check", at)));
+    fail_msg("%s with %d votes of %d: %s", str_copy(d->a, text(now, "status")), number(now, "votes"), wanted, all.ptr);
 }
 
 static const json *row_of(const json *result, const char *against) {
@@ -136,9 +140,12 @@ static void picks_become_pairs_and_are_taken_back(void **state) {
     const char *at = a_lesson(d);
     const json *one = pick(d, at, 2, NULL);
     const int plain = number(one, "pairs");
-    assert_true(plain >= 1 && plain <= 3); /* three, fewer where answers are the same */
+    assert_true(plain >= 0 && plain <= 3); /* three, fewer where answers are the same or empty */
+    const json *four = json_get(until_true(d, arena_printf(d->a, "%s/next", at), "ready"), "answers");
+    int over = 0; /* an edit is preferred to each answer that says something */
+    for (size_t i = 0; i < json_count(four); i++) over += json_text(json_at(four, i), STR("")).len > 0;
     const json *two = pick(d, at, 1, "\"an edit of mine.\"");
-    assert_int_equal(number(two, "pairs") - plain, 4);
+    assert_int_equal(number(two, "pairs") - plain, over);
     const json *none = pick(d, at, 0, NULL);
     assert_int_equal(number(none, "picks"), 3);
     assert_int_equal(number(none, "pairs"), number(two, "pairs"));
