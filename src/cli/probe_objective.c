@@ -78,7 +78,7 @@ static bool read_pairs(arena *a, const json *in, columns *c, err *e) {
     for (int i = 0; i <= c->S; i++) pairs[i].target = -1;
     for (int s = 0; s < c->S; s++) {
         const str word = json_text(json_at(json_get(in, "role"), (size_t)s), STR(""));
-        role[s] = str_eq(word, STR("target")) ? ROLE_TARGET : c->role[s];
+        role[s] = str_eq(word, STR("target")) ? ROLE_TARGET : str_eq(word, STR("reference")) ? ROLE_OPPONENT : c->role[s];
         label[s] = (int)json_int(json_at(json_get(in, "label"), (size_t)s), !word.len || str_eq(word, STR("chosen")));
         pair[s] = (int)json_int(json_at(json_get(in, "pair"), (size_t)s), -1);
         if (pair[s] >= c->S) return err_set(e, ERR_INPUT, "inputs.pair[%d] is %d", s, pair[s]);
@@ -116,6 +116,14 @@ static step_counts count_all(const columns *c) {
         n.target_tokens += c->role[s] == ROLE_TARGET ? trained : 0;
     }
     return n;
+}
+
+/* Counts of a step of which these sequences are only a part. */
+static void override_counts(const json *in, step_counts *n) {
+    const json *given = json_get(in, "counts");
+    n->sequences = json_get_real(given, "sequences", n->sequences);
+    n->chosen_tokens = json_get_real(given, "chosen_tokens", n->chosen_tokens);
+    n->rollout_tokens = json_get_real(given, "rollout_tokens", n->rollout_tokens);
 }
 
 /* Sequences given as segments of prompt, feedback and responses: the mask that the chain makes of them. A first token has no column. */
@@ -279,7 +287,7 @@ static bool coefficients(arena *a, const train_settings *s, const json *in, json
 /* inputs.reward [S], with values score [S], or inputs.rewards [S][functions] become inputs' advantages. */
 static bool judge(arena *a, const json *in, const train_settings *s, columns *c, metrics *m, err *e) {
     const bool values = objective_needs(s->objective, s->own) & NEEDS(COLUMN_OLD_VALUE);
-    const json *one = json_get(in, values ? "score" : "reward"), *several = json_get(in, "rewards"),
+    const json *one = json_get(in, values || !json_has(in, "reward") ? "score" : "reward"), *several = json_get(in, "rewards"),
                *ended = json_get(in, "contains_eos");
     if (!s->objective->judge || (!one && !several)) return true;
     if (!c->group && !values) return err_set(e, ERR_INPUT, "inputs need the column group");
@@ -317,7 +325,7 @@ static bool judge(arena *a, const json *in, const train_settings *s, columns *c,
                 .metrics = m};
     s->objective->judge(s->own, &j);
     c->score = score;
-    c->advantage = advantage;
+    if (!c->advantage || json_has(in, "reward") || values) c->advantage = advantage;
     c->returns = returns;
     c->advantage_rest = rest;
     return true;
@@ -353,6 +361,7 @@ static bool read_columns(arena *a, json *in, const train_settings *settings, col
         return false;
     c->step = count_all(c);
     c->step.rollout_tokens = c->step.tokens;
+    override_counts(in, &c->step);
     c->step.most_tokens = settings->rollout ? (double)settings->rollout->max_completion_length : 0;
     c->carry = arena_array(a, double, OBJECTIVE_CARRY);
     for (int i = 0; i < OBJECTIVE_CARRY; i++)
@@ -671,8 +680,48 @@ static bool one_objective(arena *a, const probe *p, const json *v, json_writer *
     return true;
 }
 
+static void put_best(json_writer *w, const int *group, const float *score, bool *kept, int n, int which) {
+    json_open(w, '[');
+    for (;;) {
+        int best = -1;
+        for (int i = 0; i < n; i++)
+            if (kept[i] && group[i] == which && (best < 0 || score[i] > score[best])) best = i;
+        if (best < 0) break;
+        json_put_int(w, best);
+        kept[best] = false;
+    }
+    json_close(w);
+}
+
+/* The best of each group, best first: what raft keeps, in order. */
+static bool one_selection(arena *a, const probe *p, const json *v, json_writer *w, err *e) {
+    const json *in = json_get(v, "inputs"), *groups = json_get(in, "group");
+    const int n = (int)json_count(groups), *group = integers(a, groups, n);
+    const float *score = numbers(a, json_get(in, "score"), n);
+    bool *kept = arena_array(a, bool, n + 1);
+    train_settings *s;
+    const char *keep = arena_printf(a, "%lld", (long long)json_get_int(json_get(v, "params"), "n_candidates", 1));
+    (void)p;
+    if (!group || !score) return err_set(e, ERR_INPUT, "inputs need the columns group and score");
+    if (!train_settings_begin(a, "rest", &s, e) || !resolve_set(a, &s->from, STR("method"), STR("raft"), "probe", e) ||
+        !resolve_set(a, &s->from, STR("keep"), str_of(keep), "probe", e))
+        return false;
+    s->objective->keep(s->own, group, score, n, kept);
+    json_open(w, '{');
+    json_key(w, "selected"), json_open(w, '[');
+    for (int i = 0; i < n; i++) {
+        bool begins = true;
+        for (int k = 0; k < i; k++) begins &= group[k] != group[i];
+        if (begins) put_best(w, group, score, kept, n, group[i]);
+    }
+    json_close(w);
+    json_close(w);
+    return true;
+}
+
 bool probe_objectives(arena *a, const probe *p, err *e) {
     if (p->rest < 1) return err_set(e, ERR_USAGE, "fettle probe objective NAME < cases");
+    if (strcmp(p->words[0], "best-of-n") == 0) return probe_lines(a, p, one_selection, e);
     if (!objective_of(p->words[0]) && kind_of(p->words[0]) < 0)
         return err_set(e, ERR_UNSUPPORTED, "no objective '%s' here; there are: %s", p->words[0], objective_names(a));
     return probe_lines(a, p, one_objective, e);

@@ -30,14 +30,14 @@ static json **read_lines(arena *a, const char *path, int *count, verdict *v) {
             if (str_trim(line).len) list[(*count)++] = json_parse(a, line, &e);
         file_lines_close(&in);
     }
-    if (e.code) verdict_fail(v, "%s", e.text);
+    if (e.code && v) verdict_fail(v, "%s", e.text);
     return list;
 }
 
 /* ---- curves -------------------------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
-    const char *folder, *objective, *run;
+    const char *folder, *objective, *run, *data;
     json *spec, *expected;
     const char *words[256]; /* --set key=value ... for this case */
     int count;
@@ -83,6 +83,38 @@ static const char *text_of(arena *a, const curve *c) {
     return file_exists(path_join(a, base, "tokenizer.json")) ? base : common;
 }
 
+/* Completions that were given to TRL, in the order that it trained them (expected.json's micro: [prompt, completion]): a file of rollouts; and
+ * beside it each prompt once. */
+static bool write_replay(arena *a, curve *c, verdict *v) {
+    int count;
+    json **lines = read_lines(a, c->data, &count, v);
+    const int64_t each = json_get_int(json_get(c->spec, "options"), "num_generations", 8);
+    buf prompts = {0}, rollouts = {0};
+    err e = {0};
+    for (int i = 0; i < count; i += (int)each) json_put(&prompts, lines[i]), buf_put_char(&prompts, '\n');
+    const json *micros = json_get(c->expected, "micro");
+    for (size_t m = 0; m < json_count(micros); m++)
+        for (size_t k = 0; k < json_count(json_get(json_at(micros, m), "rows")); k++) {
+            const json *at = json_at(json_get(json_at(micros, m), "rows"), k);
+            const int64_t line = json_int(json_at(at, 0), -1) * each + json_int(json_at(at, 1), -1);
+            if (line < 0 || line >= count) continue;
+            json_put(&rollouts, lines[line]), buf_put_char(&rollouts, '\n');
+        }
+    c->data = path_join(a, verify_scratch(), "prompts.jsonl");
+    const char *path = path_join(a, verify_scratch(), "rollouts.jsonl");
+    const bool ok = file_write(c->data, buf_str(&prompts), &e) && file_write(path, buf_str(&rollouts), &e);
+    if (!ok) verdict_fail(v, "%s", e.text);
+    set_option(a, c, "rollouts", path);
+    buf_free(&prompts);
+    buf_free(&rollouts);
+    return ok;
+}
+
+static bool is_replay(arena *a, const curve *c) {
+    int count;
+    return json_has(read_lines(a, c->data, &count, NULL)[0], "completion_ids");
+}
+
 static bool open_curve(arena *a, curve *c, verdict *v) {
     static const char *const preset[][2] = {{"dtype", "float32"},   {"train_sampling_strategy", "sequential"},
                                             {"logging_steps", "1"}, {"normalize", "microbatch"},
@@ -93,6 +125,7 @@ static bool open_curve(arena *a, curve *c, verdict *v) {
     if (!c->spec || !c->expected) return false;
     c->objective = objective_of_trainer(a, json_get_text(c->spec, "trainer", STR("")));
     c->run = path_join(a, verify_scratch(), "run");
+    c->data = path_join(a, c->folder, "data.jsonl");
     for (size_t i = 0; i < sizeof preset / sizeof *preset; i++) set_option(a, c, preset[i][0], preset[i][1]);
     json_member m = {0};
     if (json_count(json_get(c->spec, "options")) > 100) {
@@ -105,7 +138,7 @@ static bool open_curve(arena *a, curve *c, verdict *v) {
     const str reference = json_get_text(c->spec, "reference", STR(""));
     if (str_starts(reference, STR("../"))) set_option(a, c, "reference", path_join(a, c->folder, str_copy(a, reference)));
     if (file_is_dir(path_join(a, c->folder, "init"))) set_option(a, c, "adapter", path_join(a, c->folder, "init"));
-    return true;
+    return !is_replay(a, c) || write_replay(a, c, v);
 }
 
 static bool compare_rows(arena *a, const curve *c, verdict *v) {
@@ -207,10 +240,9 @@ static void run_curve(arena *a, const char *folder) {
     curve c = {.folder = folder};
     err e = {0};
     program_result r;
-    if (open_curve(a, &c, &v) && compare_rows(a, &c, &v)) {
-        const char *words[WORDS_MOST + WORDS_BEFORE] = {"train",        c.objective, "--base",
-                                                        base_of(a, &c), "--data",    path_join(a, folder, "data.jsonl"),
-                                                        "--output",     c.run,       "--quiet"};
+    if (open_curve(a, &c, &v) && (!file_exists(path_join(a, folder, "tokens.jsonl")) || compare_rows(a, &c, &v))) {
+        const char *words[WORDS_MOST + WORDS_BEFORE] = {"train", c.objective, "--base", base_of(a, &c), "--data",
+                                                        c.data,  "--output",  c.run,    "--quiet"};
         memcpy(words + 9, c.words, (size_t)c.count * sizeof *words);
         dir_remove(c.run, &e);
         if (!program_run(a, words, STR(""), &r, &e)) verdict_fail(&v, "%s", e.text);

@@ -240,6 +240,19 @@ bool run_rewind(run *r, int64_t step, err *e) {
     return ok;
 }
 
+bool run_back(run *r, int64_t step, err *e) {
+    arena *a = arena_new();
+    file_close(r->metrics_fd);
+    file_close(r->samples_fd);
+    if (r->rollouts_fd >= 0) file_close(r->rollouts_fd);
+    r->rollouts_fd = -1;
+    const bool ok = run_rewind(r, step, e);
+    r->metrics_fd = file_append_open(path_join(a, r->path, "metrics.jsonl"), e);
+    r->samples_fd = file_append_open(path_join(a, r->path, "samples.jsonl"), e);
+    arena_free(a);
+    return ok && r->metrics_fd >= 0 && r->samples_fd >= 0;
+}
+
 /* ---- all runs ---------------------------------------------------------------------------------------------------------------------------- */
 
 static int newest_first(const void *a, const void *b) { return strcmp(((const run *)b)->started, ((const run *)a)->started); }

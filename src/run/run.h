@@ -79,6 +79,7 @@ bool run_sample(run *r, str line, err *e);
 bool run_rollout(run *r, str line, err *e); /* the file is made by the first line */
 /* After a resume at `step`: lines of later steps are cut off metrics.jsonl, samples.jsonl and rollouts.jsonl. */
 bool run_rewind(run *r, int64_t step, err *e);
+bool run_back(run *r, int64_t step, err *e); /* the same while it runs */
 
 /* ---- checkpoints: written aside, fsynced, renamed; manifest.json names every file with size and SHA-256 ------------------ */
 

@@ -14,6 +14,18 @@ typedef struct {
     float *state[OPTIMIZER_STATES]; /* as its optimiser says; NULL: not needed */
 } trained;
 
+/* What guards remember of a run (guard.c). */
+enum {
+    GUARD_ROLLOUTS,
+    GUARD_FIRST_REWARD,
+    GUARD_FIRST_LENGTH,
+    GUARD_FIRST_PREFERRED,
+    GUARD_PREFERRED,
+    GUARD_BAD_TURNS,
+    GUARD_BACKED_OFF, /* how often the run went back to a good checkpoint with half the learning rate */
+    GUARD_NUMBERS
+};
+
 typedef struct trainer {
     arena *arena;
     const train_settings *s;
@@ -45,7 +57,10 @@ typedef struct trainer {
     double drift_sum, drift_tokens;
     rows *held; /* what is measured and not trained on; NULL: nothing */
     float **held_logp;
-    bool measuring;                                /* no gradients, no dropout */
+    bool measuring;    /* no gradients, no dropout */
+    rows *preferences; /* held-out pairs that guards look at; NULL: none */
+    double guard[GUARD_NUMBERS];
+    bool nothing_good;                             /* an alarm came before the first checkpoint: there is no result */
     double ratio_off, sampler_gap, sampler_tokens; /* of the step: see check_rollout */
 } trainer;
 
@@ -133,6 +148,12 @@ void preflight_print_counts(FILE *out, const trainer *t);
 void preflight_print(FILE *out, const preflight *p);
 void preflight_print_batch(FILE *out, trainer *t); /* the first rows as text, trained tokens in colour or [brackets] */
 void preflight_put_json(json_writer *w, trainer *t, const preflight *p, const char *refusal); /* NULL: not refused */
+
+/* ---- guards ---- */
+
+bool guard_open(trainer *t, err *e);
+/* Behind a step: false with words (ERR_DIVERGED) when something has gone wrong that the loss does not show. */
+bool guard_look(trainer *t, step_result *s, err *e);
 
 /* ---- the reference ---- */
 

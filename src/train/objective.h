@@ -196,6 +196,9 @@ typedef struct {
     double *carry;         /* [OBJECTIVE_CARRY] as in columns; may be changed; NULL: nothing is kept */
 } judged;
 
+/* Who writes every second completion of a prompt. */
+typedef enum { OPPONENT_NONE, OPPONENT_REFERENCE } opponent_kind;
+
 typedef struct {
     const char *name, *words; /* "dpo", "prefer the chosen answer to the rejected one" */
     objective_rows rows;      /* what kind of examples it trains on */
@@ -232,6 +235,7 @@ typedef struct {
     bool judges_old;            /* judge reads old_logp */
     bool tempered;              /* log-probabilities are at the temperature of the rollout */
     bool whole_groups;          /* completions of one prompt are a unit, never parted */
+    opponent_kind opponent;
     /* What lies on the way to the loss, as members of the object that is open (fettle probe); NULL: nothing to tell. */
     void (*explain)(const void *options, const columns *c, json_writer *w);
 } objective;
@@ -255,7 +259,9 @@ typedef struct {
     X(prm)                                                                                                                       \
     X(grpo)                                                                                                                      \
     X(rloo)                                                                                                                      \
-    X(ppo)
+    X(ppo)                                                                                                                       \
+    X(online_dpo)                                                                                                                \
+    X(xpo)
 #define X(name) extern const objective objective_##name;
 OBJECTIVES(X)
 #undef X

@@ -78,6 +78,7 @@ const opt rollout_option_table[] = {
     {"repetition_penalty", OPT_REAL, AT(repetition_penalty), "1", 0.01, 100, NULL, "above 1: tokens that stand there already are less likely"},
     {"num_iterations", OPT_INT, AT(num_iterations), "1", 1, 1000, NULL, "how often a rollout is gone through"},
     {"steps_per_generation", OPT_INT, AT(steps_per_generation), NULL, 1, 65536, NULL, "micro-batches of a rollout; unset: gradient_accumulation_steps"},
+    {"shuffle_dataset", OPT_BOOL, AT(shuffle_dataset), "true", 0, 0, NULL, "prompts in another order each epoch (with train_sampling_strategy random)"},
     {"mask_truncated_completions", OPT_BOOL, AT(mask_truncated_completions), "false", 0, 0, NULL, "learn nothing from completions that found no end"},
     {"reward_funcs", OPT_EACH, AT(reward_funcs), NULL, 0, 0, NULL, "a reward function, NAME or NAME:ARGUMENT; more flags, more functions"},
     {"reward_weights", OPT_LIST, AT(reward_weights), NULL, 0, 0, NULL, "what each of them weighs; unset: 1"},
@@ -88,6 +89,7 @@ const opt rollout_option_table[] = {
     {"min_distinct", OPT_REAL, AT(min_distinct), "0.1", 0, 1, NULL, "ours: stop when the share of distinct completions falls below this; 0: never"},
     {"preference_data", OPT_TEXT, AT(preference_data), NULL, 0, 0, NULL, "ours: held-out pairs of people's preferences; stop when reward rises while the policy prefers fewer of them"},
     {"max_length_growth", OPT_REAL, AT(max_length_growth), "0", 0, 1e6, NULL, "ours: stop when completions are this many times as long as the first ones; 0: never"},
+    {"good_steps", OPT_INT, AT(good_steps), "10", 1, 1e9, NULL, "ours: steps between the checkpoints that an alarm goes back to"},
     {"on_alarm", OPT_CHOICE, AT(on_alarm), "stop", 0, 0, "stop|back_off", "ours: at an alarm stop at the last good checkpoint, or go back to it with half the learning rate (three times)"},
     OPT_END,
 };

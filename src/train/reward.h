@@ -15,6 +15,7 @@
 typedef struct {
     const json *row;  /* the prompt's row in the data: its other columns */
     str prompt, text; /* the prompt's words (of a chat: its last message); the completion, special tokens left out */
+    str whole;        /* both as the policy read and wrote them, special tokens included */
     const int32_t *prompt_ids, *ids;
     int prompt_tokens, tokens; /* of the completion, its end token included */
     bool truncated;            /* no end token came */

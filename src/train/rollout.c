@@ -52,6 +52,9 @@ bool rollout_fits(trainer *t, err *e) {
                        "per_device_train_batch_size should be a multiple of num_generations, %lld: completions of a "
                        "prompt are compared with one another",
                        (long long)G);
+    if (s->objective->whole_groups && G != 2)
+        return err_set(e, ERR_USAGE, "%s compares two completions of a prompt: num_generations should be 2, not %lld",
+                       s->objective->name, (long long)G);
     if (t->units && t->units < prompts_per_rollout(s))
         return err_set(e, ERR_REFUSED,
                        "a rollout takes %lld prompts, the data have %lld: lower per_device_train_batch_size or "
@@ -105,7 +108,7 @@ bool rollout_open(trainer *t, err *e) {
     for (int f = 0; ok && !o->rollouts && f < t->reward_count; f++)
         ok = !t->rewards[f].kind->ready || t->rewards[f].kind->ready(t->rewards[f].state, &world, e) ||
              err_prefix(e, "reward %s", t->rewards[f].name);
-    return ok && open_replay(t, e);
+    return ok && open_replay(t, e) && guard_open(t, e);
 }
 
 static void drop(trainer *t) {
@@ -115,11 +118,35 @@ static void drop(trainer *t) {
     t->rollout = NULL;
 }
 
+static bool same_tokens(const completion *x, const completion *y) {
+    return x->tokens == y->tokens &&
+           memcmp(x->row.ids + x->row.prompt, y->row.ids + y->row.prompt, (size_t)x->tokens * sizeof *x->row.ids) == 0;
+}
+
+/* What guards look at. A completion is distinct when none before it in the rollout says the same: one answer to all prompts shows, and so does one
+ * answer in a group. */
+static void measure_health(rollout *r) {
+    double distinct = 0, n = 0, sum = 0, length = 0;
+    for (int i = 0; i < r->count; i++) {
+        bool first = true;
+        for (int k = 0; k < i && first; k++) first = !same_tokens(&r->item[i], &r->item[k]);
+        distinct += first;
+        length += r->item[i].tokens;
+        if (!isnan(r->item[i].score)) sum += (double)r->item[i].score, n++;
+    }
+    r->distinct = distinct / r->count;
+    r->mean_score = n > 0 ? sum / n : NAN;
+    r->mean_length = length / r->count;
+    metric_add(&r->metrics, "completions/distinct", r->distinct, 1);
+}
+
 /* A rollout out of a checkpoint. */
 void rollout_take(trainer *t, rollout *r) {
     drop(t);
+    if (!r) return;
     t->rollout = r;
     mask_truncated(t, r);
+    measure_health(r);
     for (int i = 0; i < r->count; i++) {
         const completion *c = &r->item[i];
         if (c->ref_logp)
@@ -148,15 +175,16 @@ static void choose_prompts(trainer *t, rollout *r) {
                   first = r->number % rollouts_per_epoch(t) * each, G = t->s->rollout->num_generations;
     for (int i = 0; i < r->count; i++) {
         r->item[i].group = (int)(i / G);
-        r->item[i].prompt = trainer_unit(t, epoch, first + i / G);
+        r->item[i].prompt = t->s->rollout->shuffle_dataset ? trainer_unit(t, epoch, first + i / G) : first + i / G;
+        r->item[i].row.role = t->s->objective->opponent != OPPONENT_NONE && i % 2 ? ROLE_OPPONENT : ROLE_ANSWER;
     }
 }
 
 /* ---- rewards ------------------------------------------------------------------------------------------------------------------------------ */
 
-static str decoded(const trainer *t, arena *a, const int32_t *ids, int count) {
+static str decoded(const trainer *t, arena *a, const int32_t *ids, int count, bool plain) {
     buf text = {0};
-    tokenizer_decode(t->text->tokenizer, ids, count, true, &text);
+    tokenizer_decode(t->text->tokenizer, ids, count, plain, &text);
     const str out = {str_copy(a, buf_str(&text)), text.len};
     buf_free(&text);
     return out;
@@ -171,7 +199,8 @@ static bool reward_all(trainer *t, rollout *r, err *e) {
         completion *x = &r->item[i];
         const row prompt = rows_at(t->rows, x->prompt);
         c[i] = (reward_case){.row = json_parse(a, rows_columns(t->rows, x->prompt), e),
-                             .prompt = decoded(t, a, prompt.ids, prompt.length),
+                             .prompt = decoded(t, a, prompt.ids, prompt.length, true),
+                             .whole = decoded(t, a, x->row.ids, x->row.length, false),
                              .text = x->text,
                              .prompt_ids = prompt.ids,
                              .ids = x->row.ids + x->row.prompt,
@@ -287,28 +316,6 @@ static void measure_rewards(const trainer *t, rollout *r) {
         metric_add(&r->metrics, arena_printf(t->arena, "rewards/%s/std", t->rewards[f].name), n > 1 ? sqrt(squares / (n - 1)) : 0,
                    1);
     }
-}
-
-static bool same_tokens(const completion *x, const completion *y) {
-    return x->tokens == y->tokens &&
-           memcmp(x->row.ids + x->row.prompt, y->row.ids + y->row.prompt, (size_t)x->tokens * sizeof *x->row.ids) == 0;
-}
-
-/* What guards look at. A completion is distinct when none before it in the rollout says the same: one answer to all prompts shows, and so does one
- * answer in a group. */
-static void measure_health(rollout *r) {
-    double distinct = 0, n = 0, sum = 0, length = 0;
-    for (int i = 0; i < r->count; i++) {
-        bool first = true;
-        for (int k = 0; k < i && first; k++) first = !same_tokens(&r->item[i], &r->item[k]);
-        distinct += first;
-        length += r->item[i].tokens;
-        if (!isnan(r->item[i].score)) sum += (double)r->item[i].score, n++;
-    }
-    r->distinct = distinct / r->count;
-    r->mean_score = n > 0 ? sum / n : NAN;
-    r->mean_length = length / r->count;
-    metric_add(&r->metrics, "completions/distinct", r->distinct, 1);
 }
 
 /* ---- making one -------------------------------------------------------------------------------------------------------------------------------- */

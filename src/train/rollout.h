@@ -35,6 +35,7 @@ typedef struct {
     completion *item;
     int count;
     bool replayed; /* read from a file: the policy is not the one that wrote it */
+    bool looked;   /* guards have seen it */
     bool told;     /* its metrics and lines are written */
     double tokens; /* trained ones */
     metrics metrics;
@@ -62,7 +63,7 @@ bool rollout_load(struct trainer *t, const char *path, err *e);
 
 /* ---- between its files ---- */
 rollout *rollout_new(const struct trainer *t, int64_t number);
-void rollout_take(struct trainer *t, rollout *r);           /* instead of the one that is there */
+void rollout_take(struct trainer *t, rollout *r);           /* instead of the one that is there; NULL: none */
 bool rollout_sample(struct trainer *t, rollout *r, err *e); /* completions by the engine */
 bool rollout_replay(struct trainer *t, rollout *r, err *e); /* and rewards, from the file that --rollouts names */
 

@@ -148,13 +148,14 @@ static bool load_lines(trainer *t, rollout *r, const char *path, err *e) {
 }
 
 bool rollout_load(trainer *t, const char *path, err *e) {
-    if (!t->s->rollout || !file_exists(path)) return true;
+    if (!t->s->rollout) return true;
+    if (!file_exists(path)) return rollout_take(t, NULL), true;
     rollout *r = rollout_new(t, t->step / rollout_steps(t->s));
     if (!load_lines(t, r, path, e)) {
         arena_free(r->a);
         return false;
     }
-    r->told = true;
+    r->told = r->looked = true;
     rollout_take(t, r);
     return true;
 }

@@ -32,7 +32,9 @@ static void keep_answer(rollout *r, completion *c, const row *prompt, const sess
     memcpy(all + prompt->length, ids, (size_t)n * sizeof *all);
     memset(mask + prompt->length, MASK_TRAINED, (size_t)n);
     mask[0] |= MASK_BEGINS;
+    const int role = c->row.role;
     c->row = *prompt;
+    c->row.role = role;
     c->row.ids = all;
     c->row.mask = mask;
     c->row.prompt = prompt->length;
@@ -40,21 +42,25 @@ static void keep_answer(rollout *r, completion *c, const row *prompt, const sess
     c->row.label = 1;
     c->tokens = n;
     c->truncated = session_finish(s) != FINISH_EOS && session_finish(s) != FINISH_STOP;
-    c->sampler_logp = (float *)(void *)arena_copy(r->a, session_logps(s), (size_t)n * sizeof(float));
+    if (role != ROLE_OPPONENT) c->sampler_logp = (float *)(void *)arena_copy(r->a, session_logps(s), (size_t)n * sizeof(float));
     c->text = (str){str_copy(r->a, session_text(s)), session_text(s).len};
 }
 
 typedef struct {
+    engine *g;
+    const adapter *adapter;
+    int role; /* whose completions these are */
     session *live[AT_ONCE];
     int of[AT_ONCE], count, next;
 } batch;
 
-static bool fill(trainer *t, rollout *r, engine *g, batch *b, err *e) {
+static bool fill(trainer *t, rollout *r, batch *b, err *e) {
     while (b->count < AT_ONCE && b->next < r->count) {
         const int i = b->next++;
+        if (r->item[i].row.role != b->role) continue;
         const row prompt = rows_at(t->rows, r->item[i].prompt);
         const sampling s = sampling_of(t, r->number, i);
-        session *one = session_new(g, t->adapter, prompt.ids, prompt.length, &s, NULL, NULL, e);
+        session *one = session_new(b->g, b->adapter, prompt.ids, prompt.length, &s, NULL, NULL, e);
         if (!one) return false;
         b->live[b->count] = one;
         b->of[b->count++] = i;
@@ -78,16 +84,21 @@ static void take_finished(trainer *t, rollout *r, batch *b) {
     b->count = left;
 }
 
-bool rollout_sample(trainer *t, rollout *r, err *e) {
-    engine *g = engine_new(t->policy, t->compute);
-    batch b = {.count = 0};
+static bool sample_with(trainer *t, rollout *r, const model *m, const adapter *ad, int role, err *e) {
+    batch b = {.g = engine_new(m, t->compute), .adapter = ad, .role = role};
     bool ok = true;
     while (ok && (b.next < r->count || b.count)) {
         if (sys_stop_requested()) ok = err_set(e, ERR_STOPPED, "stopped while writing completions");
-        ok = ok && fill(t, r, g, &b, e) && engine_step(g, b.live, b.count, e);
+        ok = ok && fill(t, r, &b, e) && engine_step(b.g, b.live, b.count, e);
         if (ok) take_finished(t, r, &b);
     }
     for (int k = 0; k < b.count; k++) session_free(b.live[k]);
-    engine_free(g);
+    engine_free(b.g);
     return ok;
+}
+
+bool rollout_sample(trainer *t, rollout *r, err *e) {
+    if (!sample_with(t, r, t->policy, t->adapter, ROLE_ANSWER, e)) return false;
+    if (t->s->objective->opponent == OPPONENT_NONE) return true;
+    return sample_with(t, r, t->reference ? t->reference : t->policy, t->reference_adapter, ROLE_OPPONENT, e);
 }

@@ -282,6 +282,38 @@ static bool stopped_early(arena *a, run *r, const trainer *t, err *e) {
                    (long long)t->step, r->path);
 }
 
+enum { BACK_OFFS = 3 };
+
+/* The newest checkpoint before the policy that gave the alarm; those from there on are thrown away. NULL: none. */
+static const char *last_good(arena *a, const run *r, int64_t suspect, int64_t *step, err *e) {
+    const char *folder;
+    while ((folder = checkpoint_latest(a, r, step, e)) && *step >= suspect)
+        if (!dir_remove(folder, e)) return NULL;
+    return folder;
+}
+
+/* An alarm of a run that writes its own answers, given by the policy behind step `suspect`: back to the last good checkpoint, from where it goes on with half the learning rate (true), or
+ * where it stops (false, with the words of the alarm). */
+static bool recover(arena *a, run *r, trainer *t, int64_t suspect, const err *alarm, err *e) {
+    const double turns = t->guard[GUARD_BACKED_OFF];
+    const int64_t at = t->step;
+    int64_t good = 0;
+    const char *folder = last_good(a, r, suspect, &good, e);
+    if (e->code || (folder && !trainer_load(t, folder, good, e))) return false;
+    t->nothing_good = !folder;
+    if (folder && turns < BACK_OFFS && strcmp(t->s->rollout->on_alarm, "back_off") == 0) {
+        t->guard[GUARD_BACKED_OFF] = turns + 1;
+        log_warning("step %lld: %s; back to step %lld with half the learning rate", (long long)at, alarm->text, (long long)good);
+        return run_back(r, good, e);
+    }
+    if (!folder)
+        return err_set(e, ERR_DIVERGED,
+                       "stopped at step %lld: %s; no checkpoint was good before (good_steps), so there is no result",
+                       (long long)at, alarm->text);
+    return err_set(e, ERR_DIVERGED, "stopped at step %lld: %s; the result is the last good checkpoint, of step %lld",
+                   (long long)at, alarm->text, (long long)good);
+}
+
 static bool run_steps(arena *a, run *r, trainer *t, const train_how *how, step_result *s, err *e) {
     const train_options *o = &t->s->o;
     step_result held;
@@ -289,8 +321,16 @@ static bool run_steps(arena *a, run *r, trainer *t, const train_how *how, step_r
     if ((o->sample_steps || o->sample_times) && !t->step && !write_samples(r, t, e)) return false;
     while (t->step < t->steps) {
         char words[96];
-        if (!trainer_step(t, s, e)) return stopped_early(a, r, t, e);
+        err alarm = {0};
+        if (!trainer_step(t, s, e)) {
+            if (!t->s->rollout || e->code != ERR_DIVERGED) return stopped_early(a, r, t, e);
+            alarm = *e;
+            *e = (err){0};
+            if (!recover(a, r, t, t->step, &alarm, e)) return false;
+            continue;
+        }
         if (!write_rollout(r, t, e)) return false;
+        if (!guard_look(t, s, &alarm) && alarm.code != ERR_DIVERGED) return *e = alarm, false;
         const double epoch = epoch_of(t);
         snprintf(words, sizeof words, "step %lld of %lld, loss %.4f", (long long)t->step, (long long)t->steps, s->loss);
         progress_show(&p, (double)t->step, (double)t->steps, words);
@@ -302,8 +342,13 @@ static bool run_steps(arena *a, run *r, trainer *t, const train_how *how, step_r
         if (measured && last) say_measured(t, &held);
         if (sample_is_due(t) && !write_samples(r, t, e)) return false;
         if (!run_step(r, t->step, e)) return false;
-        const bool stop = sys_stop_requested(), far = drifted(t, s, e);
-        if ((stop || every(o->save_steps, t->step)) && !save_checkpoint(a, r, t, e)) return false;
+        if (alarm.code) {
+            if (!recover(a, r, t, t->step - 1, &alarm, e)) return false;
+            continue;
+        }
+        const bool stop = sys_stop_requested(), far = drifted(t, s, e),
+                   good = t->s->rollout && every(t->s->rollout->good_steps, t->step);
+        if ((stop || good || every(o->save_steps, t->step)) && !save_checkpoint(a, r, t, e)) return false;
         if (stop)
             return err_set(e, ERR_STOPPED, "stopped at step %lld, checkpoint saved; go on with: fettle train --resume %s",
                            (long long)t->step, r->path);
@@ -367,7 +412,8 @@ static bool go(arena *a, run *r, trainer *t, const train_how *how, const preflig
     bool ok = (!how->resume || begin_again(a, r, t, e)) && run_begin(r, t->steps, e);
     if (ok) log_ready(r, t, p);
     ok = ok && run_steps(a, r, t, how, &last, e);
-    if ((!ok && e->code != ERR_DIVERGED) || t->step == 0 || !isfinite(last.loss)) return ok;
+    const bool lost = t->s->rollout ? t->nothing_good : !isfinite(last.loss); /* behind an alarm what is good was loaded again */
+    if ((!ok && e->code != ERR_DIVERGED) || t->step == 0 || lost) return ok;
     err again = {0};
     return save_result(a, r, t, ok ? e : &again) && ok;
 }

@@ -741,6 +741,7 @@ bool trainer_step(trainer *t, step_result *out, err *e) {
                        (long long)t->step + 1, out->loss, out->grad_norm);
     if (!check_start(t, out->loss, e) || !check_rollout(t, &out->metrics, e) || !train_rate(t->s, t->step, t->steps, &out->lr, e))
         return false;
+    out->lr *= exp2(-t->guard[GUARD_BACKED_OFF]);
     const double clip = o->max_grad_norm > 0 ? o->max_grad_norm / (out->grad_norm + 1e-6) : 1;
     trainer_update(t, out->lr, clip < 1 ? clip : 1, t->step + 1);
     t->step++;

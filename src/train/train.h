@@ -49,9 +49,10 @@ extern const opt train_option_table[];
 typedef struct {
     int64_t num_generations, max_completion_length, num_iterations, steps_per_generation, top_k;
     double temperature, top_p, min_p, repetition_penalty;
-    bool mask_truncated_completions;
+    bool mask_truncated_completions, shuffle_dataset;
     opt_list reward_funcs, reward_weights;
     const char *rollouts, *preference_data, *on_alarm, *value_model;
+    int64_t good_steps;
     double max_kl, min_entropy, min_distinct, max_length_growth;
 } rollout_options;
 extern const opt rollout_option_table[];

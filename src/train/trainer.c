@@ -244,6 +244,8 @@ bool trainer_save(const trainer *t, const char *folder, err *e) {
     buf out = {0};
     buf_printf(&out, "{\"step\": %lld, \"num_tokens\": %.0f, \"carry\": [", (long long)t->step, t->num_tokens);
     for (int i = 0; i < OBJECTIVE_CARRY; i++) buf_printf(&out, "%s%.17g", i ? ", " : "", t->carry[i]);
+    buf_put_text(&out, "], \"guard\": [");
+    for (int i = 0; i < GUARD_NUMBERS; i++) buf_printf(&out, "%s%.17g", i ? ", " : "", t->guard[i]);
     buf_put_text(&out, "]}\n");
     const bool ok = save_weights(t, path_join(a, folder, "weights.safetensors"), e) &&
                     save_optimizer(t, path_join(a, folder, "optimizer.safetensors"), e) &&
@@ -285,6 +287,7 @@ bool trainer_load(trainer *t, const char *folder, int64_t step, err *e) {
     ok = ok && rollout_load(t, path_join(a, folder, "rollout.jsonl"), e);
     t->num_tokens = json_get_real(j, "num_tokens", 0);
     for (int i = 0; i < OBJECTIVE_CARRY; i++) t->carry[i] = json_real(json_at(json_get(j, "carry"), (size_t)i), 0);
+    for (int i = 0; i < GUARD_NUMBERS; i++) t->guard[i] = json_real(json_at(json_get(j, "guard"), (size_t)i), 0);
     arena_free(a);
     return ok;
 }

@@ -101,20 +101,26 @@ static double mean(const track *s, int from, int to) {
 
 /* ---- signs ------------------------------------------------------------------------------------------------------------------------------ */
 
-static const char *const learners[] = {"grpo", "rloo"};
-enum { LEARNERS = sizeof learners / sizeof *learners };
+static const char *const learners[] = {"grpo", "rloo", "online-dpo", "xpo"};
+static const char *const groups[] = {"num_generations=8", "num_generations=8", "num_generations=2", "num_generations=2"};
+enum { LEARNERS = sizeof learners / sizeof *learners, WITH_ADVANTAGES = 2 };
 
+/* A first letter of the alphabet's first half: about a third of a random model's answers. Of xpo every second answer is the reference's, so at
+ * most half of them can learn it. */
 static void what_is_rewarded_grows_and_what_is_punished_shrinks(void **state) {
     (void)state;
     place p = begin();
     for (int i = 0; i < LEARNERS; i++) {
-        const char *name = learners[i];
-        const track up = RUN(&p, name, arena_printf(p.a, "%s-up", name), "reward", "reward_funcs=regex:b", "beta=0"),
-                    down = RUN(&p, name, arena_printf(p.a, "%s-down", name), "reward", "reward_funcs=regex:b",
-                               "reward_weights=-1", "beta=0");
-        const double before = mean(&up, 0, 2), after = mean(&up, 9, 12), punished = mean(&down, 9, 12);
-        if (!(after > before + 0.3)) fail_msg("%s: reward %g, then %g", name, before, after);
-        if (!(punished > -before)) fail_msg("%s: punished %g, then %g", name, -before, punished);
+        const char *name = learners[i], *beta = i < WITH_ADVANTAGES ? "beta=0" : "beta=0.1";
+        const track up = RUN(&p, name, arena_printf(p.a, "%s-up", name), "reward", "reward_funcs=regex:^[a-m]", beta, groups[i],
+                             "max_completion_length=3"),
+                    down = RUN(&p, name, arena_printf(p.a, "%s-down", name), "reward", "reward_funcs=regex:^[a-m]",
+                               "reward_weights=-1", beta, groups[i], "max_completion_length=3");
+        const double before = mean(&up, 0, 2), after = mean(&up, 8, 12), punished = -mean(&down, 8, 12);
+        const double least = i < WITH_ADVANTAGES ? 0.15 : 0.05; /* pairs whose answers earn the same teach nothing */
+        if (!(after > punished + least)) fail_msg("%s: rewarded %g, punished %g, at first %g", name, after, punished, before);
+        if (i < WITH_ADVANTAGES && !(after > before && punished < before))
+            fail_msg("%s: at first %g, rewarded %g, punished %g", name, before, after, punished);
     }
     end(&p);
 }
@@ -122,7 +128,7 @@ static void what_is_rewarded_grows_and_what_is_punished_shrinks(void **state) {
 static void the_reference_holds_the_policy(void **state) {
     (void)state;
     place p = begin();
-    for (int i = 0; i < LEARNERS; i++) {
+    for (int i = 0; i < WITH_ADVANTAGES; i++) {
         const char *name = learners[i];
         const track loose = RUN(&p, name, arena_printf(p.a, "%s-loose", name), "drift", "reward_funcs=regex:b", "beta=0.001"),
                     tight = RUN(&p, name, arena_printf(p.a, "%s-tight", name), "drift", "reward_funcs=regex:b", "beta=5");
@@ -135,7 +141,7 @@ static void the_reference_holds_the_policy(void **state) {
 static void equal_rewards_teach_nothing(void **state) {
     (void)state;
     place p = begin();
-    for (int i = 0; i < LEARNERS; i++) {
+    for (int i = 0; i < WITH_ADVANTAGES; i++) {
         const track norm = RUN(&p, learners[i], arena_printf(p.a, "%s-flat", learners[i]), "grad_norm", "reward_funcs=regex:.*",
                                "beta=0", "max_steps=2", "max_completion_length=4");
         assert_true(norm.at[0] == 0 && norm.at[1] == 0);
@@ -150,8 +156,10 @@ static void resumes(const place *q, const char *name, const char *held) {
     const place p = *q;
     const char *dir = path_join(p.a, p.root, arena_printf(p.a, "%s-kill", name)),
                *result = path_join(p.a, dir, "model/model.safetensors"), *lines = path_join(p.a, dir, "rollouts.jsonl");
+    const bool pairs = strcmp(name, "online-dpo") == 0 || strcmp(name, "xpo") == 0;
     const char *const words[] = {"reward_funcs=regex:b",
                                  "max_steps=6",
+                                 pairs ? "num_generations=2" : "num_generations=8",
                                  "num_iterations=2",
                                  "steps_per_generation=2",
                                  "gradient_accumulation_steps=1",
@@ -279,6 +287,81 @@ static void a_rollout_can_be_replayed(void **state) {
     end(&p);
 }
 
+/* ---- what goes wrong is seen ------------------------------------------------------------------------------------------------------------ */
+
+/* Pairs whose better answer has no b in it. */
+static char *preferences_file(const place *p) {
+    static const char *const words[] = {"the cat", "a dog", "rain", "oats", "go on", "ships", "moss", "stones"};
+    err e = {0};
+    buf t = {0};
+    for (int i = 0; i < 8; i++)
+        buf_printf(&t, "{\"prompt\":\"%s \",\"chosen\":\"%s\",\"rejected\":\"bbb\"}\n", words[i], words[(i + 3) % 8]);
+    char *path = path_join(p->a, p->root, "pairs.jsonl");
+    assert_ok(file_write(path, buf_str(&t), &e), e);
+    buf_free(&t);
+    return path;
+}
+
+/* The weights of the result are those of the newest checkpoint. */
+static void result_is_the_newest_checkpoint(const place *p, const char *dir) {
+    err e = {0};
+    tensor_file kept, result;
+    run r;
+    int64_t step;
+    assert_ok(run_open(p->a, dir, &r, &e), e);
+    const char *folder = checkpoint_latest(p->a, &r, &step, &e);
+    assert_ok(folder, e);
+    assert_ok(safetensors_open(p->a, path_join(p->a, folder, "weights.safetensors"), &kept, &e), e);
+    assert_ok(safetensors_open(p->a, path_join(p->a, dir, "model/model.safetensors"), &result, &e), e);
+    for (int i = 0; i < kept.count; i++) {
+        const file_tensor *x = tensor_file_find(&result, str_copy(p->a, kept.tensor[i].name));
+        assert_true(x && x->bytes == kept.tensor[i].bytes && memcmp(x->data, kept.tensor[i].data, x->bytes) == 0);
+    }
+}
+
+/* Stops within 20 steps, with these words. */
+static void stops(const place *p, const char *label, const char *says, const char *const *words) {
+    err e = {0};
+    const char *dir = path_join(p->a, p->root, label);
+    assert_false(try_run(p, "grpo", dir, words, &e));
+    if (e.code != ERR_DIVERGED || !strstr(e.text, says) || !strstr(e.text, "the last good checkpoint"))
+        fail_msg("%s: %s", label, e.text);
+    const track steps = metric_of(p, dir, "step");
+    assert_true(steps.at[steps.steps - 1] <= 20);
+    result_is_the_newest_checkpoint(p, dir);
+}
+#define STOPS(p, label, says, ...) stops(p, label, says, (const char *const[]){__VA_ARGS__, "good_steps=1", "max_steps=20", NULL})
+
+static void what_goes_wrong_stops_the_run_at_its_last_good_checkpoint(void **state) {
+    (void)state;
+    place p = begin();
+    const char *pairs = arena_printf(p.a, "preference_data=%s", preferences_file(&p));
+    STOPS(&p, "kl", "max_kl", "reward_funcs=regex:b", "max_kl=0.3");
+    STOPS(&p, "entropy", "min_entropy", "reward_funcs=regex:b", "min_entropy=3");
+    STOPS(&p, "collapse", "collapsed", "reward_funcs=regex:^b", "min_distinct=0.4", "learning_rate=3e-2",
+          "max_completion_length=2");
+    STOPS(&p, "hack", "being played", "reward_funcs=regex:b", pairs, "min_distinct=0");
+    STOPS(&p, "growth", "max_length_growth", "reward_funcs=length", "max_length_growth=1.75", "max_completion_length=40",
+          "learning_rate=3e-3", "min_distinct=0");
+    STOPS(&p, "nan", "not finite", "reward_funcs=regex:[a-m]", "reward_weights=1e12", "scale_rewards=none", "optim=sgd",
+          "max_grad_norm=0", "learning_rate=1000", "warmup_steps=4", "lr_scheduler_type=constant_with_warmup", "min_distinct=0");
+    end(&p);
+}
+
+static void a_run_backs_off_when_it_is_told_to(void **state) {
+    (void)state;
+    place p = begin();
+    err e = {0};
+    const char *dir = path_join(p.a, p.root, "back");
+    static const char *const words[] = {"reward_funcs=regex:b", "max_kl=0.3",        "good_steps=1",
+                                        "max_steps=20",         "on_alarm=back_off", NULL};
+    try_run(&p, "grpo", dir, words, &e);
+    const track rate = metric_of(&p, dir, "learning_rate"), step = metric_of(&p, dir, "step");
+    assert_true(rate.at[0] == 1e-2 && rate.at[rate.steps - 1] == 1e-2 / 8);             /* three times */
+    for (int i = 1; i < step.steps; i++) assert_true(step.at[i] == step.at[i - 1] + 1); /* what was taken back is not told */
+    end(&p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {TEST(what_is_rewarded_grows_and_what_is_punished_shrinks),
                                        TEST(the_reference_holds_the_policy),
@@ -286,6 +369,9 @@ int main(void) {
                                        TEST(a_run_goes_on_in_the_middle_of_a_rollout),
                                        TEST(ppo_learns_rewards_and_values_and_stays_near_the_reference),
                                        TEST(a_reward_model_rewards),
-                                       TEST(a_rollout_can_be_replayed)};
+                                       TEST(a_rollout_can_be_replayed),
+
+                                       TEST(what_goes_wrong_stops_the_run_at_its_last_good_checkpoint),
+                                       TEST(a_run_backs_off_when_it_is_told_to)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

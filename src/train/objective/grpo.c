@@ -78,7 +78,7 @@ static void grpo_judge(const void *opts, judged *j) {
     if (strcmp(o->aggregation, "normalize_then_sum") == 0) scale_each(j, advantage);
     else scale(j, o->scale_rewards, score, advantage);
     put_advantages(j, advantage);
-    metric_add_scores(j, score, strcmp(o->scale_rewards, "batch") == 0);
+    metric_add_scores(j, score, strcmp(o->scale_rewards, "batch") == 0 || strcmp(o->aggregation, "normalize_then_sum") == 0);
 }
 
 /* ---- what a token weighs -------------------------------------------------------------------------------------------------------------- */
@@ -228,14 +228,13 @@ static double geometric_loss(const answer *a, const weights *w, gradients *g) {
 /* carry: the coefficient, and how the last step's entropy was, which decides whether this one has a bonus. */
 enum { NOT_MEASURED, WAS_HIGH, WAS_LOW };
 
-static double adapt(const grpo_options *o, const columns *c, double entropy, gradients *g) {
+static double adapt(const grpo_options *o, const columns *c, double entropy) {
     double *now = &c->carry[0];
     if (c->carry[1] == NOT_MEASURED) *now = o->entropy_coef;
     const double applied = c->carry[1] == WAS_LOW ? *now : 0;
     const bool low = entropy <= o->entropy_target;
     c->carry[1] = low ? WAS_LOW : WAS_HIGH;
     *now = fmin(fmax(*now + (low ? o->entropy_delta : -o->entropy_delta), o->entropy_min), o->entropy_max);
-    metric_add(g->metrics, "entropy_coef", applied, 1);
     return applied;
 }
 
@@ -250,7 +249,8 @@ static double entropy_bonus(const grpo_options *o, const columns *c, const weigh
     }
     if (c->entropy) metric_add(g->metrics, "entropy", all, n);
     double coef = o->entropy_coef;
-    if (o->adaptive_entropy) coef = adapt(o, c, all / at_least_one(n), g);
+    if (o->adaptive_entropy) coef = adapt(o, c, all / at_least_one(n));
+    if (coef > 0 || o->adaptive_entropy) metric_add(g->metrics, "entropy_coef", coef, 1);
     if (coef == 0) return 0;
     const double tokens = at_least_one(o->top_entropy < 1 || o->adaptive_entropy ? w->kept_tokens : c->step.chosen_tokens);
     for (int t = 0; t < c->T; t++) g->dentropy[t] -= (float)(coef * w->keep[t] / tokens);
