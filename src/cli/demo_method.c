@@ -8,7 +8,7 @@
 #include <string.h>
 
 const char *const demo_reward_settings[] = {"use_peft=true",      "lora_target_modules=all-linear",  "learning_rate=2e-4",
-                                            "num_train_epochs=2", "center_rewards_coefficient=0.01", "eval_percent=25",
+                                            "num_train_epochs=2", "center_rewards_coefficient=0.01", "eval_percent=35",
                                             "logging_steps=1",    "per_device_train_batch_size=8",   NULL};
 
 #define ROLLOUTS                                                                                                                 \
