@@ -10,4 +10,4 @@ for test in web/tests/*.mjs; do
   case $test in */lib.mjs | */sets.mjs | */shots.mjs) continue;; esac # no tests
   set -- "$@" "build/venv-node/bin/node ./$test build/fettle"
 done
-exec tools/run-tests -t 600 "$@"
+exec tools/run-tests -t 1800 "$@"

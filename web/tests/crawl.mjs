@@ -1,5 +1,6 @@
 /* Every screen, found by its links: axe says that it is accessible, in light and dark; every enabled control is pressed, and what happens is
- * no error, no "not implemented", and not nothing. In an empty server, in one with data, and with a server that fails. */
+ * no error, no "not implemented", and not nothing. In an empty server, in one with data, and with a server that fails.
+ * FETTLE_SCREEN=WORDS presses the controls of screens alone whose addresses hold them. */
 import AxeBuilder from '@axe-core/playwright'
 import { check, openPage, run, Server } from './lib.mjs'
 import { edits, everything, thumbs } from './sets.mjs'
@@ -101,7 +102,7 @@ async function press(server, path, wrong) {
 check('every control does something, on an empty server and on one with data', async () => {
   const wrong = []
   for (const server of [empty, full])
-    for (const path of (await screensOf(server)).filter((p) => !/everything/.test(p))) await press(server, path, wrong)
+    for (const path of (await screensOf(server)).filter((p) => p.includes(process.env.FETTLE_SCREEN ?? ''))) await press(server, path, wrong)
   if (wrong.length) throw new Error(wrong.join('\n'))
 })
 
