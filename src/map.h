@@ -38,6 +38,7 @@
  *     migrations   store/schema.c        the store's tables, from version to version
  *     DB_DRIVERS   store/db.h            databases: sqlite
  *     ENDPOINT_KINDS  assist/assist.h    who computes for suggestions and vectors: our engine, a server elsewhere
+ *     ASK_KINDS    assist/ask.h          questions of a dataset that a model can be asked
  *     QUESTION_TYPES  data/kinds.h       what people are asked: text, rating, label, ranking, span, comparison
  *     FIELD_TYPES, METADATA_TYPES  data/kinds.h   what a record holds
  *     RECIPES      data/recipe.h         answers become examples

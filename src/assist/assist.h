@@ -107,4 +107,7 @@ struct endpoint_kind {
 ENDPOINT_KINDS(X)
 #undef X
 
+#include "assist/judge.h" /* opinions as probabilities */
+#include "assist/ask.h"   /* questions of datasets, put to a model */
+
 #endif

@@ -33,6 +33,8 @@ typedef struct {
     X(import)                                                                                                                    \
     X(export)                                                                                                                    \
     X(record)                                                                                                                    \
+    X(judge)                                                                                                                     \
+    X(suggest)                                                                                                                   \
     X(user)                                                                                                                      \
     X(backup)                                                                                                                    \
     X(restore)                                                                                                                   \

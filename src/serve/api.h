@@ -67,6 +67,7 @@ typedef struct {
     X(jobs) \
     X(transfer) \
     X(vectors) \
+    X(asking) \
     X(runs) \
     X(teach) \
     X(chats) \

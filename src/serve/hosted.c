@@ -41,7 +41,9 @@ static bool choose(void *context, arena *a, const json *messages, const char *co
     work_scored *scored;
     for (int i = 0; i < count; i++) pairs[i] = (work_pair){.messages = messages, .answer = str_of(choices[i])};
     if (!worker_score(h->w, h->model, pairs, count, a, &scored, e)) return t->passing = e->code == ERR_BUSY, false;
-    for (int i = 0; i < count; i++) logp[i] = scored[i].sum, t->prompt_tokens += scored[i].count;
+    for (int i = 0; i < count; i++)
+        if (!scored[i].count) return err_set(e, ERR_INPUT, "%s has no token for the choice '%s'", h->model, choices[i]);
+    for (int i = 0; i < count; i++) logp[i] = scored[i].sum, t->prompt_tokens += scored[i].length;
     return true;
 }
 
@@ -66,4 +68,9 @@ endpoint *hosted_open(worker *w, const endpoint_options *o, err *e) {
     *h = (hands){.w = w, .model = memory_alloc(strlen(o->spec) + 1), .stop = o->stop, .self = o->self};
     strcpy(h->model, o->spec);
     return endpoint_over(&kind, h, o);
+}
+
+bool hosted_may_name(const call *c, const char *model, err *e) {
+    if (!endpoint_kind_remote.takes(model) || c->me.role == ROLE_OWNER) return true;
+    return forbidden(e, "only an owner may send records to another server");
 }

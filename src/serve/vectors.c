@@ -325,16 +325,10 @@ static bool read_wish(call *c, wish *w, err *e) {
     return true;
 }
 
-/* Texts go to an address, and a key with them: the owner alone may name one. */
-static bool may_name(call *c, const char *model, err *e) {
-    if (!endpoint_kind_remote.takes(model) || c->me.role == ROLE_OWNER) return true;
-    return forbidden(e, "only an owner may send records to another server");
-}
-
 static bool post_vectors(call *c, err *e) {
     wish w;
     uuid_text id;
-    if (!read_wish(c, &w, e) || !may_name(c, w.model, e)) return false;
+    if (!read_wish(c, &w, e) || !hosted_may_name(c, w.model, e)) return false;
     if (!c->set.ready) return err_set(e, ERR_INPUT, "a draft dataset has no records yet: publish it first");
     filling *f = filling_of(c->server, &c->set, w.setting, w.model, w.fields);
     f->keep = w.keep;

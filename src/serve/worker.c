@@ -129,7 +129,7 @@ bool worker_embed(worker *w, const char *id, const work_input *inputs, int count
 
 static void read_scored(const work *x, arena *a, int i, work_scored *out) {
     const int from = x->from[i] > 0 ? x->from[i] - 1 : 0, n = x->length[i] - 1 - from;
-    *out = (work_scored){.count = n > 0 ? n : 0};
+    *out = (work_scored){.count = n > 0 ? n : 0, .length = x->length[i]};
     out->logp = (const float *)(const void *)arena_copy(a, x->out[i] + from, (size_t)out->count * sizeof(float));
     for (int k = 0; k < out->count; k++) out->sum += (double)out->logp[k];
 }

@@ -145,7 +145,7 @@ typedef struct {
 } work_pair;
 typedef struct {
     double sum;
-    int count;
+    int count, length; /* of the answer; with what comes before it */
     const float *logp; /* [count] */
 } work_scored;
 bool worker_score(worker *w, const char *id, const work_pair *pairs, int count, arena *a, work_scored **out, err *e);

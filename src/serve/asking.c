@@ -1,0 +1,362 @@
+/* asking.c - a model answers questions of a dataset as suggestions, in the background.
+ *
+ *     POST /api/v1/datasets/{id}/suggest {"model", "questions", "again", "tie", "per_minute", "tokens_most", "cost_prompt", "cost_answer"}
+ *     POST /api/v1/datasets/{id}/judge   the same, with the questions that judge answers: comparison, rating, ranking
+ *
+ *     records ──► those without a suggestion ──► ask_kind (assist; no transaction is open) ──► suggestion, written at once
+ *
+ * Each record is a write of its own, and what has a suggestion is not asked again: a job that was cut off goes on where it was. A record
+ * that changed meanwhile is left for the next time. What a model says are suggestions with its name, never answers. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "serve/hosted.h"
+#include "serve/jobs.h"
+
+enum { PAGE = 16, FAILURES_MOST = 5 /* so many before the first success: it will not get better */ };
+
+typedef struct {
+    server *server;
+    arena *own;
+    dataset set;
+    const char *kind, *model; /* kind: a literal */
+    json *questions;          /* names; NULL: all that can be asked */
+    bool judges, again;
+    double tie;
+    endpoint_options limits;
+
+    endpoint *p;
+    int64_t seq, done, asked, there, nothing, failed, worded, changed;
+    char failure[sizeof((err *)0)->text];
+} asking;
+
+static void end_asking(void *context) {
+    asking *x = context;
+    endpoint_close(x->p);
+    arena *own = x->own;
+    arena_free(own);
+}
+
+/* ---- which questions ------------------------------------------------------------------------------------------------------------------ */
+
+static bool is_named(const asking *x, str name) {
+    for (size_t i = 0; i < json_count(x->questions); i++)
+        if (str_eq(json_text(json_at(x->questions, i), STR("")), name)) return true;
+    return !x->questions;
+}
+
+static const ask_kind *kind_of(const asking *x, const json *question) {
+    const ask_kind *k = ask_kind_of(question);
+    if (!k || (x->judges && !k->judges)) return NULL;
+    return is_named(x, json_get_text(question, "name", STR(""))) ? k : NULL;
+}
+
+/* What people said which field is what, else what names tell. */
+static bool mapping_of(call *c, const schema *s, str question, const json **out, err *e) {
+    str kept, options;
+    if (!recipe_kept(c->tx, c->a, c->set.seq, &kept, &options, e)) return false;
+    *out = NULL;
+    if (kept.ptr && !(*out = json_parse(c->a, kept, e))) return false;
+    if (*out && str_eq(json_get_text(*out, "question", STR("")), question)) return true;
+    const json *guesses = recipe_guess(c->a, s->fields, s->questions);
+    *out = NULL;
+    for (size_t i = 0; i < json_count(guesses) && !*out; i++)
+        if (str_eq(json_get_text(json_at(guesses, i), "question", STR("")), question)) *out = json_at(guesses, i);
+    return true;
+}
+
+/* ---- a page: read, asked, written ------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    asking *x;
+    arena *a;
+    schema s;
+    str guidelines;
+    const json **mapping; /* of each question */
+    records list;
+    bool *has; /* [record][question]: a suggestion is there */
+    /* what is written next */
+    const record *row;
+    const json *question;
+    const ask_answer *answer;
+    bool written;
+} page;
+
+static bool begin_call(call *c, page *p, store_tx *t, err *e) {
+    *c = (call){.server = p->x->server, .a = p->a, .tx = t};
+    return dataset_get(t, p->a, p->x->set.id, &c->set, e);
+}
+
+static bool read_there(page *p, store_tx *t, int row, err *e) {
+    suggestions list;
+    const size_t n = json_count(p->s.questions);
+    if (!suggestion_list(t, p->a, p->list.item[row].seq, &list, e)) return false;
+    for (size_t q = 0; q < n; q++) {
+        const part *question = part_named(&p->s.question, json_get_text(json_at(p->s.questions, q), "name", STR("")));
+        for (int i = 0; i < list.count; i++)
+            p->has[(size_t)row * n + q] = p->has[(size_t)row * n + q] || list.item[i].question == question->seq;
+    }
+    return true;
+}
+
+static bool read_page(store_tx *t, void *context, err *e) {
+    page *p = context;
+    call c;
+    if (!begin_call(&c, p, t, e) || !schema_rules(&c, c.set.seq, &p->s, e)) return false;
+    p->guidelines = c.set.guidelines;
+    const size_t n = json_count(p->s.questions);
+    p->mapping = arena_array(p->a, const json *, n + 1);
+    for (size_t q = 0; q < n; q++)
+        if (!mapping_of(&c, &p->s, json_get_text(json_at(p->s.questions, q), "name", STR("")), &p->mapping[q], e)) return false;
+    if (!record_after(t, p->a, c.set.seq, p->x->seq, PAGE, &p->list, e)) return false;
+    p->has = arena_array(p->a, bool, (size_t)p->list.count *n + 1);
+    for (int i = 0; i < p->list.count; i++)
+        if (!read_there(p, t, i, e)) return false;
+    return true;
+}
+
+static json *as_suggestion(page *p) {
+    json *v = json_new_object(p->a);
+    json_set(v, "question_name", json_get(p->question, "name"));
+    json_set(v, "value", p->answer->value);
+    json_set(v, "type", json_new_text(p->a, STR("model")));
+    json_set(v, "agent", json_new_text(p->a, str_of(endpoint_agent(p->x->p))));
+    if (p->answer->score) json_set(v, "score", p->answer->score);
+    return v;
+}
+
+/* Nothing is written for a record that is gone or says something else now, nor over what somebody suggested meanwhile. */
+static bool write_one(store_tx *t, void *context, err *e) {
+    page *p = context;
+    call c;
+    record now;
+    schema s;
+    suggestions list;
+    suggestion made;
+    bool created;
+    err gone = {0};
+    p->written = false;
+    if (!begin_call(&c, p, t, e)) return false;
+    if (!record_get(t, p->a, p->row->id, &now, &gone))
+        return gone.code == ERR_NOT_FOUND || err_set(e, gone.code, "%s", gone.text);
+    if (!str_eq(now.fields, p->row->fields)) return true;
+    if (!schema_rules(&c, c.set.seq, &s, e) || !suggestion_list(t, p->a, now.seq, &list, e)) return false;
+    const part *question = part_named(&s.question, json_get_text(p->question, "name", STR("")));
+    for (int i = 0; i < list.count && !p->x->again; i++)
+        if (question && list.item[i].question == question->seq) return true;
+    if (!question) return true;
+    p->written = true;
+    return suggestion_write(&c, &now, &s, as_suggestion(p), &made, &created, e) &&
+           note_event(&c, "record.updated", &c.set, &now, NULL, e);
+}
+
+/* One that the model's words cannot answer is counted and left; a world that failed ends the job. */
+static bool note_failure(asking *x, const err *why, err *e) {
+    if (why->code != ERR_INPUT || (++x->failed >= FAILURES_MOST && !x->asked)) return err_set(e, why->code, "%s", why->text);
+    if (!*x->failure) snprintf(x->failure, sizeof x->failure, "%s", why->text);
+    return true;
+}
+
+static bool ask_one(page *p, const ask_kind *k, const json *values, size_t q, err *e) {
+    asking *x = p->x;
+    ask_answer said = {0};
+    err why = {0};
+    const ask_order o = {.p = x->p,
+                         .a = p->a,
+                         .guidelines = p->guidelines,
+                         .fields = p->s.fields,
+                         .question = json_at(p->s.questions, q),
+                         .mapping = p->mapping[q],
+                         .values = values,
+                         .tie = x->tie,
+                         .seed = (uint64_t)p->row->seq};
+    const bool ok = k->ask(&o, &said, &why);
+    x->worded += said.worded;
+    if (!ok) return note_failure(x, &why, e);
+    if (!said.value) return x->nothing++, true;
+    p->question = o.question;
+    p->answer = &said;
+    if (!store_write(server_store(x->server), write_one, p, e)) return false;
+    server_tell(x->server);
+    x->asked += p->written;
+    x->changed += !p->written;
+    return true;
+}
+
+static bool ask_record(page *p, int row, job *j, err *e) {
+    const size_t n = json_count(p->s.questions);
+    p->row = &p->list.item[row];
+    const json *values = json_parse(p->a, p->row->fields, e);
+    if (!values) return false;
+    for (size_t q = 0; q < n; q++) {
+        const ask_kind *k = kind_of(p->x, json_at(p->s.questions, q));
+        if (!k) continue;
+        if (job_stop_asked(j)) return err_set(e, ERR_STOPPED, "stopped");
+        if (p->has[(size_t)row * n + q] && !p->x->again) p->x->there++;
+        else if (!ask_one(p, k, values, q, e)) return false;
+    }
+    return true;
+}
+
+static void tell(const asking *x, job *j) {
+    char words[200];
+    const endpoint_use u = endpoint_used(x->p);
+    snprintf(words, sizeof words, "%lld suggestions, %lld requests, %lld tokens, cost %.4g", (long long)x->asked,
+             (long long)u.requests, (long long)(u.prompt_tokens + u.answer_tokens), u.cost);
+    job_progress(j, x->done, x->set.records > x->done ? x->set.records : x->done, words);
+}
+
+static bool one_page(asking *x, job *j, bool *more, err *e) {
+    page p = {.x = x, .a = arena_new()};
+    bool ok = store_read(server_store(x->server), read_page, &p, e);
+    for (int i = 0; i < p.list.count && ok; i++) {
+        if (!(ok = ask_record(&p, i, j, e))) break;
+        x->seq = p.list.item[i].seq;
+        x->done++;
+        tell(x, j);
+    }
+    *more = ok && p.list.count > 0;
+    arena_free(p.a);
+    return ok;
+}
+
+/* ---- the job ---------------------------------------------------------------------------------------------------------------------------- */
+
+static bool stop_asked(void *self) { return job_stop_asked(self); }
+
+static void put_count(json_writer *w, const char *key, int64_t n) { json_key(w, key), json_put_int(w, n); }
+
+static void put_result(const asking *x, json_writer *w) {
+    const endpoint_use u = endpoint_used(x->p);
+    json_key(w, "agent"), json_put_cstr(w, endpoint_agent(x->p));
+    put_count(w, "records", x->done);
+    put_count(w, "suggested", x->asked);
+    put_count(w, "there_already", x->there);
+    put_count(w, "nothing_to_ask", x->nothing);
+    put_count(w, "changed_meanwhile", x->changed);
+    put_count(w, "failed", x->failed);
+    json_key(w, "first_failure"), json_put_cstr(w, *x->failure ? x->failure : NULL);
+    put_count(w, "read_from_words", x->worded);
+    put_count(w, "requests", u.requests);
+    put_count(w, "retries", u.retries);
+    put_count(w, "prompt_tokens", u.prompt_tokens);
+    put_count(w, "answer_tokens", u.answer_tokens);
+    json_key(w, "cost"), json_put_real(w, u.cost);
+}
+
+static bool ask_work(job *j, void *context, json_writer *result, err *e) {
+    asking *x = context;
+    bool more = true;
+    x->limits.spec = x->model;
+    x->limits.stop = stop_asked;
+    x->limits.self = j;
+    if (!(x->p = hosted_open(server_worker(x->server), &x->limits, e))) return false;
+    while (more)
+        if (!one_page(x, j, &more, e)) return false;
+    if (x->failed && !x->asked) return err_set(e, ERR_INPUT, "no question was answered: %s", x->failure);
+    put_result(x, result);
+    return true;
+}
+
+/* ---- routes ------------------------------------------------------------------------------------------------------------------------------ */
+
+static bool take_number(call *c, const char *key, double most, double *out, err *e) {
+    const json *v = json_get(c->body, key);
+    if (!v) return true;
+    *out = json_real(v, NAN);
+    return (*out >= 0 && *out <= most) ||
+           invalid(c, arena_printf(c->a, "body.%s", key), e, "%s should be a number from 0 to %g", key, most);
+}
+
+static bool take_limits(call *c, asking *x, err *e) {
+    double tokens = 0;
+    endpoint_options *o = &x->limits;
+    x->tie = 0.05;
+    if (!take_number(c, "tie", 0.5, &x->tie, e) || !take_number(c, "per_minute", 1e6, &o->per_minute, e) ||
+        !take_number(c, "tokens_most", 1e15, &tokens, e) || !take_number(c, "cost_prompt", 1e9, &o->cost_prompt, e) ||
+        !take_number(c, "cost_answer", 1e9, &o->cost_answer, e))
+        return false;
+    o->tokens_most = (int64_t)tokens;
+    return true;
+}
+
+/* All that are named can be asked, and there is one. */
+static bool look_at_questions(store_tx *t, void *context, err *e) {
+    call *c = context;
+    schema s;
+    c->tx = t;
+    const bool judges = str_ends(str_of(c->route->path), STR("/judge"));
+    const json *named = json_get(c->body, "questions");
+    const asking x = {.judges = judges};
+    size_t able = 0;
+    bool ok = schema_rules(c, c->set.seq, &s, e);
+    for (size_t i = 0; ok && i < json_count(named); i++) {
+        const str name = json_text(json_at(named, i), STR("?"));
+        const json *q = question_named(s.questions, name);
+        if (!q) ok = invalid(c, "body.questions", e, "the dataset has no question '%.*s'", STR_ARG(name));
+        else if (!kind_of(&x, q))
+            ok = invalid(c, "body.questions", e, "a model cannot be asked '%.*s' here: %s", STR_ARG(name),
+                         judges ? "judge takes comparison, rating and ranking"
+                                : "suggest takes text, label_selection, rating, comparison and ranking");
+    }
+    for (size_t i = 0; ok && i < json_count(s.questions); i++) able += kind_of(&x, json_at(s.questions, i)) != NULL;
+    c->tx = NULL;
+    if (ok && !able)
+        return err_set(e, ERR_INPUT, "the dataset has no question that %s",
+                       judges ? "judges answers: comparison, rating, ranking" : "a model can be asked");
+    return ok;
+}
+
+static asking *asking_of(call *c, const char *kind, const char *model, bool judges) {
+    arena *own = arena_new();
+    asking *x = arena_new_of(own, asking);
+    err none = {0};
+    *x = (asking){.server = c->server, .own = own, .kind = kind, .model = arena_text(own, model), .judges = judges};
+    x->set = (dataset){.seq = c->set.seq, .workspace = c->set.workspace, .records = c->set.records};
+    memcpy(x->set.id, c->set.id, sizeof x->set.id);
+    const str names = written(c, json_get(c->body, "questions"));
+    if (names.ptr) x->questions = json_parse(own, names, &none);
+    return x;
+}
+
+static bool begin_job(call *c, asking *x, err *e) {
+    uuid_text id;
+    const job_order o = {.kind = x->kind,
+                         .unit = "records",
+                         .total = x->set.records,
+                         .workspace = x->set.workspace,
+                         .by = c->me.seq,
+                         .of = x->set.id};
+    if (jobs_run_of(x->server, "suggest", x->set.id) || jobs_run_of(x->server, "judge", x->set.id)) {
+        end_asking(x);
+        return err_set(e, ERR_CONFLICT, "a model is being asked about this dataset: wait for that job, or stop it");
+    }
+    return job_run(c->server, &o, ask_work, end_asking, x, id, e) && job_accepted(c, id);
+}
+
+static bool begin(call *c, const char *kind, bool judges, err *e) {
+    const char *model;
+    if (!body_object(c, e) || !body_text(c, "model", 1, 2000, &model, e) || !hosted_may_name(c, model, e)) return false;
+    if (!c->set.ready) return err_set(e, ERR_INPUT, "a draft dataset has no records yet: publish it first");
+    const json *names = json_get(c->body, "questions");
+    if (names && (json_kind_of(names) != JSON_ARRAY || !json_count(names)))
+        return invalid(c, "body.questions", e, "questions should be a list of names of questions");
+    if (!store_read(server_store(c->server), look_at_questions, c, e)) return false;
+    asking *x = asking_of(c, kind, model, judges);
+    if (body_bool_or(c, "again", &x->again, e) && take_limits(c, x, e)) return begin_job(c, x, e);
+    end_asking(x);
+    return false;
+}
+
+static bool post_suggest(call *c, err *e) { return begin(c, "suggest", false, e); }
+static bool post_judge(call *c, err *e) { return begin(c, "judge", true, e); }
+
+const route routes_asking[] = {
+    {"POST", "/api/v1/datasets/{id}/suggest", WHO_ADMIN, OF_DATASET, RUN_SELF, post_suggest,
+     "a model answers questions of records as suggestions, as a job: {model, questions, again, tie, per_minute, tokens_most, "
+     "cost_prompt, cost_answer}"},
+    {"POST", "/api/v1/datasets/{id}/judge", WHO_ADMIN, OF_DATASET, RUN_SELF, post_judge,
+     "the same for comparison, rating and ranking questions: a model judges answers, in both orders"},
+    {0},
+};

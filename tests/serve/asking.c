@@ -1,0 +1,178 @@
+/* A model answers questions of a dataset: suggestions with agent and score, written one by one, by a model here or a server elsewhere. */
+#include "house.h"
+
+#include "../assist/far.h"
+#include "../tiny.h"
+
+static const char *at(const stuff *x, const char *what) { return FORMAT("/api/v1/datasets/%s/%s", x->id, what); }
+
+static json *ended(const json *begun) {
+    const char *path = FORMAT("/api/v1/jobs/%s", word(begun, "id"));
+    for (int i = 0; i < 20000; i++) {
+        json *v = made("GET", path, NULL);
+        if (json_get(v, "ended_at")) return v;
+        usleep(1000);
+    }
+    fail_msg("the job does not end");
+    return NULL;
+}
+
+static json *result_of(const stuff *x, const char *what, const char *body) {
+    json *v = ended(made("POST", at(x, what), body));
+    if (strcmp(word(v, "status"), "done") != 0) fail_msg("%s: %s", word(v, "status"), word(v, "error"));
+    return json_get(v, "result");
+}
+
+static const char *add(const stuff *x, const char *fields) {
+    const json *all = made("POST", FORMAT("%s/bulk", at(x, "records")), FORMAT("{'items':[{'fields':%s}]}", fields));
+    return word(json_at(json_get(all, "items"), 0), "id");
+}
+
+static const json *suggested(const char *row) {
+    return json_at(json_get(made("GET", FORMAT("/api/v1/records/%s/suggestions", row), NULL), "items"), 0);
+}
+
+static bool replace_in(arena *a, const char *path, const char *old, const char *by, err *e) {
+    str text;
+    if (!file_read(a, path, 1 << 16, &text, e)) return false;
+    const ptrdiff_t at = str_find(text, str_of(old), 0);
+    if (at < 0) return err_set(e, ERR_INPUT, "%s has no %s", path, old);
+    return file_write(path, str_of(arena_printf(a, "%.*s%s%s", (int)at, text.ptr, by, text.ptr + at + strlen(old))), e);
+}
+
+/* The tiny model, reading as much as a judge is told, and knowing the letters it may say. */
+static bool reading_more(arena *a, const char *folder, err *e) {
+    return replace_in(a, path_join(a, folder, "config.json"), "128", "1024", e) &&
+           replace_in(a, path_join(a, folder, "tokenizer.json"), "\".\":28,", "\".\":28,\"A\":32,\"B\":33,\"C\":34,", e);
+}
+
+/* Two answers, a comparison and a label; guidelines. */
+static stuff pairs(void) {
+    static int number;
+    stuff x = {.space = a_space()};
+    x.id = word(made("POST", "/api/v1/datasets",
+                     FORMAT("{'name':'pairs-%d','workspace_id':'%s','guidelines':'Be brief.'}", ++number, x.space)),
+                "id");
+    static const char *const fields[] = {"prompt", "answer_a", "answer_b"};
+    for (int i = 0; i < 3; i++)
+        made("POST", at(&x, "fields"),
+             FORMAT("{'name':'%s','title':'%s','required':true,'settings':{'type':'text'}}", fields[i], fields[i]));
+    made("POST", at(&x, "questions"),
+         "{'name':'better','title':'Which is "
+         "better?','required':true,'settings':{'type':'comparison','fields':['answer_a','answer_b']}}");
+    made("PUT", at(&x, "publish"), NULL);
+    x.record = add(&x, "{'prompt':'Say hello.','answer_a':'Hello.','answer_b':'Well, hello there, my friend.'}");
+    return x;
+}
+
+static int begin(void **state) {
+    if (house_begin(state) != 0) return -1;
+    house *h = *state;
+    err e = {0};
+    unsetenv("FETTLE_ENDPOINT_KEY"), unsetenv("OPENAI_API_KEY");
+    const char *models = path_join(h->own, store_folder(server_store(h->s)), "models");
+    if (!dir_make(models, &e)) return -1;
+    return reading_more(h->own, tiny_model(h->own, models), &e) ? 0 : -1;
+}
+
+static void a_model_here_suggests_once_and_again_when_told(void **state) {
+    (void)state;
+    const stuff x = a_dataset(a_space(), NULL); /* its record has a suggestion */
+    const char *b = add(&x, "{'text':'some words'}");
+    const json *r = result_of(&x, "suggest", "{'model':'base'}");
+    assert_int_equal(json_get_int(r, "suggested", -1), 1);
+    assert_int_equal(json_get_int(r, "there_already", -1), 1);
+    assert_int_equal(json_get_int(r, "requests", -1), 2); /* both orders */
+    assert_string_equal(word(suggested(b), "agent"), "base");
+    assert_string_equal(word(suggested(b), "type"), "model");
+    const double score = json_get_real(suggested(b), "score", -1);
+    assert_true(score > 1.0 / 3 - 1e-9 && score <= 1); /* the likeliest of three */
+    assert_string_equal(word(suggested(x.record), "value"), "no");
+    assert_int_equal(json_get_int(result_of(&x, "suggest", "{'model':'base'}"), "requests", -1), 0);
+    assert_int_equal(json_get_int(result_of(&x, "suggest", "{'model':'base','again':true}"), "suggested", -1), 2);
+    assert_string_equal(word(suggested(x.record), "agent"), "base");
+}
+
+#define LOGPROBS(first, second)                                                                                                  \
+    "{\"choices\":[{\"message\":{\"content\":\"A\"},\"logprobs\":{\"content\":[{\"token\":\"A\",\"logprob\":-0.1,\"top_"         \
+    "logprobs\":[{\"token\":\"A\",\"logprob\":" first "},{\"token\":\"B\",\"logprob\":" second                                   \
+    "}]}]}}],\"usage\":{\"prompt_tokens\":100,\"completion_tokens\":1}}"
+
+static void a_judge_elsewhere_compares_in_both_orders_by_the_guidelines(void **state) {
+    (void)state;
+    far_server f;
+    const stuff x = pairs();
+    const person ben = a_person("admin");
+    joins(x.space, &ben);
+    far_begin(&f, (const far_answer[]){{200, LOGPROBS("-0.1", "-3")}, {429, "{}"}, {200, LOGPROBS("-2", "-0.2")}}, 3);
+    const char *body = FORMAT("{'model':'http://127.0.0.1:%d/v1#big','cost_prompt':10,'cost_answer':20}", f.port);
+    assert_int_equal(request_of(ben.key, "POST", at(&x, "judge"), body).status, 403);
+    const json *r = result_of(&x, "judge", body);
+    assert_int_equal(json_get_int(r, "suggested", -1), 1);
+    assert_int_equal(json_get_int(r, "retries", -1), 1);
+    assert_true(json_get_real(r, "cost", 0) > 0.00203 && json_get_real(r, "cost", 0) < 0.00205); /* 200 and 2 tokens */
+    const json *s = suggested(x.record);
+    assert_string_equal(word(json_get(s, "value"), "choice"), "a");
+    assert_true(json_get_real(s, "score", 0) > 0.8);
+    assert_string_equal(word(s, "agent"), "big");
+    assert_non_null(strstr(f.request[0], "Be brief."));
+    assert_true(strstr(f.request[0], "Hello.") < strstr(f.request[0], "my friend"));
+    assert_true(strstr(f.request[2], "Hello.") > strstr(f.request[2], "my friend"));
+    far_end(&f);
+}
+
+static void what_was_judged_before_a_failure_stays_and_the_next_job_goes_on(void **state) {
+    (void)state;
+    far_server f;
+    const stuff x = pairs();
+    for (int i = 0; i < 2; i++) add(&x, "{'prompt':'Go.','answer_a':'Gone.','answer_b':'No.'}");
+    far_begin(&f, (const far_answer[]){{200, LOGPROBS("-0.1", "-3")}, {200, LOGPROBS("-3", "-0.1")}, {401, "{}"}}, 3);
+    json *v = ended(made("POST", at(&x, "judge"), FORMAT("{'model':'http://127.0.0.1:%d/v1#big'}", f.port)));
+    assert_string_equal(word(v, "status"), "failed");
+    assert_non_null(strstr(word(v, "error"), "401"));
+    far_end(&f);
+    const json *r = result_of(&x, "judge", "{'model':'base'}");
+    assert_int_equal(json_get_int(r, "there_already", -1), 1);
+    assert_int_equal(json_get_int(r, "suggested", -1), 2);
+    assert_string_equal(word(suggested(x.record), "agent"), "big");
+}
+
+static void a_budget_ends_the_job_with_words(void **state) {
+    (void)state;
+    const stuff x = pairs();
+    add(&x, "{'prompt':'Go.','answer_a':'Gone.','answer_b':'No.'}");
+    json *v = ended(made("POST", at(&x, "judge"), "{'model':'base','tokens_most':1}"));
+    assert_string_equal(word(v, "status"), "failed");
+    assert_non_null(strstr(word(v, "error"), "budget"));
+}
+
+static void what_does_not_fit_is_refused(void **state) {
+    (void)state;
+    int status;
+    const stuff x = a_dataset(a_space(), NULL);
+    static const struct {
+        const char *what, *body;
+    } wrong[] = {{"judge", "{'model':'base'}"}, /* it has a label alone */
+                 {"judge", "{'model':'base','questions':['label']}"},
+                 {"suggest", "{'model':'base','questions':['nothing']}"},
+                 {"suggest", "{'model':'base','questions':[]}"},
+                 {"suggest", "{'model':'base','tie':2}"},
+                 {"suggest", "{}"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        ask("POST", at(&x, wrong[i].what), wrong[i].body, &status);
+        if (status != 422) fail_msg("%s: %d", wrong[i].body, status);
+    }
+    json *v = ended(made("POST", at(&x, "suggest"), "{'model':'no-such','again':true}"));
+    assert_string_equal(word(v, "status"), "failed");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_model_here_suggests_once_and_again_when_told),
+        cmocka_unit_test(a_judge_elsewhere_compares_in_both_orders_by_the_guidelines),
+        cmocka_unit_test(what_was_judged_before_a_failure_stays_and_the_next_job_goes_on),
+        cmocka_unit_test(a_budget_ends_the_job_with_words),
+        cmocka_unit_test(what_does_not_fit_is_refused),
+    };
+    return cmocka_run_group_tests(tests, begin, house_end);
+}
