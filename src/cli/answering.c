@@ -1,6 +1,8 @@
 /* answering.c - prompts to answers (contract: answering.h). */
 #include "cli/answering.h"
 
+#include "base/file.h"
+
 #include <math.h>
 #include <stdio.h>
 
@@ -134,4 +136,17 @@ bool answer_prompts(arena *a, const subject *s, compute_type compute, const char
     }
     engine_free(g);
     return ok;
+}
+
+bool prompts_read(arena *a, const char *path, const char ***out, int *count, err *e) {
+    enum { MOST = 10000 };
+    const char **list = arena_array(a, const char *, MOST);
+    file_lines in;
+    str line;
+    if (!file_lines_open(&in, path, 1 << 20, e)) return false;
+    while (*count < MOST && file_lines_next(&in, &line, e))
+        if (str_trim(line).len) list[(*count)++] = str_copy(a, line);
+    file_lines_close(&in);
+    *out = list;
+    return !e->code && (*count || err_set(e, ERR_INPUT, "%s has no prompts", path));
 }

@@ -41,6 +41,9 @@ bool conversation_tokens(arena *a, const model *m, json *messages, bool open, co
 bool dialogue_tokens(arena *a, const model *m, const char *prompt, str text, const answering_options *o, const int32_t **ids,
                      int *count, err *e);
 
+/* A file with one prompt a line; empty lines do not count. */
+bool prompts_read(arena *a, const char *path, const char ***out, int *count, err *e);
+
 typedef struct {
     str text;
     const int32_t *ids; /* the answer's tokens, end token included */

@@ -4,7 +4,6 @@
 
 #include <stdio.h>
 
-#include "base/file.h"
 #include "cli/comparison.h"
 
 typedef struct {
@@ -29,19 +28,6 @@ static const opt options[] = {
     OPT_END,
 };
 
-static bool read_prompts(arena *a, const char *path, const char ***out, int *count, err *e) {
-    enum { MOST = 10000 };
-    const char **list = arena_array(a, const char *, MOST);
-    file_lines in;
-    str line;
-    if (!file_lines_open(&in, path, 1 << 20, e)) return false;
-    while (*count < MOST && file_lines_next(&in, &line, e))
-        if (str_trim(line).len) list[(*count)++] = str_copy(a, line);
-    file_lines_close(&in);
-    *out = list;
-    return !e->code && (*count || err_set(e, ERR_INPUT, "%s has no prompts", path));
-}
-
 static bool compare(arena *a, int argc, char **argv, err *e);
 
 const command command_compare = {"compare", "put two models side by side on the same prompts", "BEFORE AFTER [options]", options,
@@ -56,7 +42,7 @@ static bool compare(arena *a, int argc, char **argv, err *e) {
     const taste *judge = o.judge ? taste_find(o.judge) : NULL;
     const char **prompts = (const char **)(judge ? judge->prompts : &demo_everyday)->held_out;
     if (o.prompts) {
-        if (!read_prompts(a, o.prompts, &prompts, &count, e)) return false;
+        if (!prompts_read(a, o.prompts, &prompts, &count, e)) return false;
     } else count = DEMO_HELD_OUT;
     subjects all;
     subject before, after, start, reward;

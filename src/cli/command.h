@@ -34,6 +34,7 @@ typedef struct {
     X(export)                                                                                                                    \
     X(record)                                                                                                                    \
     X(judge)                                                                                                                     \
+    X(rlaif)                                                                                                                     \
     X(suggest)                                                                                                                   \
     X(user)                                                                                                                      \
     X(backup)                                                                                                                    \

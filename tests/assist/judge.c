@@ -261,6 +261,72 @@ static void a_text_is_written_by_the_model(void **state) {
     assert_null(ask_kind_of(parsed("{'settings':{'type':'span'}}")));
 }
 
+/* ---- pairs without people ------------------------------------------------------------------------------------------------------------------ */
+
+/* Says one thing after the other. */
+typedef struct {
+    const char *says[4];
+    int said;
+} script;
+
+static bool script_chat(void *hands, arena *at, const endpoint_order *o, endpoint_answer *out, endpoint_try *t, err *e) {
+    script *s = hands;
+    (void)at, (void)o, (void)t, (void)e;
+    out->text = str_of(s->says[s->said++]);
+    out->finish = out->text.len ? "stop" : "length";
+    return true;
+}
+static const endpoint_kind script_kind = {"script", "a script", NULL, NULL, rule_close, script_chat, rule_choices, NULL};
+
+static json *row_of(script *policy, const endpoint_kind *kind, void *judge, bool revise) {
+    err e = {0};
+    json *row;
+    int worded = 0;
+    const rlaif_order o = {.policy = endpoint_over(&script_kind, policy, &(endpoint_options){.spec = "p"}),
+                           .judge = endpoint_over(kind, judge, &(endpoint_options){.spec = "j"}),
+                           .guidelines = STR("be good"),
+                           .prompt = STR("hi"),
+                           .tie = 0.05,
+                           .revise = revise};
+    assert_ok(rlaif_row(a, &o, &row, &worded, &e), e);
+    endpoint_close(o.policy), endpoint_close(o.judge);
+    return row;
+}
+
+static void the_judged_better_answer_is_chosen_wherever_it_came(void **state) {
+    (void)state;
+    for (int turn = 0; turn < 2; turn++) {
+        script p = {.says = {turn ? "bad" : "good", turn ? "good" : "bad"}};
+        rule r = {.place = 1};
+        const json *row = row_of(&p, &rule_kind, &r, false);
+        assert_true(str_is(json_get_text(row, "chosen", STR("")), "good"));
+        assert_true(str_is(json_get_text(row, "rejected", STR("")), "bad"));
+        assert_true(json_get_real(row, "probability_chosen", 0) > 0.8);
+        assert_true(str_is(json_get_text(row, "judge", STR("")), "j"));
+    }
+}
+
+static void ties_same_answers_and_cut_ones_give_no_pair(void **state) {
+    (void)state;
+    rule blind = {.silent = true, .words = "A"}, r = {0};
+    script tie = {.says = {"good", "bad"}}, same = {.says = {"x", "x"}}, cut = {.says = {"x", ""}};
+    assert_true(str_is(json_get_text(row_of(&tie, &rule_kind, &blind, false), "left_out", STR("")), "a tie"));
+    assert_true(json_has(row_of(&same, &rule_kind, &r, false), "left_out"));
+    assert_int_equal(r.asked, 0);
+    assert_true(json_has(row_of(&cut, &rule_kind, &r, false), "left_out"));
+}
+
+static void a_revision_is_preferred_to_what_it_revises(void **state) {
+    (void)state;
+    script p = {.says = {"rude"}}, j = {.says = {"It is rude.", "kind"}}, none = {.says = {"It is rude.", ""}};
+    const json *row = row_of(&p, &script_kind, &j, true);
+    assert_true(str_is(json_get_text(row, "chosen", STR("")), "kind"));
+    assert_true(str_is(json_get_text(row, "rejected", STR("")), "rude"));
+    assert_true(str_is(json_get_text(row, "critique", STR("")), "It is rude."));
+    p.said = 0;
+    assert_false(json_has(row_of(&p, &script_kind, &none, true), "chosen"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_pair_is_asked_in_both_orders_and_averaged, begin, end),
@@ -273,6 +339,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_comparison_is_a_choice_with_its_probability_or_a_tie, begin, end),
         cmocka_unit_test_setup_teardown(ranking_rating_and_label_are_values_of_their_questions, begin, end),
         cmocka_unit_test_setup_teardown(a_text_is_written_by_the_model, begin, end),
+        cmocka_unit_test_setup_teardown(the_judged_better_answer_is_chosen_wherever_it_came, begin, end),
+        cmocka_unit_test_setup_teardown(ties_same_answers_and_cut_ones_give_no_pair, begin, end),
+        cmocka_unit_test_setup_teardown(a_revision_is_preferred_to_what_it_revises, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
