@@ -3,12 +3,14 @@
 #include "cli/command.h"
 
 #include <stdio.h>
+#include <string.h>
 
+#include "base/file.h"
 #include "cli/comparison.h"
 
 typedef struct {
     answering_options answering;
-    const char *prompts, *judge, *start, *reward_model;
+    const char *prompts, *judge, *start, *reward_model, *guidelines, *judge_model;
     int64_t show;
     bool json, quiet;
 } compare_options;
@@ -17,8 +19,11 @@ static const opt options[] = {
     ANSWERING_ROWS,
     {"prompts", OPT_TEXT, offsetof(compare_options, prompts), NULL, 0, 0, NULL,
      "a file with one prompt a line (unset: the demo's 50 everyday questions)"},
-    {"judge", OPT_CHOICE, offsetof(compare_options, judge), NULL, 0, 0, "shorter|prose|warmer|longer",
-     "a rule that says which answer it prefers"},
+    {"judge", OPT_CHOICE, offsetof(compare_options, judge), NULL, 0, 0, "shorter|prose|warmer|longer|guidelines",
+     "a rule that says which answer it prefers; guidelines: a model says how well answers follow them"},
+    {"guidelines", OPT_TEXT, offsetof(compare_options, guidelines), NULL, 0, 0, NULL, "judge guidelines: a file with them"},
+    {"judge_model", OPT_TEXT, offsetof(compare_options, judge_model), NULL, 0, 0, NULL,
+     "judge guidelines: a model, or URL#MODEL of a server that speaks OpenAI's API"},
     REWARD_MODEL_ROW(compare_options, reward_model),
     {"start", OPT_TEXT, offsetof(compare_options, start), NULL, 0, 0, NULL,
      "the model whose loss measures drift (unset: the base of BEFORE)"},
@@ -27,6 +32,15 @@ static const opt options[] = {
     {"quiet", OPT_BOOL, offsetof(compare_options, quiet), "false", 0, 0, NULL, "no progress"},
     OPT_END,
 };
+
+static bool judge_by_guidelines(arena *a, const compare_options *o, comparison *c, err *e) {
+    str guidelines;
+    if (!file_read(a, o->guidelines, 1 << 20, &guidelines, e)) return false;
+    endpoint *judge = endpoint_open(&(endpoint_options){.spec = o->judge_model, .paths = true}, e);
+    const bool ok = judge && comparison_judge(a, c, judge, guidelines, e);
+    endpoint_close(judge);
+    return ok;
+}
 
 static bool compare(arena *a, int argc, char **argv, err *e);
 
@@ -39,7 +53,10 @@ static bool compare(arena *a, int argc, char **argv, err *e) {
     bool help;
     if (!arguments_read(a, &command_compare, &o, argc, argv, &rest, &help, e) || help) return help;
     if (rest != 2) return err_set(e, ERR_USAGE, "name two models: fettle compare BEFORE AFTER");
-    const taste *judge = o.judge ? taste_find(o.judge) : NULL;
+    const bool by_guidelines = o.judge && strcmp(o.judge, "guidelines") == 0;
+    if (by_guidelines && (!o.guidelines || !o.judge_model || o.reward_model))
+        return err_set(e, ERR_USAGE, "--judge guidelines wants --guidelines FILE and --judge-model MODEL, and no --reward-model");
+    const taste *judge = o.judge && !by_guidelines ? taste_find(o.judge) : NULL;
     const char **prompts = (const char **)(judge ? judge->prompts : &demo_everyday)->held_out;
     if (o.prompts) {
         if (!prompts_read(a, o.prompts, &prompts, &count, e)) return false;
@@ -54,7 +71,8 @@ static bool compare(arena *a, int argc, char **argv, err *e) {
     if (o.reward_model && !reward_model_open(&all, o.reward_model, &reward, e)) return false;
     comparison c;
     if (!comparison_run(a, &before, &after, &start, all.options.compute, prompts, count, &o.answering, judge,
-                        o.reward_model ? &reward : NULL, o.quiet || o.json, &c, e))
+                        o.reward_model ? &reward : NULL, o.quiet || o.json, &c, e) ||
+        (by_guidelines && !judge_by_guidelines(a, &o, &c, e)))
         return false;
     if (!o.json) {
         comparison_print(stdout, &c, judge, (int)o.show);

@@ -83,6 +83,35 @@ bool comparison_run(arena *a, const subject *before, const subject *after, const
     return true;
 }
 
+static bool rate(arena *a, endpoint *judge, str guidelines, const char *prompt, str answer, double *out, err *e) {
+    static const char *const words[] = {"1, not at all", "2, hardly", "3, in part", "4, mostly", "5, fully"};
+    const judge_case c = {guidelines, STR("How well does the answer follow the guidelines?"), str_of(prompt)};
+    str options[5];
+    double p[5];
+    int worded = 0;
+    for (int i = 0; i < 5; i++) options[i] = str_of(words[i]);
+    if (!judge_options(judge, a, &c, answer.len ? answer : STR("(nothing)"), options, 5, p, &worded, e)) return false;
+    *out = 0;
+    for (int i = 0; i < 5; i++) *out += (i + 1) * p[i];
+    return true;
+}
+
+bool comparison_judge(arena *a, comparison *c, endpoint *judge, str guidelines, err *e) {
+    for (int k = 0; k < 2; k++) {
+        c->reward[k] = 0;
+        for (int i = 0; i < c->count; i++) {
+            given_answer *g = &c->answers[k][i];
+            if (!rate(a, judge, guidelines, c->prompts[i], g->text, &g->reward, e)) return false;
+            c->reward[k] += g->reward / c->count;
+        }
+    }
+    c->reward_model = arena_text(a, endpoint_agent(judge));
+    c->adherence = true;
+    c->wins = c->losses = c->ties = 0;
+    count_verdicts(c, NULL, NULL);
+    return true;
+}
+
 const char *comparison_verdict(const comparison *c) {
     if (c->low > 0.5) return "clearly better";
     if (c->high < 0.5) return "clearly worse";
@@ -147,14 +176,15 @@ void comparison_print(FILE *out, const comparison *c, const taste *judge, int sh
     fprintf(out, "%-38s %10.3f %10.3f   (x %.2f)\n", "distinct three-word runs", c->distinct[0], c->distinct[1],
             c->distinct[0] > 0 ? c->distinct[1] / c->distinct[0] : 0);
     if (c->reward_model)
-        fprintf(out, "%-38s %10.3f %10.3f   (%+.3f)\n", "reward model's score", c->reward[0], c->reward[1],
+        fprintf(out, "%-38s %10.3f %10.3f   (%+.3f)\n",
+                c->adherence ? "adherence to the guidelines, 1 to 5" : "reward model's score", c->reward[0], c->reward[1],
                 c->reward[1] - c->reward[0]);
     if (!decides) return;
     const int decided = c->wins + c->losses;
     fprintf(out, "\nAfter is preferred in %d of %d decided comparisons (%d ties): %.0f %%, 95 %% interval %.0f to %.0f %%: %s.\n",
             c->wins, decided, c->ties, 100 * c->rate, 100 * c->low, 100 * c->high, comparison_verdict(c));
     if (judge) fprintf(out, "A rule judged (\"%s\"), not a person.\n", judge->words);
-    else fprintf(out, "A reward model judged (%s), not a person.\n", c->reward_model);
+    else fprintf(out, "A %s judged (%s), not a person.\n", c->adherence ? "model" : "reward model", c->reward_model);
 }
 
 void comparison_put_json(json_writer *w, const comparison *c, const taste *judge) {

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "assist/assist.h"
 #include "cli/rewarding.h"
 #include "data/data.h"
 
@@ -18,6 +19,7 @@ typedef struct {
     double words[2], score[2]; /* means per answer */
     double reward[2];          /* the same, where a reward model judges */
     const char *reward_model;  /* its name; NULL: none */
+    bool adherence;            /* these rewards say how well guidelines are followed, 1 to 5 */
     int cut[2];                /* answers that ended at the token limit */
     const char **prompts;
     given_answer *answers[2]; /* [count] */
@@ -29,6 +31,9 @@ typedef struct {
 bool comparison_run(arena *a, const subject *before, const subject *after, const subject *start, compute_type compute,
                     const char **prompts, int count, const answering_options *o, const taste *judge, const subject *reward,
                     bool quiet, comparison *out, err *e);
+
+/* Rates every answer by the guidelines, as the mean of the ratings 1 to 5 with their probabilities, and counts who is rated higher. */
+bool comparison_judge(arena *a, comparison *c, endpoint *judge, str guidelines, err *e);
 
 void comparison_print(FILE *out, const comparison *c, const taste *judge, int shown);
 void comparison_put_json(json_writer *w, const comparison *c, const taste *judge);
