@@ -15,7 +15,7 @@ static int begin(void **state) {
 static int64_t spaces(void) { return (int64_t)json_count(json_get(made("GET", "/api/v1/me/workspaces", NULL), "items")); }
 
 /* All answers to these bytes until the server closes, or says no more for a while. */
-static str talk(str bytes, bool *closed) {
+static str exchange(str bytes, bool *closed) {
     const struct timeval patience = {.tv_sec = 1};
     const int fd = dial(the_house->port);
     if (fd < 0) fail_msg("no connection");
@@ -144,7 +144,7 @@ static void what_two_readers_could_read_differently_is_refused(void **state) {
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         const framing *f = &refused[i];
         bool closed;
-        const str text = talk(request_with(f->lines, f->size ? f->size : strlen(f->lines), f->body), &closed);
+        const str text = exchange(request_with(f->lines, f->size ? f->size : strlen(f->lines), f->body), &closed);
         const int status = status_of(text);
         if (status && status != 400 && status != 413 && status != 431 && status != 501)
             fail_msg("%s: %d: %.*s", f->what, status, STR_ARG(text));
@@ -162,7 +162,7 @@ static void the_refusal_is_said_in_words(void **state) {
                                         "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: gzip\r\n",
                                         "X-Test: a\r\n b\r\n", "Host: other\r\n"};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
-        const str text = talk(request_with(lines[i], strlen(lines[i]), "x"), &closed);
+        const str text = exchange(request_with(lines[i], strlen(lines[i]), "x"), &closed);
         if (status_of(text) != 400) fail_msg("%s: %.*s", lines[i], STR_ARG(text));
         assert_true(str_find(text, STR("Connection: close"), 0) > 0 || str_find(text, STR("connection: close"), 0) > 0);
         assert_true(str_find(text, STR("application/json"), 0) > 0);
@@ -191,7 +191,7 @@ static void first_lines_are_read_strictly(void **state) {
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         bool closed;
-        const str text = talk(bytes(lines[i]), &closed);
+        const str text = exchange(bytes(lines[i]), &closed);
         const int status = status_of(text);
         if (status && status != 400 && status != 505) fail_msg("%s: %.*s", lines[i], STR_ARG(text));
         if (!closed) fail_msg("%s: the connection stays open", lines[i]);
@@ -211,7 +211,7 @@ static void heads_have_a_limit(void **state) {
         for (int k = 0; many.len < sizes[i]; k++) buf_printf(&many, "X-%d: a\r\n", k);
         buf_put_text(&many, "\r\n");
         for (int k = 0; k < 2; k++) {
-            const str text = talk(buf_str(k ? &many : &one), &closed);
+            const str text = exchange(buf_str(k ? &many : &one), &closed);
             const int status = status_of(text);
             if (status && status != 431 && status != 413 && status != 414 && status != 400) fail_msg("%.*s", STR_ARG(text));
             assert_true(closed);
@@ -225,7 +225,7 @@ static void heads_have_a_limit(void **state) {
     buf_put_text(&path, "GET /api/v1/");
     while (path.len < (size_t)100 << 10) buf_put_text(&path, "aaaaaaaaaaaaaaaa");
     buf_put_text(&path, " HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    const int status = status_of(talk(buf_str(&path), &closed));
+    const int status = status_of(exchange(buf_str(&path), &closed));
     assert_true(!status || status == 414 || status == 431 || status == 400);
     assert_true(closed);
     buf_free(&path);
@@ -238,7 +238,7 @@ static void bodies_have_a_limit(void **state) {
     buf out = {0};
     buf_printf(&out, "POST /api/v1/workspaces HTTP/1.1\r\nHost: localhost\r\nX-Argilla-Api-Key: %s\r\nContent-Length: %d\r\n\r\n",
                owner.key, (8 << 20) + 1);
-    str text = talk(buf_str(&out), &closed);
+    str text = exchange(buf_str(&out), &closed);
     assert_int_equal(status_of(text), 413);
     assert_true(closed);
     buf_clear(&out);
@@ -251,7 +251,7 @@ static void bodies_have_a_limit(void **state) {
     for (int i = 0; i < 9; i++) buf_printf(&out, "100000\r\n%s\r\n", mega);
     buf_put_text(&out, "0\r\n\r\n");
     memory_release(mega);
-    text = talk(buf_str(&out), &closed);
+    text = exchange(buf_str(&out), &closed);
     assert_int_equal(status_of(text), 413);
     assert_true(closed);
     buf_free(&out);
@@ -263,26 +263,28 @@ static void what_is_clear_is_answered(void **state) {
     const int64_t before = spaces();
     const char *head = FORMAT("POST /api/v1/workspaces HTTP/1.1\r\nHost: localhost\r\nX-Argilla-Api-Key: %s\r\n", owner.key);
     /* one behind the other on a connection: as many answers, in order */
-    str text = talk(str_of(FORMAT("%sContent-Length: 14\r\n\r\n{\"name\":\"one\"}%scontent-length:14 \r\n\r\n{\"name\":\"two\"}",
-                                  head, head)),
-                    &closed);
+    str text =
+        exchange(str_of(FORMAT("%sContent-Length: 14\r\n\r\n{\"name\":\"one\"}%scontent-length:14 \r\n\r\n{\"name\":\"two\"}",
+                               head, head)),
+                 &closed);
     (void)closed;
     assert_true(answers_in(text) >= 1);
-    text = talk(str_of(FORMAT("%sContent-Length: 16\r\n\r\n{\"name\":\"three\"}%sContent-Length:\t15\r\n\r\n{\"name\":\"four\"}",
-                              head, head)),
-                &closed);
+    text =
+        exchange(str_of(FORMAT("%sContent-Length: 16\r\n\r\n{\"name\":\"three\"}%sContent-Length:\t15\r\n\r\n{\"name\":\"four\"}",
+                               head, head)),
+                 &closed);
     assert_int_equal(answers_in(text), 2);
     assert_true(str_find(text, STR("three"), 0) < str_find(text, STR("four"), 0));
     /* in chunks, with an extension and a trailer */
-    text =
-        talk(str_of(FORMAT(
-                 "%sTransfer-Encoding: chunked\r\n\r\n8\r\n{\"name\":\r\n7;a=b\r\n\"five\"}\r\n0\r\nX-Trailer: a\r\n\r\n", head)),
-             &closed);
+    text = exchange(
+        str_of(FORMAT("%sTransfer-Encoding: chunked\r\n\r\n8\r\n{\"name\":\r\n7;a=b\r\n\"five\"}\r\n0\r\nX-Trailer: a\r\n\r\n",
+                      head)),
+        &closed);
     assert_int_equal(status_of(text), 201);
-    text = talk(str_of(FORMAT("%sTransfer-Encoding: Chunked\r\n\r\nE\r\n{\"name\":\"six\"}\r\n0\r\n\r\n", head)), &closed);
+    text = exchange(str_of(FORMAT("%sTransfer-Encoding: Chunked\r\n\r\nE\r\n{\"name\":\"six\"}\r\n0\r\n\r\n", head)), &closed);
     assert_int_equal(status_of(text), 201);
     /* HTTP/1.0 ends its connection */
-    text = talk(bytes("GET /api/v1/version HTTP/1.0\r\nHost: localhost\r\n\r\n"), &closed);
+    text = exchange(bytes("GET /api/v1/version HTTP/1.0\r\nHost: localhost\r\n\r\n"), &closed);
     assert_int_equal(status_of(text), 200);
     assert_true(closed);
     assert_true(spaces() - before >= 5);
