@@ -159,7 +159,7 @@ static bool post_embeddings(call *c, err *e) {
 
 const route routes_openai[] = {
     {"GET", "/v1/models", WHO_USER, OF_NOTHING, RUN_SELF, list_models, "models, adapters and aliases, as OpenAI lists them"},
-    {"GET", "/v1/models/{id}", WHO_USER, OF_NOTHING, RUN_SELF, show_model, "one of them"},
+    {"GET", "/v1/models/{model}", WHO_USER, OF_NOTHING, RUN_SELF, show_model, "one of them"},
     {"POST", "/v1/chat/completions", WHO_USER, OF_NOTHING, RUN_SELF, post_chat,
      "an answer to a conversation, whole or as a stream"},
     {"POST", "/v1/completions", WHO_USER, OF_NOTHING, RUN_SELF, post_completion, "texts go on, with log-probabilities on demand"},

@@ -78,6 +78,8 @@ static train_settings *settings_of(arena *a, const char *name, const char *base,
             assert_ok(resolve_set(a, &s->from, (str){*p, (size_t)(equals - *p)}, str_of(equals + 1), "test", &e), e);
         }
     if (s->rollout) {
+        const bool two = s->objective->whole_groups;
+        if (two) s->o.per_device_train_batch_size += s->o.per_device_train_batch_size % 2;
         s->rollout->num_generations = s->o.per_device_train_batch_size % 2 ? 3 : 2;
         s->rollout->max_completion_length = 5;
         assert_ok(resolve_set(a, &s->from, STR("reward_funcs"), STR("regex:[aeiou]"), "test", &e), e);
