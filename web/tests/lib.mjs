@@ -57,7 +57,7 @@ export class Server {
 
   kill() {
     return new Promise((ok) => {
-      if (!this.process || this.process.exitCode !== null) return ok()
+      if (!this.process || this.process.exitCode !== null || this.process.signalCode !== null) return ok()
       this.process.once('exit', ok)
       this.process.kill('SIGKILL')
     })
