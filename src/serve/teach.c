@@ -129,7 +129,7 @@ bool teach_partial(teach *t, arena *a, const char *set, int round, const char **
     *count = 0;
     pthread_mutex_lock(&t->mutex);
     for (const making *m = t->oldest; m && !some; m = m->next) {
-        if (m->written || strcmp(m->x.dataset, set) != 0 || m->x.round != round) continue;
+        if (m->written > 0 || strcmp(m->x.dataset, set) != 0 || m->x.round != round) continue;
         work_read(m->work[0], a, &v);
         *prompt = arena_text(a, m->x.prompt);
         for (int i = 0; i < v.count && i < room; i++) texts[(*count)++] = v.answer[i].text;
@@ -242,13 +242,13 @@ static bool write_down(teach *t, making *m) {
 
 static making *first_whole(teach *t) { /* under the lock */
     for (making *m = t->oldest; m; m = m->next)
-        if (!m->written && work_over(m->work[0]) && (!m->work[1] || work_over(m->work[1]))) return m;
+        if (m->written <= 0 && work_over(m->work[0]) && (!m->work[1] || work_over(m->work[1]))) return m;
     return NULL;
 }
 
 static bool some_work(const teach *t) {
     const making *m = t->oldest;
-    while (m && m->written) m = m->next;
+    while (m && m->written > 0) m = m->next;
     return m != NULL;
 }
 
@@ -256,7 +256,7 @@ static bool some_work(const teach *t) {
 static void forget(teach *t, const making *failed) { /* under the lock */
     const double now = sys_seconds();
     for (making **at = &t->oldest, *m; (m = *at) != NULL;) {
-        if (m != failed && (!m->written || now - m->written < KEPT_SECONDS)) {
+        if (m != failed && (m->written <= 0 || now - m->written < KEPT_SECONDS)) {
             at = &m->next;
             continue;
         }
