@@ -112,7 +112,7 @@ static bool sequences(local *l, arena *a, const chat_encoded *prompt, const char
         length[i] = prompt->count + (int)more.count;
         ids[i] = arena_array(a, int32_t, length[i] + 1);
         memcpy(ids[i], prompt->ids, (size_t)prompt->count * sizeof **ids);
-        memcpy(ids[i] + prompt->count, more.ids, more.count * sizeof **ids);
+        if (more.count) memcpy(ids[i] + prompt->count, more.ids, more.count * sizeof **ids);
         token_ids_free(&more);
         if (length[i] == prompt->count) return err_set(e, ERR_INPUT, "choice %d is empty", i);
     }

@@ -1,6 +1,7 @@
 /* ops_rows.c - operations on rows: tables, linear layers, norms, rotary positions, activations, sums.
  * All but the linear layer are bound by memory: each reads its inputs and writes its output once, 4 bytes a value. */
 #include <math.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "base/rng.h"
@@ -234,27 +235,51 @@ static bool same_angles(const angles *a, const rope_table *r) {
            memcmp(a->frequency, r->frequency, (size_t)a->half * sizeof(float)) == 0;
 }
 
+/* Each thread that runs operations has its own; they go with it. */
+static pthread_key_t angles_key;
+
+static void angles_free(void *of_thread) {
+    angles *a = of_thread;
+    memory_release(a->frequency);
+    memory_release(a->table);
+    memory_release(a);
+}
+
+static void angles_begin(void) {
+    if (pthread_key_create(&angles_key, angles_free) != 0) bug("no key for the angles of a thread");
+}
+
+static angles *angles_of_thread(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, angles_begin);
+    angles *a = pthread_getspecific(angles_key);
+    if (a) return a;
+    a = memory_alloc(sizeof *a);
+    if (pthread_setspecific(angles_key, a) != 0) bug("no room for the angles of a thread");
+    return a;
+}
+
 static const angles *angles_of(const rope_table *r, const layout *l) {
-    static _Thread_local angles kept; /* of the thread that runs operations */
+    angles *kept = angles_of_thread();
     const int half = r->rotary / 2;
     int last = 0;
     for (int t = 0; t < l->tokens; t++) last = l->position[t] > last ? l->position[t] : last;
-    if (!same_angles(&kept, r)) {
-        kept.frequency = memory_resize(kept.frequency, (size_t)(half + 1) * sizeof(float));
-        memcpy(kept.frequency, r->frequency, (size_t)half * sizeof(float));
-        kept = (angles){.half = half, .factor = r->attention_factor, .frequency = kept.frequency, .table = kept.table};
+    if (!same_angles(kept, r)) {
+        kept->frequency = memory_resize(kept->frequency, (size_t)(half + 1) * sizeof(float));
+        memcpy(kept->frequency, r->frequency, (size_t)half * sizeof(float));
+        *kept = (angles){.half = half, .factor = r->attention_factor, .frequency = kept->frequency, .table = kept->table};
     }
-    if (last < kept.positions) return &kept;
-    const int room = last + 1 > 2 * kept.positions ? last + 1 : 2 * kept.positions;
-    kept.table = memory_resize(kept.table, (size_t)room * 2 * (size_t)(half + 1) * sizeof(float));
-    for (int p = kept.positions; p < room; p++)
+    if (last < kept->positions) return kept;
+    const int room = last + 1 > 2 * kept->positions ? last + 1 : 2 * kept->positions;
+    kept->table = memory_resize(kept->table, (size_t)room * 2 * (size_t)(half + 1) * sizeof(float));
+    for (int p = kept->positions; p < room; p++)
         for (int i = 0; i < half; i++) {
             const float angle = (float)p * r->frequency[i];
-            kept.table[(size_t)p * 2 * (size_t)half + (size_t)i] = cosf(angle) * r->attention_factor;
-            kept.table[((size_t)p * 2 + 1) * (size_t)half + (size_t)i] = sinf(angle) * r->attention_factor;
+            kept->table[(size_t)p * 2 * (size_t)half + (size_t)i] = cosf(angle) * r->attention_factor;
+            kept->table[((size_t)p * 2 + 1) * (size_t)half + (size_t)i] = sinf(angle) * r->attention_factor;
         }
-    kept.positions = room;
-    return &kept;
+    kept->positions = room;
+    return kept;
 }
 
 /* Pairs (2i, 2i+1) instead of halves. */
