@@ -37,6 +37,13 @@ static inline char *shared_path(arena *a, const char *name) {
     return NULL;
 }
 
+/* Leaves a test whose data are not there, and nothing of its arena behind. */
+#define skip_freeing(a)                                                                                                          \
+    do {                                                                                                                         \
+        arena_free(a);                                                                                                           \
+        skip();                                                                                                                  \
+    } while (0)
+
 /* The program itself, for tests of what starts it: FETTLE_PROGRAM, else build/fettle. */
 static inline const char *the_program(void) {
     const char *named = getenv("FETTLE_PROGRAM"), *path = named && *named ? named : "build/fettle";

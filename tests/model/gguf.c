@@ -31,10 +31,7 @@ static void files_of_llama_cpp_give_its_logits_and_those_of_the_folder(void **st
     (void)state;
     arena *a = arena_new();
     const char *root = shared_path(a, "data/models");
-    if (!root) {
-        arena_free(a);
-        skip();
-    }
+    if (!root) skip_freeing(a);
     backend *b = test_backend();
     for (int i = 0; i < NAMES; i++) {
         const char *folder = path_join(a, root, names[i]);
@@ -57,10 +54,7 @@ static void a_gguf_file_goes_through_a_folder_and_back(void **state) {
     (void)state;
     arena *a = arena_new();
     const char *root = shared_path(a, "data/models");
-    if (!root) {
-        arena_free(a);
-        skip();
-    }
+    if (!root) skip_freeing(a);
     backend *b = test_backend();
     for (int i = 0; i < NAMES; i++) {
         char *folder = scratch_folder(a);
@@ -84,10 +78,7 @@ static void the_story_of_stories260K_is_told_byte_for_byte(void **state) {
     (void)state;
     arena *a = arena_new();
     const char *folder = shared_path(a, "data/models/stories260K");
-    if (!folder) {
-        arena_free(a);
-        skip();
-    }
+    if (!folder) skip_freeing(a);
     backend *b = test_backend();
     err e = {0};
     const json *want = json_parse_file(a, path_join(a, folder, "expected.json"), 1 << 20, &e);
@@ -115,10 +106,7 @@ static void every_truncation_is_refused(void **state) {
     (void)state;
     arena *a = arena_new();
     const char *root = shared_path(a, "data/models");
-    if (!root) {
-        arena_free(a);
-        skip();
-    }
+    if (!root) skip_freeing(a);
     backend *b = test_backend();
     char *folder = scratch_folder(a), *path = path_join(a, folder, "cut.gguf");
     str whole;
