@@ -242,13 +242,12 @@ static bool start(runs *r, arena *a, const run_view *v, err *e) {
                          .watched = true,
                          .nice = NICE,
                          .apart = true};
-    if (!runs_program(r, e) || !runs_mark(a, &v->r, v->order, false, e)) return false;
-    const int64_t process = sys_start(&c, e);
-    if (process < 0) return false;
-    runs_lock(r);
-    r->child[r->children++] = (child){.process = process, .id = kept(v->id)};
+    if (!runs_program(r, e)) return false;
+    runs_lock(r); /* whoever sees the order taken from the queue sees the child too */
+    const int64_t process = runs_mark(a, &v->r, v->order, false, e) ? sys_start(&c, e) : -1;
+    if (process >= 0) r->child[r->children++] = (child){.process = process, .id = kept(v->id)};
     runs_unlock(r);
-    return true;
+    return process >= 0;
 }
 
 /* The one that waits longest, when nothing works. */
