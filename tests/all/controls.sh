@@ -2,11 +2,11 @@
 # The demo, and the controls that show that it measures something: the opposite taste moves the model the other way, shuffled
 # labels move it nowhere. A run of a taste counts only when it neither drifts nor repeats itself.
 #
-#   tests/all/controls.sh [shorter|prose|warmer|longer|shuffled ...]      default: shorter longer shuffled; minutes each
+#   tests/all/controls.sh [shorter|prose|warmer|longer|shuffled ...]      default: longer shuffled (make test-long: shorter prose); minutes each
 cd "$(dirname "$0")/../.." || exit 2
 tools/deps build starter || { echo "SKIPPED: no starter model"; exit 77; }
 make -s program || exit 1
-[ $# -gt 0 ] || set -- shorter longer shuffled
+[ $# -gt 0 ] || set -- longer shuffled
 FETTLE_HOME=$(mktemp -d) && export FETTLE_HOME && trap 'rm -rf "$FETTLE_HOME"' EXIT
 report=$FETTLE_HOME/report.json number=0 failed=0
 
