@@ -2,7 +2,7 @@
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { check, openPage, run, same, Server, until } from './lib.mjs'
+import { check, makeDataset, openPage, run, same, Server, until } from './lib.mjs'
 
 const server = await new Server('ui').start()
 const folder = mkdtempSync(join(tmpdir(), 'fettle-files-'))
@@ -56,13 +56,27 @@ check('a broken line is named, nothing of its file is kept; the whole file goes 
 check('what people disagree on is settled by a press', async () => {
   const spaces = await server.ask('GET', '/api/v1/me/workspaces')
   const key = server.person('bea', 'annotator', spaces.items[0].name)
-  const set = (await datasets()).find((d) => d.name === 'answers')
-  const records = (await server.ask('GET', `/api/v1/datasets/${set.id}/records`)).items
-  await server.ask('POST', `/api/v1/records/${records[0].id}/responses`, { values: { better: { value: 'mine' } }, status: 'submitted' })
-  await server.ask('POST', `/api/v1/records/${records[0].id}/responses`, { values: { better: { value: 'hers' } }, status: 'submitted' }, key)
+  const set = await makeDataset(server, {
+    name: 'disputed', min: 2,
+    fields: [{ name: 'prompt', title: 'Prompt', required: true, settings: { type: 'text' } }],
+    questions: [{ name: 'good', title: 'Good?', required: true, settings: { type: 'label_selection', options: [{ value: 'yes', text: 'Yes' }, { value: 'no', text: 'No' }] } }],
+    records: [{ fields: { prompt: 'Is this good?' } }],
+  })
+  const record = set.records[0].id, says = (value) => ({ values: { good: { value } }, status: 'submitted' })
+  await server.ask('POST', `/api/v1/records/${record}/responses`, says('yes'))
+  await server.ask('POST', `/api/v1/records/${record}/responses`, says('no'), key)
   const page = await openPage(server)
   await page.goto(`${server.url}/#/datasets/${set.id}?tab=quality`)
   await page.getByRole('rowheader', { name: 'bea' }).waitFor()
+  await page.goto(`${server.url}/#/datasets/${set.id}?tab=review`)
+  await page.locator('.answer').filter({ hasText: 'bea' }).getByRole('button', { name: 'Settle on this' }).click()
+  await page.getByText('Nobody disagrees').waitFor()
+  same('gold', (await server.ask('GET', `/api/v1/records/${record}/gold`)).values.good.value, 'no')
+})
+
+check('changed guidelines are a new version', async () => {
+  const set = (await datasets()).find((d) => d.name === 'answers')
+  const page = await openPage(server)
   await page.goto(`${server.url}/#/datasets/${set.id}?tab=settings`)
   await page.getByLabel('Guidelines').fill('# Be brief')
   await page.getByRole('button', { name: 'Save' }).first().click()

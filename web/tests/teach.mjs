@@ -89,6 +89,15 @@ check('served under a name, OpenAI’s client gets an answer and its thumb becom
   same('records of the inbox', (await server.ask('GET', `/api/v1/datasets/${inbox.id}/records`)).items.length, 1)
 })
 
+check('the model is exported for other programs', async () => {
+  await page.getByRole('button', { name: 'Export', exact: true }).click()
+  const dialog = page.locator('dialog')
+  await dialog.getByRole('button', { name: 'Export', exact: true }).click()
+  await dialog.getByText('It is here:').waitFor({ timeout: 120000 })
+  const file = (await dialog.locator('pre').innerText()).trim()
+  if (!existsSync(file)) throw new Error(`${file} is not there`)
+})
+
 check('the picks are records that a command exports as pairs', async () => {
   const { dataset_id } = await server.ask('GET', `/api/v1/teach/${lesson}`)
   const { name } = await server.ask('GET', `/api/v1/datasets/${dataset_id}`)
