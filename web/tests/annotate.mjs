@@ -216,6 +216,17 @@ check('a comment and a flag, the history, guidelines that changed', async () => 
   await page.locator('ins', { hasText: 'Shorter' }).waitFor()
 })
 
+check('a panel opens however soon after the last one was closed', async () => {
+  const set = await edits(server, 2), page = await openPage(server)
+  await page.goto(annotate(set))
+  await shows(page, 'Answer number 1')
+  for (let i = 0; i < 30; i++) {
+    await page.keyboard.press('chi'[i % 3])
+    await page.locator('dialog').waitFor({ timeout: 3000 })
+    await page.keyboard.press('Escape')
+  }
+})
+
 check('nothing typed is lost when the server dies, and the page says what is not saved', async () => {
   const set = await edits(server, 5), page = await openPage(server)
   page.expected.push('ERR_CONNECTION_REFUSED', 'ERR_CONNECTION_RESET', 'ERR_INCOMPLETE_CHUNKED', 'ERR_EMPTY_RESPONSE', 'ERR_SOCKET_NOT_CONNECTED')
