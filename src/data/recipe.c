@@ -148,6 +148,7 @@ static bool take_question(recipe *r, err *e) {
 static bool take_options_of(arena *a, recipe *r, const recipe_options *o, err *e) {
     opt_defaults(recipe_option_table, &r->o, a);
     if (o) r->o = *o;
+    r->gold_alone = strcmp(r->o.unify, "all") != 0;
     if (!strcmp(r->o.unify, "auto")) r->o.unify = r->kind->unify;
     if (!strcmp(r->o.unify, "mean") && !r->kind->mean)
         return err_set(e, ERR_INPUT, "unify mean: there is no mean of answers to a %s question; use majority, latest or all",

@@ -15,6 +15,7 @@ struct recipe {
     const char *prompt, *system, *context, *answer, *answer_a, *answer_b, *messages; /* names of fields, or NULL */
     recipe_options o;
     double threshold; /* resolved */
+    bool gold_alone;  /* a settled answer stands for all of its record: always but under a `unify` of all that was asked for */
 };
 
 /* One answer to the question after unification. */

@@ -144,7 +144,7 @@ size_t voices_of(arena *a, const recipe *r, const json *record, const json *ques
     voice *v = *out = arena_array(a, voice, room), gold;
     const bool decided = gold_voice(a, r, record, name, &gold);
     *why = LEFT_NO_ANSWER;
-    if (decided && !str_is(how, "all")) return v[0] = gold, 1;
+    if (decided && r->gold_alone) return v[0] = gold, 1;
     if (str_is(how, "gold")) return 0;
     const size_t n = human_voices(a, r, record, name, v, response);
     if (decided) return v[n] = gold, n + 1;

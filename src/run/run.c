@@ -7,10 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/sys.h"
+
+enum { LOCK_TRIES = 40 }; /* 5 ms apart */
 
 static const char *const words[] = {
 #define X(token, word) word,
@@ -51,20 +54,24 @@ static bool write_state(run *r, err *e) {
 }
 
 /* A lock on the folder itself, which the kernel takes back when the process ends. -1: another has it, or there is no folder. */
-static int lock_folder(const char *dir) {
+/* how: LOCK_EX to own it; LOCK_SH to look whether somebody does, which others may do at the same time. */
+static int lock_folder(const char *dir, int how) {
     const int fd = file_io.open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return fd; /* or a file system without locks */
+    if (fd < 0 || flock(fd, how | LOCK_NB) == 0 || errno != EWOULDBLOCK) return fd; /* or a file system without locks */
     file_io.close(fd);
     return -1;
 }
 
 bool run_lock(run *r, err *e) {
-    if (r->lock_fd >= 0 || (r->lock_fd = lock_folder(r->path)) >= 0) return true;
+    for (int i = 0; i < LOCK_TRIES; i++) { /* who only looks has it for a moment */
+        if (r->lock_fd >= 0 || (r->lock_fd = lock_folder(r->path, LOCK_EX)) >= 0) return true;
+        nanosleep(&(struct timespec){0, 5000000}, NULL);
+    }
     return err_set(e, ERR_CONFLICT, "another process (%lld) is training in %s", (long long)r->pid, r->path);
 }
 
 bool run_is_held(const run *r) {
-    const int fd = r->lock_fd >= 0 ? -1 : lock_folder(r->path);
+    const int fd = r->lock_fd >= 0 ? -1 : lock_folder(r->path, LOCK_SH);
     if (fd >= 0) file_io.close(fd);
     return fd < 0;
 }
@@ -120,7 +127,7 @@ bool run_open(arena *a, const char *dir, run *out, err *e) {
     const str begun = json_get_text(s, "begun", STR(""));
     snprintf(out->begun, sizeof out->begun, "%.*s", STR_ARG(begun));
     out->begun_step = json_get_int(s, "begun_step", 0);
-    const int fd = out->status == RUN_RUNNING ? lock_folder(dir) : -1;
+    const int fd = out->status == RUN_RUNNING ? lock_folder(dir, LOCK_SH) : -1;
     if (fd >= 0) { /* its process would have it: a process id alone may be another's by now */
         out->status = RUN_KILLED;
         file_io.close(fd);

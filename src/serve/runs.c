@@ -90,14 +90,23 @@ static child *child_of(runs *r, const char *id) { /* under the lock */
     return NULL;
 }
 
-/* A child works for a moment before it has its folder's lock, and one that was killed has not ended before it is collected. */
-static run_state with_child(runs *r, const run_view *v) {
+static bool is_met(runs *r, const char *id) {
+    runs_lock(r);
+    const child *own = child_of(r, id);
+    const bool met = own && own->met;
+    runs_unlock(r);
+    return met;
+}
+
+/* A child works for a moment before it has its folder's lock, and one that was killed has not ended before it is collected.
+ * met: it was seen at work before the folder was read, so that what was read is no older than its work. */
+static run_state with_child(runs *r, const run_view *v, bool met) {
     run_state s = v->state;
     runs_lock(r);
     child *own = child_of(r, v->id);
-    if (own && run_is_busy(s)) own->met = true;
+    if (own && s != STATE_QUEUED && run_is_busy(s)) own->met = true;
     else if (own && v->r.status == RUN_KILLED) s = STATE_RUNNING;
-    else if (own && !own->met && s != STATE_DONE) s = STATE_PREPARING;
+    else if (own && !met && s != STATE_DONE) s = STATE_PREPARING;
     runs_unlock(r);
     return s;
 }
@@ -105,11 +114,12 @@ static run_state with_child(runs *r, const run_view *v) {
 static bool view(runs *r, arena *a, const char *path, run_view *out, err *e) {
     err none = {0};
     const char *order = path_join(a, path, "order.json");
+    const bool met = is_met(r, path_name(path));
     if (!run_open(a, path, &out->r, e)) return false;
     out->id = path_name(out->r.path);
     out->order = file_exists(order) ? json_parse_file(a, order, 1 << 20, &none) : NULL;
     out->state = state_of(&out->r, out->order);
-    out->state = with_child(r, out);
+    out->state = with_child(r, out, met);
     return true;
 }
 
@@ -217,10 +227,10 @@ static void collect(runs *r) {
             continue;
         }
         char *id = r->child[i].id;
+        settle(r, id, status); /* before it is forgotten: whoever looks sees the one or the other */
         runs_lock(r);
         r->child[i] = r->child[--r->children];
         runs_unlock(r);
-        settle(r, id, status);
         memory_release(id);
     }
 }

@@ -301,6 +301,13 @@ static void gold_comes_first(void **state) {
           "{'prompt':'P','completion':'A','label':false}\n{'prompt':'P','completion':'A','label':true}\n");
 }
 
+static void what_was_settled_otherwise_is_no_example(void **state) {
+    (void)state;
+    const char *r = "{" FIELD_VALUES ",'gold':{'better':{'value':'G'}},'responses':[" SAYS("u", "better", "'C'") "]}";
+    gives(WRITES, NULL, r, "sft", "{'prompt':'P','completion':'G'}\n");
+    gives(WRITES, "all", r, "sft", "{'prompt':'P','completion':'C'}\n{'prompt':'P','completion':'G'}\n");
+}
+
 static void the_latest_and_the_mean(void **state) {
     (void)state;
     const char *r =
@@ -650,6 +657,7 @@ int main(void) {
         TEST(an_edit_is_imitated_and_preferred_over_what_it_edits),
         TEST(majorities_decide_and_ties_do_not),
         TEST(gold_comes_first),
+        TEST(what_was_settled_otherwise_is_no_example),
         TEST(the_latest_and_the_mean),
         TEST(drafts_and_discarded_records_say_nothing),
         TEST(people_who_want_out_are_left_out),
