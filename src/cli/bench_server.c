@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "base/sys.h"
+#include "cli/bench_people.h"
 #include "cli/desk.h"
 #include "cli/load.h"
 
@@ -32,7 +33,7 @@ typedef struct {
     arena *a;
     const bench_server_options *o;
     json_writer *out;
-    const char *folder, *home, *rows, *key, *set;
+    const char *folder, *home, *rows, *key, *space, *set;
     int64_t process;
     int port;
     desk d;
@@ -101,7 +102,8 @@ static bool furnish(bench *b, err *e) {
         return false;
     b->key = text_of(b, v, "api_key");
     if (!ask(b, "POST", "/api/v1/workspaces", "{\"name\":\"bench\"}", &v, e)) return false;
-    const char *set = arena_printf(b->a, "{\"name\":\"bench\",\"workspace_id\":\"%s\"}", text_of(b, v, "id"));
+    b->space = text_of(b, v, "id");
+    const char *set = arena_printf(b->a, "{\"name\":\"bench\",\"workspace_id\":\"%s\"}", b->space);
     if (!ask(b, "POST", "/api/v1/datasets", set, &v, e)) return false;
     b->set = arena_printf(b->a, "/api/v1/datasets/%s", text_of(b, v, "id"));
     static const char *const settings[][2] = {
@@ -278,6 +280,44 @@ static bool measure(bench *b, const char *key, const char *words, int threads,
            err_set(e, ERR_IO, "%s: %lld of %lld requests were refused", key, (long long)r.refused, (long long)r.answers);
 }
 
+/* ---- people --------------------------------------------------------------------------------------------------------------------- */
+
+static bool measure_people(bench *b, int round, const char *when, err *e) {
+    const bench_people people = {.people = b->o->people,
+                                 .port = b->port,
+                                 .seconds = b->o->seconds,
+                                 .d = &b->d,
+                                 .space = b->space,
+                                 .set = b->set,
+                                 .put_word = put_word};
+    people_result r;
+    if (!bench_people_run(b->a, &people, round, &r, e)) return false;
+    const char *suffix = round ? "_training" : "";
+    tell_load(b, arena_printf(b->a, "people_next%s", suffix),
+              arena_printf(b->a, "%d annotate%s: the next record", people.people, when), &r.next);
+    tell_load(b, arena_printf(b->a, "people_submit%s", suffix), "                  their answers acknowledged", &r.submit);
+    tell_load(b, arena_printf(b->a, "people_search%s", suffix), "                  their searches", &r.search);
+    return true;
+}
+
+/* The same people alone, and beside a run of the model. */
+static bool annotate(bench *b, err *e) {
+    const char *run;
+    int64_t before, after;
+    if (!measure_people(b, 0, "", e)) return false;
+    if (!b->o->train) return true;
+    if (!bench_run_begin(b->a, &b->d, b->folder, b->o->train, &run, e)) return false;
+    const double begun = sys_seconds();
+    bool ok = bench_run_step(b->a, &b->d, run, &before, e) && measure_people(b, 1, ", a run trains", e) &&
+              bench_run_step(b->a, &b->d, run, &after, e);
+    if (ok)
+        tell(b, "run_steps_per_minute", "steps of the run meanwhile", 60 * (double)(after - before) / (sys_seconds() - begun),
+             "/min");
+    return bench_run_end(b->a, &b->d, run, e) && ok;
+}
+
+/* ---- streams -------------------------------------------------------------------------------------------------------------------- */
+
 /* Connections that listen to events and hear nothing. */
 static bool hold_streams(bench *b, wire *w, int count, err *e) {
     buf request = {0};
@@ -316,6 +356,7 @@ static bool measure_streams(bench *b, err *e) {
 
 static bool run_all(bench *b, err *e) {
     if (!start(b, e) || !furnish(b, e) || !write_rows(b, e) || !move_rows(b, e) || !settle(b, e) || !read_ids(b, e)) return false;
+    if (b->o->people && !annotate(b, e)) return false;
     return measure(b, "get_record", "GET one record, 16 connections", READERS, make_read, e) &&
            measure(b, "submit", "submit an answer, 64 writers, each acknowledged", WRITERS, make_answer, e) &&
            measure(b, "search", "search: two words, a tenth of the records, a page", SEARCHERS, make_search, e) &&

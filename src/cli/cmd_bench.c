@@ -17,7 +17,8 @@
 typedef struct {
     bool json;
     double seconds, measure_seconds;
-    int64_t records, vectors, streams;
+    int64_t records, vectors, streams, people;
+    char *train;
 } bench_options;
 
 static const opt options[] = {
@@ -27,6 +28,10 @@ static const opt options[] = {
     {"vectors", OPT_INT, offsetof(bench_options, vectors), "0", 0, 10000000, NULL,
      "server: how many of them have a vector of 384 numbers, for similarity"},
     {"streams", OPT_INT, offsetof(bench_options, streams), "1000", 0, 4000, NULL, "server: idle event streams"},
+    {"people", OPT_INT, offsetof(bench_options, people), "0", 0, 1000, NULL,
+     "server: annotators at once, by the page's requests"},
+    {"train", OPT_TEXT, offsetof(bench_options, train), NULL, 0, 0, NULL,
+     "server: a model, folder or GGUF file, that a run trains beside these people"},
     {"measure_seconds", OPT_REAL, offsetof(bench_options, measure_seconds), "3", 0.01, 3600, NULL, "server, v1: of each load"},
     {"json", OPT_BOOL, offsetof(bench_options, json), "false", 0, 0, NULL, "one JSON object instead of tables"},
     OPT_END,
@@ -233,8 +238,14 @@ static bool bench_train(bench_run *r, err *e) {
 
 static bool bench_server(bench_run *r, err *e) {
     const bench_options *o = r->options;
-    const bench_server_options s = {
-        .records = o->records, .vectors = o->vectors, .streams = o->streams, .seconds = o->measure_seconds};
+    const bench_server_options s = {.records = o->records,
+                                    .vectors = o->vectors,
+                                    .streams = o->streams,
+                                    .people = (int)o->people,
+                                    .train = o->train,
+                                    .seconds = o->measure_seconds};
+    if (o->train && !o->people)
+        return err_set(e, ERR_USAGE, "--train is a model that a run trains while --people annotate: say how many");
     return bench_server_run(r->arena, &s, r->out, e);
 }
 

@@ -79,25 +79,52 @@ void wire_put(buf *out, const char *method, const char *path, const char *key, s
     buf_put_str(out, body);
 }
 
+/* ---- times ---------------------------------------------------------------------------------------------------------------------- */
+
+void load_note(load_times *t, double seconds) {
+    if (t->count == t->room) {
+        t->room = t->room ? 2 * t->room : 1024;
+        t->taken = memory_resize(t->taken, (size_t)t->room * sizeof *t->taken);
+    }
+    t->taken[t->count++] = 1e3 * seconds;
+}
+
+static int by_size(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double quantile(const double *sorted, int64_t count, double share) {
+    return count ? sorted[(int64_t)(share * (double)(count - 1))] : 0;
+}
+
+void load_sum(load_times **lists, int count, load_result *out) {
+    load_times all = {0};
+    for (int i = 0; i < count; i++) {
+        for (int64_t k = 0; k < lists[i]->count; k++) load_note(&all, lists[i]->taken[k] / 1e3);
+        memory_release(lists[i]->taken);
+        *lists[i] = (load_times){0};
+    }
+    if (all.count) qsort(all.taken, (size_t)all.count, sizeof *all.taken, by_size);
+    out->answers = all.count;
+    out->p50 = quantile(all.taken, all.count, 0.5);
+    out->p95 = quantile(all.taken, all.count, 0.95);
+    out->p99 = quantile(all.taken, all.count, 0.99);
+    out->worst = quantile(all.taken, all.count, 1);
+    memory_release(all.taken);
+}
+
 /* ---- many ----------------------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
     const load *l;
     int number;
     double begun, ended;
-    double *taken; /* milliseconds of each answer */
-    int64_t count, room, refused;
+    load_times times;
+    int64_t refused;
     err e;
     pthread_t thread;
 } client;
-
-static void note(client *c, double taken) {
-    if (c->count == c->room) {
-        c->room = c->room ? 2 * c->room : 1024;
-        c->taken = memory_resize(c->taken, (size_t)c->room * sizeof *c->taken);
-    }
-    c->taken[c->count++] = 1e3 * taken;
-}
 
 static void *client_main(void *context) {
     client *c = context;
@@ -112,7 +139,7 @@ static void *client_main(void *context) {
         const double from = sys_seconds();
         if (!wire_send(&w, buf_str(&request), &c->e) || !wire_receive(&w, &status, &body, &c->e)) break;
         c->ended = sys_seconds();
-        note(c, c->ended - from);
+        load_note(&c->times, c->ended - from);
         c->refused += status >= 400;
     }
     buf_free(&request);
@@ -120,31 +147,15 @@ static void *client_main(void *context) {
     return NULL;
 }
 
-static int by_size(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double quantile(const double *sorted, int64_t count, double share) {
-    return count ? sorted[(int64_t)(share * (double)(count - 1))] : 0;
-}
-
 static void sum_up(client *c, int threads, double begun, load_result *out) {
-    int64_t count = 0;
-    for (int i = 0; i < threads; i++) count += c[i].count;
-    double *all = memory_alloc(((size_t)count + 1) * sizeof *all);
+    load_times **lists = memory_alloc((size_t)threads * sizeof *lists + 1);
     for (int i = 0; i < threads; i++) {
-        if (c[i].count) memcpy(all + out->answers, c[i].taken, (size_t)c[i].count * sizeof *all);
-        out->answers += c[i].count;
+        lists[i] = &c[i].times;
         out->refused += c[i].refused;
         if (c[i].ended - begun > out->seconds) out->seconds = c[i].ended - begun;
     }
-    qsort(all, (size_t)count, sizeof *all, by_size);
-    out->p50 = quantile(all, count, 0.5);
-    out->p95 = quantile(all, count, 0.95);
-    out->p99 = quantile(all, count, 0.99);
-    out->worst = quantile(all, count, 1);
-    memory_release(all);
+    load_sum(lists, threads, out);
+    memory_release(lists);
 }
 
 bool load_run(const load *l, load_result *out, err *e) {
@@ -159,10 +170,8 @@ bool load_run(const load *l, load_result *out, err *e) {
     for (int i = 0; i < started; i++) pthread_join(c[i].thread, NULL);
     sum_up(c, started, begun, out);
     bool ok = started == l->threads || err_set(e, ERR_LIMIT, "no more than %d threads", started);
-    for (int i = 0; i < started; i++) {
+    for (int i = 0; i < started; i++)
         if (c[i].e.code) ok = err_set(e, c[i].e.code, "%s", c[i].e.text);
-        memory_release(c[i].taken);
-    }
     memory_release(c);
     return ok;
 }

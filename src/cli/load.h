@@ -21,6 +21,14 @@ bool wire_receive(wire *w, int *status, str *body, err *e);
 /* A request with its headers. body NULL view: none. */
 void wire_put(buf *out, const char *method, const char *path, const char *key, str body);
 
+/* How long answers took, in milliseconds. */
+typedef struct {
+    double *taken;
+    int64_t count, room;
+} load_times;
+
+void load_note(load_times *t, double seconds);
+
 typedef struct {
     int port, threads;
     double seconds;
@@ -35,6 +43,8 @@ typedef struct {
     double p50, p95, p99, worst; /* of an answer, in milliseconds */
 } load_result;
 
+/* Quantiles of all lists together; `answers` is their number. Releases the lists. */
+void load_sum(load_times **lists, int count, load_result *out);
 /* False when a connection failed. */
 bool load_run(const load *l, load_result *out, err *e);
 
