@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { defineConfig, type Plugin } from 'vite'
 
-const bundled = ['diff', 'dompurify', 'hyparquet', 'marked', 'svelte', 'uplot']
+const bundled = ['diff', 'hyparquet', 'marked', 'svelte', 'uplot']
 
 function licenceOf(name: string): string {
   const folder = join(import.meta.dirname, 'node_modules', name)
@@ -25,6 +25,16 @@ function licences(): Plugin {
   }
 }
 
+/* Few files instead of many small ones: they pack better together. What one screen alone needs and is large (curves, Markdown, Parquet)
+ * stays by itself, and so does what the first screen needs. */
+const together: [string, RegExp][] = [
+  ['base', /node_modules.svelte|vite.preload|web.src.([a-z_.]+\.ts|App\.svelte|main\.ts|texts.index\.ts|ui.(?!markdown|uplot|Diff).*)$/],
+  ['first', /screens.Hello|run.Starter/],
+  ['annotate', /web.src.(annotate|questions|fields)|screens.Annotate/],
+  ['manage', /web.src.dataset|screens.(Dataset|Viewer|People|Settings|Licences)/],
+  ['models', /web.src.(run.(?!Starter)|teach)|screens.(Train|Run|Compare|Models|Arena|Chat|Taste|Teach)/],
+]
+
 export default defineConfig({
   base: './',
   plugins: [svelte(), licences()],
@@ -35,6 +45,9 @@ export default defineConfig({
     cssCodeSplit: false,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
-    rolldownOptions: { checks: { pluginTimings: false } },
+    rolldownOptions: {
+      checks: { pluginTimings: false },
+      output: { codeSplitting: { groups: together.map(([name, test]) => ({ name, test })) } },
+    },
   },
 })

@@ -1,16 +1,16 @@
-/* Words on screen. One file per language; English is the one that says which keys there are.
+/* Words on screen. One file per language, loaded alone; English is the one that says which keys there are.
  *
  *     t('queue.waiting', { n: 3 })        {n} in the text is replaced; "one | many" chooses by n */
-import { en } from './en'
+import type { en } from './en'
 
 export type Key = keyof typeof en
 export type Texts = Record<Key, string>
 
-let texts: Texts = en
+let texts = {} as Texts /* until speak has loaded them; nothing is drawn before */
 
-/* Languages and how they are loaded; English is there already. */
+/* Languages and how they are loaded. */
 const languages: Record<string, () => Promise<Texts>> = {
-  en: async () => en,
+  en: async () => (await import('./en')).en,
   es: async () => (await import('./es')).es,
 }
 const rightToLeft = ['ar', 'fa', 'he', 'ur']
