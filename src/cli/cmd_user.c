@@ -1,14 +1,16 @@
-/* cmd_user.c - fettle user add|list|password|key|rm|erase: people, from a terminal. */
+/* cmd_user.c - fettle user add|invite|list|password|key|rm|erase: people, from a terminal. */
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/secret.h"
 #include "base/sys.h"
 #include "cli/command.h"
 #include "cli/erased.h"
 
 typedef struct {
-    const char *home, *role, *first_name, *last_name, *password, *workspace;
+    const char *home, *role, *first_name, *last_name, *password, *workspace, *address;
+    int64_t hours;
     bool print_key, json;
 } options;
 
@@ -21,6 +23,8 @@ static const opt table[] = {
     {"password", OPT_TEXT, AT(password), NULL, 0, 0, NULL, "unset: a random one; '-' reads a line of standard input"},
     {"workspace", OPT_TEXT, AT(workspace), NULL, 0, 0, NULL,
      "make the person a member; the workspace is made when it is not there"},
+    {"hours", OPT_INT, AT(hours), "72", 1, 24 * 90, NULL, "invite: so long the link is good"},
+    {"address", OPT_TEXT, AT(address), "http://127.0.0.1:6900", 0, 0, NULL, "invite: where the invited reach the server"},
     {"print_key", OPT_BOOL, AT(print_key), "false", 0, 0, NULL, "print the API key alone"},
     {"json", OPT_BOOL, AT(json), "false", 0, 0, NULL, "list, erase: as JSON"},
     OPT_END,
@@ -28,10 +32,11 @@ static const opt table[] = {
 
 static bool user_run(arena *a, int argc, char **argv, err *e);
 
-const command command_user = {"user", "people: add, list, password, key, rm, erase",
-                              "add NAME [options]\nuser list\nuser password NAME [--password -]\nuser key NAME "
-                              "[--print-key]\nuser rm NAME\nuser erase NAME",
-                              table, user_run};
+const command command_user = {
+    "user", "people: add, invite, list, password, key, rm, erase",
+    "add NAME [options]\nuser invite NAME [--address URL]\nuser list\nuser password NAME [--password -]\nuser key NAME "
+    "[--print-key]\nuser rm NAME\nuser erase NAME",
+    table, user_run};
 
 static bool read_password(arena *a, const options *o, const char **out, err *e) {
     key_text made;
@@ -48,7 +53,7 @@ static bool read_password(arena *a, const options *o, const char **out, err *e) 
     return true;
 }
 
-static bool join(arena *a, desk *d, const json *person, const char *name, err *e) {
+static bool join(arena *a, desk *d, str person, const char *name, err *e) {
     const json *space;
     json *answer;
     err none = {0};
@@ -58,8 +63,7 @@ static bool join(arena *a, desk *d, const json *person, const char *name, err *e
         space = answer;
     }
     const char *path = arena_printf(a, "/api/v1/workspaces/%.*s/users", STR_ARG(json_get_text(space, "id", STR(""))));
-    const char *id = str_copy(a, json_get_text(person, "id", STR("")));
-    return desk_ask(a, d, "POST", path, desk_body(a, (const char *const[]){"user_id", id, NULL}), &answer, e);
+    return desk_ask(a, d, "POST", path, desk_body(a, (const char *const[]){"user_id", str_copy(a, person), NULL}), &answer, e);
 }
 
 static bool add(arena *a, desk *d, const options *o, const char *name, err *e) {
@@ -70,7 +74,7 @@ static bool add(arena *a, desk *d, const options *o, const char *name, err *e) {
                                 "last_name", o->last_name, "role",       o->role,
                                 "password",  password,     NULL};
     if (!desk_ask(a, d, "POST", "/api/v1/users", desk_body(a, body), &made, e)) return false;
-    if (o->workspace && !join(a, d, made, o->workspace, e)) return false;
+    if (o->workspace && !join(a, d, json_get_text(made, "id", STR("")), o->workspace, e)) return false;
     const str key = json_get_text(made, "api_key", STR(""));
     if (o->print_key) printf("%.*s\n", STR_ARG(key));
     else {
@@ -78,6 +82,22 @@ static bool add(arena *a, desk *d, const options *o, const char *name, err *e) {
         if (!o->password) printf("  password  %s\n", password);
         printf("Neither is shown again.\n");
     }
+    return true;
+}
+
+/* The person is made without a password, and sets one behind the link. */
+static bool invite(arena *a, desk *d, const options *o, const char *name, err *e) {
+    json *made, *body = json_new_object(a);
+    buf text = {0};
+    json_set(body, "username", json_new_text(a, str_of(name)));
+    json_set(body, "role", json_new_text(a, str_of(o->role)));
+    json_set(body, "hours", json_new_int(a, o->hours));
+    json_put(&text, body);
+    const bool ok = desk_ask(a, d, "POST", "/api/v1/invitations", buf_str(&text), &made, e);
+    buf_free(&text);
+    if (!ok || (o->workspace && !join(a, d, json_get_text(made, "user_id", STR("")), o->workspace, e))) return false;
+    printf("%s/join#%.*s\n", o->address, STR_ARG(json_get_text(made, "link", STR(""))));
+    log_note("good once, for %lld hours; not shown again", (long long)o->hours);
     return true;
 }
 
@@ -143,16 +163,17 @@ static bool user_run(arena *a, int argc, char **argv, err *e) {
     if (!arguments_read(a, &command_user, &o, argc, argv, &rest, &help, e) || help) return help;
     const char *what = rest ? argv[0] : "", *name = rest > 1 ? argv[1] : NULL;
     const bool lists = strcmp(what, "list") == 0;
-    if (!lists && !name) return err_set(e, ERR_USAGE, "fettle user add|list|password|key|rm|erase NAME");
+    if (!lists && !name) return err_set(e, ERR_USAGE, "fettle user add|invite|list|password|key|rm|erase NAME");
     if (!desk_open(a, o.home, &d, e)) return false;
     bool ok;
     if (lists) ok = list(a, &d, &o, e);
     else if (strcmp(what, "add") == 0) ok = add(a, &d, &o, name, e);
+    else if (strcmp(what, "invite") == 0) ok = invite(a, &d, &o, name, e);
     else if (strcmp(what, "password") == 0) ok = set_password(a, &d, &o, name, e);
     else if (strcmp(what, "key") == 0) ok = new_key(a, &d, name, e);
     else if (strcmp(what, "rm") == 0) ok = user_rm(a, &d, name, e);
     else if (strcmp(what, "erase") == 0) ok = user_erase_everywhere(a, &d, &o, name, e);
-    else ok = err_set(e, ERR_USAGE, "fettle user knows add, list, password, key, rm and erase, not '%s'", what);
+    else ok = err_set(e, ERR_USAGE, "fettle user knows add, invite, list, password, key, rm and erase, not '%s'", what);
     desk_close(&d);
     return ok;
 }

@@ -50,6 +50,7 @@ typedef struct {
 #define ROUTE_TABLES(X) \
     X(session) \
     X(users) \
+    X(invitations) \
     X(workspaces) \
     X(datasets) \
     X(settings) \

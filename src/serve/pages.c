@@ -96,6 +96,7 @@ static bool get_asset(call *c, err *e) {
 const route routes_pages[] = {
     {"GET", "/", WHO_ANYONE, OF_NOTHING, RUN_READ, get_app, "the web app"},
     {"GET", "/welcome", WHO_ANYONE, OF_NOTHING, RUN_READ, get_app, "the same: what the link of an empty server opens"},
+    {"GET", "/join", WHO_ANYONE, OF_NOTHING, RUN_READ, get_app, "the same: what the link of an invitation opens"},
     {"GET", "/favicon.svg", WHO_ANYONE, OF_NOTHING, RUN_READ, get_file, "the app's picture"},
     {"GET", "/licences.txt", WHO_ANYONE, OF_NOTHING, RUN_READ, get_file, "licences of what the app is made of"},
     {"GET", "/assets/{name}", WHO_ANYONE, OF_NOTHING, RUN_READ, get_asset, "a file of the app"},

@@ -100,6 +100,7 @@ typedef struct {
 bool pass_add(store_tx *t, pass *p, str secret, err *e);
 bool pass_find(store_tx *t, arena *a, pass_kind kind, str secret, pass *out, err *e); /* expired ones are not found */
 bool pass_list(store_tx *t, arena *a, int64_t user, passes *out, err *e);
+bool pass_list_kind(store_tx *t, arena *a, pass_kind kind, passes *out, err *e); /* of everybody, oldest first */
 bool pass_delete(store_tx *t, int64_t user, const char *id, err *e);
 bool pass_delete_kind(store_tx *t, int64_t user, pass_kind kind, err *e); /* all of a person */
 bool pass_touch(store_tx *t, int64_t seq, int64_t now, err *e);

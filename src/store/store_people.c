@@ -178,11 +178,19 @@ bool pass_find(store_tx *t, arena *a, pass_kind kind, str secret, pass *out, err
     return true;
 }
 
-bool pass_list(store_tx *t, arena *a, int64_t person, passes *out, err *e) {
-    db_rows *r = db_query(t, e, "SELECT " PASS_COLUMNS " FROM passes WHERE user = $1 ORDER BY seq", db_i(person));
+static bool read_passes(db_rows *r, arena *a, passes *out, err *e) {
     *out = (passes){0};
     while (db_next(r, e)) STORE_APPEND(a, out, read_pass(r, a));
     return e->code == ERR_NONE;
+}
+
+bool pass_list(store_tx *t, arena *a, int64_t person, passes *out, err *e) {
+    return read_passes(db_query(t, e, "SELECT " PASS_COLUMNS " FROM passes WHERE user = $1 ORDER BY seq", db_i(person)), a, out,
+                       e);
+}
+
+bool pass_list_kind(store_tx *t, arena *a, pass_kind kind, passes *out, err *e) {
+    return read_passes(db_query(t, e, "SELECT " PASS_COLUMNS " FROM passes WHERE kind = $1 ORDER BY seq", db_i(kind)), a, out, e);
 }
 
 bool pass_delete(store_tx *t, int64_t person, const char *id, err *e) {

@@ -12,7 +12,7 @@ export class ApiError extends Error {
 export const listeners = { unauthorized: () => {}, reached: (_: boolean) => {} }
 
 export function url(path: string): string {
-  return new URL(path.replace(/^\//, ''), document.baseURI.replace(/(welcome)?(\?.*)?(#.*)?$/, '')).href
+  return new URL(path.replace(/^\//, ''), document.baseURI.replace(/(welcome|join)?(\?.*)?(#.*)?$/, '')).href
 }
 
 /* 128 random bits as text; crypto.randomUUID is missing on plain HTTP beyond this machine. */

@@ -83,15 +83,39 @@ check('changed guidelines are a new version', async () => {
   await until('a version', async () => (await server.ask('GET', `/api/v1/datasets/${set.id}/guidelines`)).items[0]?.guidelines === '# Be brief')
 })
 
-check('somebody is invited, and can log in with what the letter says', async () => {
+check('somebody is invited by a link, sets a password and is in; the link is over then', async () => {
   const page = await openPage(server)
   await page.goto(server.url + '/#/people')
   await page.getByLabel('User name').fill('carl')
   await page.getByRole('button', { name: 'Invite' }).click()
-  const letter = await page.locator('dialog pre').innerText()
-  const password = letter.match(/password: (\S+)/)[1]
-  const answer = await fetch(server.url + '/api/v1/token', { method: 'POST', body: new URLSearchParams({ username: 'carl', password }) })
+  const link = (await page.locator('dialog pre').innerText()).trim()
+  await page.keyboard.press('Escape')
+  await page.getByText('invited, until').waitFor()
+  const guest = await openPage(server)
+  guest.expected.push('403')
+  await guest.goto(link)
+  await guest.getByRole('heading', { name: 'Welcome, carl' }).waitFor()
+  await guest.getByLabel('Password').fill('correct horse')
+  await guest.getByLabel('The same again').fill('correct horse')
+  await guest.getByRole('button', { name: 'Come in' }).click()
+  await guest.getByRole('navigation').waitFor()
+  const answer = await fetch(server.url + '/api/v1/token', { method: 'POST', body: new URLSearchParams({ username: 'carl', password: 'correct horse' }) })
   same('login', answer.status, 201)
+  await guest.goto('about:blank')
+  await guest.goto(link)
+  await guest.getByRole('heading', { name: 'This invitation is over' }).waitFor()
+})
+
+check('an invitation that is taken back takes the person along', async () => {
+  const page = await openPage(server)
+  await page.goto(server.url + '/#/people')
+  await page.getByLabel('User name').fill('dora')
+  await page.getByRole('button', { name: 'Invite' }).click()
+  await page.locator('dialog pre').waitFor()
+  await page.keyboard.press('Escape')
+  await page.locator('.person').filter({ hasText: 'dora' }).getByRole('button', { name: 'Take it back' }).click()
+  await page.locator('.person').filter({ hasText: 'dora' }).waitFor({ state: 'detached' })
+  same('people', (await server.ask('GET', '/api/v1/users')).items.filter((u) => u.username === 'dora'), [])
 })
 
 check('a file is looked at without being sent', async () => {
