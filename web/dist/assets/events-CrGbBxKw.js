@@ -1,4 +1,0 @@
-import{f as e}from"./Button-B2VPOdHE.js";var t=new Map,n=-1,r=!1,i=new AbortController;function a(e,n){for(let r of[e,`*`])for(let i of t.get(r)??[])i(n,e)}function o(e){let t=`message`,r=``;for(let i of e.split(`
-`))i.startsWith(`id: `)?n=Number(i.slice(4)):i.startsWith(`event: `)?t=i.slice(7):i.startsWith(`data: `)&&(r+=i.slice(6));if(r)try{a(t,JSON.parse(r))}catch{}}async function s(){let t=500;for(;r;){try{let r=``;for await(let s of e(`GET`,`/api/v1/events`+(n>=0?`?after=${n}`:``),void 0,{signal:i.signal})){!r&&t!==500&&a(`open`,{}),t=500;let e=(r+s).split(`
-
-`);r=e.pop(),e.forEach(o)}}catch{}r&&await new Promise(e=>setTimeout(e,t)),t=Math.min(t*2,15e3)}}function c(){r||(r=!0,i=new AbortController,s())}function l(){r=!1,i.abort()}function u(e,n){return t.has(e)||t.set(e,new Set),t.get(e).add(n),()=>t.get(e).delete(n)}export{c as n,l as r,u as t};

@@ -1,1 +1,0 @@
-var e=e=>e.settings.options??[],t=(t,n)=>e(t).find(e=>e.value===n)?.text??String(n);export{e as n,t};
