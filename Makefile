@@ -1,7 +1,7 @@
 # fettle: `make demo` runs the main job, `make test` proves the program; both install what they need first.
 #
 #   make                 the program, build/fettle (and ./fettle)
-#   make demo            the whole loop on the starter model   [TASTE=shorter|prose|warmer] [FEEDBACK=FILE] [METHOD=ppo]
+#   make demo            the whole loop on the starter model   [TASTE=shorter|prose|warmer] [FEEDBACK=FILE] [METHOD=ppo] [METHODS=dpo,ppo,...]
 #   make test            C tests, at most 5 minutes
 #   make test-long       what is a matter of chance, often: kills under load, power cuts
 #   make test-all        everything: other compilers, sanitizers, fuzzing, Python's transformers, controls
@@ -171,7 +171,7 @@ fuzz:
 demo:
 	@tools/deps build starter
 	@$(AGAIN) program
-	@./fettle demo $(if $(TASTE),--taste '$(TASTE)') $(if $(FEEDBACK),--feedback '$(FEEDBACK)') $(if $(METHOD),--method '$(METHOD)')
+	@./fettle demo $(if $(TASTE),--taste '$(TASTE)') $(if $(FEEDBACK),--feedback '$(FEEDBACK)') $(if $(METHOD),--method '$(METHOD)') $(if $(METHODS),--methods '$(METHODS)')
 
 bench: all
 	@$(BUILD)/fettle bench

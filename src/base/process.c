@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -130,6 +131,16 @@ int sys_end_child(int64_t child) {
 }
 
 int sys_run_self(const char *const *words, int count) { return sys_wait_child(sys_start_self(words, count)); }
+
+int sys_run_self_measured(const char *const *words, int count, size_t *peak) {
+    const int64_t child = sys_start_self(words, count);
+    int status = 0;
+    struct rusage used = {0};
+    while (child > 0 && wait4((pid_t)child, &status, 0, &used) < 0)
+        if (errno != EINTR) return 127;
+    *peak = (size_t)used.ru_maxrss * 1024;
+    return child < 0 ? 127 : exit_of(status);
+}
 
 /* The letter behind the name in parentheses, which may itself hold any character. */
 process_state sys_process(int64_t process) {

@@ -38,6 +38,8 @@ void sys_request_stop(void); /* for tests */
 /* Runs this very program with `count` words after its name, sharing our terminal, and waits; the exit status (128 + signal when
  * killed, 127 when it could not be started). */
 int sys_run_self(const char *const *words, int count);
+/* The same; *peak: the most that it had at once, in bytes. */
+int sys_run_self_measured(const char *const *words, int count, size_t *peak);
 int64_t sys_start_self(const char *const *words, int count); /* the same, beside us: its process id, -1 */
 int sys_wait_child(int64_t child);                           /* its exit status, as above */
 int sys_end_child(int64_t child);                            /* SIGTERM, and waits */

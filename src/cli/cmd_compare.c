@@ -70,9 +70,13 @@ static bool compare(arena *a, int argc, char **argv, err *e) {
     if (o.start && !subject_open(&all, o.start, &start, e)) return false;
     if (o.reward_model && !reward_model_open(&all, o.reward_model, &reward, e)) return false;
     comparison c;
-    if (!comparison_run(a, &before, &after, &start, all.options.compute, prompts, count, &o.answering, judge,
-                        o.reward_model ? &reward : NULL, o.quiet || o.json, &c, e) ||
-        (by_guidelines && !judge_by_guidelines(a, &o, &c, e)))
+    const comparison_how how = {.start = &start,
+                                .reward = o.reward_model ? &reward : NULL,
+                                .judge = judge,
+                                .compute = all.options.compute,
+                                .answering = &o.answering,
+                                .quiet = o.quiet || o.json};
+    if (!comparison_run(a, &how, &before, &after, prompts, count, &c, e) || (by_guidelines && !judge_by_guidelines(a, &o, &c, e)))
         return false;
     if (!o.json) {
         comparison_print(stdout, &c, judge, (int)o.show);

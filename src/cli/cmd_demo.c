@@ -17,18 +17,7 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "base/sys.h"
-#include "cli/comparison.h"
-#include "cli/demo_method.h"
-#include "train/train.h"
-
-enum { EACH = 4, ANSWER_TOKENS = 96 };
-
-typedef struct {
-    const char *taste, *feedback, *method, *model, *preset, *report;
-    opt_list set;
-    int64_t seed;
-    bool shuffle, quiet;
-} demo_options;
+#include "cli/demo.h"
 
 static const opt options[] = {
     {"taste", OPT_CHOICE, offsetof(demo_options, taste), NULL, 0, 0, "shorter|prose|warmer|longer",
@@ -37,6 +26,8 @@ static const opt options[] = {
      "a file of preferences instead of the scripted annotator's"},
     {"method", OPT_CHOICE, offsetof(demo_options, method), "dpo", 0, 0, DEMO_METHOD_NAMES,
      "how it learns: from the pairs, or by reinforcement from a reward model that they make"},
+    {"methods", OPT_LIST, offsetof(demo_options, methods), NULL, 0, 0, NULL,
+     "several of them on the same feedback, as one table: dpo,ipo,kto,orpo,simpo,grpo,ppo"},
     {"model", OPT_TEXT, offsetof(demo_options, model), "smollm2", 0, 0, NULL, "the model to teach"},
     {"preset", OPT_TEXT, offsetof(demo_options, preset), "small-feedback", 0, 0, NULL, "settings of the training run"},
     {"set", OPT_EACH, offsetof(demo_options, set), NULL, 0, 0, NULL, "KEY=VALUE, a further setting of the run"},
@@ -47,20 +38,6 @@ static const opt options[] = {
     {"quiet", OPT_BOOL, offsetof(demo_options, quiet), "false", 0, 0, NULL, "no progress lines"},
     OPT_END,
 };
-
-typedef struct {
-    arena *a;
-    demo_options o;
-    const taste *taste;
-    const demo_method *method;
-    answering_options answering;
-    subjects all;
-    subject start;
-    const char *feedback, *run, *reward; /* reward: the reward model's run, NULL: none */
-    bool judged;                         /* a rule may say which answer is better */
-    int pairs;
-    double begun;
-} demo;
 
 static answering_options demo_answering(const demo_options *o) {
     return (answering_options){.temperature = 0.9,
@@ -93,7 +70,7 @@ static bool print_plan(const demo *d, err *e) {
                answering);
         printf("  2. %-*s at once\n", WORDS, arena_printf(d->a, "a scripted annotator picks and edits (%s)", d->taste->name));
     }
-    const char *how = d->method->rewarded ? d->method->words : arena_printf(d->a, "%s, preset %s", d->method->words, d->o.preset);
+    const char *how = d->method->preset ? arena_printf(d->a, "%s, preset %s", d->method->words, d->o.preset) : d->method->words;
     printf("  3. %-*s about %4.0f s\n", WORDS, arena_printf(d->a, "train: %s", how), training);
     printf("  4. %-*s about %4.0f s\n", WORDS, arena_printf(d->a, "before against after, %d held-out prompts", DEMO_HELD_OUT),
            comparing);
@@ -120,7 +97,7 @@ static bool first_answer(demo *d, err *e) {
 
 /* ---- feedback ------------------------------------------------------------------------------------------------------------------- */
 
-static void put_message(json_writer *w, const char *key, const char *role, str content) {
+void demo_put_message(json_writer *w, const char *key, const char *role, str content) {
     json_key(w, key), json_open(w, '[');
     json_open(w, '{');
     json_key(w, "role"), json_put_cstr(w, role);
@@ -133,9 +110,9 @@ static void put_message(json_writer *w, const char *key, const char *role, str c
 static void put_pair(buf *out, const char *prompt, str chosen, str rejected) {
     json_writer w = json_writer_on(out, false);
     json_open(&w, '{');
-    put_message(&w, "prompt", "user", str_of(prompt));
-    put_message(&w, "chosen", "assistant", chosen);
-    put_message(&w, "rejected", "assistant", rejected);
+    demo_put_message(&w, "prompt", "user", str_of(prompt));
+    demo_put_message(&w, "chosen", "assistant", chosen);
+    demo_put_message(&w, "rejected", "assistant", rejected);
     json_close(&w);
     buf_put_char(out, '\n');
 }
@@ -164,6 +141,35 @@ static int annotate(const demo *d, const char *prompt, const given_answer *four,
     return pairs;
 }
 
+/* Every two of the four as they were written, the one that the rule likes better first: what a reward model meets in its work. */
+static void rank(const demo *d, const char *prompt, const given_answer *four, buf *out) {
+    for (int i = 0; i < EACH; i++)
+        for (int k = 0; k < EACH; k++)
+            if (d->taste->score(as_answer(&four[i])) > d->taste->score(as_answer(&four[k])) && four[i].text.len &&
+                four[k].text.len)
+                put_pair(out, prompt, str_trim(four[i].text), str_trim(four[k].text));
+}
+
+static const char *feedback_path(const demo *d, const char *what) {
+    const char *name = arena_printf(d->a, "demo-%s%s%s.jsonl", d->taste->name, what, d->o.shuffle ? "-shuffled" : "");
+    return path_join(d->a, path_join(d->a, sys_home(d->a), "feedback"), name);
+}
+
+/* For the reward model: the same preferences, those of the last prompts apart, to be measured on; there the answers' own order too. */
+static bool write_reward_pairs(demo *d, const buf *all, size_t split, const given_answer *answers, err *e) {
+    buf held = {0};
+    const str whole = buf_str(all);
+    for (int i = DEMO_TRAINING - REWARD_HELD_OUT; i < DEMO_TRAINING; i++)
+        rank(d, d->taste->prompts->training[i], answers + i * EACH, &held);
+    buf_put_str(&held, str_slice(whole, split, whole.len));
+    d->reward_data = feedback_path(d, "-reward");
+    d->reward_held_out = feedback_path(d, "-held-out");
+    const bool ok =
+        file_write(d->reward_data, str_slice(whole, 0, split), e) && file_write(d->reward_held_out, buf_str(&held), e);
+    buf_free(&held);
+    return ok;
+}
+
 static bool make_feedback(demo *d, err *e) {
     given_answer *answers = arena_array(d->a, given_answer, DEMO_TRAINING * EACH);
     const char *const *prompts = d->taste->prompts->training;
@@ -171,119 +177,22 @@ static bool make_feedback(demo *d, err *e) {
                         d->o.quiet ? NULL : "answering", NULL, answers, e))
         return false;
     buf out = {0};
+    size_t split = 0;
     rng coin = rng_new((uint64_t)d->o.seed, 0x73687566);
-    for (int i = 0; i < DEMO_TRAINING; i++) d->pairs += annotate(d, prompts[i], answers + i * EACH, &coin, &out);
-    const char *folder = path_join(d->a, sys_home(d->a), "feedback");
-    d->feedback = path_join(d->a, folder, arena_printf(d->a, "demo-%s%s.jsonl", d->taste->name, d->o.shuffle ? "-shuffled" : ""));
-    const bool ok = d->pairs ? dir_make(folder, e) && file_write(d->feedback, buf_str(&out), e)
+    for (int i = 0; i < DEMO_TRAINING; i++) {
+        if (i == DEMO_TRAINING - REWARD_HELD_OUT) split = out.len;
+        d->pairs += annotate(d, prompts[i], answers + i * EACH, &coin, &out);
+    }
+    d->feedback = feedback_path(d, "");
+    const bool ok = d->pairs ? dir_make(path_folder(d->a, d->feedback), e) && file_write(d->feedback, buf_str(&out), e) &&
+                                   write_reward_pairs(d, &out, split, answers, e)
                              : err_set(e, ERR_INPUT, "the annotator found nothing to prefer in %d answers", DEMO_TRAINING * EACH);
     buf_free(&out);
     if (ok) printf("%d preferences from a scripted annotator (\"%s\"): %s\n", d->pairs, d->taste->words, d->feedback);
     return ok;
 }
 
-/* ---- training -------------------------------------------------------------------------------------------------------------------- */
-
-enum { WORDS_MOST = 120 };
-typedef struct {
-    const char *word[WORDS_MOST];
-    int count;
-} command_line;
-
-static void add_words(command_line *c, const char *flag, const char *value) {
-    if (c->count + 2 > WORDS_MOST) bug("a command of more than %d words", WORDS_MOST);
-    c->word[c->count++] = flag;
-    if (value) c->word[c->count++] = value;
-}
-
-/* A run is started as a child process with the command that a person would type. */
-static bool run_command(const demo *d, command_line *c, const char *folder, err *e) {
-    add_words(c, "--seed", arena_printf(d->a, "%lld", (long long)d->o.seed));
-    if (d->o.quiet) add_words(c, "--quiet", NULL);
-    printf("fettle");
-    for (int i = 0; i < c->count; i++) printf(" %s", c->word[i]);
-    printf("\n");
-    fflush(stdout);
-    const int status = sys_run_self(c->word, c->count);
-    if (status == 0) return true;
-    return err_set(e, status == err_exit_status(ERR_STOPPED) ? ERR_STOPPED : ERR_INPUT,
-                   "training ended with exit status %d; its words are above and in %s/log", status, folder);
-}
-
-static command_line training_of(const demo *d, const char *name, const char *data, const char *folder,
-                                const char *const *settings) {
-    command_line c = {0};
-    add_words(&c, "train", name);
-    add_words(&c, "--base", d->start.base_path);
-    add_words(&c, "--data", data);
-    add_words(&c, "--output", folder);
-    for (; *settings; settings++) add_words(&c, "--set", *settings);
-    return c;
-}
-
-/* The prompts alone, for a policy that answers them itself. */
-static bool write_prompts(const demo *d, const char **path, err *e) {
-    buf out = {0};
-    for (int i = 0; i < DEMO_TRAINING; i++) {
-        json_writer w = json_writer_on(&out, false);
-        json_open(&w, '{');
-        put_message(&w, "prompt", "user", str_of(d->taste->prompts->training[i]));
-        json_close(&w);
-        buf_put_char(&out, '\n');
-    }
-    *path = path_join(d->a, path_folder(d->a, d->feedback), arena_printf(d->a, "demo-%s-prompts.jsonl", d->taste->name));
-    const bool ok = file_write(*path, buf_str(&out), e);
-    buf_free(&out);
-    return ok;
-}
-
-/* The last value of a metric in a run; NAN: it was never logged. */
-static double last_metric(const demo *d, const char *folder, const char *name) {
-    file_lines in;
-    str line;
-    err ignored = {0};
-    double last = NAN;
-    if (!file_lines_open(&in, path_join(d->a, folder, "metrics.jsonl"), 1 << 24, &ignored)) return last;
-    while (file_lines_next(&in, &line, &ignored)) last = json_get_real(json_parse(d->a, line, &ignored), name, last);
-    file_lines_close(&in);
-    return last;
-}
-
-static bool train_reward(demo *d, err *e) {
-    d->reward = run_new_path(d->a, sys_home(d->a), arena_printf(d->a, "%s-reward", path_name(d->run)), e);
-    if (!d->reward) return false;
-    command_line c = training_of(d, "reward", d->feedback, d->reward, demo_reward_settings);
-    if (!run_command(d, &c, d->reward, e)) return false;
-    const double accuracy = last_metric(d, d->reward, "eval_accuracy");
-    if (isnan(accuracy)) printf("No prompt was held out: the reward model was not measured.\n\n");
-    else
-        printf("The reward model prefers the chosen answer in %.0f %% of the pairs of prompts that it has not seen.\n\n",
-               100 * accuracy);
-    return fflush(stdout) == 0;
-}
-
-static bool train(demo *d, err *e) {
-    const char *data = d->feedback;
-    if (d->method->rewarded && !train_reward(d, e)) return false;
-    if (d->method->rewarded && !d->o.feedback && !write_prompts(d, &data, e)) return false; /* else the prompts of the pairs */
-    command_line c = training_of(d, d->method->objective, data, d->run, d->method->settings);
-    if (d->method->rewarded) add_words(&c, "--reward-funcs", arena_printf(d->a, "model:%s/model", d->reward));
-    else add_words(&c, "--preset", d->o.preset);
-    for (int i = 0; i < d->o.set.count; i++) add_words(&c, "--set", d->o.set.item[i]);
-    return run_command(d, &c, d->run, e);
-}
-
 /* ---- the result ---------------------------------------------------------------------------------------------------------------------- */
-
-/* What a reward model knows of pairs it has not seen, and where reinforcement ended. */
-static void put_learning(json_writer *w, const demo *d) {
-    static const char *const told[] = {"objective/scores", "objective/kl", "reward", "drift", "entropy"};
-    if (!d->reward) return;
-    json_key(w, "reward_run"), json_put_cstr(w, d->reward);
-    json_key(w, "reward_accuracy_held_out"), json_put_real(w, last_metric(d, d->reward, "eval_accuracy"));
-    for (size_t i = 0; i < sizeof told / sizeof *told; i++)
-        json_key(w, told[i]), json_put_real(w, last_metric(d, d->run, told[i])); /* null: this method does not tell it */
-}
 
 static bool write_report(const demo *d, const comparison *c, const taste *judge, err *e) {
     buf out = {0};
@@ -294,7 +203,7 @@ static bool write_report(const demo *d, const comparison *c, const taste *judge,
     json_key(&w, "seconds"), json_put_real(&w, sys_seconds() - d->begun);
     json_key(&w, "run"), json_put_cstr(&w, d->run);
     json_key(&w, "method"), json_put_cstr(&w, d->method->name);
-    put_learning(&w, d);
+    demo_put_learning(&w, d);
     json_key(&w, "comparison"), comparison_put_json(&w, c, judge);
     json_close(&w);
     const bool ok = file_write(d->o.report, buf_str(&out), e);
@@ -321,10 +230,13 @@ static bool compare(demo *d, err *e) {
     const char **prompts = (const char **)(const void *)d->taste->prompts->held_out;
     answering_options o = d->answering;
     o.seed += 1000;
-    if (!comparison_run(d->a, &d->start, &after, &d->start, d->all.options.compute, prompts, DEMO_HELD_OUT, &o, judge, NULL,
-                        d->o.quiet, &c, e))
-        return false;
+    const comparison_how how = {
+        .start = &d->start, .judge = judge, .compute = d->all.options.compute, .answering = &o, .quiet = d->o.quiet};
+    if (!comparison_run(d->a, &how, &d->start, &after, prompts, DEMO_HELD_OUT, &c, e)) return false;
     comparison_print(stdout, &c, judge, 4);
+    if (d->method->rewarded)
+        printf("It finds its own answers %.3f nats a token likelier than the start model does (before: %.3f).\n", c.kl[1],
+               c.kl[0]);
     print_judgement(&c, judge);
     printf("\n%.0f s in all. Next:\n  ./fettle chat %s:%s          talk with it\n  ./fettle runs show %s\n  make demo "
            "FEEDBACK=%s     after you have edited that file\n",
@@ -353,7 +265,8 @@ static void name_the_starter(arena *a, const char *name) {
 static bool demo_run(arena *a, int argc, char **argv, err *e);
 
 const command command_demo = {"demo", "the whole loop on the starter model: answer, prefer, train, compare",
-                              "[--taste shorter|prose|warmer] [--feedback FILE] [--method dpo|ppo|grpo|rloo]", options, demo_run};
+                              "[--taste shorter|prose|warmer] [--feedback FILE] [--method " DEMO_METHOD_NAMES "]", options,
+                              demo_run};
 
 static bool demo_run(arena *a, int argc, char **argv, err *e) {
     demo d = {.a = a, .begun = sys_seconds()};
@@ -363,6 +276,7 @@ static bool demo_run(arena *a, int argc, char **argv, err *e) {
     d.judged = d.o.taste || !d.o.feedback;
     d.method = demo_method_find(d.o.method);
     d.taste = taste_find(d.o.taste ? d.o.taste : "shorter");
+    if (!demo_table_check(&d, e)) return false;
     d.answering = demo_answering(&d.o);
     name_the_starter(a, d.o.model);
     if (!subjects_begin(a, NULL, &d.all, e) || !subject_open(&d.all, d.o.model, &d.start, e)) return false;
@@ -370,7 +284,5 @@ static bool demo_run(arena *a, int argc, char **argv, err *e) {
     d.feedback = d.o.feedback;
     if (!d.feedback && !make_feedback(&d, e)) return false;
     if (!file_exists(d.feedback)) return err_set(e, ERR_NOT_FOUND, "no feedback file %s", d.feedback);
-    const char *label = d.o.feedback ? "own" : d.taste->name, *how = d.method->rewarded ? d.method->name : "";
-    d.run = run_new_path(a, sys_home(a), arena_printf(a, "demo-%s%s%s", label, *how ? "-" : "", how), e);
-    return d.run && train(&d, e) && compare(&d, e);
+    return d.o.methods.count ? demo_table(&d, e) : demo_train(&d, e) && compare(&d, e);
 }

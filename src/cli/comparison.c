@@ -11,26 +11,33 @@ static judged_text judged(const given_answer *g, const answering_options *o) {
     return (judged_text){g->text, g->finish == FINISH_LENGTH || g->finish == FINISH_FULL, (int)o->max_new_tokens};
 }
 
-/* Mean loss per token of the start model on answers, each behind its prompt, without the end token. */
-static bool start_loss(arena *a, const subject *start, compute_type compute, const given_answer *g, int count, double *out,
-                       err *e) {
+/* How the start model finds answers, each behind its prompt: loss, its mean per token without the end tokens; kl, the mean of what those who wrote
+ * them found each token, end tokens included, likelier. */
+static bool start_loss(arena *a, const subject *start, compute_type compute, const given_answer *g, int count, double *loss,
+                       double *kl, err *e) {
     const int32_t **ids = arena_array(a, const int32_t *, count);
     int *length = arena_array(a, int, count);
     float **logp = arena_array(a, float *, count);
     for (int i = 0; i < count; i++) {
-        const int n = g[i].count - (g[i].finish == FINISH_EOS);
-        int32_t *all = arena_array(a, int32_t, g[i].prompt_count + n + 1);
+        int32_t *all = arena_array(a, int32_t, g[i].prompt_count + g[i].count + 1);
         memcpy(all, g[i].prompt, (size_t)g[i].prompt_count * sizeof *all);
-        memcpy(all + g[i].prompt_count, g[i].ids, (size_t)n * sizeof *all);
+        memcpy(all + g[i].prompt_count, g[i].ids, (size_t)g[i].count * sizeof *all);
         ids[i] = all;
-        length[i] = g[i].prompt_count + n;
+        length[i] = g[i].prompt_count + g[i].count;
         logp[i] = arena_array(a, float, length[i] + 1);
     }
     if (!model_score(start->model, start->adapter, compute, ids, length, count, logp, e)) return false;
-    double sum = 0, tokens = 0;
-    for (int i = 0; i < count; i++)
-        for (int t = g[i].prompt_count - 1; t + 1 < length[i]; t++, tokens++) sum -= (double)logp[i][t];
-    *out = tokens > 0 ? sum / tokens : 0;
+    double sum = 0, tokens = 0, further = 0, all = 0;
+    for (int i = 0; i < count; i++) {
+        const int last = length[i] - 1 - (g[i].finish == FINISH_EOS);
+        further += g[i].logp;
+        for (int t = g[i].prompt_count - 1; t + 1 < length[i]; t++, all++) {
+            further -= (double)logp[i][t];
+            if (t < last) sum -= (double)logp[i][t], tokens++;
+        }
+    }
+    *loss = tokens > 0 ? sum / tokens : 0;
+    *kl = all > 0 ? further / all : 0;
     return true;
 }
 
@@ -50,6 +57,7 @@ static void describe_side(arena *a, comparison *c, int side, const answering_opt
 }
 
 static void count_verdicts(comparison *c, const answering_options *o, const taste *judge) {
+    c->wins = c->losses = c->ties = 0;
     for (int i = 0; i < c->count && (judge || c->reward_model); i++) {
         const given_answer *g[2] = {&c->answers[0][i], &c->answers[1][i]};
         const double before = judge ? judge->score(judged(g[0], o)) : g[0]->reward,
@@ -64,22 +72,31 @@ static void count_verdicts(comparison *c, const answering_options *o, const tast
     wilson_interval(c->wins, decided, 0.95, &c->low, &c->high);
 }
 
-bool comparison_run(arena *a, const subject *before, const subject *after, const subject *start, compute_type compute,
-                    const char **prompts, int count, const answering_options *o, const taste *judge, const subject *reward,
-                    bool quiet, comparison *out, err *e) {
-    *out = (comparison){.prompts = prompts, .count = count, .verdict = arena_array(a, int, count)};
-    const subject *side[2] = {before, after};
+bool comparison_answer(arena *a, const comparison_how *how, const subject *who, int side, comparison *out, err *e) {
     static const char *const words[2] = {"before: answering", "after: answering"};
-    for (int k = 0; k < 2; k++) {
-        out->answers[k] = arena_array(a, given_answer, count);
-        if (!answer_prompts(a, side[k], compute, prompts, count, 1, o, quiet ? NULL : words[k], NULL, out->answers[k], e))
-            return false;
-        if (!start_loss(a, start, compute, out->answers[k], count, &out->start_loss[k], e)) return false;
-        if (reward && !reward_answers(a, reward, compute, prompts, count, 1, o, out->answers[k], e)) return false;
-        describe_side(a, out, k, o, judge);
-    }
-    out->reward_model = reward ? reward->spec : NULL;
-    count_verdicts(out, o, judge);
+    out->answers[side] = arena_array(a, given_answer, out->count);
+    if (!answer_prompts(a, who, how->compute, out->prompts, out->count, 1, how->answering, how->quiet ? NULL : words[side], NULL,
+                        out->answers[side], e) ||
+        !start_loss(a, how->start, how->compute, out->answers[side], out->count, &out->start_loss[side], &out->kl[side], e))
+        return false;
+    if (how->reward &&
+        !reward_answers(a, how->reward, how->compute, out->prompts, out->count, 1, how->answering, out->answers[side], e))
+        return false;
+    describe_side(a, out, side, how->answering, how->judge);
+    return true;
+}
+
+void comparison_count(arena *a, const comparison_how *how, comparison *c) {
+    c->verdict = arena_array(a, int, c->count);
+    c->reward_model = how->reward ? how->reward->spec : NULL;
+    count_verdicts(c, how->answering, how->judge);
+}
+
+bool comparison_run(arena *a, const comparison_how *how, const subject *before, const subject *after, const char **prompts,
+                    int count, comparison *out, err *e) {
+    *out = (comparison){.prompts = prompts, .count = count};
+    if (!comparison_answer(a, how, before, 0, out, e) || !comparison_answer(a, how, after, 1, out, e)) return false;
+    comparison_count(a, how, out);
     return true;
 }
 
@@ -107,7 +124,6 @@ bool comparison_judge(arena *a, comparison *c, endpoint *judge, str guidelines, 
     }
     c->reward_model = arena_text(a, endpoint_agent(judge));
     c->adherence = true;
-    c->wins = c->losses = c->ties = 0;
     count_verdicts(c, NULL, NULL);
     return true;
 }
@@ -203,6 +219,7 @@ void comparison_put_json(json_writer *w, const comparison *c, const taste *judge
     for (int k = 0; k < 2; k++) {
         json_key(w, sides[k]), json_open(w, '{');
         json_key(w, "start_loss"), json_put_real(w, c->start_loss[k]);
+        json_key(w, "kl"), json_put_real(w, c->kl[k]);
         json_key(w, "distinct_trigrams"), json_put_real(w, c->distinct[k]);
         json_key(w, "words"), json_put_real(w, c->words[k]);
         json_key(w, "cut"), json_put_int(w, c->cut[k]);

@@ -12,9 +12,11 @@
 #include "data/data.h"
 
 typedef struct {
-    int wins, losses, ties;    /* of the second (after) against the first (before) */
-    double rate, low, high;    /* wins / decided, Wilson's 95 % interval */
-    double start_loss[2];      /* nats per token of the start model on either's answers, end token left out */
+    int wins, losses, ties; /* of the second (after) against the first (before) */
+    double rate, low, high; /* wins / decided, Wilson's 95 % interval */
+    double start_loss[2];   /* nats per token of the start model on either's answers, end token left out */
+    double kl
+        [2]; /* nats a token that whoever wrote an answer found it likelier than the start model does: an estimate of the KL distance */
     double distinct[2];        /* distinct three-word runs / all of them, over all answers together */
     double words[2], score[2]; /* means per answer */
     double reward[2];          /* the same, where a reward model judges */
@@ -27,10 +29,23 @@ typedef struct {
     int count;
 } comparison;
 
-/* judge NULL: the reward model's verdict counts; reward NULL too: nothing is preferred, the other figures still stand. `start` scores the drift (usually the base without adapter). */
-bool comparison_run(arena *a, const subject *before, const subject *after, const subject *start, compute_type compute,
-                    const char **prompts, int count, const answering_options *o, const taste *judge, const subject *reward,
-                    bool quiet, comparison *out, err *e);
+/* Who judges, and against what drift is measured. judge NULL: the reward model's verdict counts; reward NULL too: nothing is preferred, the other
+ * figures still stand. `start` is usually the base without adapter. */
+typedef struct {
+    const subject *start, *reward;
+    const taste *judge;
+    compute_type compute;
+    const answering_options *answering;
+    bool quiet;
+} comparison_how;
+
+bool comparison_run(arena *a, const comparison_how *how, const subject *before, const subject *after, const char **prompts,
+                    int count, comparison *out, err *e);
+
+/* Its two halves, where one side is compared with several: the answers of side 0 (before) or 1 (after) with what they are by themselves, then
+ * the verdicts. out->prompts and count are set. */
+bool comparison_answer(arena *a, const comparison_how *how, const subject *who, int side, comparison *out, err *e);
+void comparison_count(arena *a, const comparison_how *how, comparison *c);
 
 /* Rates every answer by the guidelines, as the mean of the ratings 1 to 5 with their probabilities, and counts who is rated higher. */
 bool comparison_judge(arena *a, comparison *c, endpoint *judge, str guidelines, err *e);

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/log.h"
+#include "base/sys.h"
 #include "train/loop.h"
 
 /* ---- sizes ---------------------------------------------------------------------------------------------------------------------------- */
@@ -323,18 +325,33 @@ static void measure_rewards(const trainer *t, rollout *r) {
 /* With one step to a rollout the old policy is the one that learns: its log-probabilities are those of the step itself. */
 static bool wants_old(const trainer *t) { return t->s->objective->judges_old || rollout_steps(t->s) > 1; }
 
+/* What a rollout costs, part by part; not among the metrics, which are the same in every repetition. */
+enum { WRITING, REWARDING, LOOKING, REFERRING, PARTS };
+static void say_cost(const rollout *r, const double *since) {
+    log_debug(
+        "rollout %lld: %d completions of %.1f tokens: %.1f s written, %.1f s rewarded, %.1f s policy's look, %.1f s reference's",
+        (long long)r->number, r->count, r->mean_length, since[WRITING + 1] - since[WRITING],
+        since[REWARDING + 1] - since[REWARDING], since[LOOKING + 1] - since[LOOKING], since[PARTS] - since[REFERRING]);
+}
+
 static bool make_rollout(trainer *t, rollout *r, err *e) {
+    double since[PARTS + 1] = {sys_seconds()};
     if (t->replay ? !rollout_replay(t, r, e) : !rollout_sample(t, r, e)) return false;
     mask_truncated(t, r);
     for (int i = 0; i < r->count; i++) t->num_tokens += r->item[i].row.length;
     t->rollout = r;
+    since[REWARDING] = sys_seconds();
     if (!t->replay && !reward_all(t, r, e)) return false;
+    since[LOOKING] = sys_seconds();
     if (wants_old(t)) trainer_look(t);
+    since[REFERRING] = sys_seconds();
     if (reference_wanted(t)) trainer_look_reference(t);
+    since[PARTS] = sys_seconds();
     judge_all(t, r);
     measure_lengths(r);
     measure_rewards(t, r);
     measure_health(r);
+    say_cost(r, since);
     return true;
 }
 

@@ -322,6 +322,7 @@ static bool run_steps(arena *a, run *r, trainer *t, const train_how *how, step_r
     while (t->step < t->steps) {
         char words[96];
         err alarm = {0};
+        const double begun = sys_seconds();
         if (!trainer_step(t, s, e)) {
             if (!t->s->rollout || e->code != ERR_DIVERGED) return stopped_early(a, r, t, e);
             alarm = *e;
@@ -329,6 +330,7 @@ static bool run_steps(arena *a, run *r, trainer *t, const train_how *how, step_r
             if (!recover(a, r, t, t->step, &alarm, e)) return false;
             continue;
         }
+        log_debug("step %lld: %.1f s", (long long)t->step, sys_seconds() - begun);
         if (!write_rollout(r, t, e)) return false;
         if (!guard_look(t, s, &alarm) && alarm.code != ERR_DIVERGED) return *e = alarm, false;
         const double epoch = epoch_of(t);
