@@ -52,7 +52,7 @@ static void print_help(const char *only) {
     opt_help(&out, own_flags);
     buf_put_text(&out, "\noptions of the run:\n");
     opt_help(&out, train_option_table);
-    if (!only || (objective_of(only) && objective_of(only)->rows == WANTS_PROMPTS)) {
+    if (!only || (objective_of(only) && objective_of(only)->judge)) {
         buf_put_text(&out, "\nof objectives that write their own answers:\n");
         opt_help(&out, rollout_option_table);
     }
@@ -132,6 +132,18 @@ static bool read_flags(arena *a, int argc, char **argv, flags *f, bool *help, er
     return true;
 }
 
+/* A teacher may be named as any other model is. */
+static bool find_teacher(arena *a, train_settings *s, err *e) {
+    subject found;
+    if (!s->o.teacher) return true;
+    if (!subject_find(a, s->o.teacher, &found, e)) return false;
+    if (found.adapter_path)
+        return err_set(e, ERR_UNSUPPORTED, "a teacher has no adapter beside it: merge it first, fettle model export %s --out DIR",
+                       s->o.teacher);
+    s->o.teacher = path_absolute(a, found.base_path);
+    return true;
+}
+
 /* Names and relative paths become whole paths, so that the run folder says where the files are from wherever it is resumed. */
 static bool find_models(arena *a, train_settings *s, err *e) {
     subject found;
@@ -144,6 +156,7 @@ static bool find_models(arena *a, train_settings *s, err *e) {
         s->o.base = path_absolute(a, found.base_path);
         if (found.adapter_path) s->o.adapter = path_absolute(a, found.adapter_path);
     }
+    if (!find_teacher(a, s, e)) return false;
     if (!s->o.reference) return true;
     if (!subject_find(a, s->o.reference, &found, e)) return false;
     if (found.adapter_path)
@@ -206,8 +219,9 @@ static bool layer(arena *a, const flags *f, train_settings *s, err *e) {
 }
 
 static bool settle(arena *a, const flags *f, train_settings *s, err *e) {
-    return layer(a, f, s, e) && train_settings_check(s, e) && find_models(a, s, e) && find_reward_models(a, s, e) &&
-           find_data(a, s, e);
+    if (!layer(a, f, s, e)) return false;
+    train_settings_settle(s);
+    return train_settings_check(s, e) && find_models(a, s, e) && find_reward_models(a, s, e) && find_data(a, s, e);
 }
 
 static bool describe(void) {

@@ -121,6 +121,7 @@ static step_counts count_all(const columns *c) {
 /* Counts of a step of which these sequences are only a part. */
 static void override_counts(const json *in, step_counts *n) {
     const json *given = json_get(in, "counts");
+    n->tokens = json_get_real(given, "tokens", n->tokens);
     n->sequences = json_get_real(given, "sequences", n->sequences);
     n->chosen_tokens = json_get_real(given, "chosen_tokens", n->chosen_tokens);
     n->rollout_tokens = json_get_real(given, "rollout_tokens", n->rollout_tokens);
@@ -396,15 +397,15 @@ static float *columns_of_logits(arena *a, const json *in, columns *c, err *e) {
             const int64_t y = json_int(json_at(json_at(targets, (size_t)s), (size_t)(t - c->sequence[s].begin)), -1);
             float *z = all + (size_t)t * (size_t)V;
             double max = -INFINITY, sum = 0, total = 0;
-            if ((int)json_count(row_of) != V || y < 0 || y >= V)
+            if ((int)json_count(row_of) != V || (targets && (y < 0 || y >= V)))
                 return err_null(e, ERR_INPUT, "logits or target of sequence %d do not fit", s);
             for (int k = 0; k < V; k++) z[k] = (float)json_real(json_at(row_of, (size_t)k), 0), max = fmax(max, (double)z[k]);
             for (int k = 0; k < V; k++) sum += exp((double)z[k] - max), total += (double)z[k];
-            logp[t] = (float)((double)z[y] - max - log(sum));
+            if (targets) logp[t] = (float)((double)z[y] - max - log(sum));
             double weighted = 0;
             for (int k = 0; k < V; k++) weighted += exp((double)z[k] - max) / sum * (double)z[k];
             entropy[t] = (float)(max + log(sum) - weighted);
-            hit[t] = (double)z[y] == max;
+            hit[t] = targets && (double)z[y] == max;
             smooth[t] = (float)(total / V - max - log(sum));
         }
     c->logp = logp;
@@ -412,6 +413,63 @@ static float *columns_of_logits(arena *a, const json *in, columns *c, err *e) {
     c->entropy = entropy;
     c->hit = hit;
     return all;
+}
+
+/* Two rows at the temperature of the case: how far they are apart, and what that changes in the first. */
+typedef struct {
+    int V;
+    double beta, temperature;
+    float *z, *y;
+} row_pair;
+
+static row_pair row_pair_of(arena *a, const train_settings *s, const json *in) {
+    row_pair r = {.V = (int)json_count(json_at(json_at(json_get(in, "logits"), 0), 0)),
+                  .beta = s->objective->distil(s->own).beta,
+                  .temperature = json_get_real(in, "temperature", 1)};
+    r.z = arena_array(a, float, r.V + 1);
+    r.y = arena_array(a, float, r.V + 1);
+    return r;
+}
+
+static double apart(row_pair *r, const json *in, int s, int k, float *dz) {
+    const json *z = json_at(json_at(json_get(in, "logits"), (size_t)s), (size_t)k),
+               *y = json_at(json_at(json_get(in, "teacher_logits"), (size_t)s), (size_t)k);
+    for (int v = 0; v < r->V; v++) {
+        r->z[v] = (float)(json_real(json_at(z, (size_t)v), 0) / r->temperature);
+        r->y[v] = (float)(json_real(json_at(y, (size_t)v), 0) / r->temperature);
+    }
+    return row_divergence(r->z, r->y, r->V, r->beta, dz);
+}
+
+/* The column divergence, from logits and teacher_logits. */
+static bool read_divergence(arena *a, const train_settings *s, const json *in, columns *c, err *e) {
+    float *out = arena_array(a, float, c->T + 1);
+    if (!s->objective->distil) return true;
+    if (!json_has(in, "teacher_logits")) return err_set(e, ERR_INPUT, "inputs need logits and teacher_logits");
+    row_pair r = row_pair_of(a, s, in);
+    for (int q = 0; q < c->S; q++)
+        for (int t = c->sequence[q].begin; t < c->sequence[q].end; t++)
+            out[t] = (float)apart(&r, in, q, t - c->sequence[q].begin, NULL);
+    c->divergence = out;
+    return true;
+}
+
+static void put_row_gradients(arena *a, json_writer *w, const train_settings *s, const json *in, const columns *c,
+                              const gradients *g) {
+    row_pair r = row_pair_of(a, s, in);
+    float *dz = arena_array(a, float, r.V + 1);
+    json_key(w, "dlogits"), json_open(w, '[');
+    for (int q = 0; q < c->S; q++) {
+        json_open(w, '[');
+        for (int t = c->sequence[q].begin; t < c->sequence[q].end; t++) {
+            apart(&r, in, q, t - c->sequence[q].begin, dz);
+            json_open(w, '[');
+            for (int v = 0; v < r.V; v++) json_put_real(w, (double)g->ddivergence[t] * (double)dz[v] / r.temperature);
+            json_close(w);
+        }
+        json_close(w);
+    }
+    json_close(w);
 }
 
 /* dz = g (1[y] - p) + s (1/V - p) */
@@ -443,6 +501,7 @@ static gradients new_gradients(arena *a, const columns *c, metrics *m) {
     return (gradients){.dlogp = arena_array(a, float, c->T + 1),
                        .dentropy = arena_array(a, float, c->T + 1),
                        .dsmooth = arena_array(a, float, c->T + 1),
+                       .ddivergence = arena_array(a, float, c->T + 1),
                        .dvalue = arena_array(a, float, c->T * c->values + 1),
                        .dscore = arena_array(a, float, c->S + 1),
                        .metrics = m};
@@ -646,6 +705,8 @@ static bool one_objective(arena *a, const probe *p, const json *v, json_writer *
     /* response_length stands for TRL's padded layout; as an option it is max_completion_length */
     const bool padded = json_has(json_get(v, "params"), "response_length");
     if (padded) json_set(json_get(v, "inputs"), "padded", json_new_bool(a, true));
+    if (json_has(json_get(v, "params"), "temperature")) /* of whole rows, where they are given */
+        json_set(json_get(v, "inputs"), "temperature", (json *)(uintptr_t)json_get(json_get(v, "params"), "temperature"));
     if (!begin_objective(a, p->words[0], padded ? without(a, json_get(v, "params"), "response_length") : json_get(v, "params"),
                          &s, e))
         return false;
@@ -657,6 +718,7 @@ static bool one_objective(arena *a, const probe *p, const json *v, json_writer *
     if (!read_columns(a, json_get(v, "inputs"), s, &c, &m, e)) return false;
     const policy_kind policy = s->objective->policy;
     float *logits = c.logp || policy != POLICY_WRITES ? NULL : columns_of_logits(a, json_get(v, "inputs"), &c, e);
+    if (!read_divergence(a, s, json_get(v, "inputs"), &c, e)) return false;
     if (!c.logp && policy == POLICY_WRITES) return err_set(e, ERR_INPUT, "inputs need the column logp, or logits with target");
     if (s->objective->check && !s->objective->check(s->own, e)) return false;
     gradients g = new_gradients(a, &c, &m);
@@ -667,11 +729,12 @@ static bool one_objective(arena *a, const probe *p, const json *v, json_writer *
         json_key(w, "mask"), json_put_value(w, json_get(json_get(v, "inputs"), "mask"));
     if (s->objective->keep) json_key(w, "kept"), json_put_value(w, json_get(json_get(v, "inputs"), "kept"));
     if (policy != POLICY_WRITES) put_head_gradients(w, &c, policy, &g);
+    else if (c.divergence) put_row_gradients(a, w, s, json_get(v, "inputs"), &c, &g);
     else if (logits) put_dlogits(w, json_get(v, "inputs"), &c, &g, logits);
     else put_ragged(w, "dlogp", &c, g.dlogp);
     if (c.value && policy == POLICY_WRITES) put_ragged(w, "dvalue", &c, g.dvalue);
     if (c.entropy && !logits) put_ragged(w, "dentropy", &c, g.dentropy);
-    put_intermediate(a, w, s, json_get(v, "inputs"), &c, logits != NULL);
+    put_intermediate(a, w, s, json_get(v, "inputs"), &c, logits && !c.divergence);
     json_key(w, "metrics"), json_open(w, '{');
     json_key(w, policy == POLICY_LABELS ? "num_labelled_tokens" : "num_trained_tokens"), json_put_real(w, c.step.tokens);
     put_metrics(w, &m);

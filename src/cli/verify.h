@@ -57,8 +57,9 @@ void verify_vector(arena *a, const char *name, const json *file, const json *one
     X(curve)                                                                                                                     \
     X(ppo)                                                                                                                       \
     X(columns)                                                                                                                   \
-    X(vectors)                                                                                                                   \
-    X(schedules) X(token_vectors) X(templates) X(template_files) X(curve_tokens) X(ggml_model) X(story) X(starter) X(quant)
+    X(distil)                                                                                                                    \
+    X(vectors) X(schedules) X(token_vectors) X(templates) X(template_files) X(curve_tokens) X(ggml_model) X(story) X(starter)    \
+        X(quant)
 #define X(name) extern const verify_kind verify_##name;
 VERIFY_KINDS(X)
 #undef X

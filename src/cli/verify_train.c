@@ -136,9 +136,17 @@ static bool open_curve(arena *a, curve *c, verdict *v) {
         if (m.value) set_option(a, c, m.key, json_words(a, m.value));
     if (strcmp(text_of(a, c), base_of(a, c)) != 0) set_option(a, c, "tokenizer", text_of(a, c));
     const str reference = json_get_text(c->spec, "reference", STR(""));
-    if (str_starts(reference, STR("../"))) set_option(a, c, "reference", path_join(a, c->folder, str_copy(a, reference)));
+    const ptrdiff_t remark = str_find(reference, STR(" ("), 0); /* "../qwen-base (the teacher)" */
+    const char *other = path_join(a, c->folder, str_copy(a, remark < 0 ? reference : str_slice(reference, 0, (size_t)remark)));
+    if (str_starts(reference, STR("../"))) set_option(a, c, remark < 0 ? "reference" : "teacher", other);
     if (file_is_dir(path_join(a, c->folder, "init"))) set_option(a, c, "adapter", path_join(a, c->folder, "init"));
     return !is_replay(a, c) || write_replay(a, c, v);
+}
+
+static int rows_of_steps(const curve *c) {
+    const json *batch = json_get(c->spec, "batch");
+    return (int)(json_get_int(batch, "per_device_train_batch_size", 1) * json_get_int(batch, "gradient_accumulation_steps", 1) *
+                 (int64_t)json_count(json_get(c->expected, "steps")));
 }
 
 static bool compare_rows(arena *a, const curve *c, verdict *v) {
@@ -164,7 +172,9 @@ static bool compare_rows(arena *a, const curve *c, verdict *v) {
         if (n < wanted) verdict_compare(v, want[n], got, 0, 1e-9, arena_printf(a, "tokens.jsonl row %d", n));
         n++;
     }
-    if (n != wanted) verdict_fail(v, "%d prepared rows, expected %d", n, wanted);
+    /* where batches are tokenised as they are formed, only rows that the steps reach have a line */
+    const bool reached = n > wanted && wanted == rows_of_steps(c);
+    if (n != wanted && !reached) verdict_fail(v, "%d prepared rows, expected %d", n, wanted);
     return v->outcome == CASE_PASSED;
 }
 

@@ -22,9 +22,9 @@ struct node {
     rope_table rope;
     attention_form attention;
     logp_form logp;
-    float *dlogp, *dentropy, *dsmooth; /* [R] given before backward */
-    bool backward_done;                /* a fused rule makes dW and fused_dh in the forward pass */
-    float *fused_dh;                   /* [R, D], behind the saved values */
+    float *dlogp, *dentropy, *dsmooth, *ddivergence; /* [R] given before backward */
+    bool backward_done;                              /* a fused rule makes dW and fused_dh in the forward pass */
+    float *fused_dh;                                 /* [R, D], behind the saved values */
     arena *fused_arena;
     bool grad; /* backward will come */
     /* While going backward: gradients of the inputs (NULL: not wanted), and whether something stands there to be added to. */

@@ -239,7 +239,9 @@ static float *want_grad(tape *t, tensor *x, bool *add) {
     return x->grad;
 }
 
-static bool has_gradient(const node *n) { return n->op == OP_LOGP ? n->dlogp || n->backward_done : n->out->grad != NULL; }
+static bool has_gradient(const node *n) {
+    return n->op == OP_LOGP ? n->dlogp || n->ddivergence || n->backward_done : n->out->grad != NULL;
+}
 
 void tape_backward(tape *t) {
     for (int i = t->count - 1; i >= 0; i--) {
@@ -445,4 +447,10 @@ void op_logp_seed(tape *t, tensor *y, const float *dlogp, const float *dentropy,
     n->dlogp = copy_floats(t, dlogp, y->rows);
     n->dentropy = copy_floats(t, dentropy, y->rows);
     n->dsmooth = copy_floats(t, dsmooth, y->rows);
+}
+
+void op_logp_seed_divergence(tape *t, tensor *y, const float *ddivergence) {
+    node *n = t->nodes[y->node];
+    if (n->op != OP_LOGP || !n->logp.teacher.head) bug("op_logp_seed_divergence on a tensor without a teacher");
+    n->ddivergence = copy_floats(t, ddivergence, y->rows);
 }

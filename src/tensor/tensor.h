@@ -238,23 +238,34 @@ typedef struct {
 /* For objectives whose gradient of a token needs nothing but that token: called for each chunk of rows with the columns filled
  * in, it writes dlogp[first .. first+count-1]; forward and backward then share one pass over the chunk's logits. */
 typedef struct {
-    void (*gradient)(void *self, int first, int count, const head_columns *c, float *dlogp, float *dentropy);
+    void (*gradient)(void *self, int first, int count, const head_columns *c, float *dlogp, float *dentropy, float *ddivergence);
     void *self;
 } token_rule;
+
+/* A second row of logits for every row, of another model over the same vocabulary: its last hidden state times its own head. Theirs too
+ * exist a chunk at a time. `out` gets row_divergence of the two. */
+typedef struct {
+    const float *hidden; /* [R, width of head], on the host; stays until backward is over */
+    weight *head, *bias; /* [V, width], [V] or NULL; head NULL: there is no second row */
+    double beta;
+    float *out; /* [R] */
+} teacher_form;
 
 typedef struct {
     int32_t const *target; /* [R] */
     head_columns columns;  /* written */
     float label_smoothing; /* row rule: with token_rule, the gradient of dlogp's token is spread: see tensor/ops.c */
     float *smooth;         /* [R] or NULL: mean over the vocabulary of log p (for label smoothing) */
-    float scale;           /* logits are multiplied by it (one over a temperature); 0: not at all */
-    token_rule fused;      /* gradient NULL: backward is seeded later by op_logp_seed */
+    float scale;           /* logits, a teacher's too, are multiplied by it (one over a temperature); 0: not at all */
+    teacher_form teacher;
+    token_rule fused; /* gradient NULL: backward is seeded later by op_logp_seed */
 } logp_form;
 
 /* h [R, D], w [V, D]. The returned tensor is [R, 1] of logp (its data is what columns.logp got). */
 tensor *op_logp(tape *t, tensor *h, weight *w, weight *bias, const logp_form *f);
 /* Gradients for tape_backward: dlogp [R], dentropy [R] or NULL, dsmooth [R] or NULL. */
 void op_logp_seed(tape *t, tensor *y, const float *dlogp, const float *dentropy, const float *dsmooth);
+void op_logp_seed_divergence(tape *t, tensor *y, const float *ddivergence); /* [R]; beside op_logp_seed */
 
 /* ---- optimiser kernels: element-wise updates where the numbers live ------------------------------------------------------- */
 
@@ -277,6 +288,10 @@ void values_product(backend *b, float *out, const float *left, const float *righ
 int row_largest(const float *z, int n); /* index of the largest value, the lowest of equals */
 /* w = e^((z - max) * factor); returns the sum of w. w may be z. */
 double row_weights(float *w, const float *z, int n, float max, float factor);
+/* Generalised Jensen-Shannon divergence (arXiv:2306.13649) of two rows of logits, s and t their log-softmax, p = e^s, q = e^t:
+ *     beta 0: KL(q|p)    beta 1: KL(p|q)    else, M = (1-beta) p + beta q:  beta KL(q|M) + (1-beta) KL(p|M)
+ * dz [n] or NULL: its gradient by z. dz may be y. */
+double row_divergence(const float *z, const float *y, int n, double beta, float *dz);
 
 /* ---- limits, and work as a share of them ------------------------------------------------------------------------------------ */
 

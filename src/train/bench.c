@@ -30,8 +30,9 @@ static void fill(bench_piece *p, uint64_t seed, int vocab) {
     p->layout = (layout){PIECE * LENGTH, PIECE, p->spans, p->position};
 }
 
-static void constant_gradient(void *self, int first, int count, const head_columns *h, float *dlogp, float *dentropy) {
-    (void)self, (void)h;
+static void constant_gradient(void *self, int first, int count, const head_columns *h, float *dlogp, float *dentropy,
+                              float *ddivergence) {
+    (void)self, (void)h, (void)ddivergence;
     for (int i = first; i < first + count; i++) dlogp[i] = -1e-3f, dentropy[i] = 0;
 }
 

@@ -33,6 +33,7 @@ typedef struct trainer {
     compute_type compute;
     model *text;               /* tokenizer and chat template alone */
     model *policy, *reference; /* reference NULL: the policy without its adapter, or none */
+    model *teacher;            /* frozen, over the same tokens; NULL: none */
     adapter *adapter, *reference_adapter;
     weight *value_head;     /* [1, D] beside the head that writes; NULL: no values are read, or by an adapter of their own */
     adapter *value_adapter; /* on the policy's base, with a score head; NULL: none */
@@ -154,6 +155,13 @@ void preflight_put_json(json_writer *w, trainer *t, const preflight *p, const ch
 bool guard_open(trainer *t, err *e);
 /* Behind a step: false with words (ERR_DIVERGED) when something has gone wrong that the loss does not show. */
 bool guard_look(trainer *t, step_result *s, err *e);
+
+/* ---- the teacher ---- */
+
+bool teacher_wanted(const trainer *t);
+bool teacher_open(trainer *t, err *e); /* after the policy; nothing when the objective needs none */
+/* The teacher's last hidden states [R, width] behind the head's rows. */
+float *teacher_pass(trainer *t, arena *a, const piece *p);
 
 /* ---- the reference ---- */
 

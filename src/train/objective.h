@@ -19,9 +19,9 @@ typedef struct metrics metrics;
 
 /* Gradients start as zeros; an objective adds. metrics may be NULL. */
 typedef struct {
-    float *dlogp, *dentropy, *dsmooth; /* [T] */
-    float *dvalue;                     /* [T * values] */
-    float *dscore;                     /* [S] */
+    float *dlogp, *dentropy, *dsmooth, *ddivergence; /* [T] */
+    float *dvalue;                                   /* [T * values] */
+    float *dscore;                                   /* [S] */
     metrics *metrics;
 } gradients;
 
@@ -36,6 +36,7 @@ typedef struct {
     X(COLUMN_MEAN_LOGIT, mean_logit, TOKEN, "policy head")                                                                       \
     X(COLUMN_LOG_SUM_SQ, log_sum_sq, TOKEN, "policy head")                                                                       \
     X(COLUMN_SMOOTH, smooth, TOKEN, "policy head")                                                                               \
+    X(COLUMN_DIVERGENCE, divergence, TOKEN, "heads of policy and teacher")                                                       \
     X(COLUMN_MASK, mask, TOKEN, "batch")                                                                                         \
     X(COLUMN_LABEL, label, SEQUENCE, "batch")                                                                                    \
     X(COLUMN_PAIR, pair, SEQUENCE, "batch")                                                                                      \
@@ -98,6 +99,7 @@ typedef struct {
     int T, S, P;         /* tokens, sequences, pairs of this micro-batch */
     const seq *sequence; /* [S] */
     const float *logp, *ref_logp, *entropy, *hit, *mean_logit, *log_sum_sq, *smooth; /* [T] */
+    const float *divergence;              /* [T] of the policy's whole row from a teacher's (distil) */
     const float *old_logp, *sampler_logp; /* [T] NULL: the policy itself, so the ratio is 1 (a constant below) */
     const float *advantage;               /* [T] the same for all tokens of a sequence, where it is of the whole completion */
     const float *advantage_rest;          /* [T] what rounding left out of it; NULL: nothing to speak of */
@@ -152,7 +154,8 @@ typedef enum { SCOPE_TOKEN, SCOPE_PAIR, SCOPE_STEP } objective_scope;
     X(WANTS_REWARDED, "answers", 1, "labelled") /* answers that are kept by their reward (keep) */                               \
     X(WANTS_JUDGED, "pairs", 2, "pairs")        /* chosen, rejected, each read whole: none is cut */                             \
     X(WANTS_STEPS, "answers", 1, NULL)          /* an answer in steps, each right or wrong (steps) */                            \
-    X(WANTS_PROMPTS, "prompts", 1, "prompts")   /* prompts that the policy answers itself: a rollout (judge) */
+    X(WANTS_PROMPTS, "prompts", 1, "prompts")   /* prompts that the policy answers itself: a rollout (judge) */                  \
+    X(WANTS_ANSWERED, "answers", 1, "sft")      /* prompts with an answer, beside or instead of which others are written */
 
 /* How the steps of an answer become a row: what stands behind each, and which are trained. */
 typedef struct {
@@ -196,8 +199,20 @@ typedef struct {
     double *carry;         /* [OBJECTIVE_CARRY] as in columns; may be changed; NULL: nothing is kept */
 } judged;
 
-/* Who writes every second completion of a prompt. */
-typedef enum { OPPONENT_NONE, OPPONENT_REFERENCE } opponent_kind;
+/* Who writes a completion of a rollout. What the data give and what others write is told apart from the policy's own by ROLE_OPPONENT,
+ * but for a completion that stands in the policy's place. */
+typedef enum {
+    WRITER_POLICY,
+    WRITER_REFERENCE,
+    WRITER_TEACHER,
+    WRITER_DATA, /* the answer that stands in the data: WANTS_ANSWERED */
+} writer_kind;
+
+/* How the policy's whole rows are compared with those of a second, frozen model (teacher). */
+typedef struct {
+    double beta;
+    bool tempered; /* both rows at the temperature of sampling */
+} distilling;
 
 typedef struct {
     const char *name, *words; /* "dpo", "prefer the chosen answer to the rejected one" */
@@ -229,13 +244,18 @@ typedef struct {
         adds_micro_batches; /* --normalize microbatch adds the micro-batches' means, as TRL does here, instead of averaging them */
     /* For WANTS_REWARDED: which of some answers, whole groups of them, are trained on. */
     void (*keep)(const void *options, const int *group, const float *reward, int count, bool *kept);
-    /* For WANTS_PROMPTS: advantages of a finished rollout. */
+    /* For WANTS_PROMPTS and WANTS_ANSWERED: advantages of a finished rollout. */
     void (*judge)(const void *options, judged *j);
     const char *const *rollout; /* defaults of rollout options that differ from GRPO's: "num_generations=2", NULL */
     bool judges_old;            /* judge reads old_logp */
     bool tempered;              /* log-probabilities are at the temperature of the rollout */
     bool whole_groups;          /* completions of one prompt are a unit, never parted */
-    opponent_kind opponent;
+    bool unrewarded;            /* rollouts ask for no reward function */
+    /* Whether answers are written at all under these options, where there is a judge; NULL: yes */
+    bool (*writes)(const void *options);
+    /* Who writes completion `which` of a prompt; chance: uniform in [0,1), the same for all of a rollout. NULL: the policy, all of them */
+    writer_kind (*writer)(const void *options, int which, double chance);
+    distilling (*distil)(const void *options); /* for COLUMN_DIVERGENCE */
     /* What lies on the way to the loss, as members of the object that is open (fettle probe); NULL: nothing to tell. */
     void (*explain)(const void *options, const columns *c, json_writer *w);
 } objective;
@@ -261,7 +281,8 @@ typedef struct {
     X(rloo)                                                                                                                      \
     X(ppo)                                                                                                                       \
     X(online_dpo)                                                                                                                \
-    X(xpo)
+    X(xpo)                                                                                                                       \
+    X(gkd)
 #define X(name) extern const objective objective_##name;
 OBJECTIVES(X)
 #undef X
@@ -271,7 +292,8 @@ const char *objective_names(arena *a);
 unsigned objective_needs(const objective *o, const void *options); /* all columns under these options */
 objective_scope objective_scope_of(const objective *o, const void *options);
 objective_rows objective_rows_of(const objective *o, const void *options);
-bool objective_wants_pairs(objective_rows r); /* chosen and rejected stand in pairs */
+bool objective_wants_pairs(objective_rows r);                   /* chosen and rejected stand in pairs */
+bool objective_writes(const objective *o, const void *options); /* it has rollouts */
 bool objective_dropout(const objective *o, const void *options);
 int objective_values(const objective *o, const void *options);
 sequence_role sequence_role_of(const columns *c, int s);

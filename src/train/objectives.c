@@ -52,6 +52,7 @@ int objective_rows_per_unit(objective_rows r) { return rows_table[r].per_unit; }
 const char *objective_rows_store(objective_rows r) { return rows_table[r].store; }
 bool objective_wants_pairs(objective_rows r) { return r == WANTS_PAIRS || r == WANTS_TRIPLES || r == WANTS_JUDGED; }
 bool objective_dropout(const objective *o, const void *options) { return o->dropout_of ? o->dropout_of(options) : o->dropout; }
+bool objective_writes(const objective *o, const void *options) { return o->judge && (!o->writes || o->writes(options)); }
 int objective_values(const objective *o, const void *options) { return o->values ? o->values(options) : 1; }
 
 sequence_role sequence_role_of(const columns *c, int s) { return c->role ? (sequence_role)c->role[s] : ROLE_ANSWER; }

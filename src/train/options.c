@@ -17,6 +17,7 @@ const opt train_option_table[] = {
     {"eval_percent", OPT_REAL, AT(eval_percent), "0", 0, 90, NULL, "ours: percent of the prompts in data that are measured instead of trained on (which, is a matter of the prompt alone)"},
     {"eval_steps", OPT_INT, AT(eval_steps), "0", 0, 1e9, NULL, "steps between measurements of what is not trained on; 0: at the end alone"},
     {"reference", OPT_TEXT, AT(reference), NULL, 0, 0, NULL, "a reference model of its own (unset: the start of the policy)"},
+    {"teacher", OPT_TEXT, AT(teacher), NULL, 0, 0, NULL, "gkd: the frozen model to learn from, with the same tokens"},
     {"adapter", OPT_TEXT, AT(adapter), NULL, 0, 0, NULL, "a PEFT adapter to train on"},
     {"chat_template", OPT_TEXT, AT(chat_template), NULL, 0, 0, NULL, "another chat template: a file, or chatml"},
     {"dtype", OPT_CHOICE, AT(dtype), "bfloat16", 0, 0, "bfloat16|float32", "arithmetic of matrix products; sums and master weights are float32"},
@@ -116,11 +117,15 @@ bool train_settings_begin(arena *a, const char *name, train_settings **out, err 
     groups[0] = (opt_group){train_option_table, &s->o};
     groups[1] = (opt_group){o->options, s->own};
     s->from = (resolved){.groups = groups, .count = 2};
-    if (o->rows == WANTS_PROMPTS) {
+    if (o->judge) {
         s->rollout = arena_new_of(a, rollout_options);
         groups[s->from.count++] = (opt_group){rollout_option_table, s->rollout};
     }
     return resolve_defaults(a, &s->from) && own_defaults(a, s, e);
+}
+
+void train_settings_settle(train_settings *s) {
+    if (s->rollout && !objective_writes(s->objective, s->own)) s->rollout = NULL;
 }
 
 static bool parse_kwargs(const train_settings *s, arena *a, const json **out, err *e) {
@@ -156,6 +161,13 @@ static bool check_packing(const train_settings *s, err *e) {
     return s->o.max_length > 0 || err_set(e, ERR_USAGE, "packing wants a max_length, the tokens of a row");
 }
 
+static bool check_teacher(const train_settings *s, err *e) {
+    const bool wanted = objective_needs(s->objective, s->own) & NEEDS(COLUMN_DIVERGENCE);
+    if (wanted && !s->o.teacher) return err_set(e, ERR_USAGE, "say which model to learn from: --teacher MODEL");
+    return wanted || !s->o.teacher ||
+           err_set(e, ERR_USAGE, "%s has no use for a teacher: 'fettle train gkd' learns from one", s->objective->name);
+}
+
 static bool check_sync(const train_settings *s, err *e) {
     if (!s->o.sync_ref_model) return true;
     if (!(objective_needs(s->objective, s->own) & NEEDS(COLUMN_REF_LOGP)))
@@ -170,7 +182,7 @@ bool train_settings_check(const train_settings *s, err *e) {
     if (!s->o.base) return err_set(e, ERR_USAGE, "say which model to train: --base MODEL");
     if (!s->o.data.count) return err_set(e, ERR_USAGE, "say what to train on: --data FILE");
     return train_rate(s, 0, 1, &rate, e) && check_optimizer(s, e) && check_packing(s, e) && check_sync(s, e) &&
-           (!s->objective->check || s->objective->check(s->own, e));
+           check_teacher(s, e) && (!s->objective->check || s->objective->check(s->own, e));
 }
 
 void train_describe(json_writer *w) {

@@ -64,9 +64,10 @@ static size_t packed_bytes(const model *m) {
     return bytes;
 }
 
-/* Packed weights of policy and reference; of what is trained also master copy, gradient, and what the optimiser keeps. */
+/* Packed weights of policy, reference and teacher; of what is trained also master copy, gradient, and what the optimiser keeps. */
 static size_t count_weights(const trainer *t) {
-    size_t bytes = packed_bytes(t->policy) + (t->reference ? packed_bytes(t->reference) : 0);
+    size_t bytes =
+        packed_bytes(t->policy) + (t->reference ? packed_bytes(t->reference) : 0) + (t->teacher ? packed_bytes(t->teacher) : 0);
     for (int i = 0; i < t->count; i++) {
         const weight_shape *w = &t->weights[i].shape;
         size_t floats = 2 * (size_t)w->rows * (size_t)w->cols;
@@ -88,6 +89,9 @@ static bool measure(const trainer *t, const train_settings *s, size_t *weights, 
     if (ok && reference)
         ok = (m.reference = model_open(a, t->backend, reference,
                                        &(model_options){.compute = t->compute, .measure = true, .no_text = true}, e)) != NULL;
+    if (ok && teacher_wanted(&m))
+        ok = (m.teacher = model_open(a, t->backend, s->o.teacher,
+                                     &(model_options){.compute = t->compute, .measure = true, .no_text = true}, e)) != NULL;
     if (ok) {
         *weights = count_weights(&m);
         *activations = measure_pass(&m);
@@ -240,7 +244,8 @@ static int64_t first_batch(trainer *t, row *out) {
 /* NULL: it is only imitated. */
 static const char *role_of(const trainer *t, const row *r) {
     const objective_rows kind = objective_rows_of(t->s->objective, t->s->own);
-    if (kind == WANTS_ROWS || kind == WANTS_CHAINS || kind == WANTS_REWARDED || kind == WANTS_STEPS || kind == WANTS_PROMPTS)
+    if (kind == WANTS_ROWS || kind == WANTS_CHAINS || kind == WANTS_REWARDED || kind == WANTS_STEPS || kind == WANTS_PROMPTS ||
+        kind == WANTS_ANSWERED)
         return NULL;
     if (r->role == ROLE_TARGET) return "to imitate";
     if (objective_wants_pairs(kind)) return r->label ? "chosen" : "rejected";

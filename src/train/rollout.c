@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/rng.h"
 #include "base/sys.h"
 #include "train/loop.h"
 
@@ -26,7 +27,9 @@ static int64_t rollouts_per_epoch(const trainer *t) { return t->units / prompts_
 int64_t rollout_epoch_steps(const trainer *t) { return rollouts_per_epoch(t) * rollout_steps(t->s); }
 
 float trainer_logit_scale(const trainer *t) {
-    const bool tempered = t->s->rollout && t->s->objective->tempered && t->s->rollout->temperature > 0;
+    const objective *o = t->s->objective;
+    const bool tempered =
+        t->s->rollout && t->s->rollout->temperature > 0 && (o->tempered || (o->distil && o->distil(t->s->own).tempered));
     return tempered ? (float)(1 / t->s->rollout->temperature) : 1;
 }
 
@@ -99,7 +102,7 @@ static bool open_replay(trainer *t, err *e) {
 
 bool rollout_open(trainer *t, err *e) {
     const rollout_options *o = t->s->rollout;
-    if (!o->rollouts && !o->reward_funcs.count)
+    if (!t->s->objective->unrewarded && !o->rollouts && !o->reward_funcs.count)
         return err_set(e, ERR_USAGE,
                        "%s wants to know what a good answer is: name a reward function, --reward-funcs NAME[:ARGUMENT]",
                        t->s->objective->name);
@@ -171,14 +174,28 @@ rollout *rollout_new(const trainer *t, int64_t number) {
     return r;
 }
 
-/* Which prompts, in the order of their epoch. */
+static writer_kind writer_of(const trainer *t, int which, double chance) {
+    const objective *o = t->s->objective;
+    return o->writer ? o->writer(t->s->own, which, chance) : WRITER_POLICY;
+}
+
+row rollout_prompt(const trainer *t, int64_t i) {
+    row r = rows_at(t->rows, i);
+    r.length = r.prompt;
+    return r;
+}
+
+/* Which prompts, in the order of their epoch, and who answers them. */
 static void choose_prompts(trainer *t, rollout *r) {
     const int64_t each = prompts_per_rollout(t->s), epoch = r->number / rollouts_per_epoch(t),
                   first = r->number % rollouts_per_epoch(t) * each, G = t->s->rollout->num_generations;
+    rng one = rng_new(rng_mix((uint64_t)t->s->o.seed, (uint64_t)r->number), 0x77726974);
+    const double chance = rng_uniform(&one);
     for (int i = 0; i < r->count; i++) {
         r->item[i].group = (int)(i / G);
         r->item[i].prompt = t->s->rollout->shuffle_dataset ? trainer_unit(t, epoch, first + i / G) : first + i / G;
-        r->item[i].row.role = t->s->objective->opponent != OPPONENT_NONE && i % 2 ? ROLE_OPPONENT : ROLE_ANSWER;
+        r->item[i].writer = writer_of(t, (int)(i % G), chance);
+        r->item[i].row.role = i % G && r->item[i].writer != WRITER_POLICY ? ROLE_OPPONENT : ROLE_ANSWER;
     }
 }
 
@@ -199,7 +216,7 @@ static bool reward_all(trainer *t, rollout *r, err *e) {
     bool ok = true;
     for (int i = 0; ok && i < r->count; i++) {
         completion *x = &r->item[i];
-        const row prompt = rows_at(t->rows, x->prompt);
+        const row prompt = rollout_prompt(t, x->prompt);
         c[i] = (reward_case){.row = json_parse(a, rows_columns(t->rows, x->prompt), e),
                              .prompt = decoded(t, a, prompt.ids, prompt.length, true),
                              .whole = decoded(t, a, x->row.ids, x->row.length, false),

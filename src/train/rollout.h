@@ -19,10 +19,11 @@ struct trainer;
 typedef struct {
     int64_t prompt; /* which row of the prompts */
     int group; /* which prompt of the rollout, from 0; completions of a group are neighbours, unless they are replayed in another order */
-    row row;        /* prompt and completion; its mask trains the completion, or nothing of it (mask_truncated_completions) */
-    int tokens;     /* of the completion */
-    str text;       /* special tokens left out */
-    bool truncated; /* no end token came */
+    row row; /* prompt and completion; its mask trains the completion, or nothing of it (mask_truncated_completions) */
+    writer_kind writer;
+    int tokens;                                        /* of the completion */
+    str text;                                          /* special tokens left out */
+    bool truncated;                                    /* no end token came */
     float *sampler_logp, *old_logp, *ref_logp, *value; /* NULL: not computed */
     float *advantage, *returns;                        /* what the objective's judge gave */
     float *reward;                                     /* [functions]; NAN: no word */
@@ -62,6 +63,7 @@ bool rollout_save(const struct trainer *t, const char *path, err *e); /* nothing
 bool rollout_load(struct trainer *t, const char *path, err *e);
 
 /* ---- between its files ---- */
+row rollout_prompt(const struct trainer *t, int64_t i); /* row i of the prompts, without the answer that may stand behind */
 rollout *rollout_new(const struct trainer *t, int64_t number);
 void rollout_take(struct trainer *t, rollout *r);           /* instead of the one that is there; NULL: none */
 bool rollout_sample(struct trainer *t, rollout *r, err *e); /* completions by the engine */

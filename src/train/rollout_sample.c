@@ -23,9 +23,7 @@ static sampling sampling_of(const trainer *t, int64_t rollout_number, int which)
 }
 
 /* The prompt's ids with the answer's behind them. */
-static void keep_answer(rollout *r, completion *c, const row *prompt, const session *s) {
-    int n;
-    const int32_t *ids = session_ids(s, &n);
+static void keep_ids(rollout *r, completion *c, const row *prompt, const int32_t *ids, int n) {
     int32_t *all = arena_array(r->a, int32_t, prompt->length + n + 1);
     uint8_t *mask = arena_array(r->a, uint8_t, prompt->length + n + 1);
     memcpy(all, prompt->ids, (size_t)prompt->length * sizeof *all);
@@ -41,15 +39,22 @@ static void keep_answer(rollout *r, completion *c, const row *prompt, const sess
     c->row.length = prompt->length + n;
     c->row.label = 1;
     c->tokens = n;
+}
+
+static void keep_answer(rollout *r, completion *c, const row *prompt, const session *s) {
+    int n;
+    const int32_t *ids = session_ids(s, &n);
+    keep_ids(r, c, prompt, ids, n);
     c->truncated = session_finish(s) != FINISH_EOS && session_finish(s) != FINISH_STOP;
-    if (role != ROLE_OPPONENT) c->sampler_logp = (float *)(void *)arena_copy(r->a, session_logps(s), (size_t)n * sizeof(float));
+    if (c->writer == WRITER_POLICY)
+        c->sampler_logp = (float *)(void *)arena_copy(r->a, session_logps(s), (size_t)n * sizeof(float));
     c->text = (str){str_copy(r->a, session_text(s)), session_text(s).len};
 }
 
 typedef struct {
     engine *g;
     const adapter *adapter;
-    int role; /* whose completions these are */
+    writer_kind writer; /* whose completions these are */
     session *live[AT_ONCE];
     int of[AT_ONCE], count, next;
 } batch;
@@ -57,8 +62,8 @@ typedef struct {
 static bool fill(trainer *t, rollout *r, batch *b, err *e) {
     while (b->count < AT_ONCE && b->next < r->count) {
         const int i = b->next++;
-        if (r->item[i].row.role != b->role) continue;
-        const row prompt = rows_at(t->rows, r->item[i].prompt);
+        if (r->item[i].writer != b->writer) continue;
+        const row prompt = rollout_prompt(t, r->item[i].prompt);
         const sampling s = sampling_of(t, r->number, i);
         session *one = session_new(b->g, b->adapter, prompt.ids, prompt.length, &s, NULL, NULL, e);
         if (!one) return false;
@@ -77,15 +82,15 @@ static void take_finished(trainer *t, rollout *r, batch *b) {
             continue;
         }
         completion *c = &r->item[b->of[k]];
-        const row prompt = rows_at(t->rows, c->prompt);
+        const row prompt = rollout_prompt(t, c->prompt);
         keep_answer(r, c, &prompt, b->live[k]);
         session_free(b->live[k]);
     }
     b->count = left;
 }
 
-static bool sample_with(trainer *t, rollout *r, const model *m, const adapter *ad, int role, err *e) {
-    batch b = {.g = engine_new(m, t->compute), .adapter = ad, .role = role};
+static bool sample_with(trainer *t, rollout *r, const model *m, const adapter *ad, writer_kind writer, err *e) {
+    batch b = {.g = engine_new(m, t->compute), .adapter = ad, .writer = writer};
     bool ok = true;
     while (ok && (b.next < r->count || b.count)) {
         if (sys_stop_requested()) ok = err_set(e, ERR_STOPPED, "stopped while writing completions");
@@ -97,8 +102,31 @@ static bool sample_with(trainer *t, rollout *r, const model *m, const adapter *a
     return ok;
 }
 
+/* The answer that stands in the data. */
+static void take_given(trainer *t, rollout *r) {
+    for (int i = 0; i < r->count; i++) {
+        completion *c = &r->item[i];
+        if (c->writer != WRITER_DATA) continue;
+        const row whole = rows_at(t->rows, c->prompt), prompt = rollout_prompt(t, c->prompt);
+        const int n = whole.length - whole.prompt;
+        buf text = {0};
+        keep_ids(r, c, &prompt, whole.ids + whole.prompt, n);
+        tokenizer_decode(t->text->tokenizer, whole.ids + whole.prompt, n, true, &text);
+        c->text = (str){str_copy(r->a, buf_str(&text)), text.len};
+        buf_free(&text);
+    }
+}
+
+static bool any_of(const rollout *r, writer_kind writer) {
+    for (int i = 0; i < r->count; i++)
+        if (r->item[i].writer == writer) return true;
+    return false;
+}
+
 bool rollout_sample(trainer *t, rollout *r, err *e) {
-    if (!sample_with(t, r, t->policy, t->adapter, ROLE_ANSWER, e)) return false;
-    if (t->s->objective->opponent == OPPONENT_NONE) return true;
-    return sample_with(t, r, t->reference ? t->reference : t->policy, t->reference_adapter, ROLE_OPPONENT, e);
+    const model *const reference = t->reference ? t->reference : t->policy;
+    take_given(t, r);
+    return (!any_of(r, WRITER_POLICY) || sample_with(t, r, t->policy, t->adapter, WRITER_POLICY, e)) &&
+           (!any_of(r, WRITER_REFERENCE) || sample_with(t, r, reference, t->reference_adapter, WRITER_REFERENCE, e)) &&
+           (!any_of(r, WRITER_TEACHER) || sample_with(t, r, t->teacher, NULL, WRITER_TEACHER, e));
 }

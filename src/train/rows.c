@@ -67,7 +67,8 @@ static bool keep_example(const preparing *p, file_out *keep, const example *x, e
     buf line = {0};
     json_writer w = json_writer_on(&line, false);
     example_put_json(&w, x);
-    if (p->r->kind == WANTS_PROMPTS && json_kind_of(x->raw) == JSON_OBJECT && !json_has(x->raw, "columns")) {
+    if ((p->r->kind == WANTS_PROMPTS || p->r->kind == WANTS_ANSWERED) && json_kind_of(x->raw) == JSON_OBJECT &&
+        !json_has(x->raw, "columns")) {
         line.len--; /* the closing bracket */
         buf_put_text(&line, ",\"columns\":");
         json_put(&line, x->raw);
@@ -309,7 +310,8 @@ void rows_put_json(json_writer *w, const rows *r, int64_t i) {
     } else if (r->kind == WANTS_STEPS) {
         const row x = rows_at(r, i);
         put_steps(w, &x);
-    } else if (r->kind == WANTS_ROWS || r->kind == WANTS_CHAINS || r->kind == WANTS_REWARDED || r->kind == WANTS_PROMPTS) {
+    } else if (r->kind == WANTS_ROWS || r->kind == WANTS_CHAINS || r->kind == WANTS_REWARDED || r->kind == WANTS_PROMPTS ||
+               r->kind == WANTS_ANSWERED) {
         const row x = rows_at(r, i);
         put_ids(w, "input_ids", x.ids, 0, x.length);
         put_labels(w, "labels", &x);

@@ -460,6 +460,49 @@ static bool add_prompt(arena *a, preparing *p, const example *x) {
         p, &f, &(place){.example = x->row, .unit = -1, .label = 1, .margin = NAN, .probability = NAN, .note = columns_of(a, x)});
 }
 
+/* The last message is the answer to those before it. */
+static bool split_messages(arena *a, preparing *p, const example *x, example *out) {
+    const size_t n = json_count(x->messages);
+    json *prompt = json_new_array(a), *answer = json_new_array(a);
+    if (n < 2 || !str_is(json_get_text(json_at(x->messages, n - 1), "role", STR("")), "assistant"))
+        return wrong_kind(p, x, "conversations whose last message is the assistant's answer");
+    for (size_t i = 0; i + 1 < n; i++) json_append(prompt, (json *)(uintptr_t)json_at(x->messages, i));
+    json_append(answer, (json *)(uintptr_t)json_at(x->messages, n - 1));
+    out->prompt = (example_part){.type = PART_MESSAGES, .messages = prompt};
+    out->completion = (example_part){.type = PART_MESSAGES, .messages = answer};
+    return true;
+}
+
+/* Of a row that is too long the last tokens are kept, as GKDTrainer does. */
+static void keep_end(preparing *p, fresh *f) {
+    const int most = (int)p->s->o.max_length, cut = f->length - most;
+    if (!most || cut <= 0) return;
+    f->ids += cut;
+    f->mask += cut;
+    f->length = most;
+    f->prompt = f->prompt > cut ? f->prompt - cut : 0;
+    f->cut = true;
+    p->r->counts.truncated++;
+}
+
+static bool add_answered(arena *a, preparing *p, const example *x) {
+    example one = *x;
+    fresh f = {0};
+    if (x->kind == EXAMPLE_LABELLED && !x->label) return true; /* nothing to imitate */
+    if (x->kind == EXAMPLE_MESSAGES && !split_messages(a, p, x, &one)) return false;
+    if (x->kind == EXAMPLE_PREFERENCE) one.completion = x->chosen;
+    if (one.completion.type == PART_ABSENT) return wrong_kind(p, x, "prompts with an answer");
+    if (!answer_row(a, p, &one, &one.completion, &f)) return false;
+    keep_end(p, &f);
+    if (f.prompt < 1 || !any_label(&f)) {
+        p->r->counts.dropped++;
+        rows_note(&p->r->counts.dropped_rows, x->row);
+        return true;
+    }
+    return write_row(
+        p, &f, &(place){.example = x->row, .unit = -1, .label = 1, .margin = NAN, .probability = NAN, .note = columns_of(a, x)});
+}
+
 /* ---- all of them ------------------------------------------------------------------------------------------------------------------------------ */
 
 static const struct {
@@ -476,6 +519,8 @@ static const struct {
     [WANTS_STEPS] = {add_steps, KIND(EXAMPLE_STEPWISE)},
     [WANTS_PROMPTS] = {add_prompt, KIND(EXAMPLE_PROMPT) | KIND(EXAMPLE_PREFERENCE) | KIND(EXAMPLE_PROMPT_COMPLETION) |
                                        KIND(EXAMPLE_LABELLED)},
+    [WANTS_ANSWERED] = {add_answered, KIND(EXAMPLE_PROMPT_COMPLETION) | KIND(EXAMPLE_MESSAGES) | KIND(EXAMPLE_PREFERENCE) |
+                                          KIND(EXAMPLE_LABELLED)},
     [WANTS_MATCHED] = {add_labelled, KIND(EXAMPLE_LABELLED) | KIND(EXAMPLE_PREFERENCE)},
 };
 

@@ -55,13 +55,13 @@ static bool same_rewards(const json *config, const train_settings *s, err *e) {
 /* What the run starts from; unset, the reference is the policy's start. */
 static bool put_hashes(json_writer *w, const train_settings *s, err *e) {
     const char *const reference = s->o.reference ? s->o.reference : s->objective->reference ? s->o.base : NULL;
-    const char *const paths[] = {s->o.base, reference};
-    static const char *const keys[] = {"base_sha256", "reference_sha256"};
+    const char *const paths[] = {s->o.base, reference, s->o.teacher};
+    static const char *const keys[] = {"base_sha256", "reference_sha256", "teacher_sha256"};
     sha256_text hash;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         model m = {.path = paths[i]};
         if (!paths[i]) continue;
-        if (i == 0 || s->o.reference) /* else it is the one just computed */
+        if (i != 1 || s->o.reference) /* else it is the one just computed */
             if (!model_hash(&m, hash, e)) return false;
         json_key(w, keys[i]), json_put_cstr(w, hash);
     }
@@ -77,9 +77,9 @@ static bool put_hashes(json_writer *w, const train_settings *s, err *e) {
 /* A run goes on only from the very weights that it began with. */
 static bool same_start(arena *a, const run *r, const train_settings *s, err *e) {
     const json *config = run_config(a, r, e);
-    const char *const paths[] = {s->o.base, s->o.reference};
-    static const char *const keys[] = {"base_sha256", "reference_sha256"};
-    for (int i = 0; config && i < 2; i++) {
+    const char *const paths[] = {s->o.base, s->o.reference, s->o.teacher};
+    static const char *const keys[] = {"base_sha256", "reference_sha256", "teacher_sha256"};
+    for (int i = 0; config && i < 3; i++) {
         sha256_text hash;
         model m = {.path = paths[i]};
         const str kept = json_get_text(config, keys[i], STR(""));
@@ -116,8 +116,11 @@ bool train_create(arena *a, const train_settings *s, const char *dir, run *out, 
 bool train_reopen(arena *a, const char *dir, train_settings **out, run *r, err *e) {
     if (!run_open(a, dir, r, e)) return false;
     const json *c = run_config(a, r, e);
-    return c && run_lock(r, e) && train_settings_begin(a, str_copy(a, json_get_text(c, "objective", STR("?"))), out, e) &&
-           resolve_set_json(a, &(*out)->from, json_get(c, "options"), "config.json", e);
+    const bool ok = c && run_lock(r, e) &&
+                    train_settings_begin(a, str_copy(a, json_get_text(c, "objective", STR("?"))), out, e) &&
+                    resolve_set_json(a, &(*out)->from, json_get(c, "options"), "config.json", e);
+    if (ok) train_settings_settle(*out);
+    return ok;
 }
 
 /* ---- what is written while it runs ---------------------------------------------------------------------------------------------------------- */

@@ -230,7 +230,7 @@ static void spread_labels(const pass *s) {
 }
 
 static const int head_made[] = {COLUMN_LOGP,       COLUMN_REF_LOGP,   COLUMN_ENTROPY, COLUMN_HIT,
-                                COLUMN_MEAN_LOGIT, COLUMN_LOG_SUM_SQ, COLUMN_SMOOTH};
+                                COLUMN_MEAN_LOGIT, COLUMN_LOG_SUM_SQ, COLUMN_SMOOTH,  COLUMN_DIVERGENCE};
 
 /* A column of a rollout: numbers of each completion's tokens, or one for all of them. */
 static float *rollout_column(const pass *s, float *const *tokens) {
@@ -325,12 +325,14 @@ static void make_columns(pass *s) {
     s->g.dlogp = arena_array(s->a, float, p->columns + 1);
     s->g.dentropy = arena_array(s->a, float, p->columns + 1);
     s->g.dsmooth = arena_array(s->a, float, p->columns + 1);
+    s->g.ddivergence = arena_array(s->a, float, p->columns + 1);
 }
 
 /* ---- forward and backward -------------------------------------------------------------------------------------------------------------------- */
 
 /* A loss whose tokens need nothing but themselves is asked chunk by chunk, while the chunk's logits are there. */
-static void chunk_gradient(void *self, int first, int count, const head_columns *h, float *dlogp, float *dentropy) {
+static void chunk_gradient(void *self, int first, int count, const head_columns *h, float *dlogp, float *dentropy,
+                           float *ddivergence) {
     pass *s = self;
     (void)h;
     spread(s, first, count);
@@ -342,6 +344,7 @@ static void chunk_gradient(void *self, int first, int count, const head_columns 
     for (int i = first; i < first + count; i++) {
         dlogp[i] = s->g.dlogp[s->all.column[i]];
         dentropy[i] = 0;
+        ddivergence[i] = s->g.ddivergence[s->all.column[i]];
     }
 }
 
@@ -364,6 +367,16 @@ typedef struct {
     tensor *logp, *labels;
 } said;
 
+/* The teacher's rows beside the policy's. */
+static teacher_form teacher_of(pass *s, const piece *p, float *out) {
+    const trainer *t = s->t;
+    return (teacher_form){.hidden = teacher_pass(s->t, s->a, p),
+                          .head = t->teacher->head,
+                          .bias = t->teacher->head_bias,
+                          .beta = t->s->objective->distil(t->s->own).beta,
+                          .out = out};
+}
+
 static tensor *write_head(pass *s, tape *tp, tensor *hidden, const piece *p, int at, token_rule rule) {
     const model *m = s->t->policy;
     float *out[COLUMN_COUNT] = {0};
@@ -373,6 +386,7 @@ static tensor *write_head(pass *s, tape *tp, tensor *hidden, const piece *p, int
         .columns = {out[COLUMN_LOGP], out[COLUMN_ENTROPY], out[COLUMN_MEAN_LOGIT], out[COLUMN_LOG_SUM_SQ], out[COLUMN_HIT]},
         .smooth = out[COLUMN_SMOOTH],
         .scale = trainer_logit_scale(s->t),
+        .teacher = out[COLUMN_DIVERGENCE] ? teacher_of(s, p, out[COLUMN_DIVERGENCE]) : (teacher_form){0},
         .fused = rule};
     return op_logp(tp, op_rows(tp, hidden, p->head_row, p->R), m->head, m->head_bias, &form);
 }
@@ -423,6 +437,7 @@ static void seed_labels(const pass *s, tape *tp, tensor *y, int at, int L) {
 static void backward(const pass *s, tape *tp, said y, begins at, const piece *p) {
     const gradients *g = &s->g;
     if (y.labels) seed_labels(s, tp, y.labels, at.label, p->L);
+    if (y.logp && s->packed[COLUMN_DIVERGENCE]) op_logp_seed_divergence(tp, y.logp, gathered(s, g->ddivergence, at.row, p->R));
     if (y.logp)
         op_logp_seed(tp, y.logp, gathered(s, g->dlogp, at.row, p->R), gathered(s, g->dentropy, at.row, p->R),
                      gathered(s, g->dsmooth, at.row, p->R));

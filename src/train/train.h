@@ -20,7 +20,7 @@
 /* ---- options of every run (TRL's and transformers' names and defaults) ------------------------------------------------------ */
 
 typedef struct {
-    const char *base, *tokenizer, *reference, *adapter, *dtype, *chat_template;
+    const char *base, *tokenizer, *reference, *teacher, *adapter, *dtype, *chat_template;
     opt_list data, eval_data;
     double eval_percent; /* of the prompts */
     int64_t eval_steps, max_length;
@@ -61,11 +61,13 @@ extern const opt rollout_option_table[];
 typedef struct {
     const objective *objective;
     train_options o;
-    rollout_options *rollout; /* NULL: it learns from given answers */
+    rollout_options *rollout; /* NULL: it learns from given answers (known once settled) */
     void *own;                /* the objective's options */
     resolved from;
 } train_settings;
 bool train_settings_begin(arena *a, const char *objective_name, train_settings **out, err *e);
+/* Behind the last option: without rollouts where these options ask for none. */
+void train_settings_settle(train_settings *s);
 bool train_settings_check(const train_settings *s, err *e);
 
 /* ---- rows: examples as token ids and masks ----------------------------------------------------------------------------------- */

@@ -171,7 +171,8 @@ bool trainer_models(trainer *t, err *e) {
     t->reference_rows = t->s->rollout ? rollout_size(t->s) : rows_count(t->rows);
     t->reference_logp = arena_array(t->arena, float *, t->reference_rows + 1);
     if (t->held) t->held_logp = arena_array(t->arena, float *, rows_count(t->held) + 1);
-    return trainer_weights(t, e) && right_head(t, e) && reference_open(t, e) && (!t->s->rollout || rollout_open(t, e));
+    return trainer_weights(t, e) && right_head(t, e) && teacher_open(t, e) && reference_open(t, e) &&
+           (!t->s->rollout || rollout_open(t, e));
 }
 
 void trainer_close(trainer *t) {

@@ -116,10 +116,35 @@ static logp_form head_form(setting *s) {
                        .columns = {logp_columns[0], logp_columns[1], logp_columns[2], logp_columns[3], logp_columns[5]},
                        .smooth = logp_columns[4]};
 }
+/* Another model's rows: narrower, over the same 11 tokens, frozen. */
+static float divergence[64];
+static bool with_teacher;
+static teacher_form teacher_of(setting *s, double beta) {
+    float *h = arena_array(s->a, float, s->T * 5 + 1), values[55];
+    for (int i = 0; i < s->T * 5; i++) h[i] = (float)cos(1.3 * i + 0.2);
+    for (int i = 0; i < 55; i++) values[i] = (float)sin(0.9 * i);
+    return (teacher_form){.hidden = h,
+                          .head = weight_new(s->a, s->b, "teacher", 11, 5, true, TYPE_F32, values, TYPE_F32, false),
+                          .beta = beta,
+                          .out = divergence};
+}
+
 static tensor *b_logp(setting *s, tape *t) {
+    with_teacher = false;
     tensor *x = input(s, t, 9);
     weight *w = nth(s, 1, 11, 9, true), *bias = nth(s, 2, 1, 11, false);
     const logp_form f = head_form(s);
+    return op_logp(t, x, w, bias, &f);
+}
+
+static tensor *b_taught(setting *s, tape *t) {
+    static const double betas[] = {0, 0.3, 0.9, 1};
+    tensor *x = input(s, t, 9);
+    weight *w = nth(s, 1, 11, 9, true), *bias = nth(s, 2, 1, 11, false);
+    logp_form f = head_form(s);
+    f.teacher = teacher_of(s, betas[s->seed % 4]);
+    f.scale = s->seed % 2 ? 0.7f : 1;
+    with_teacher = true;
     return op_logp(t, x, w, bias, &f);
 }
 
@@ -129,7 +154,7 @@ static const struct {
 } checks[] = {{OP_EMBED, b_embed},           {OP_POSITION, b_position}, {OP_LINEAR, b_linear},       {OP_RMSNORM, b_rmsnorm},
               {OP_LAYERNORM, b_layernorm},   {OP_ROPE, b_rope},         {OP_ATTENTION, b_attention}, {OP_GATE, b_gate},
               {OP_ACTIVATION, b_activation}, {OP_ADD, b_add},           {OP_ROWS, b_rows},           {OP_COLUMNS, b_columns},
-              {OP_DROPOUT, b_dropout},       {OP_LOGP, b_logp}};
+              {OP_DROPOUT, b_dropout},       {OP_LOGP, b_logp},         {OP_LOGP, b_taught}};
 
 static float weight_of_output(int i) { return (float)sin(1.7 * i + 0.3); }
 
@@ -149,6 +174,11 @@ static double run(setting *s, tensor *(*build)(setting *, tape *), bool grad, bo
                     (double)d[2][i] * (double)logp_columns[4][i];
         }
         if (grad) op_logp_seed(t, y, d[0], d[1], d[2]);
+        for (int i = 0; with_teacher && i < y->rows; i++) {
+            d[0][i] = weight_of_output(i + 21);
+            loss += (double)d[0][i] * (double)divergence[i];
+        }
+        if (grad && with_teacher) op_logp_seed_divergence(t, y, d[0]);
     } else {
         tape_read(t, y, out);
         for (int i = 0; i < n; i++) loss += (double)(dy[i] = weight_of_output(i)) * (double)out[i];
@@ -264,9 +294,10 @@ static void threads_and_recomputation_change_no_bit_and_measuring_knows_the_peak
     assert_true(peak[2] < peak[0]);
 }
 
-static void constant(void *self, int first, int count, const head_columns *c, float *dlogp, float *dentropy) {
+static void constant(void *self, int first, int count, const head_columns *c, float *dlogp, float *dentropy, float *ddivergence) {
     (void)self, (void)c;
-    for (int i = first; i < first + count; i++) dlogp[i] = weight_of_output(i), dentropy[i] = 0;
+    for (int i = first; i < first + count; i++)
+        dlogp[i] = weight_of_output(i), dentropy[i] = 0, ddivergence[i] = weight_of_output(i + 9);
 }
 static void a_fused_head_gives_the_bits_of_a_seeded_one(void **state) {
     float g[2][200];
@@ -277,12 +308,13 @@ static void a_fused_head_gives_the_bits_of_a_seeded_one(void **state) {
         pool *p = pool_new();
         tape *t = tape_new(s.b, p, (tape_options){.grad = true});
         tensor *x = input(&s, t, 9);
-        logp_form f = {.target = s.target, .columns = {.logp = logp_columns[0]}};
+        logp_form f = {.target = s.target, .columns = {.logp = logp_columns[0]}, .teacher = teacher_of(&s, 0.4)};
         if (fused) f.fused.gradient = constant;
         tensor *y = op_logp(t, x, nth(&s, 1, 11, 9, true), NULL, &f);
-        float d[64];
-        for (int i = 0; i < 17; i++) d[i] = weight_of_output(i);
+        float d[64], dd[64];
+        for (int i = 0; i < 17; i++) d[i] = weight_of_output(i), dd[i] = weight_of_output(i + 9);
         if (!fused) op_logp_seed(t, y, d, NULL, NULL);
+        if (!fused) op_logp_seed_divergence(t, y, dd);
         tape_backward(t);
         memcpy(g[fused], s.w[0]->grad, 99 * sizeof(float));
         memcpy(g[fused] + 99, s.w[1]->grad, 99 * sizeof(float));

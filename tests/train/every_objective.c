@@ -77,7 +77,14 @@ static train_settings *settings_of(arena *a, const char *name, const char *base,
             const char *equals = strchr(*p, '=');
             assert_ok(resolve_set(a, &s->from, (str){*p, (size_t)(equals - *p)}, str_of(equals + 1), "test", &e), e);
         }
-    if (s->rollout) {
+    if (objective_needs(s->objective, s->own) & NEEDS(COLUMN_DIVERGENCE)) {
+        char *root = path_folder(a, base);
+        s->o.teacher = path_join(a, root, "teacher");
+        if (!file_exists(s->o.teacher)) tiny_model_of(a, root, "teacher", 24, 8);
+        s->rollout->num_generations = 1;
+    }
+    train_settings_settle(s);
+    if (s->rollout && !s->objective->unrewarded) {
         const bool two = s->objective->whole_groups;
         if (two) s->o.per_device_train_batch_size += s->o.per_device_train_batch_size % 2;
         s->rollout->num_generations = s->o.per_device_train_batch_size % 2 ? 3 : 2;
@@ -85,6 +92,7 @@ static train_settings *settings_of(arena *a, const char *name, const char *base,
         assert_ok(resolve_set(a, &s->from, STR("reward_funcs"), STR("regex:[aeiou]"), "test", &e), e);
         assert_ok(resolve_set(a, &s->from, STR("reward_funcs"), STR("no_repeat:1"), "test", &e), e);
     }
+    if (s->rollout) s->rollout->max_completion_length = 5;
     return s;
 }
 
@@ -137,6 +145,23 @@ static void learns(arena *a, const char *root, const char *base, const objective
 static void every_objective_lowers_its_loss(void **state) {
     (void)state;
     in_folder(learns);
+}
+
+/* On given answers, on the policy's own, and on the teacher's: the divergence falls. */
+static void a_policy_comes_nearer_to_its_teacher(void **state) {
+    static const char *const ways[] = {"lmbda=0", "lmbda=1", "seq_kd=true"};
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        arena *a = arena_new();
+        err e = {0};
+        char *root = scratch_folder(a);
+        const char *set[] = {ways[i], "max_steps=16", "learning_rate=3e-3", "lr_scheduler_type=constant", "beta=0.3", NULL};
+        const curve c = run_it(a, "gkd", path_join(a, root, "run"), tiny_model(a, root), pairs_file(a, root), set);
+        assert_int_equal(c.steps, 16);
+        if (!(c.loss[15] < 0.8 * c.loss[0])) fail_msg("%s: divergence %g, then %g", ways[i], c.loss[0], c.loss[15]);
+        dir_remove(root, &e);
+        arena_free(a);
+    }
 }
 
 /* Groups of kto are made of micro-batches as TRL counts them, so those stay as they are. */
@@ -383,6 +408,7 @@ static void what_is_held_out_is_measured_and_not_trained_on(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {TEST(every_objective_lowers_its_loss),
+                                       TEST(a_policy_comes_nearer_to_its_teacher),
                                        TEST(a_step_of_any_objective_does_not_depend_on_how_it_is_cut),
                                        TEST(a_run_of_any_objective_resumes_bit_for_bit),
                                        TEST(an_answer_is_matched_with_one_of_another_prompt),

@@ -11,7 +11,7 @@
 typedef struct {
     arena *a;
     columns c;
-    float *logp, *smooth, *log_sum_sq, *score, *value;
+    float *logp, *smooth, *log_sum_sq, *score, *value, *divergence;
 } made;
 
 /* What a rollout brings: the policy has moved a little since. */
@@ -67,6 +67,9 @@ static made some_columns(uint64_t seed, int pairs) {
     c->ref_logp = ref;
     c->smooth = m.smooth = smooth;
     c->log_sum_sq = m.log_sum_sq = log_sum_sq;
+    m.divergence = arena_array(m.a, float, c->T + 1);
+    for (int t = 0; t < c->T; t++) m.divergence[t] = (float)rng_uniform(&r);
+    c->divergence = m.divergence;
     c->mask = mask;
     c->label = label;
     c->pairs = p;
@@ -107,6 +110,7 @@ static made some_columns(uint64_t seed, int pairs) {
 static double loss_and_gradients(const objective *o, const void *own, const columns *c, gradients *g) {
     memset(g->dlogp, 0, (size_t)c->T * sizeof(float));
     memset(g->dsmooth, 0, (size_t)c->T * sizeof(float));
+    memset(g->ddivergence, 0, (size_t)c->T * sizeof(float));
     memset(g->dvalue, 0, 2 * (size_t)c->T * sizeof(float));
     memset(g->dscore, 0, (size_t)c->S * sizeof(float));
     c->carry[0] = 0.3; /* bco's mean of so many rewards that one step does not move it: it is held constant */
@@ -131,6 +135,7 @@ static gradients new_gradients(const made *m) {
     return (gradients){.dlogp = arena_array(m->a, float, m->c.T + 1),
                        .dentropy = arena_array(m->a, float, m->c.T + 1),
                        .dsmooth = arena_array(m->a, float, m->c.T + 1),
+                       .ddivergence = arena_array(m->a, float, m->c.T + 1),
                        .dvalue = arena_array(m->a, float, 2 * m->c.T + 1),
                        .dscore = arena_array(m->a, float, m->c.S + 1)};
 }
@@ -249,6 +254,23 @@ static void every_objective_has_the_gradient_of_finite_differences(void **state)
     for (int i = 0; i < count; i++) CHECK(list[i]->name, NULL);
     CHECK("sft", "label_smoothing_factor=0.2");
     check("sft", (const char *const[]){"loss_type=dft", NULL}, false); /* its p is held constant */
+}
+
+/* A teacher's row beside the policy's: the divergence of every trained token, moved number by number. */
+static void a_divergence_has_its_gradient_at_trained_tokens_alone(void **state) {
+    (void)state;
+    for (uint64_t seed = 0; seed < 8; seed++) {
+        made m = some_columns(seed, 1 + (int)seed % 4);
+        const train_settings *s = settings_of(m.a, "gkd", (const char *const[]){"beta=0.3", NULL});
+        gradients g = new_gradients(&m), scratch = new_gradients(&m);
+        loss_and_gradients(s->objective, s->own, &m.c, &g);
+        check_head("gkd", s, &m, m.divergence, m.c.T, g.ddivergence, &scratch);
+        for (int t = 0; t < m.c.T; t++) {
+            assert_true(g.dlogp[t] == 0);
+            assert_true((g.ddivergence[t] > 0) == (m.c.mask[t] != 0));
+        }
+        arena_free(m.a);
+    }
 }
 
 static void every_setting_of_the_pairwise_objectives_has_its_gradient(void **state) {
@@ -500,6 +522,7 @@ static void huge_margins_stay_finite(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {TEST(every_objective_has_the_gradient_of_finite_differences),
+                                       TEST(a_divergence_has_its_gradient_at_trained_tokens_alone),
                                        TEST(every_setting_of_the_pairwise_objectives_has_its_gradient),
                                        TEST(every_setting_of_the_labelled_objectives_has_its_gradient),
                                        TEST(every_setting_of_ppo_has_its_gradient),

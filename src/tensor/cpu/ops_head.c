@@ -1,6 +1,7 @@
 /* ops_head.c - log-probabilities of given tokens. Logits exist for HEAD_ROWS rows at a time, [HEAD_ROWS, V] in scratch: one product
  * forward; backward makes them again (or, with a token rule, goes both ways in one visit).
- *     z = h W^T + b,  logp = z[y] - lse,  H = lse - sum p z,   dz = g (1[y] - p) - e p (log p + H) + s (1/V - p) */
+ *     z = h W^T + b,  logp = z[y] - lse,  H = lse - sum p z,   dz = g (1[y] - p) - e p (log p + H) + s (1/V - p) + d dD/dz
+ * D is the divergence from a teacher's row (row_divergence), whose logits are made the same way beside them. */
 #include <math.h>
 #include <string.h>
 
@@ -31,15 +32,35 @@ static void rescale(const node *n, float *z, int count) {
         for (int k = 0; k < n->w->rows; k++) z[(size_t)r * (size_t)n->w->rows + (size_t)k] *= scale;
 }
 
-/* Logits and columns of rows first .. first+count. */
-static float *look(const node *n, int first, int count) {
-    const int V = n->w->rows, D = n->in[0]->cols;
-    const gemm_matrix w = matrix_of(n->w);
-    float *z = gemm_scratch(SCRATCH_LOGITS, (size_t)HEAD_ROWS * (size_t)V * sizeof *z);
-    gemm_forward(z, V, n->in[0]->data + (size_t)first * (size_t)D, D, &w, count, n->bias ? n->bias->values : NULL, false, 1,
-                 n->compute);
+/* Logits of rows first .. first+count. */
+static float *look_by(const node *n, float *z, const float *hidden, const weight *head, const weight *bias, int first,
+                      int count) {
+    const int V = n->w->rows, D = head->cols;
+    const gemm_matrix w = matrix_of(head);
+    gemm_forward(z, V, hidden + (size_t)first * (size_t)D, D, &w, count, bias ? bias->values : NULL, false, 1, n->compute);
     rescale(n, z, count);
     return z;
+}
+
+static float *look(const node *n, int first, int count) {
+    float *z = gemm_scratch(SCRATCH_LOGITS, (size_t)HEAD_ROWS * (size_t)n->w->rows * sizeof *z);
+    return look_by(n, z, n->in[0]->data, n->w, n->bias, first, count);
+}
+
+/* The teacher's logits beside z, the divergence of each row, and where backward follows, its gradient by z in the teacher's place.
+ * NULL: there is no teacher. */
+static float *compare(const node *n, const float *z, int first, int count, bool slopes) {
+    const teacher_form *f = &n->logp.teacher;
+    const int V = n->w->rows;
+    if (!f->head) return NULL;
+    float *y = gemm_scratch(SCRATCH_TEACHER, (size_t)HEAD_ROWS * (size_t)V * sizeof *y);
+    look_by(n, y, f->hidden, f->head, f->bias, first, count);
+#pragma omp parallel for schedule(static)
+    for (int r = 0; r < count; r++) {
+        float *row = y + (size_t)r * (size_t)V;
+        f->out[first + r] = (float)row_divergence(z + (size_t)r * (size_t)V, row, V, f->beta, slopes ? row : NULL);
+    }
+    return y;
 }
 
 static void describe(const node *n, const float *z, int first, int count) {
@@ -53,17 +74,23 @@ static void describe(const node *n, const float *z, int first, int count) {
     }
 }
 
+/* Gradients of columns [R]; NULL: zero. slope: of the divergence by the logits, [count, V]. */
+typedef struct {
+    const float *g, *e, *s, *d, *slope;
+} column_gradients;
+
 /* Turns logits into their gradients and sends them to h and W. dh [count, D] is overwritten or added to. */
-static void send_back(const node *n, float *z, int first, int count, const float *g, const float *e, const float *s, float *dh,
-                      bool add) {
+static void send_back(const node *n, float *z, int first, int count, column_gradients x, float *dh, bool add) {
     const int V = n->w->rows, D = n->in[0]->cols;
     const gemm_matrix w = matrix_of(n->w);
 #pragma omp parallel for schedule(static)
     for (int r = 0; r < count; r++) {
         float *row = z + (size_t)r * (size_t)V;
         const int at = first + r;
-        cpu_kernels()->row_gradient(row, V, n->saved[2 * at], g ? g[at] : 0, e ? e[at] : 0, n->saved[2 * at + 1], s ? s[at] : 0);
-        if (g) row[n->logp.target[at]] += g[at];
+        cpu_kernels()->row_gradient(row, V, n->saved[2 * at], x.g ? x.g[at] : 0, x.e ? x.e[at] : 0, n->saved[2 * at + 1],
+                                    x.s ? x.s[at] : 0);
+        if (x.g) row[n->logp.target[at]] += x.g[at];
+        if (x.d && x.slope) cpu_kernels()->axpy(row, x.d[at], x.slope + (size_t)r * (size_t)V, V);
     }
     rescale(n, z, count);
     const float *h = n->in[0]->data + (size_t)first * (size_t)D;
@@ -79,14 +106,16 @@ void cpu_logp_forward(backend *b, node *n) {
     (void)b;
     const int R = n->in[0]->rows;
     const bool fused = n->backward_done;
-    float *dlogp = fused ? arena_array(n->fused_arena, float, 2 * (size_t)R) : NULL, *dentropy = fused ? dlogp + R : NULL;
+    float *dlogp = fused ? arena_array(n->fused_arena, float, 3 * (size_t)R) : NULL, *dentropy = fused ? dlogp + R : NULL,
+          *ddivergence = fused ? dlogp + 2 * R : NULL;
     for (int first = 0; first < R; first += HEAD_ROWS) {
         const int count = next_rows(first, R);
         float *z = look(n, first, count);
         describe(n, z, first, count);
+        const float *slope = compare(n, z, first, count, fused);
         if (!fused) continue;
-        n->logp.fused.gradient(n->logp.fused.self, first, count, &n->logp.columns, dlogp, dentropy);
-        send_back(n, z, first, count, dlogp, dentropy, NULL, n->fused_dh, false);
+        n->logp.fused.gradient(n->logp.fused.self, first, count, &n->logp.columns, dlogp, dentropy, ddivergence);
+        send_back(n, z, first, count, (column_gradients){dlogp, dentropy, NULL, ddivergence, slope}, n->fused_dh, false);
     }
 }
 
@@ -102,6 +131,9 @@ void cpu_logp_backward(backend *b, node *n) {
     }
     for (int first = 0; first < R; first += HEAD_ROWS) {
         const int count = next_rows(first, R);
-        send_back(n, look(n, first, count), first, count, n->dlogp, n->dentropy, n->dsmooth, dh, n->grad_add[0]);
+        float *z = look(n, first, count);
+        const float *slope = n->ddivergence ? compare(n, z, first, count, true) : NULL;
+        send_back(n, z, first, count, (column_gradients){n->dlogp, n->dentropy, n->dsmooth, n->ddivergence, slope}, dh,
+                  n->grad_add[0]);
     }
 }

@@ -54,6 +54,10 @@ static double xpo_loss(const void *opts, const columns *c, gradients *g) {
     return dpo + bonus;
 }
 
+static writer_kind xpo_writer(const void *opts, int which, double chance) {
+    return (void)opts, (void)chance, which % 2 ? WRITER_REFERENCE : WRITER_POLICY;
+}
+
 static void xpo_explain(const void *opts, const columns *c, json_writer *w) { (void)opts, put_duels(w, c); }
 
 static const char *const rollout[] = {"num_generations=2", "max_completion_length=64", "temperature=0.9", NULL};
@@ -72,6 +76,6 @@ const objective objective_xpo = {.name = "xpo",
                                  .judge = xpo_judge,
                                  .rollout = rollout,
                                  .whole_groups = true,
-                                 .opponent = OPPONENT_REFERENCE,
+                                 .writer = xpo_writer,
                                  .loss = xpo_loss,
                                  .explain = xpo_explain};
