@@ -54,6 +54,7 @@ typedef struct {
     X(workspaces) \
     X(datasets) \
     X(settings) \
+    X(views) \
     X(records) \
     X(search) \
     X(responses) \

@@ -183,6 +183,14 @@ static const char *const migrations[] = {
     "CREATE INDEX traffic_by_pass ON traffic(pass);"
     "CREATE INDEX traffic_by_user ON traffic(user);"
     "CREATE INDEX traffic_by_end ON traffic(until);",
+    /* 8: views of a dataset that people keep, and the model that suggests ahead of them (store_view.c) */
+    "CREATE TABLE views(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
+    " dataset INTEGER NOT NULL REFERENCES datasets(seq) ON DELETE CASCADE,"
+    " user INTEGER NOT NULL REFERENCES users(seq) ON DELETE CASCADE, name TEXT NOT NULL, query TEXT NOT NULL,"
+    " shared INTEGER NOT NULL, inserted_at INTEGER NOT NULL, UNIQUE(dataset, user, name)) STRICT;"
+    "CREATE INDEX views_by_user ON views(user);"
+    "CREATE TABLE suggesters(dataset INTEGER PRIMARY KEY REFERENCES datasets(seq) ON DELETE CASCADE, settings TEXT NOT NULL,"
+    " active INTEGER NOT NULL, spent TEXT NOT NULL, actor INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;",
 };
 
 int schema_newest(void) { return (int)(sizeof migrations / sizeof *migrations); }

@@ -756,4 +756,42 @@ const char *store_fact(store_tx *t, arena *a, const char *key, err *e);
 bool recipe_keep(store_tx *t, int64_t dataset, str mapping, str options, err *e);
 bool recipe_kept(store_tx *t, arena *a, int64_t dataset, str *mapping, str *options, err *e);
 
+/* ---- views and suggesters of datasets ------------------------------------------------------------------------------------------------- */
+
+/* Filters and order of a dataset's records under a name, of one person; shared: everybody who sees the dataset has it. */
+typedef struct {
+    int64_t seq, dataset, user;
+    uuid_text id;
+    const char *name, *username; /* whose it is */
+    str query;                   /* JSON of the page: the store does not read it */
+    bool shared;
+    int64_t inserted_at;
+} kept_view;
+typedef struct {
+    kept_view *item;
+    int count;
+} kept_views;
+bool view_put(store_tx *t, kept_view *x, err *e); /* in the place of the person's one of that name; fills seq, id, inserted_at */
+bool view_list(store_tx *t, arena *a, int64_t dataset, int64_t user, kept_views *out,
+               err *e); /* theirs and shared ones, by name */
+bool view_get(store_tx *t, arena *a, int64_t dataset, const char *id, kept_view *out, err *e);
+bool view_delete(store_tx *t, const kept_view *x, err *e);
+int64_t view_count(store_tx *t, int64_t dataset, int64_t user, err *e); /* of this person alone */
+
+/* The model that answers the next records of a dataset ahead of people; one a dataset. */
+typedef struct {
+    int64_t dataset, actor, at; /* who set it, when */
+    bool active;
+    str settings, spent; /* JSON: what it is asked; requests, tokens, cost so far */
+} suggester;
+typedef struct {
+    suggester *item;
+    int count;
+} suggesters;
+bool suggester_put(store_tx *t, suggester *x, err *e); /* makes or changes it; fills at */
+bool suggester_get(store_tx *t, arena *a, int64_t dataset, suggester *out, err *e);
+bool suggester_active(store_tx *t, arena *a, suggesters *out, err *e); /* all that are on */
+/* Records that are not completed, from the one after `seq` on. */
+bool record_open_after(store_tx *t, arena *a, int64_t dataset, int64_t seq, int64_t limit, records *out, err *e);
+
 #endif

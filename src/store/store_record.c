@@ -92,6 +92,14 @@ bool record_after(store_tx *t, arena *a, int64_t set, int64_t seq, int64_t limit
         a, out, e);
 }
 
+bool record_open_after(store_tx *t, arena *a, int64_t set, int64_t seq, int64_t limit, records *out, err *e) {
+    return read_records(db_query(t, e,
+                                 "SELECT " RECORD_COLUMNS RECORD_FROM
+                                 "WHERE r.dataset = $1 AND r.completed = 0 AND r.seq > $2 ORDER BY r.seq LIMIT $3",
+                                 db_i(set), db_i(seq), db_i(limit)),
+                        a, out, e);
+}
+
 bool record_recount(store_tx *t, record *x, int64_t least, bool *changed, err *e) {
     x->submitted = db_int_of(t, e, 0, "SELECT count(*) FROM responses WHERE record = $1 AND status = 1", db_i(x->seq));
     const bool completed = x->submitted >= least;

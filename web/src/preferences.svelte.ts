@@ -6,7 +6,7 @@ interface Preferences {
   theme: 'system' | 'light' | 'dark'
   language: '' | 'en' | 'es' /* '': the browser's */
   seenGuidelines: Record<string, number> /* dataset id → version */
-  views: Record<string, { name: string; query: Record<string, string> }[]> /* saved views of a dataset */
+  views: Record<string, { name: string; query: Record<string, string> }[]> /* by dataset, of before the server kept them: moved there */
   order: Record<string, string> /* order of work by dataset */
   columns: number /* width of the answers beside the record, percent */
 }

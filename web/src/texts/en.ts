@@ -214,6 +214,8 @@ export const en = {
   'views.title': 'Kept views',
   'views.name': 'name of this view',
   'views.keep': 'Keep this view',
+  'views.share': 'for everybody here',
+  'views.by': 'shared by {name}',
   'views.drop': 'Forget the view {what}',
   'bulk.choose': 'Choose all on this page',
   'bulk.chosen': '{n} chosen',

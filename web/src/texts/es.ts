@@ -216,6 +216,8 @@ export const es: Texts = {
   'views.title': 'Vistas guardadas',
   'views.name': 'nombre de esta vista',
   'views.keep': 'Guardar esta vista',
+  'views.share': 'para todos aquí',
+  'views.by': 'compartida por {name}',
   'views.drop': 'Olvidar la vista {what}',
   'bulk.choose': 'Elegir todos los de esta página',
   'bulk.chosen': '{n} elegidos',
