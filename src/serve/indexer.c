@@ -16,6 +16,7 @@ struct indexer {
     pthread_t thread;
     _Atomic bool ending;
     int64_t rounds;
+    double looked; /* when copies of vectors were brought up last */
 };
 
 typedef struct {
@@ -90,7 +91,7 @@ bool index_wait(server *s, int64_t set, int64_t *left, err *e) {
     return true;
 }
 
-/* ---- the lists in memory -------------------------------------------------------------------------------------------------------------- */
+/* ---- lists of words, copies of vectors -------------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
     server *server;
@@ -154,6 +155,19 @@ static bool keep_words(indexer *x, err *e) {
     return ok;
 }
 
+static bool refresh(store_tx *t, void *context, err *e) {
+    (void)context;
+    return near_refresh(t, e);
+}
+
+/* Once a second at most: each look at a vector that changes puts its copy off. */
+static bool keep_vectors(indexer *x, err *e) {
+    const double now = sys_seconds();
+    if (now - x->looked < 1) return true;
+    x->looked = now;
+    return store_read(server_store(x->server), refresh, NULL, e) || e->code == ERR_STOPPED;
+}
+
 /* ---- the thread -------------------------------------------------------------------------------------------------------------------- */
 
 /* An import that runs has the writer for itself. */
@@ -173,7 +187,8 @@ static void *indexer_main(void *context) {
         if (!stamp) {
             news = server_wait_news(x->server, news, 1);
             poll(NULL, 0, 50); /* not at every write */
-            if (!keep_words(x, &e)) log_error("the lists of words stay behind: %s", e.text);
+            if (!keep_words(x, &e) || !keep_vectors(x, &e))
+                log_error("the lists of words or the copies of vectors stay behind: %s", e.text);
         } else if (!is_quiet(x->server, stamp)) continue;
         else if (!store_write(server_store(x->server), index_piece, &p, &e)) {
             log_error("the index stays behind: %s", e.text);

@@ -135,7 +135,7 @@ bool store_restore(arena *a, const char *folder, const char *from, const char **
     if (!dir_make(folder, e)) return false;
     const int lock = store_lock(folder, e);
     if (lock < 0) return false;
-    const bool ok = replace(a, &db_sqlite, folder, from, kept, e);
+    const bool ok = dir_remove(path_join(a, folder, "vectors"), e) && replace(a, &db_sqlite, folder, from, kept, e); /* near.h */
     file_io.close(lock);
     return ok;
 }

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "store/db.h"
+#include "store/near.h"
 #include "store/words.h"
 
 enum { READERS_MOST = 16, STATEMENTS = 512, NEAR = 256, JOBS_MOST = 256 };
@@ -61,6 +62,7 @@ struct store {
     store_tx *idle;
     int readers;
     words_shelf *words;
+    near_shelf *near;
     _Atomic int64_t commits, writes;
 };
 
@@ -155,6 +157,10 @@ bool db_tokens(store_tx *t, str text, void (*each)(void *context, str word), voi
 struct words_shelf *db_words(store_tx *t) {
     return t->s->words;
 }
+struct near_shelf *db_near(store_tx *t) {
+    return t->s->near;
+}
+bool db_writes(const store_tx *t) { return t->writes; }
 
 bool db_exec(store_tx *t, const char *sql, err *e) { return t->s->driver->exec(t->conn, sql, e); }
 int64_t db_changes(store_tx *t) { return t->s->driver->changes(t->conn); }
@@ -275,6 +281,7 @@ static bool run_scrub(store *s, const needles *gone, bool *left, err *e) {
         note_failure(s, e);
         return false;
     }
+    if (!near_sweep(s->writer, e)) return false;
     return !gone || needles_in_file(gone, s->path, left, e);
 }
 
@@ -452,6 +459,7 @@ store *store_open(const char *folder, err *e) {
     strcpy(s->folder, folder);
     strcpy(s->path, path);
     s->words = words_shelf_new();
+    s->near = near_shelf_new(folder);
     pthread_mutex_init(&s->mutex, NULL);
     pthread_cond_init(&s->work, NULL);
     pthread_cond_init(&s->reader_free, NULL);
@@ -481,6 +489,7 @@ void store_close(store *s) {
     pthread_cond_destroy(&s->reader_free);
     pthread_mutex_destroy(&s->mutex);
     words_shelf_free(s->words);
+    near_shelf_free(s->near);
     memory_release(s->folder);
     memory_release(s->path);
     memory_release(s);

@@ -125,6 +125,8 @@ int store_lock(const char *folder, err *e);
 bool db_search_drop(store_tx *t, int64_t dataset, err *e);
 bool db_tokens(store_tx *t, str text, void (*each)(void *context, str word), void *context, err *e);
 struct words_shelf *db_words(store_tx *t); /* of the store (store_words.c) */
+struct near_shelf *db_near(store_tx *t);   /* of the store (store_near.c) */
+bool db_writes(const store_tx *t);         /* it may see what nobody else does, and what may be taken back */
 
 /* ---- schema ------------------------------------------------------------------------------------------------------------------------------ */
 

@@ -1,71 +1,16 @@
 /* store_similar.c - exact nearest records by cosine.
  *
- * The vectors of a setting are held in memory as unit vectors in float32, one row after the other, with the record of each row;
- * made from the rows when first asked for and again after a write. Whether they are old is decided by the state of the setting
- * that the asking transaction sees, never by what a writer announces: a write that is under way is not to be seen yet. A search is
- * one pass over them: 4 n d bytes, which is what bounds it. Scores of the few that win are computed again in double from the vectors as they came. */
+ * One pass over the unit vectors of a setting (near.h): 4 n d bytes, which is what bounds it. Scores of the few that win are computed
+ * again in double from the vectors as they came. */
 #include <math.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "store/db.h"
+#include "store/near.h"
 #include "store/row.h"
 
-enum { CACHES = 32, SIMILAR_MOST = 1000 };
-
-typedef struct {
-    int64_t setting, state, used; /* state: of the rows it was made from; 0: of none */
-    int64_t *row;
-    float *unit; /* [count][n] */
-    int64_t count;
-    int n;
-} cache;
-
-static cache caches[CACHES];
-static int64_t uses;
-static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
-
-static cache *cache_of(int64_t setting) {
-    cache *oldest = &caches[0];
-    for (int i = 0; i < CACHES; i++) {
-        if (caches[i].setting == setting) return &caches[i];
-        if (caches[i].used < oldest->used) oldest = &caches[i];
-    }
-    memory_release(oldest->row);
-    memory_release(oldest->unit);
-    *oldest = (cache){.setting = setting};
-    return oldest;
-}
-
-static void put_unit(float *to, const double *v, int n) {
-    double norm = 0;
-    for (int i = 0; i < n; i++) norm += v[i] * v[i];
-    norm = norm > 0 ? 1 / sqrt(norm) : 0;
-    for (int i = 0; i < n; i++) to[i] = (float)(v[i] * norm);
-}
-
-static bool build(store_tx *t, cache *c, int n, err *e) {
-    int64_t room = db_int_of(t, e, 0, "SELECT count(*) FROM vectors WHERE setting = $1", db_i(c->setting));
-    if (e->code) return false;
-    memory_release(c->row);
-    memory_release(c->unit);
-    c->row = memory_alloc(sizeof *c->row * (size_t)(room + 1));
-    c->unit = memory_alloc(sizeof *c->unit * (size_t)(room * n + 1));
-    c->count = 0;
-    c->n = n;
-    db_rows *r = db_query(t, e, "SELECT record, value FROM vectors WHERE setting = $1 ORDER BY record", db_i(c->setting));
-    double *one = memory_alloc(sizeof *one * (size_t)n);
-    while (db_next(r, e)) {
-        const str v = db_view(r, 1);
-        if (c->count == room || v.len != sizeof *one * (size_t)n) continue;
-        memcpy(one, v.ptr, v.len);
-        put_unit(c->unit + c->count * n, one, n);
-        c->row[c->count++] = db_int(r, 0);
-    }
-    memory_release(one);
-    return e->code == ERR_NONE;
-}
+enum { SIMILAR_MOST = 1000 };
 
 /* The compiler makes one for each instruction set; sanitizers cannot stand the choice at start-up, and clang is not asked. */
 #if defined(__x86_64__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
@@ -111,22 +56,35 @@ static void offer(near *heap, int *count, int k, near x) {
 
 static int by_score(const void *x, const void *y) { return better(*(const near *)x, *(const near *)y) ? -1 : 1; }
 
+static const float *unit_at(const near_rows *r, int64_t i) {
+    return (const float *)(const void *)(r->row + (size_t)i * r->stride + sizeof(int64_t));
+}
+
+static int64_t seq_at(const near_rows *r, int64_t i) {
+    int64_t seq;
+    memcpy(&seq, r->row + (size_t)i * r->stride, sizeof seq);
+    return seq;
+}
+
 /* only: sorted seqs that may be found, or NULL for all. */
-static int scan(const cache *c, const float *q, bool least, int64_t without, const int64_t *only, int64_t onlys, near *heap,
-                int k) {
+static int scan(const near_rows *r, const float *q, int n, bool least, int64_t without, const int64_t *only, int64_t onlys,
+                near *heap, int k) {
     int count = 0;
-    float *score = memory_alloc(sizeof *score * (size_t)(c->count + 1));
+    float *score = memory_alloc(sizeof *score * (size_t)(r->count + 1));
 /* a few thousand take less time than waking threads, of which each connection would get its own */
-#pragma omp parallel for schedule(static) if (c->count > 1 << 14)
-    for (int64_t i = 0; i < c->count; i++) score[i] = dot(c->unit + i * c->n, q, c->n);
+#pragma omp parallel for schedule(static) if (r->count > 1 << 14)
+    for (int64_t i = 0; i < r->count; i++) score[i] = dot(unit_at(r, i), q, n);
     int64_t at = 0;
-    for (int64_t i = 0; i < c->count; i++) {
+    for (int64_t i = 0; i < r->count; i++) {
+        const float s = least ? -score[i] : score[i];
+        if (!only && count == k && s < heap[0].score) continue; /* nearly all */
+        const int64_t seq = seq_at(r, i);
         if (only) {
-            while (at < onlys && only[at] < c->row[i]) at++;
+            while (at < onlys && only[at] < seq) at++;
             if (at == onlys) break;
-            if (only[at] != c->row[i]) continue;
+            if (only[at] != seq) continue;
         }
-        if (c->row[i] != without) offer(heap, &count, k, (near){least ? -score[i] : score[i], c->row[i]});
+        if (seq != without) offer(heap, &count, k, (near){s, seq});
     }
     memory_release(score);
     qsort(heap, (size_t)count, sizeof *heap, by_score);
@@ -163,16 +121,12 @@ bool record_similar(store_tx *t, arena *a, const record_query *q, int64_t settin
     if ((q->where || q->text.ptr) && !onlys) return true;
     near *heap = arena_array(a, near, k + 1);
     float *unit = arena_array(a, float, n + 1);
-    put_unit(unit, v, n);
-    const int64_t state = db_int_of(t, e, 0, "SELECT state FROM vector_states WHERE setting = $1", db_i(setting));
-    if (e->code || !state) return e->code == ERR_NONE; /* no vector was ever put */
-    pthread_mutex_lock(&guard);
-    cache *c = cache_of(setting);
-    c->used = ++uses;
-    bool ok = (c->state == state && c->n == n) || build(t, c, n, e);
-    c->state = ok ? state : 0;
-    const int count = ok ? scan(c, unit, least, without, only, onlys, heap, k) : 0;
-    pthread_mutex_unlock(&guard);
+    near_unit(unit, v, n);
+    near_rows rows;
+    if (!near_take(t, setting, n, &rows, e)) return false;
+    const int count = scan(&rows, unit, n, least, without, only, onlys, heap, k);
+    near_give(&rows);
+    bool ok = true;
     for (int i = (int)q->offset; i < count && ok; i++) ok = fetch(t, a, setting, heap[i], v, n, least, out, e);
     out->total = count;
     return ok;

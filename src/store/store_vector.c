@@ -8,26 +8,37 @@
 #include "store/db.h"
 #include "store/row.h"
 
-/* Every state has a number of its own, drawn by lot: one that was rolled back, or of another store, never comes again. */
-static int64_t new_state(void) {
-    int64_t state;
-    secret_random(&state, sizeof state);
-    return state > 0 ? state : state == INT64_MIN ? 1 : state ? -state : 1;
+/* near.h says what the two halves of a state are for: `more` is added to the epoch, the lower half is drawn by lot. */
+#define NEXT_STATE "((state >> 32) + $2 & 2147483647) << 32 | $3"
+
+static db_value lot(void) {
+    uint32_t drawn;
+    secret_random(&drawn, sizeof drawn);
+    return db_i(drawn ? drawn : 1);
 }
 
-static bool state_change(store_tx *t, int64_t setting, err *e) {
-    return db_run(t, e, "INSERT INTO vector_states VALUES($1, $2) ON CONFLICT(setting) DO UPDATE SET state = excluded.state",
-                  db_i(setting), db_i(new_state()));
+static bool state_change(store_tx *t, int64_t setting, int64_t more, err *e) {
+    return db_run(
+        t, e, "INSERT INTO vector_states(setting, state) VALUES($1, $3) ON CONFLICT(setting) DO UPDATE SET state = " NEXT_STATE,
+        db_i(setting), db_i(more), lot());
+}
+
+/* A vector behind all others begins no epoch. */
+static bool state_put(store_tx *t, int64_t setting, int64_t row, err *e) {
+    const int64_t last = db_int_of(t, e, 0, "SELECT max(record) FROM vectors WHERE setting = $1", db_i(setting));
+    return !e->code && state_change(t, setting, row <= last, e);
 }
 
 bool vector_states_change(store_tx *t, int64_t row, err *e) {
-    return db_run(t, e, "UPDATE vector_states SET state = $2 WHERE setting IN (SELECT setting FROM vectors WHERE record = $1)",
-                  db_i(row), db_i(new_state()));
+    return db_run(
+        t, e, "UPDATE vector_states SET state = " NEXT_STATE " WHERE setting IN (SELECT setting FROM vectors WHERE record = $1)",
+        db_i(row), db_i(1), lot());
 }
 
 bool vector_states_change_all(store_tx *t, int64_t set, err *e) {
-    return db_run(t, e, "UPDATE vector_states SET state = $2 WHERE setting IN (SELECT seq FROM parts WHERE dataset = $1)",
-                  db_i(set), db_i(new_state()));
+    return db_run(t, e,
+                  "UPDATE vector_states SET state = " NEXT_STATE " WHERE setting IN (SELECT seq FROM parts WHERE dataset = $1)",
+                  db_i(set), db_i(1), lot());
 }
 
 /* A vector given by hand is no computed one. */
@@ -36,14 +47,14 @@ static bool unmark(store_tx *t, int64_t setting, int64_t row, err *e) {
 }
 
 bool vector_put(store_tx *t, int64_t setting, int64_t row, const double *v, int n, err *e) {
-    return state_change(t, setting, e) && unmark(t, setting, row, e) &&
+    return state_put(t, setting, row, e) && unmark(t, setting, row, e) &&
            db_run(t, e,
                   "INSERT INTO vectors VALUES($1, $2, $3) ON CONFLICT(setting, record) DO UPDATE SET value = excluded.value",
                   db_i(setting), db_i(row), db_b((str){(const char *)v, sizeof *v * (size_t)n}));
 }
 
 bool vector_delete(store_tx *t, int64_t setting, int64_t row, err *e) {
-    return state_change(t, setting, e) && unmark(t, setting, row, e) &&
+    return state_change(t, setting, 1, e) && unmark(t, setting, row, e) &&
            db_run(t, e, "DELETE FROM vectors WHERE setting = $1 AND record = $2", db_i(setting), db_i(row));
 }
 
@@ -104,7 +115,7 @@ bool vector_keep(store_tx *t, int64_t setting, const vector_computed *x, bool *k
 }
 
 bool vector_forget(store_tx *t, int64_t setting, err *e) {
-    return state_change(t, setting, e) &&
+    return state_change(t, setting, 1, e) &&
            db_run(t, e,
                   "DELETE FROM vectors WHERE setting = $1 AND record IN (SELECT record FROM vector_marks WHERE setting = $1)",
                   db_i(setting)) &&
