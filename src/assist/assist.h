@@ -110,5 +110,6 @@ ENDPOINT_KINDS(X)
 #include "assist/judge.h" /* opinions as probabilities */
 #include "assist/ask.h"   /* questions of datasets, put to a model */
 #include "assist/rlaif.h" /* pairs without people */
+#include "assist/synth.h" /* tasks out of tasks */
 
 #endif

@@ -35,6 +35,7 @@ typedef struct {
     X(record)                                                                                                                    \
     X(judge)                                                                                                                     \
     X(rlaif)                                                                                                                     \
+    X(synth)                                                                                                                     \
     X(suggest)                                                                                                                   \
     X(user)                                                                                                                      \
     X(backup)                                                                                                                    \
