@@ -2,6 +2,7 @@
  *
  *   text             the model writes it, with the guidelines before it
  *   label_selection  the likeliest label, its probability the score               (both orders of the labels)
+ *   multi_label_selection  the labels that fit, each asked about by itself; the scores are their probabilities
  *   rating           the likeliest number, its probability the score              (both orders of the numbers)
  *   comparison       a or b, or a tie; the score is the probability of the choice (both orders of the answers)
  *   ranking          every two answers compared; the scores are mean probabilities to be the better one
@@ -12,7 +13,7 @@
 
 #include "assist/judge.h"
 
-#define ASK_KINDS(X) X(text) X(label_selection) X(rating) X(comparison) X(ranking)
+#define ASK_KINDS(X) X(text) X(label_selection) X(multi_label_selection) X(rating) X(comparison) X(ranking)
 
 typedef struct {
     endpoint *p;

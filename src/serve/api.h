@@ -70,6 +70,7 @@ typedef struct {
     X(transfer) \
     X(vectors) \
     X(asking) \
+    X(suggester) \
     X(runs) \
     X(teach) \
     X(chats) \

@@ -5,18 +5,27 @@
  *
  *     records ──► those without a suggestion ──► ask_kind (assist; no transaction is open) ──► suggestion, written at once
  *
+ * The same without a job: ahead of people (suggester.h), and tried on a few records, where nothing is written:
+ *     POST /api/v1/datasets/{id}/suggester/try {"model", "questions", "records"}
+ *
  * Each record is a write of its own, and what has a suggestion is not asked again: a job that was cut off goes on where it was. A record
  * that changed meanwhile is left for the next time. What a model says are suggestions with its name, never answers. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "serve/asking.h"
 #include "serve/hosted.h"
 #include "serve/jobs.h"
 
-enum { PAGE = 16, FAILURES_MOST = 5 /* so many before the first success: it will not get better */ };
+enum { PAGE = 16, FAILURES_MOST = 5 /* so many before the first success: it will not get better */, TRIED_MOST = 10 };
 
+/* A question of a record that was asked without a suggestion to show for it. */
 typedef struct {
+    int64_t record, question;
+} tried;
+
+struct asking {
     server *server;
     arena *own;
     dataset set;
@@ -26,14 +35,23 @@ typedef struct {
     double tie;
     endpoint_options limits;
 
+    int page;          /* records read at once */
+    bool open;         /* those that are not completed alone */
+    json_writer *show; /* what is said goes here, and is not written; NULL: it is written */
+    struct {
+        tried *item;
+        int count, room;
+    } without; /* ahead of people: not asked again */
+
     endpoint *p;
     int64_t seq, done, asked, there, nothing, failed, worded, changed;
     char failure[sizeof((err *)0)->text];
-} asking;
+};
 
 static void end_asking(void *context) {
     asking *x = context;
     endpoint_close(x->p);
+    memory_release(x->without.item);
     arena *own = x->own;
     arena_free(own);
 }
@@ -109,7 +127,7 @@ static bool read_page(store_tx *t, void *context, err *e) {
     p->mapping = arena_array(p->a, const json *, n + 1);
     for (size_t q = 0; q < n; q++)
         if (!mapping_of(&c, &p->s, json_get_text(json_at(p->s.questions, q), "name", STR("")), &p->mapping[q], e)) return false;
-    if (!record_after(t, p->a, c.set.seq, p->x->seq, PAGE, &p->list, e)) return false;
+    if (!(p->x->open ? record_open_after : record_after)(t, p->a, c.set.seq, p->x->seq, p->x->page, &p->list, e)) return false;
     p->has = arena_array(p->a, bool, (size_t)p->list.count *n + 1);
     for (int i = 0; i < p->list.count; i++)
         if (!read_there(p, t, i, e)) return false;
@@ -151,6 +169,51 @@ static bool write_one(store_tx *t, void *context, err *e) {
            note_event(&c, "record.updated", &c.set, &now, NULL, e);
 }
 
+/* ---- what was asked in vain --------------------------------------------------------------------------------------------------------------- */
+
+static int64_t seq_of_question(const page *p, size_t q) {
+    return part_named(&p->s.question, json_get_text(json_at(p->s.questions, q), "name", STR("")))->seq;
+}
+
+static bool was_tried(const page *p, int64_t question) {
+    const asking *x = p->x;
+    for (int i = 0; i < x->without.count; i++)
+        if (x->without.item[i].record == p->row->seq && x->without.item[i].question == question) return true;
+    return false;
+}
+
+static void note_tried(page *p, int64_t question) {
+    asking *x = p->x;
+    if (!x->open) return; /* a job asks each record once */
+    if (x->without.count == x->without.room) {
+        x->without.room = x->without.room ? 2 * x->without.room : 64;
+        x->without.item = memory_resize(x->without.item, (size_t)x->without.room * sizeof(tried));
+    }
+    x->without.item[x->without.count++] = (tried){p->row->seq, question};
+}
+
+/* ---- asking -------------------------------------------------------------------------------------------------------------------------------- */
+
+static bool show(page *p, const ask_answer *said) {
+    json_writer *w = p->x->show;
+    json_open(w, '{');
+    json_key(w, "record_id"), json_put_cstr(w, p->row->id);
+    json_key(w, "fields"), json_put_raw(w, p->row->fields);
+    json_key(w, "question"), json_put_text(w, json_get_text(p->question, "name", STR("")));
+    json_key(w, "value"), said->value ? json_put_value(w, said->value) : json_put_null(w);
+    json_key(w, "score"), said->score ? json_put_value(w, said->score) : json_put_null(w);
+    json_close(w);
+    return true;
+}
+
+static bool write_down(page *p, err *e) {
+    if (!store_write(server_store(p->x->server), write_one, p, e)) return false;
+    server_tell(p->x->server);
+    p->x->asked += p->written;
+    p->x->changed += !p->written;
+    return true;
+}
+
 /* One that the model's words cannot answer is counted and left; a world that failed ends the job. */
 static bool note_failure(asking *x, const err *why, err *e) {
     if (why->code != ERR_INPUT || (++x->failed >= FAILURES_MOST && !x->asked)) return err_set(e, why->code, "%s", why->text);
@@ -173,18 +236,16 @@ static bool ask_one(page *p, const ask_kind *k, const json *values, size_t q, er
                          .seed = (uint64_t)p->row->seq};
     const bool ok = k->ask(&o, &said, &why);
     x->worded += said.worded;
-    if (!ok) return note_failure(x, &why, e);
-    if (!said.value) return x->nothing++, true;
     p->question = o.question;
     p->answer = &said;
-    if (!store_write(server_store(x->server), write_one, p, e)) return false;
-    server_tell(x->server);
-    x->asked += p->written;
-    x->changed += !p->written;
-    return true;
+    if (!ok || !said.value) note_tried(p, seq_of_question(p, q));
+    if (!ok) return note_failure(x, &why, e);
+    if (x->show) return x->asked++, show(p, &said);
+    if (!said.value) return x->nothing++, true;
+    return write_down(p, e);
 }
 
-static bool ask_record(page *p, int row, job *j, err *e) {
+static bool ask_record(page *p, int row, err *e) {
     const size_t n = json_count(p->s.questions);
     p->row = &p->list.item[row];
     const json *values = json_parse(p->a, p->row->fields, e);
@@ -192,7 +253,8 @@ static bool ask_record(page *p, int row, job *j, err *e) {
     for (size_t q = 0; q < n; q++) {
         const ask_kind *k = kind_of(p->x, json_at(p->s.questions, q));
         if (!k) continue;
-        if (job_stop_asked(j)) return err_set(e, ERR_STOPPED, "stopped");
+        if (p->x->limits.stop(p->x->limits.self)) return err_set(e, ERR_STOPPED, "stopped");
+        if (was_tried(p, seq_of_question(p, q))) continue;
         if (p->has[(size_t)row * n + q] && !p->x->again) p->x->there++;
         else if (!ask_one(p, k, values, q, e)) return false;
     }
@@ -207,18 +269,26 @@ static void tell(const asking *x, job *j) {
     job_progress(j, x->done, x->set.records > x->done ? x->set.records : x->done, words);
 }
 
-static bool one_page(asking *x, job *j, bool *more, err *e) {
+/* j NULL: nobody is told. *count: records of the page. */
+static bool one_page(asking *x, job *j, int *count, err *e) {
     page p = {.x = x, .a = arena_new()};
     bool ok = store_read(server_store(x->server), read_page, &p, e);
     for (int i = 0; i < p.list.count && ok; i++) {
-        if (!(ok = ask_record(&p, i, j, e))) break;
+        if (!(ok = ask_record(&p, i, e))) break;
         x->seq = p.list.item[i].seq;
         x->done++;
-        tell(x, j);
+        if (j) tell(x, j);
     }
-    *more = ok && p.list.count > 0;
+    *count = p.list.count;
     arena_free(p.a);
     return ok;
+}
+
+static bool open_model(asking *x, bool (*stop)(void *self), void *self, err *e) {
+    x->limits.spec = x->model;
+    x->limits.stop = stop;
+    x->limits.self = self;
+    return (x->p = hosted_open(server_worker(x->server), &x->limits, e)) != NULL;
 }
 
 /* ---- the job ---------------------------------------------------------------------------------------------------------------------------- */
@@ -247,13 +317,10 @@ static void put_result(const asking *x, json_writer *w) {
 
 static bool ask_work(job *j, void *context, json_writer *result, err *e) {
     asking *x = context;
-    bool more = true;
-    x->limits.spec = x->model;
-    x->limits.stop = stop_asked;
-    x->limits.self = j;
-    if (!(x->p = hosted_open(server_worker(x->server), &x->limits, e))) return false;
-    while (more)
-        if (!one_page(x, j, &more, e)) return false;
+    int count = 1;
+    if (!open_model(x, stop_asked, j, e)) return false;
+    while (count)
+        if (!one_page(x, j, &count, e)) return false;
     if (x->failed && !x->asked) return err_set(e, ERR_INPUT, "no question was answered: %s", x->failure);
     put_result(x, result);
     return true;
@@ -282,14 +349,13 @@ static bool take_limits(call *c, asking *x, err *e) {
 }
 
 /* All that are named can be asked, and there is one. */
-static bool look_at_questions(store_tx *t, void *context, err *e) {
-    call *c = context;
+static bool check_questions(call *c, bool judges, err *e) {
     schema s;
-    c->tx = t;
-    const bool judges = str_ends(str_of(c->route->path), STR("/judge"));
     const json *named = json_get(c->body, "questions");
     const asking x = {.judges = judges};
     size_t able = 0;
+    if (named && (json_kind_of(named) != JSON_ARRAY || !json_count(named)))
+        return invalid(c, "body.questions", e, "questions should be a list of names of questions");
     bool ok = schema_rules(c, c->set.seq, &s, e);
     for (size_t i = 0; ok && i < json_count(named); i++) {
         const str name = json_text(json_at(named, i), STR("?"));
@@ -298,13 +364,20 @@ static bool look_at_questions(store_tx *t, void *context, err *e) {
         else if (!kind_of(&x, q))
             ok = invalid(c, "body.questions", e, "a model cannot be asked '%.*s' here: %s", STR_ARG(name),
                          judges ? "judge takes comparison, rating and ranking"
-                                : "suggest takes text, label_selection, rating, comparison and ranking");
+                                : "suggest takes text, label, multi-label, rating, comparison and ranking");
     }
     for (size_t i = 0; ok && i < json_count(s.questions); i++) able += kind_of(&x, json_at(s.questions, i)) != NULL;
-    c->tx = NULL;
     if (ok && !able)
         return err_set(e, ERR_INPUT, "the dataset has no question that %s",
                        judges ? "judges answers: comparison, rating, ranking" : "a model can be asked");
+    return ok;
+}
+
+static bool look_at_questions(store_tx *t, void *context, err *e) {
+    call *c = context;
+    c->tx = t;
+    const bool ok = check_questions(c, str_ends(str_of(c->route->path), STR("/judge")), e);
+    c->tx = NULL;
     return ok;
 }
 
@@ -312,7 +385,7 @@ static asking *asking_of(call *c, const char *kind, const char *model, bool judg
     arena *own = arena_new();
     asking *x = arena_new_of(own, asking);
     err none = {0};
-    *x = (asking){.server = c->server, .own = own, .kind = kind, .model = arena_text(own, model), .judges = judges};
+    *x = (asking){.server = c->server, .own = own, .kind = kind, .model = arena_text(own, model), .judges = judges, .page = PAGE};
     x->set = (dataset){.seq = c->set.seq, .workspace = c->set.workspace, .records = c->set.records};
     memcpy(x->set.id, c->set.id, sizeof x->set.id);
     const str names = written(c, json_get(c->body, "questions"));
@@ -335,13 +408,14 @@ static bool begin_job(call *c, asking *x, err *e) {
     return job_run(c->server, &o, ask_work, end_asking, x, id, e) && job_accepted(c, id);
 }
 
+static bool read_model(call *c, const char **model, err *e) {
+    if (!body_object(c, e) || !body_text(c, "model", 1, 2000, model, e) || !hosted_may_name(c, *model, e)) return false;
+    return c->set.ready || err_set(e, ERR_INPUT, "a draft dataset has no records yet: publish it first");
+}
+
 static bool begin(call *c, const char *kind, bool judges, err *e) {
     const char *model;
-    if (!body_object(c, e) || !body_text(c, "model", 1, 2000, &model, e) || !hosted_may_name(c, model, e)) return false;
-    if (!c->set.ready) return err_set(e, ERR_INPUT, "a draft dataset has no records yet: publish it first");
-    const json *names = json_get(c->body, "questions");
-    if (names && (json_kind_of(names) != JSON_ARRAY || !json_count(names)))
-        return invalid(c, "body.questions", e, "questions should be a list of names of questions");
+    if (!read_model(c, &model, e)) return false;
     if (!store_read(server_store(c->server), look_at_questions, c, e)) return false;
     asking *x = asking_of(c, kind, model, judges);
     if (body_bool_or(c, "again", &x->again, e) && take_limits(c, x, e)) return begin_job(c, x, e);
@@ -352,11 +426,91 @@ static bool begin(call *c, const char *kind, bool judges, err *e) {
 static bool post_suggest(call *c, err *e) { return begin(c, "suggest", false, e); }
 static bool post_judge(call *c, err *e) { return begin(c, "judge", true, e); }
 
+/* ---- a few records, to look at what would come ------------------------------------------------------------------------------------------- */
+
+static bool try_work(job *j, void *context, json_writer *result, err *e) {
+    asking *x = context;
+    int count;
+    if (!open_model(x, stop_asked, j, e)) return false;
+    x->show = result;
+    json_key(result, "answers"), json_open(result, '[');
+    if (!one_page(x, j, &count, e)) return false;
+    json_close(result);
+    if (x->failed && !x->asked) return err_set(e, ERR_INPUT, "no question was answered: %s", x->failure);
+    put_result(x, result);
+    return true;
+}
+
+static bool post_try(call *c, err *e) {
+    const char *model;
+    uuid_text id;
+    const int64_t few = json_int(json_get(c->body, "records"), 3);
+    if (!read_model(c, &model, e)) return false;
+    if (few < 1 || few > TRIED_MOST) return invalid(c, "body.records", e, "records should be 1 to %d", TRIED_MOST);
+    if (!store_read(server_store(c->server), look_at_questions, c, e)) return false;
+    asking *x = asking_of(c, "suggest-try", model, false);
+    x->again = x->open = true;
+    x->page = (int)few;
+    if (!take_limits(c, x, e)) return end_asking(x), false;
+    const job_order o = {
+        .kind = x->kind, .unit = "records", .total = few, .workspace = x->set.workspace, .by = c->me.seq, .of = x->set.id};
+    return job_run(c->server, &o, try_work, end_asking, x, id, e) && job_accepted(c, id);
+}
+
+/* ---- ahead of people: asking.h ---------------------------------------------------------------------------------------------------------------- */
+
+bool asking_allowed(call *c, err *e) {
+    const char *model;
+    asking scratch = {0};
+    return read_model(c, &model, e) && take_limits(c, &scratch, e) && check_questions(c, false, e);
+}
+
+asking *asking_begin(server *s, const dataset *set, const json *settings, const asking_limits *most, err *e) {
+    arena *own = arena_new();
+    asking *x = arena_new_of(own, asking);
+    buf names = {0};
+    err none = {0};
+    *x = (asking){.server = s, .own = own, .kind = "suggester", .open = true, .tie = json_get_real(settings, "tie", 0.05)};
+    x->model = str_copy(own, json_get_text(settings, "model", STR("")));
+    x->page = most->ahead;
+    x->set = (dataset){.seq = set->seq, .workspace = set->workspace};
+    memcpy(x->set.id, set->id, sizeof x->set.id);
+    x->limits = (endpoint_options){.per_minute = json_get_real(settings, "per_minute", 0),
+                                   .tokens_most = most->tokens,
+                                   .cost_prompt = json_get_real(settings, "cost_prompt", 0),
+                                   .cost_answer = json_get_real(settings, "cost_answer", 0)};
+    if (json_has(settings, "questions")) {
+        json_put(&names, json_get(settings, "questions"));
+        x->questions = json_parse(own, buf_str(&names), &none);
+        buf_free(&names);
+    }
+    if (open_model(x, most->stop, most->self, e)) return x;
+    end_asking(x);
+    return NULL;
+}
+
+bool asking_ahead(asking *x, int *count, err *e) {
+    x->seq = x->done = x->there = x->failed = 0;
+    return one_page(x, NULL, count, e);
+}
+
+asking_count asking_counted(asking *x) {
+    const endpoint_use u = endpoint_used(x->p);
+    return (asking_count){
+        .suggested = x->asked, .requests = u.requests, .tokens = u.prompt_tokens + u.answer_tokens, .cost = u.cost};
+}
+
+void asking_end(asking *x) {
+    if (x) end_asking(x);
+}
+
 const route routes_asking[] = {
     {"POST", "/api/v1/datasets/{id}/suggest", WHO_ADMIN, OF_DATASET, RUN_SELF, post_suggest,
      "a model answers questions of records as suggestions, as a job: {model, questions, again, tie, per_minute, tokens_most, "
      "cost_prompt, cost_answer}"},
     {"POST", "/api/v1/datasets/{id}/judge", WHO_ADMIN, OF_DATASET, RUN_SELF, post_judge,
      "the same for comparison, rating and ranking questions: a model judges answers, in both orders"},
+    {"POST", "/api/v1/datasets/{id}/suggester/try", WHO_ADMIN, OF_DATASET, RUN_SELF, post_try,
+     "what a model would suggest for the next records, as a job that writes nothing: {model, questions, records}"},
     {0},
 };

@@ -18,6 +18,7 @@
 #include "serve/jobs.h"
 #include "serve/vectors.h"
 #include "serve/indexer.h"
+#include "serve/suggester.h"
 #include "serve/turns.h"
 #include "serve/bouts.h"
 #include "serve/news.h"
@@ -39,6 +40,7 @@ struct server {
     vector_keeper *keeper;
     jobs *jobs;
     indexer *indexer;
+    suggesting *suggesting;
     turns *turns;
     board *board;
     runs *runs;
@@ -60,6 +62,7 @@ teach *server_teach(server *s) { return s->teach; }
 bouts *server_bouts(server *s) { return s->bouts; }
 int64_t server_requests(server *s) { return s->running; }
 const char *server_link(server *s) { return s->link; }
+suggesting *server_suggesting(server *s) { return s->suggesting; }
 bool server_has_webhooks(server *s) { return s->webhooks; }
 void server_note_webhooks(server *s) { s->webhooks = true; }
 int64_t server_behind(server *s) { return s->behind; }
@@ -412,7 +415,8 @@ bool server_run(server *s, err *e) {
     bool ok = fd >= 0 && (s->local = http_open(s, "the data folder's socket", 0, fd, s->o.body_max, e)) != NULL &&
               (s->web = http_open(s, s->o.host, s->o.port, -1, s->o.body_max, e)) != NULL && make_link(s, e) &&
               find_webhooks(s, e) && (s->courier = courier_start(s, e)) != NULL &&
-              (s->keeper = vector_keeper_start(s, e)) != NULL && (s->indexer = indexer_start(s, e)) != NULL && write_port(s, e);
+              (s->keeper = vector_keeper_start(s, e)) != NULL && (s->indexer = indexer_start(s, e)) != NULL &&
+              (s->suggesting = suggesting_start(s, e)) != NULL && write_port(s, e);
     if (ok) {
         runs_wake(s->runs);
         log_note("listening on http://%s:%d  (data in %s)", s->o.host, http_port(s->web), s->o.home);
@@ -428,6 +432,8 @@ bool server_run(server *s, err *e) {
     bouts_end(s->bouts);
     worker_end(s->worker); /* first: jobs and requests may wait for it */
     jobs_stop(s->jobs);
+    suggesting_stop(s->suggesting);
+    s->suggesting = NULL;
     vector_keeper_stop(s->keeper);
     courier_stop(s->courier);
     indexer_stop(s->indexer);

@@ -86,6 +86,10 @@ bool suggester_get(store_tx *t, arena *a, int64_t set, suggester *out, err *e) {
     return true;
 }
 
+bool suggester_spend(store_tx *t, int64_t set, int64_t at, str spent, err *e) {
+    return db_run(t, e, "UPDATE suggesters SET spent = $3 WHERE dataset = $1 AND at = $2", db_i(set), db_i(at), db_s(spent));
+}
+
 bool suggester_active(store_tx *t, arena *a, suggesters *out, err *e) {
     db_rows *r = db_query_values(t, "SELECT " SUGGESTER_COLUMNS " FROM suggesters WHERE active = 1 ORDER BY dataset", NULL, 0, e);
     *out = (suggesters){0};

@@ -166,6 +166,129 @@ static void what_does_not_fit_is_refused(void **state) {
     assert_string_equal(word(v, "status"), "failed");
 }
 
+/* ---- ahead of people ----------------------------------------------------------------------------------------------------------------- */
+
+static json *ahead_of(const stuff *x) { return made("GET", at(x, "suggester"), NULL); }
+
+static void until_state(const stuff *x, const char *wanted) {
+    for (int i = 0; i < 10000; i++) {
+        if (strcmp(word(ahead_of(x), "state"), wanted) == 0) return;
+        usleep(2000);
+    }
+    fail_msg("the suggester is %s, not %s", word(ahead_of(x), "state"), wanted);
+}
+
+static void until_suggested(const char *row) {
+    for (int i = 0; i < 10000; i++) {
+        if (suggested(row)) return;
+        usleep(2000);
+    }
+    fail_msg("no suggestion comes");
+}
+
+static void answer_as(const person *who, const char *row) {
+    const answer y = request_of(who->key, "POST", FORMAT("/api/v1/records/%s/responses", row),
+                                "{'values':{'label':{'value':'no'}},'status':'submitted'}");
+    assert_int_equal(y.status, 201);
+}
+
+static void the_next_records_have_suggestions_before_people_come_to_them(void **state) {
+    (void)state;
+    const stuff x = a_dataset(a_space(), NULL); /* its record has a suggestion */
+    const person ann = a_person("annotator");
+    const char *row[4];
+    joins(x.space, &ann);
+    for (int i = 0; i < 4; i++) row[i] = add(&x, "{'text':'some words'}");
+    assert_string_equal(word(made("PUT", at(&x, "suggester"), "{'model':'base','ahead':2}"), "state"), "off");
+    usleep(300000);
+    assert_null(suggested(row[0]));
+    made("PUT", at(&x, "suggester"), "{'model':'base','ahead':2,'active':true}");
+    until_suggested(row[0]);
+    until_state(&x, "waiting");
+    usleep(400000);
+    assert_null(suggested(row[1])); /* no further than two ahead */
+    assert_int_equal(json_get_int(ahead_of(&x), "suggested", -1), 1);
+    answer_as(&ann, x.record);
+    until_suggested(row[1]);
+    assert_string_equal(word(suggested(row[1]), "agent"), "base");
+    assert_string_equal(word(made("POST", at(&x, "suggester/stop"), "{}"), "state"), "off");
+    answer_as(&ann, row[0]);
+    answer_as(&ann, row[1]);
+    usleep(500000);
+    assert_null(suggested(row[2]));
+    const json *after = ahead_of(&x);
+    assert_int_equal(json_get_int(after, "suggested", -1), 2);
+    assert_int_equal(json_get_int(after, "requests", -1), 4); /* both orders; nothing was asked twice */
+    assert_true(json_get_int(after, "tokens", 0) > 0);
+}
+
+static void a_suggester_that_fails_says_why(void **state) {
+    (void)state;
+    const stuff x = pairs();
+    made("PUT", at(&x, "suggester"), "{'model':'no-such','active':true}");
+    until_state(&x, "failed");
+    assert_non_null(strstr(word(ahead_of(&x), "error"), "no-such"));
+    made("PUT", at(&x, "suggester"), "{'model':'base','active':true,'tokens_most':1}");
+    until_state(&x, "failed");
+    assert_non_null(strstr(word(ahead_of(&x), "error"), "budget"));
+    int status;
+    ask("PUT", at(&x, "suggester"), "{'model':'base','ahead':0}", &status);
+    assert_int_equal(status, 422);
+    ask("PUT", at(&x, "suggester"), "{'model':'base','questions':['nothing']}", &status);
+    assert_int_equal(status, 422);
+}
+
+static void records_stay_in_the_house_unless_an_owner_says_otherwise(void **state) {
+    (void)state;
+    const stuff x = pairs();
+    const person ben = a_person("admin");
+    joins(x.space, &ben);
+    assert_int_equal(
+        request_of(ben.key, "PUT", at(&x, "suggester"), "{'model':'http://127.0.0.1:9/v1#big','active':true}").status, 403);
+    assert_int_equal(request_of(ben.key, "POST", at(&x, "suggester/try"), "{'model':'http://127.0.0.1:9/v1#big'}").status, 403);
+    assert_int_equal(request_of(ben.key, "PUT", at(&x, "suggester"), "{'model':'base'}").status, 200);
+}
+
+static void what_is_tried_is_shown_and_not_written(void **state) {
+    (void)state;
+    const stuff x = pairs();
+    const json *r = result_of(&x, "suggester/try", "{'model':'base','records':1}");
+    const json *one = json_at(json_get(r, "answers"), 0);
+    assert_int_equal(json_count(json_get(r, "answers")), 1);
+    assert_string_equal(word(one, "record_id"), x.record);
+    assert_string_equal(word(one, "question"), "better");
+    assert_non_null(json_get(json_get(one, "value"), "choice"));
+    assert_null(suggested(x.record));
+}
+
+static void labels_that_fit_are_asked_one_by_one(void **state) {
+    (void)state;
+    far_server f;
+    stuff x = {.space = a_space()};
+    x.id = word(made("POST", "/api/v1/datasets", FORMAT("{'name':'topics','workspace_id':'%s'}", x.space)), "id");
+    made("POST", at(&x, "fields"), "{'name':'text','title':'Text','required':true,'settings':{'type':'text'}}");
+    made("POST", at(&x, "questions"),
+         "{'name':'topics','title':'Topics','required':true,'settings':{'type':'multi_label_selection','options':[{'value':'sea',"
+         "'text':'Sea'},"
+         "{'value':'sky','text':'Sky'}]}}");
+    made("PUT", at(&x, "publish"), NULL);
+    const char *row = add(&x, "{'text':'The waves are high.'}");
+    far_begin(&f,
+              (const far_answer[]){{200, LOGPROBS("-0.1", "-3")},
+                                   {200, LOGPROBS("-3", "-0.1")},
+                                   {200, LOGPROBS("-3", "-0.1")},
+                                   {200, LOGPROBS("-0.1", "-3")}},
+              4);
+    result_of(&x, "suggest", FORMAT("{'model':'http://127.0.0.1:%d/v1#big'}", f.port));
+    const json *s = suggested(row);
+    assert_int_equal(json_count(json_get(s, "value")), 1);
+    assert_string_equal(str_copy(the_house->a, json_text(json_at(json_get(s, "value"), 0), STR(""))), "sea");
+    assert_true(json_real(json_at(json_get(s, "score"), 0), 0) > 0.9);
+    assert_non_null(strstr(f.request[0], "Does this label fit: Sea?"));
+    assert_non_null(strstr(f.request[2], "Does this label fit: Sky?"));
+    far_end(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_model_here_suggests_once_and_again_when_told),
@@ -173,6 +296,11 @@ int main(void) {
         cmocka_unit_test(what_was_judged_before_a_failure_stays_and_the_next_job_goes_on),
         cmocka_unit_test(a_budget_ends_the_job_with_words),
         cmocka_unit_test(what_does_not_fit_is_refused),
+        cmocka_unit_test(the_next_records_have_suggestions_before_people_come_to_them),
+        cmocka_unit_test(a_suggester_that_fails_says_why),
+        cmocka_unit_test(records_stay_in_the_house_unless_an_owner_says_otherwise),
+        cmocka_unit_test(what_is_tried_is_shown_and_not_written),
+        cmocka_unit_test(labels_that_fit_are_asked_one_by_one),
     };
     return cmocka_run_group_tests(tests, begin, house_end);
 }
