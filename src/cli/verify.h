@@ -58,8 +58,8 @@ void verify_vector(arena *a, const char *name, const json *file, const json *one
     X(ppo)                                                                                                                       \
     X(columns)                                                                                                                   \
     X(distil)                                                                                                                    \
-    X(vectors) X(schedules) X(token_vectors) X(templates) X(template_files) X(curve_tokens) X(ggml_model) X(story) X(starter)    \
-        X(quant)
+    X(vectors)                                                                                                                   \
+    X(schedules) X(token_vectors) X(templates) X(template_files) X(curve_tokens) X(ggml_model) X(story) X(starter) X(quant)
 #define X(name) extern const verify_kind verify_##name;
 VERIFY_KINDS(X)
 #undef X

@@ -9,7 +9,9 @@ static int begin(void **state) {
     return 0;
 }
 
-static answer by_owner(const char *method, const char *path, const char *body) { return request_of(owner.key, method, path, body); }
+static answer by_owner(const char *method, const char *path, const char *body) {
+    return request_of(owner.key, method, path, body);
+}
 
 typedef struct {
     const char *id, *user, *name, *link;
@@ -32,7 +34,9 @@ static int log_in(const char *name, const char *password) {
     return request_of(NULL, "POST", "/api/v1/token", FORMAT("{'username':'%s','password':'%s'}", name, password)).status;
 }
 
-static size_t open_invitations(void) { return json_count(json_get(parsed(by_owner("GET", "/api/v1/invitations", NULL).body), "items")); }
+static size_t open_invitations(void) {
+    return json_count(json_get(parsed(by_owner("GET", "/api/v1/invitations", NULL).body), "items"));
+}
 
 static void who_is_invited_sets_a_password_and_logs_in(void **state) {
     (void)state;
@@ -90,8 +94,10 @@ static void the_invited_are_members_of_the_workspace_that_was_named(void **state
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(who_is_invited_sets_a_password_and_logs_in), TEST(a_link_works_once),
-        TEST(a_link_is_no_key_and_a_key_is_no_link),      TEST(what_was_taken_back_lets_nobody_in_and_leaves_no_person),
+        TEST(who_is_invited_sets_a_password_and_logs_in),
+        TEST(a_link_works_once),
+        TEST(a_link_is_no_key_and_a_key_is_no_link),
+        TEST(what_was_taken_back_lets_nobody_in_and_leaves_no_person),
         TEST(the_invited_are_members_of_the_workspace_that_was_named),
     };
     return cmocka_run_group_tests(tests, begin, house_end);
