@@ -91,6 +91,8 @@ static void check_shapes(void) {
     check_shape(&r, 3, 5, 2051);
     check_shape(&r, 2, 2051, 7);
     check_shape(&r, 2051, 3, 5);
+    check_shape(&r, 17, 1024, 65); /* rows that caches could not keep are copied */
+    check_shape(&r, 17, 65, 1024);
 }
 
 static void products_equal_a_triple_loop_at_odd_shapes(void **state) {

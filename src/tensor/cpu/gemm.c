@@ -10,13 +10,17 @@
 #include "tensor/cpu/kernels.h"
 
 enum {
-    STEPS = 1024,  /* of a tile: a block of B (48 columns) fills 200 KB of the second-level cache */
-    ROWS = 96,     /* of x in one task */
-    DOWN = 48,     /* columns of dy in one task of the weight's gradient: whole tiles of every instruction set */
-    STRIP = 12,    /* panels of x in one such task where there are few */
-    TURNED = 48,   /* panels of W turned at a time: 3 MB */
-    FEW = 8,       /* tasks: too few to share them out evenly */
-    FEW_ROWS = 12, /* up to so many a panel is cheaper widened by every tile than once */
+    STEPS = 1024, /* of a tile: a block of B (48 columns) fills 200 KB of the second-level cache */
+    ROWS =
+        96, /* of x in one task, whole tiles of every instruction set: with up to WIDE steps the second-level cache keeps them */
+    WIDE = 768,  /* steps; half as many rows where there are more */
+    GROUP = 4,   /* neighbouring blocks of a packed matrix in one task: while the last rows go along one, the next is fetched */
+    DOWN = 48,   /* columns of dy in one task of the weight's gradient: whole tiles of every instruction set */
+    STRIP = 12,  /* panels of x in one such task where there are few */
+    TURNED = 48, /* panels of W turned at a time: 3 MB */
+    FEW = 8,     /* tasks: too few to share them out evenly */
+    AHEAD = 8,   /* steps between fetching a row of a factor that is brought into tiles' form and reading it */
+    ALIASED = 1024 /* words: rows so far apart, or a multiple of it, fall into the same few sets of a cache */,
     HUGE_PAGE = 2 << 20
 };
 
@@ -159,56 +163,63 @@ typedef struct {
     ptrdiff_t row; /* words between rows */
 } left_factor;
 
-/* Rows of x for a reduction along its columns. float32: as they are. bfloat16: words of pairs, or rounded floats. */
-static left_factor left_rows(const float *x, int ldx, int M, int K, compute_type c) {
-    if (c == COMPUTE_F32) return (left_factor){x, ldx};
+/* Rows of x for a reduction along its columns: float32 as they are, unless caches could not keep rows so far apart and `reused` says
+ * that it matters; bfloat16 as words of pairs, or rounded floats. Copies lie an odd number of cache lines apart. */
+static left_factor left_rows(const float *x, int ldx, int M, int K, bool reused, compute_type c) {
     const kernels *f = cpu_kernels();
-    const int words = f->pairs ? (K + 1) / 2 : (K + 1) / 2 * 2;
-    uint32_t *out = gemm_scratch(SCRATCH_LEFT, (size_t)M * (size_t)words * 4);
+    if (c == COMPUTE_F32 && !(reused && ldx % ALIASED == 0)) return (left_factor){x, ldx};
+    const bool pairs = c == COMPUTE_BF16 && f->pairs;
+    const int words = pairs ? (K + 1) / 2 : (K + 1) / 2 * 2, apart = ((words + PANEL - 1) / PANEL | 1) * PANEL;
+    uint32_t *out = gemm_scratch(SCRATCH_LEFT, (size_t)M * (size_t)apart * 4);
 #pragma omp parallel for schedule(static) if ((size_t)M * (size_t)K > 32768)
     for (int i = 0; i < M; i++) {
-        uint32_t *row = out + (size_t)i * (size_t)words;
+        uint32_t *row = out + (size_t)i * (size_t)apart;
         const float *from = x + (size_t)i * (size_t)ldx;
-        if (f->pairs) f->pack_pairs(row, from, K);
+        if (pairs) f->pack_pairs(row, from, K);
         else {
-            f->round_bf16((float *)(void *)row, from, (size_t)K);
+            if (c == COMPUTE_BF16) f->round_bf16((float *)(void *)row, from, (size_t)K);
+            else memcpy(row, from, (size_t)K * 4);
             if (K % 2) row[K] = 0;
         }
     }
-    return (left_factor){out, words};
+    return (left_factor){out, apart};
 }
 
-/* Columns `column` .. +width of x, for a reduction along its rows: [M or ceil(M/2)][width] of values or pairs of rows. Missing
- * columns are zero. */
-static void columns_panel(uint32_t *out, const float *x, int ldx, int M, int column, int columns, int width, compute_type c) {
+/* Step s of a reduction along the rows of x: `columns` of its values or, with the dot instruction, pairs of two rows. Where x holds
+ * them, or in `room`, which is then filled up with zeros to `full`. */
+static const uint32_t *step_of_columns(uint32_t *room, const float *x, int ldx, int M, int s, int columns, int full,
+                                       compute_type c) {
     const kernels *f = cpu_kernels();
     const bool pairs = c == COMPUTE_BF16 && f->pairs;
-    const int there = smaller(width, columns - column);
-    if (pairs && width == PANEL && there == PANEL) {
-        f->pack_columns(out, x + column, ldx, M);
-        return;
+    const float *row = x + (size_t)(pairs ? 2 * s : s) * (size_t)ldx;
+    if (c == COMPUTE_F32 && columns == full) return (const uint32_t *)(const void *)row;
+    if (pairs) f->pack_two_rows(room, row, 2 * s + 1 < M ? row + ldx : NULL, columns);
+    else if (c == COMPUTE_BF16) f->round_bf16((float *)(void *)room, row, (size_t)columns);
+    else memcpy(room, row, (size_t)columns * 4);
+    memset(room + columns, 0, (size_t)(full - columns) * 4);
+    return room;
+}
+
+/* Steps from .. to of `columns` columns of x in pieces of `width` (a panel, or a tile's rows), piece i at out + i*apart: [steps][width].
+ * A row is read once, whole: its pieces a step apart may be in another page each. */
+static void pack_columns(uint32_t *out, ptrdiff_t apart, const float *x, int ldx, int M, int from, int to, int columns, int width,
+                         compute_type c) {
+    const kernels *f = cpu_kernels();
+    const int full = (columns + width - 1) / width * width, rows = c == COMPUTE_BF16 && f->pairs ? 2 : 1;
+    uint32_t *room = gemm_scratch(SCRATCH_ROW, (size_t)full * 4);
+    for (int s = from; s < to; s++) {
+        if ((s + AHEAD) * rows < M)
+            for (int k = 0; k < columns; k += PANEL) __builtin_prefetch(x + (size_t)((s + AHEAD) * rows) * (size_t)ldx + k);
+        const uint32_t *step = step_of_columns(room, x, ldx, M, s, columns, full, c);
+        (width == PANEL ? f->deal_panels : f->deal_tiles)(out + (size_t)s * (size_t)width, apart, step, full);
     }
-    uint32_t *const begin = out;
-    float edge[2][PANEL] = {{0}};
-    if (!pairs && there == width) {
-        (width == PANEL ? f->take_panel : f->take_tile)((float *)(void *)out, x + column, ldx, M);
-    } else
-        for (int m = 0; m < M; m += pairs ? 2 : 1, out += width) {
-            const float *row = x + (size_t)m * (size_t)ldx + column;
-            const bool two = pairs && m + 1 < M;
-            memcpy(edge[0], row, (size_t)there * 4);
-            if (two) memcpy(edge[1], row + ldx, (size_t)there * 4);
-            if (pairs) f->pack_two_rows(out, edge[0], two ? edge[1] : NULL, width);
-            else memcpy(out, edge[0], (size_t)width * 4);
-        }
-    if (c == COMPUTE_BF16 && !pairs)
-        f->round_bf16((float *)(void *)begin, (const float *)(const void *)begin, (size_t)M * (size_t)width);
 }
 
 /* ---- forward ------------------------------------------------------------------------------------------------------------------------ */
 
-/* How a product runs. Words of two bfloat16 go to the dot instruction; without it they are widened: by every tile while few rows share
- * the work, else once for all rows, and the tiles are float32's. Sums are the same bit for bit. */
+/* How a product runs. Words of two bfloat16 go to the dot instruction, or are widened by the tile, which costs it next to nothing and
+ * halves what it reads. What is packed in another way is brought into a form of tiles first: words for the dot instruction, else
+ * float32. Sums are the same bit for bit. */
 typedef struct {
     bool words;         /* a step is a word of two values */
     int total, block;   /* steps; of them in one tile */
@@ -217,12 +228,12 @@ typedef struct {
     void (*run)(const tile *t);
 } plan;
 
-static plan forward_plan(const gemm_matrix *w, int M, compute_type c) {
+static plan forward_plan(const gemm_matrix *w, compute_type c) {
     const kernels *f = cpu_kernels();
     if (c == COMPUTE_F32) return (plan){false, w->K, STEPS, TYPE_F32, w->type == TYPE_F32, f->tile_f32};
     const int words = (w->K + 1) / 2;
     const bool packed = w->type == TYPE_BF16;
-    if (f->pairs || (packed && M <= FEW_ROWS)) return (plan){true, words, STEPS, TYPE_BF16, packed, f->tile_bf16};
+    if (f->pairs || packed) return (plan){true, words, STEPS, TYPE_BF16, packed, f->tile_bf16};
     return (plan){false, 2 * words, 2 * STEPS, TYPE_F32, false, f->tile_f32};
 }
 
@@ -258,45 +269,83 @@ static const void *forward_panels(const gemm_matrix *w, int first, int panels, i
     return out + (size_t)from * PANEL;
 }
 
-/* `rows` rows from the first of a, whose words begin at `from`, against the panels of t. */
+/* Of x in one task, for reductions of so many steps. */
+static int rows_of_task(int steps) { return steps > WIDE ? ROWS / 2 : ROWS; }
+
+/* `rows` rows from the first of a, whose words begin at `from`, against the panels of t, in tiles of about the same height: a low one
+ * has too few sums to keep the processor busy. Meanwhile the last fetches `next`, or nothing if it is NULL. */
 static void run_tiles(tile *t, void (*run)(const tile *), const left_factor *a, int first_row, int rows, ptrdiff_t from, float *y,
-                      int ldy) {
-    const kernels *f = cpu_kernels();
-    for (int i = 0; i < rows; i += f->rows) {
-        t->rows = smaller(f->rows, rows - i);
-        t->a = (const uint32_t *)a->at + (first_row + i) * a->row + from;
-        t->c = y + (size_t)(first_row + i) * (size_t)ldy;
+                      int ldy, const void *next) {
+    const int most = cpu_kernels()->rows, tiles = (rows + most - 1) / most;
+    for (int i = 0, row = first_row; i < tiles; i++, row += t->rows) {
+        t->rows = rows / tiles + (i < rows % tiles);
+        t->a = (const uint32_t *)a->at + row * a->row + from;
+        t->c = y + (size_t)row * (size_t)ldy;
+        t->next = i + 1 < tiles ? NULL : next;
         run(t);
+    }
+}
+
+/* x W^T: what stays the same from task to task. */
+typedef struct {
+    const gemm_matrix *w;
+    left_factor a;
+    plan p;
+    int panels, wide; /* of W; of them in a block */
+    float *y;
+    int ldy;
+    const float *bias;
+    bool add;
+    float alpha;
+    compute_type c;
+} forward_product;
+
+/* Rows row .. row+rows of x against the panels first .. of one block. */
+static void forward_block(const forward_product *q, int first, int row, int rows) {
+    const plan *p = &q->p;
+    const int here = smaller(q->wide, q->panels - first);
+    const ptrdiff_t left_step = p->words && !cpu_kernels()->pairs ? 2 : 1;
+    for (int from = 0; from < p->total; from += p->block) {
+        tile t = {.row = q->a.row,
+                  .step = 1,
+                  .bstep = PANEL,
+                  .panels = here,
+                  .steps = smaller(p->block, p->total - from),
+                  .ldc = q->ldy,
+                  .columns = smaller(here * PANEL, q->w->N - first * PANEL),
+                  .alpha = q->alpha,
+                  .add = q->add || from,
+                  .bias = q->bias && !from ? q->bias + first * PANEL : NULL};
+        t.b = forward_panels(q->w, first, here, from, t.steps, p, q->c, &t.panel);
+        const bool more = p->direct && first + 2 * q->wide <= q->panels;
+        run_tiles(&t, p->run, &q->a, row, rows, from * left_step, q->y + first * PANEL, q->ldy,
+                  more ? (const uint32_t *)t.b + q->wide * t.panel : NULL);
     }
 }
 
 void gemm_forward(float *y, int ldy, const float *x, int ldx, const gemm_matrix *w, int M, const float *bias, bool add,
                   float alpha, compute_type c) {
     const kernels *f = cpu_kernels();
-    const left_factor a = left_rows(x, ldx, M, w->K, c);
-    const plan p = forward_plan(w, M, c);
-    const int panels = panels_of(w->N), wide = M == 1 ? f->panels_alone : f->panels, blocks = (panels + wide - 1) / wide;
+    const forward_product q = {.w = w,
+                               .a = left_rows(x, ldx, M, w->K, M > f->rows, c),
+                               .p = forward_plan(w, c),
+                               .panels = panels_of(w->N),
+                               .wide = M == 1 ? f->panels_alone : f->panels,
+                               .y = y,
+                               .ldy = ldy,
+                               .bias = bias,
+                               .add = add,
+                               .alpha = alpha,
+                               .c = c};
+    const int blocks = (q.panels + q.wide - 1) / q.wide;
     /* A task whose panels are made first makes them once for all rows, unless that leaves threads without work. */
-    const int chunk = !p.direct && blocks >= FEW ? M : ROWS, chunks = (M + chunk - 1) / chunk;
-    const ptrdiff_t left_step = p.words && !f->pairs ? 2 : 1;
+    const int chunk = !q.p.direct && blocks >= FEW ? M : rows_of_task(w->K), chunks = (M + chunk - 1) / chunk;
+    const int share = blocks * chunks / (FEW * omp_get_max_threads()), group = share < 1 ? 1 : smaller(share, GROUP),
+              groups = (blocks + group - 1) / group;
 #pragma omp parallel for schedule(dynamic, 1)
-    for (int task = 0; task < blocks * chunks; task++) {
-        const int first = task / chunks * wide, row = task % chunks * chunk;
-        for (int from = 0; from < p.total; from += p.block) {
-            tile t = {.row = a.row,
-                      .step = 1,
-                      .bstep = PANEL,
-                      .panels = smaller(wide, panels - first),
-                      .steps = smaller(p.block, p.total - from),
-                      .ldc = ldy,
-                      .columns = w->N - first * PANEL,
-                      .alpha = alpha,
-                      .add = add || from,
-                      .bias = bias && !from ? bias + first * PANEL : NULL};
-            if (t.columns > t.panels * PANEL) t.columns = t.panels * PANEL;
-            t.b = forward_panels(w, first, t.panels, from, t.steps, &p, c, &t.panel);
-            run_tiles(&t, p.run, &a, row, smaller(chunk, M - row), from * left_step, y + first * PANEL, ldy);
-        }
+    for (int task = 0; task < groups * chunks; task++) {
+        const int begin = task % groups * group, row = task / groups * chunk;
+        for (int k = begin; k < smaller(begin + group, blocks); k++) forward_block(&q, k * q.wide, row, smaller(chunk, M - row));
     }
 }
 
@@ -349,28 +398,30 @@ static void input_panel(uint32_t *out, const gemm_matrix *w, int n0, int count, 
     }
 }
 
-/* W is turned a block at a time, by all threads together, and all rows of dy share it; of dy, which may be the largest matrix of a step
- * (the head's), a task's rows stay in the second-level cache from one panel to the next. */
+/* W is turned a block at a time, by all threads together, and all rows of dy share it; dy, which may be the largest matrix of a step (the
+ * head's), is brought into tiles' form by the same blocks, and a task's rows of it stay in the second-level cache from one panel to the
+ * next. */
 void gemm_backward_input(float *dx, int lddx, const float *dy, int lddy, const gemm_matrix *w, int M, bool add, float alpha,
                          compute_type c) {
     const kernels *f = cpu_kernels();
     const bool pairs = c == COMPUTE_BF16 && f->pairs;
-    const left_factor a = left_rows(dy, lddy, M, w->N, c);
-    const int per = pairs ? 2 : 1, total = (w->N + per - 1) / per, panels = panels_of(w->K), wide = f->panels;
-    const int most = smaller(STEPS, (total + PANEL - 1) / PANEL * PANEL), chunks = (M + ROWS - 1) / ROWS;
+    const int per = pairs ? 2 : 1, panels = panels_of(w->K), wide = f->panels, block = STEPS * per;
+    const int most = smaller(block, (w->N + PANEL - 1) / PANEL * PANEL) / per;
     uint32_t *b = gemm_scratch(SCRATCH_B, (size_t)smaller(TURNED, panels) * (size_t)most * PANEL * 4);
-    for (int begin = 0; begin < panels; begin += TURNED)
-        for (int from = 0; from < total; from += STEPS) {
-            const int n = smaller(TURNED, panels - begin), steps = smaller(STEPS, total - from),
-                      count = (steps * per + PANEL - 1) / PANEL * PANEL, blocks = (n + wide - 1) / wide;
-            const ptrdiff_t panel = (ptrdiff_t)(count / per) * PANEL;
+    for (int from = 0; from < w->N; from += block) {
+        const int values = smaller(block, w->N - from), steps = (values + per - 1) / per,
+                  count = (values + PANEL - 1) / PANEL * PANEL, chunk = rows_of_task(steps), chunks = (M + chunk - 1) / chunk;
+        const ptrdiff_t panel = (ptrdiff_t)(count / per) * PANEL;
+        const left_factor a = left_rows(dy + from, lddy, M, values, panels > wide, c);
+        for (int begin = 0; begin < panels; begin += TURNED) {
+            const int n = smaller(TURNED, panels - begin), blocks = (n + wide - 1) / wide;
 #pragma omp parallel
             {
 #pragma omp for schedule(dynamic, 1)
-                for (int p = 0; p < n; p++) input_panel(b + p * panel, w, from * per, count, (begin + p) * PANEL, c);
+                for (int p = 0; p < n; p++) input_panel(b + p * panel, w, from, count, (begin + p) * PANEL, c);
 #pragma omp for schedule(dynamic, 1)
                 for (int task = 0; task < blocks * chunks; task++) {
-                    const int q = task % blocks * wide, row = task / blocks * ROWS, column = (begin + q) * PANEL;
+                    const int q = task % blocks * wide, row = task / blocks * chunk, column = (begin + q) * PANEL;
                     tile t = {.row = a.row,
                               .step = 1,
                               .b = b + q * panel,
@@ -382,16 +433,18 @@ void gemm_backward_input(float *dx, int lddx, const float *dy, int lddy, const g
                               .alpha = alpha,
                               .add = add || from};
                     t.columns = smaller(t.panels * PANEL, w->K - column);
-                    run_tiles(&t, pairs ? f->tile_bf16 : f->tile_f32, &a, row, smaller(ROWS, M - row), from, dx + column, lddx);
+                    run_tiles(&t, pairs ? f->tile_bf16 : f->tile_f32, &a, row, smaller(chunk, M - row), 0, dx + column, lddx,
+                              q + 2 * wide <= n ? b + (q + wide) * panel : NULL);
                 }
             }
         }
+    }
 }
 
 /* ---- backward to the weight ------------------------------------------------------------------------------------------------------------- */
 
 /* A task packs its few columns of dy and goes along all of x, which the second-level caches keep: dy may be the largest matrix of a
- * step (the head's), so it is read once. */
+ * step (the head's), so it is read once. Pieces lie a line further apart than their size, which caches like better than powers of two. */
 static void weight_chunk(float *dw, const float *dy, int lddy, const float *x, int ldx, int M, int N, int K, float alpha,
                          compute_type c) {
     const kernels *f = cpu_kernels();
@@ -399,25 +452,25 @@ static void weight_chunk(float *dw, const float *dy, int lddy, const float *x, i
     const int steps = pairs ? (M + 1) / 2 : M, columns = panels_of(K), wide = f->panels;
     const int group = PANEL % f->rows ? f->rows : PANEL; /* columns of dy packed together: whole tiles */
     const int down = (N + DOWN - 1) / DOWN, strip = down < FEW ? STRIP : columns, strips = (columns + strip - 1) / strip;
-    uint32_t *right = gemm_scratch(SCRATCH_RIGHT, (size_t)columns * PANEL * (size_t)steps * 4);
+    const ptrdiff_t panel = ((ptrdiff_t)steps + 1) * PANEL, piece = (ptrdiff_t)group * steps + PANEL;
+    uint32_t *right = gemm_scratch(SCRATCH_RIGHT, (size_t)columns * (size_t)panel * 4);
 #pragma omp parallel
     {
-        uint32_t *left = gemm_scratch(SCRATCH_B, (size_t)DOWN * (size_t)steps * 4);
+        uint32_t *left = gemm_scratch(SCRATCH_B, (size_t)(DOWN / group) * (size_t)piece * 4);
 #pragma omp for schedule(static)
-        for (int p = 0; p < columns; p++)
-            columns_panel(right + (size_t)p * (size_t)steps * PANEL, x, ldx, M, p * PANEL, K, PANEL, c);
+        for (int s = 0; s < steps; s += PANEL) pack_columns(right, panel, x, ldx, M, s, smaller(s + PANEL, steps), K, PANEL, c);
 #pragma omp for schedule(dynamic, 1)
         for (int task = 0; task < down * strips; task++) {
-            const int first = task / strips * DOWN, rows = smaller(DOWN, N - first), begin = task % strips * strip;
-            for (int i = 0; i < rows; i += group)
-                columns_panel(left + (size_t)i * (size_t)steps, dy, lddy, M, first + i, N, group, c);
-            for (int q = begin; q < smaller(begin + strip, columns); q += wide) {
+            const int first = task / strips * DOWN, rows = smaller(DOWN, N - first), begin = task % strips * strip,
+                      end = smaller(begin + strip, columns);
+            pack_columns(left, piece, dy + first, lddy, M, 0, steps, rows, group, c);
+            for (int q = begin; q < end; q += wide) {
                 tile t = {.row = 1,
                           .step = group,
-                          .b = right + (size_t)q * (size_t)steps * PANEL,
-                          .panel = (ptrdiff_t)steps * PANEL,
+                          .b = right + q * panel,
+                          .panel = panel,
                           .bstep = PANEL,
-                          .panels = smaller(wide, columns - q),
+                          .panels = smaller(wide, end - q),
                           .steps = steps,
                           .ldc = K,
                           .alpha = alpha,
@@ -425,8 +478,9 @@ static void weight_chunk(float *dw, const float *dy, int lddy, const float *x, i
                 t.columns = smaller(t.panels * PANEL, K - q * PANEL);
                 for (int i = 0; i < rows; i += f->rows) {
                     t.rows = smaller(f->rows, rows - i);
-                    t.a = left + (size_t)(i / group * group) * (size_t)steps + i % group;
+                    t.a = left + i / group * piece + i % group;
                     t.c = dw + (size_t)(first + i) * (size_t)K + q * PANEL;
+                    t.next = i + f->rows >= rows && q + 2 * wide <= end ? right + (q + wide) * panel : NULL;
                     if (pairs) f->tile_bf16(&t);
                     else f->tile_f32(&t);
                 }

@@ -29,6 +29,7 @@ typedef struct {
     float alpha;
     bool add;          /* to what C holds; else it is overwritten */
     const float *bias; /* [columns] added, or NULL */
+    const void *next;  /* B of the tile after this one, to be fetched meanwhile, laid out as b; or NULL */
 } tile;
 
 /* What one pass over a row of logits gives. sums are of e^(z - max). */
@@ -55,11 +56,9 @@ typedef struct {
     void (*round_bf16)(float *out, const float *x, size_t n);                      /* to the nearest bfloat16, kept as float32 */
     void (*pack_pairs)(uint32_t *out, const float *x, int n);                      /* n values -> (n+1)/2 words, low half first */
     void (*pack_two_rows)(uint32_t *out, const float *x0, const float *x1, int n); /* out[i] = (x0[i], x1[i]) ; x1 NULL: 0 */
-    void (*pack_columns)(uint32_t *out, const float *x, ptrdiff_t ldx,
-                         int rows); /* 16 columns of x: words of two rows [ceil(rows/2)][16] */
-    /* A panel's columns of x, or as many as a tile has rows: [rows][16], [rows][.rows] */
-    void (*take_panel)(float *out, const float *x, ptrdiff_t ldx, int rows);
-    void (*take_tile)(float *out, const float *x, ptrdiff_t ldx, int rows);
+    /* A row of `columns` words dealt out in pieces of a panel, of a tile's rows: piece i to out + i*apart. */
+    void (*deal_panels)(uint32_t *out, ptrdiff_t apart, const uint32_t *row, int columns);
+    void (*deal_tiles)(uint32_t *out, ptrdiff_t apart, const uint32_t *row, int columns);
     void (*turn_pairs)(uint32_t *out, ptrdiff_t out_step,
                        const uint32_t *in); /* 8 steps of 16 pairs along k -> 8 steps of 16 pairs along n */
     void (*widen_pairs)(float *out, const uint32_t *in, int words); /* [words][16] of two values -> [2 words][16] */

@@ -67,7 +67,16 @@ INLINE void finish_tile(const tile *t, const int rows, const int panels, vf acc[
     const ptrdiff_t step = t->step, bstep = t->bstep, panel = t->panel;                                                          \
     EACH_SUM(acc[i][p] = (vf){})                                                                                                 \
     UNROLL                                                                                                                       \
-    for (int i = 0; i < rows; i++) a[i] = (const type *)t->a + i * t->row;
+    for (int i = 0; i < rows; i++) {                                                                                             \
+        a[i] = (const type *)t->a + i * t->row;                                                                                  \
+        for (int p = 0; p < panels; p++) __builtin_prefetch(t->c + i * t->ldc + p * PANEL, 1);                                   \
+    }                                                                                                                            \
+    const float *next = t->next ? t->next : t->a; /* nothing to fetch: what is there */                                          \
+    const ptrdiff_t next_step = t->next ? bstep : 0;
+#define FETCH_NEXT /* one row reads as fast as memory gives, without help */                                                     \
+    UNROLL                                                                                                                       \
+    for (int p = 0; rows > 1 && p < panels; p++) __builtin_prefetch(next + p * panel, 0, 2);                                     \
+    next += next_step;
 #define TILE_END                                                                                                                 \
     EACH_SUM(sums[i][p] = acc[i][p])                                                                                             \
     finish_tile(t, rows, panels, sums);
@@ -77,6 +86,7 @@ INLINE void tile_f32_body(const tile *t, const int rows, const int panels) {
     const float *b = t->b;
     for (ptrdiff_t s = 0, at = 0; s < t->steps; s++, at += step, b += bstep) {
         vf x[MOST_SUMS];
+        FETCH_NEXT
         EACH_PART(x[p] = load(b + PART_AT(p)))
         EACH_SUM(acc[i][p] += all(a[i][at]) * x[p])
     }
@@ -89,6 +99,7 @@ INLINE void tile_bf16_body(const tile *t, const int rows, const int panels) {
     const float *b = t->b; /* words of two, moved as floats */
     for (ptrdiff_t s = 0, at = 0; s < t->steps; s++, at += step, b += bstep) {
         vf x[MOST_SUMS];
+        FETCH_NEXT
         EACH_PART(x[p] = load(b + PART_AT(p)))
         EACH_SUM(acc[i][p] = DOT_BF16(acc[i][p], x[p], (vf)all_u(a[i][at])))
     }
@@ -98,6 +109,7 @@ INLINE void tile_bf16_body(const tile *t, const int rows, const int panels) {
     const uint32_t *b = t->b;
     for (ptrdiff_t s = 0, at = 0; s < t->steps; s++, at += 2 * step, b += bstep) {
         vf x[MOST_SUMS]; /* the low halves, then the high ones: both at once do not fit the registers */
+        FETCH_NEXT
         EACH_PART(x[p] = (vf)(load_u(b + PART_AT(p)) << 16))
         EACH_SUM(acc[i][p] += all(a[i][at]) * x[p])
         EACH_PART(x[p] = (vf)(load_u(b + PART_AT(p)) & all_u(0xffff0000u)))
@@ -176,15 +188,11 @@ static void pack_two_rows(uint32_t *out, const float *x0, const float *x1, int n
     for (; i < n; i++) out[i] = bf16_bits(x0[i]) | (x1 ? bf16_bits(x1[i]) << 16 : 0);
 }
 
-static void pack_columns(uint32_t *out, const float *x, ptrdiff_t ldx, int rows) {
-    for (int m = 0; m < rows; m += 2, x += 2 * ldx, out += PANEL) pack_two_rows(out, x, m + 1 < rows ? x + ldx : NULL, PANEL);
+static void deal_panels(uint32_t *out, ptrdiff_t apart, const uint32_t *row, int columns) {
+    for (int j = 0; j < columns; j += PANEL, out += apart) memcpy(out, row + j, PANEL * sizeof *out);
 }
-
-static void take_panel(float *out, const float *x, ptrdiff_t ldx, int rows) {
-    for (int m = 0; m < rows; m++, x += ldx, out += PANEL) memcpy(out, x, PANEL * sizeof *out);
-}
-static void take_tile(float *out, const float *x, ptrdiff_t ldx, int rows) {
-    for (int m = 0; m < rows; m++, x += ldx, out += TILE_ROWS) memcpy(out, x, TILE_ROWS * sizeof *out);
+static void deal_tiles(uint32_t *out, ptrdiff_t apart, const uint32_t *row, int columns) {
+    for (int j = 0; j < columns; j += TILE_ROWS, out += apart) memcpy(out, row + j, TILE_ROWS * sizeof *out);
 }
 
 /* in [8 k-pairs][16 n] words of (k, k+1)  ->  out [8 n-pairs][16 k] words of (n, n+1). */
@@ -697,9 +705,8 @@ const kernels TABLE_NAME(LEVEL) = {
     .round_bf16 = round_bf16,
     .pack_pairs = pack_pairs,
     .pack_two_rows = pack_two_rows,
-    .pack_columns = pack_columns,
-    .take_panel = take_panel,
-    .take_tile = take_tile,
+    .deal_panels = deal_panels,
+    .deal_tiles = deal_tiles,
     .turn_pairs = turn_pairs,
     .widen_pairs = widen_pairs,
     .turn = turn,
