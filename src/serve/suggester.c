@@ -258,14 +258,20 @@ static bool put_suggester(call *c, const suggester *row, err *e) {
     json_key(&c->w, "active"), json_put_bool(&c->w, row->active);
     put_state(c, row, &spent);
     put_count(&c->w, &spent);
-    put_moment(&c->w, "updated_at", row->at);
+    if (row->at) put_moment(&c->w, "updated_at", row->at);
     json_close(&c->w);
     return true;
 }
 
+/* None was ever set: one that is off, without a model. */
 static bool get_suggester(call *c, err *e) {
     suggester row;
-    return suggester_get(c->tx, c->a, c->set.seq, &row, e) && put_suggester(c, &row, e);
+    err none = {0};
+    if (!suggester_get(c->tx, c->a, c->set.seq, &row, &none)) {
+        if (none.code != ERR_NOT_FOUND) return err_set(e, none.code, "%s", none.text);
+        row = (suggester){.dataset = c->set.seq, .settings = STR("{\"model\":null}"), .spent = STR("{}")};
+    }
+    return put_suggester(c, &row, e);
 }
 
 /* Members that the settings have: those of the body, beside what the row itself has. */

@@ -1,5 +1,6 @@
 /* Managing without a terminal: a dataset from a template and from a file, an import with a broken line, settings, review, people. */
 import { mkdtempSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { check, makeDataset, openPage, run, same, Server, until } from './lib.mjs'
@@ -116,6 +117,63 @@ check('an invitation that is taken back takes the person along', async () => {
   await page.locator('.person').filter({ hasText: 'dora' }).getByRole('button', { name: 'Take it back' }).click()
   await page.locator('.person').filter({ hasText: 'dora' }).waitFor({ state: 'detached' })
   same('people', (await server.ask('GET', '/api/v1/users')).items.filter((u) => u.username === 'dora'), [])
+})
+
+/* A model elsewhere that tells no log-probabilities: it says B where letters are asked for, and writes one sentence otherwise. */
+function speaker() {
+  const far = createServer((request, answer) => {
+    let text = ''
+    request.on('data', (d) => (text += d))
+    request.on('end', () => {
+      const letters = /Say the letter|Say A or B/.test(text), content = letters ? 'B' : 'A better answer.'
+      answer.setHeader('Content-Type', 'application/json')
+      answer.end(JSON.stringify({ choices: [{ message: { content }, finish_reason: 'stop' }], usage: { prompt_tokens: 100, completion_tokens: 5 } }))
+    })
+  })
+  return new Promise((ok) => far.listen(0, '127.0.0.1', () => ok(far)))
+}
+
+check('a model suggests: tried first, then ahead of people, then everywhere; its cost is told and it stops', async () => {
+  const far = await speaker()
+  const set = await makeDataset(server, {
+    name: 'helped', guidelines: 'Be brief.', fields: [{ name: 'prompt', title: 'Prompt', required: true, settings: { type: 'text' } }],
+    questions: [
+      { name: 'better', title: 'Write it better', required: true, settings: { type: 'text' } },
+      { name: 'topic', title: 'Topic', required: false, settings: { type: 'label_selection', options: [{ value: 'sea', text: 'Sea' }, { value: 'sky', text: 'Sky' }] } },
+    ],
+    records: [1, 2, 3, 4, 5].map((i) => ({ fields: { prompt: `Prompt number ${i}` } })),
+  })
+  const suggested = async () => {
+    const counts = await Promise.all(set.records.map(async (r) => (await server.ask('GET', `/api/v1/records/${r.id}/suggestions`)).items.length))
+    return counts.join()
+  }
+  const page = await openPage(server)
+  await page.goto(`${server.url}/#/datasets/${set.id}?tab=assist`)
+  await page.getByLabel('Model', { exact: true }).selectOption({ label: 'a model on another server …' })
+  await page.getByLabel('Address and model').fill(`http://127.0.0.1:${far.address().port}/v1#big`)
+  await page.getByLabel('Cost of a million tokens read').fill('10')
+  await page.getByLabel('Topic').uncheck()
+  await page.getByRole('button', { name: 'Try on three records' }).click()
+  await page.getByText('A better answer.').nth(2).waitFor()
+  same('nothing is written by a trial', await suggested(), '0,0,0,0,0')
+  await page.getByLabel('Records ahead').fill('2')
+  await page.getByRole('button', { name: 'Switch it on' }).click()
+  await until('two ahead', async () => (await suggested()) === '1,1,0,0,0')
+  await page.getByText('on, nothing to do now').waitFor()
+  await page.getByText('2 suggestions, 2 requests, 210 tokens so far. Cost: 0.002.').waitFor()
+  await server.ask('POST', `/api/v1/records/${set.records[0].id}/responses`, { values: { better: { value: 'x' } }, status: 'submitted' })
+  await until('the queue moves on', async () => (await suggested()) === '1,1,1,0,0')
+  await page.getByRole('button', { name: 'Stop' }).click()
+  await page.getByText('off', { exact: true }).waitFor()
+  await page.reload()
+  same('the settings stay', await page.getByLabel('Address and model').inputValue(), `http://127.0.0.1:${far.address().port}/v1#big`)
+  await page.getByRole('button', { name: 'Suggest answers' }).click()
+  await page.getByText('2 suggestions written, 3 were there, 0 failed.').waitFor()
+  same('all have one', await suggested(), '1,1,1,1,1')
+  await page.goto(`${server.url}/#/datasets/${set.id}/annotate`)
+  await page.locator('.record').waitFor()
+  await until('people see it', async () => (await page.locator('textarea').first().inputValue()) === 'A better answer.')
+  far.close()
 })
 
 check('a file is looked at without being sent', async () => {
