@@ -196,7 +196,7 @@ static bool keep_some(arena *a, json *in, const objective *o, const void *own, c
     bool *kept = arena_array(a, bool, c->S + 1);
     uint8_t *mask = arena_array(a, uint8_t, c->T + 1);
     json *list = json_new_array(a);
-    o->keep(own, c->group, reward, c->S, kept);
+    o->keep(own, c->group, reward, c->S, 0, kept);
     for (int s = 0; s < c->S; s++) {
         for (int t = c->sequence[s].begin; t < c->sequence[s].end; t++) mask[t] = kept[s] && c->mask[t];
         if (kept[s]) json_append(list, json_new_int(a, s));
@@ -332,6 +332,43 @@ static bool judge(arena *a, const json *in, const train_settings *s, columns *c,
     return true;
 }
 
+/* Answers that were compared with an opponent's: by both scores, or by the probability that each is the better one. */
+static bool read_duels(arena *a, const train_settings *s, const json *in, columns *c, metrics *m, err *e) {
+    const json *given = json_get(in, "probability");
+    const float *mine = numbers(a, json_get(in, "score"), c->S), *theirs = numbers(a, json_get(in, "opponent_score"), c->S);
+    float *advantage = arena_array(a, float, 2 * c->T + 1), *rewards = arena_array(a, float, 2 * c->S + 1);
+    double one = 1;
+    seq *sequence = arena_array(a, seq, 2 * c->S + 1);
+    int *group = arena_array(a, int, 2 * c->S + 1);
+    c->advantage = advantage;
+    for (int i = 0; i < c->S; i++)
+        for (int t = c->sequence[i].begin; given && t < c->sequence[i].end; t++)
+            advantage[t] = (float)(json_real(json_at(given, (size_t)i), 0.5) - 0.5);
+    if (given) return true;
+    if (!mine || !theirs) return err_set(e, ERR_INPUT, "inputs need probability, or score and opponent_score");
+    for (int i = 0; i < 2 * c->S; i++) { /* the opponent's answers have no tokens here */
+        sequence[i] = i % 2 ? (seq){c->T, c->T} : c->sequence[i / 2];
+        group[i] = i / 2;
+        rewards[i] = i % 2 ? theirs[i / 2] : mine[i / 2];
+    }
+    judged j = {.a = a,
+                .T = c->T,
+                .S = 2 * c->S,
+                .F = 1,
+                .sequence = sequence,
+                .mask = c->mask,
+                .group = group,
+                .rewards = rewards,
+                .weights = &one,
+                .truncated = arena_array(a, bool, 2 * c->S + 1),
+                .score = arena_array(a, float, 2 * c->S + 1),
+                .advantage = advantage,
+                .returns = arena_array(a, float, c->T + 1),
+                .metrics = m};
+    s->objective->judge(s->own, &j);
+    return true;
+}
+
 static bool read_columns(arena *a, json *in, const train_settings *settings, columns *c, metrics *m, err *e) {
     const objective *o = settings->objective;
     const void *own = settings->own;
@@ -358,7 +395,8 @@ static bool read_columns(arena *a, json *in, const train_settings *settings, col
     c->score = numbers(a, json_get(in, "score"), c->S);
     c->group = integers(a, json_get(in, "group"), c->S);
     mask_more(a, in, settings, c);
-    if (!judge(a, in, settings, c, m, e) || !has_columns(o, own, c, e) || (o->keep && !keep_some(a, in, o, own, c, e)))
+    if (!(o->mixture ? read_duels(a, settings, in, c, m, e) : judge(a, in, settings, c, m, e)) || !has_columns(o, own, c, e) ||
+        (o->keep && !keep_some(a, in, o, own, c, e)))
         return false;
     c->step = count_all(c);
     c->step.rollout_tokens = c->step.tokens;
@@ -413,6 +451,34 @@ static float *columns_of_logits(arena *a, const json *in, columns *c, err *e) {
     c->entropy = entropy;
     c->hit = hit;
     return all;
+}
+
+/* What the opponent of a mixture draws from, as log-probabilities. */
+static bool put_mixture(arena *a, const train_settings *s, const json *in, json_writer *w) {
+    const json *own = json_get(in, "logits"), *other = json_get(in, "ref_logits");
+    json_open(w, '{');
+    json_key(w, "log_probability"), json_open(w, '[');
+    for (size_t q = 0; q < json_count(own); q++) {
+        json_open(w, '[');
+        for (size_t t = 0; t < json_count(json_at(own, q)); t++) {
+            const json *x = json_at(json_at(own, q), t);
+            const int V = (int)json_count(x);
+            const float *y = numbers(a, json_at(json_at(other, q), t), V);
+            float *z = arena_array(a, float, V + 1);
+            double sum = 0;
+            for (int k = 0; k < V; k++) z[k] = (float)json_real(json_at(x, (size_t)k), 0);
+            if (y) logits_mix(z, y, (size_t)V, s->objective->mixture(s->own));
+            const double max = (double)z[row_largest(z, V)];
+            for (int k = 0; k < V; k++) sum += exp((double)z[k] - max);
+            json_open(w, '[');
+            for (int k = 0; k < V; k++) json_put_real(w, (double)z[k] - max - log(sum));
+            json_close(w);
+        }
+        json_close(w);
+    }
+    json_close(w);
+    json_close(w);
+    return true;
 }
 
 /* Two rows at the temperature of the case: how far they are apart, and what that changes in the first. */
@@ -713,6 +779,8 @@ static bool one_objective(arena *a, const probe *p, const json *v, json_writer *
     if (s->objective->judge && json_has(json_get(v, "inputs"), "n_steps")) return coefficients(a, s, json_get(v, "inputs"), w);
     if (s->objective->steps && json_has(json_get(v, "inputs"), "steps")) return put_layout(a, s, json_get(v, "inputs"), w, e);
     if (json_has(json_get(v, "inputs"), "entropy_of_step")) return entropy_steps(a, s, json_get(v, "inputs"), w);
+    if (s->objective->mixture && json_has(json_get(v, "inputs"), "ref_logits"))
+        return put_mixture(a, s, json_get(v, "inputs"), w);
     if (s->objective->judge && !json_has(json_get(v, "inputs"), "mask"))
         return advantages_alone(a, s, json_get(v, "inputs"), w, e);
     if (!read_columns(a, json_get(v, "inputs"), s, &c, &m, e)) return false;
@@ -769,7 +837,7 @@ static bool one_selection(arena *a, const probe *p, const json *v, json_writer *
     if (!train_settings_begin(a, "rest", &s, e) || !resolve_set(a, &s->from, STR("method"), STR("raft"), "probe", e) ||
         !resolve_set(a, &s->from, STR("keep"), str_of(keep), "probe", e))
         return false;
-    s->objective->keep(s->own, group, score, n, kept);
+    s->objective->keep(s->own, group, score, n, 0, kept);
     json_open(w, '{');
     json_key(w, "selected"), json_open(w, '[');
     for (int i = 0; i < n; i++) {

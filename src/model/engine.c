@@ -27,7 +27,8 @@ struct engine {
     pool *pool;
     sampler *sampler; /* [samplers], one a thread */
     int samplers;
-    float *logits; /* [sessions of a pass, V] */
+    engine_mixture mix; /* other NULL: none */
+    float *logits;      /* [sessions of a pass, V] */
     size_t logits_room;
 };
 
@@ -44,6 +45,7 @@ struct session {
     int prompt; /* tokens of the prompt */
     int first;  /* where the answer begins in `all` */
     kv_cache *cache;
+    session *shadow; /* the same tokens as the other model of a mixture reads them; NULL: none */
     float *logp;     /* [answer], room as all.room */
     token_top *tops; /* [answer, options.tops], room as all.room */
     struct {
@@ -150,6 +152,10 @@ session *session_new(engine *g, const adapter *ad, const int32_t *prompt, int co
     s->cache = kv_cache_new(c->layers, count + 64, c->kv_heads * c->head_dim);
     collect_eos(s);
     session_continue(s, prompt, count, o);
+    if (g->mix.other && !(s->shadow = session_new(g->mix.other, g->mix.adapter, prompt, count, o, NULL, NULL, e))) {
+        session_free(s);
+        return NULL;
+    }
     return s;
 }
 
@@ -165,6 +171,7 @@ static void make_room(session *s, int prompt) {
 
 void session_free(session *s) {
     if (!s) return;
+    session_free(s->shadow);
     kv_cache_free(s->cache);
     stream_decoder_free(s->decoder);
     buf_free(&s->text);
@@ -247,6 +254,7 @@ static void finish(session *s, finish_reason why) {
 /* A token was drawn: it joins the sequence, its text goes out, and perhaps the answer is over. */
 static void accept(session *s, int id, float logp, const token_top *tops) {
     push(s, id);
+    if (s->shadow) push(s->shadow, id);
     const int answered = s->all.count - s->first, k = s->options.tops;
     s->logp[answered - 1] = logp;
     if (k) memcpy(s->tops + (answered - 1) * k, tops, (size_t)k * sizeof *tops);
@@ -297,6 +305,12 @@ typedef struct {
     int count, tokens;
 } pass;
 
+static void take_prompt(session *s, const session *leader) {
+    kv_cache_reserve(s->cache, s->prompt + 64);
+    kv_cache_copy(s->cache, leader->cache, s->prompt - 1);
+    s->cache->used = s->prompt - 1;
+}
+
 /* Which sessions take part, all with the adapter of the first one that has something to do. */
 static pass plan_pass(const engine *g, arena *a, session **list, int count, const bool *done) {
     pass p = {.member = arena_array(a, session *, count), .take = arena_array(a, int, count)};
@@ -308,9 +322,8 @@ static pass plan_pass(const engine *g, arena *a, session **list, int count, cons
         session *leader = leader_of(list, i, &wait);
         if (wait) continue;
         if (leader) { /* all but the last prompt token, whose logits this session needs itself */
-            kv_cache_reserve(s->cache, s->prompt + 64);
-            kv_cache_copy(s->cache, leader->cache, s->prompt - 1);
-            s->cache->used = s->prompt - 1;
+            take_prompt(s, leader);
+            if (s->shadow) take_prompt(s->shadow, leader->shadow);
         }
         int take = waiting(s);
         if (p.tokens + take > g->pass_tokens) take = g->pass_tokens - p.tokens;
@@ -382,6 +395,21 @@ static int forward(engine *g, arena *a, const pass *p, int *row_of) {
     return rows;
 }
 
+void engine_mix(engine *g, const engine_mixture *m) { g->mix = *m; }
+
+void logits_mix(float *z, const float *other, size_t n, double share) {
+    for (size_t i = 0; i < n; i++) z[i] = (float)(share * (double)other[i] + (1 - share) * (double)z[i]);
+}
+
+/* The same tokens through the other model; its logits stand in the same rows. */
+static void mix_in(engine *g, arena *a, const pass *p, int rows) {
+    pass q = {.member = arena_array(a, session *, p->count), .take = p->take, .count = p->count, .tokens = p->tokens};
+    int *row_of = arena_array(a, int, p->count);
+    for (int i = 0; i < p->count; i++) q.member[i] = p->member[i]->shadow;
+    forward(g->mix.other, a, &q, row_of);
+    logits_mix(g->logits, g->mix.other->logits, (size_t)rows * (size_t)g->m->config.vocab, g->mix.share);
+}
+
 /* Every row by any thread with its own session's random numbers; what follows (text, listeners) in order, by this one. */
 static void draw_tokens(engine *g, arena *a, const pass *p, const int *row_of) {
     const int V = g->m->config.vocab;
@@ -411,7 +439,8 @@ bool engine_step(engine *g, session **sessions, int count, err *e) {
         const pass p = plan_pass(g, a, sessions, count, done);
         if (!p.count) break;
         int *row_of = arena_array(a, int, p.count);
-        forward(g, a, &p, row_of);
+        const int rows = forward(g, a, &p, row_of);
+        if (g->mix.other) mix_in(g, a, &p, rows);
         draw_tokens(g, a, &p, row_of);
         for (int i = 0; i < count; i++)
             for (int k = 0; k < p.count; k++)

@@ -389,6 +389,15 @@ typedef struct session session; /* one growing sequence with its KV cache */
 
 engine *engine_new(const model *m, compute_type compute);
 void engine_free(engine *g);
+/* Tokens are drawn from the geometric mixture of two models with the same vocabulary, softmax(share log p_other + (1-share) log p): every
+ * session, begun after this and run to its end, is read by both. `other` lives as long as g. */
+typedef struct {
+    engine *other;
+    const adapter *adapter; /* the other's; NULL: none */
+    double share;
+} engine_mixture;
+void engine_mix(engine *g, const engine_mixture *m);
+void logits_mix(float *z, const float *other, size_t n, double share); /* z = share other + (1-share) z */
 /* Of prompts, at most so many tokens in one pass (1024 unless said): what a long prompt makes others wait for. */
 void engine_limit_pass(engine *g, int most);
 

@@ -204,6 +204,7 @@ typedef struct {
 typedef enum {
     WRITER_POLICY,
     WRITER_REFERENCE,
+    WRITER_MIXTURE, /* drawn from policy and reference together (mixture) */
     WRITER_TEACHER,
     WRITER_DATA, /* the answer that stands in the data: WANTS_ANSWERED */
 } writer_kind;
@@ -242,8 +243,9 @@ typedef struct {
     bool (*dropout_of)(const void *options); /* where options decide it; NULL: dropout */
     bool
         adds_micro_batches; /* --normalize microbatch adds the micro-batches' means, as TRL does here, instead of averaging them */
-    /* For WANTS_REWARDED: which of some answers, whole groups of them, are trained on. */
-    void (*keep)(const void *options, const int *group, const float *reward, int count, bool *kept);
+    /* Which of some answers, whole groups of them, are trained on: of given ones (WANTS_REWARDED; pass 0), or of a finished rollout, whose
+     * rewards are the judge's advantages, anew each time (pass, from 0) that it is gone through. */
+    void (*keep)(const void *options, const int *group, const float *reward, int count, int pass, bool *kept);
     /* For WANTS_PROMPTS and WANTS_ANSWERED: advantages of a finished rollout. */
     void (*judge)(const void *options, judged *j);
     const char *const *rollout; /* defaults of rollout options that differ from GRPO's: "num_generations=2", NULL */
@@ -255,6 +257,13 @@ typedef struct {
     bool (*writes)(const void *options);
     /* Who writes completion `which` of a prompt; chance: uniform in [0,1), the same for all of a rollout. NULL: the policy, all of them */
     writer_kind (*writer)(const void *options, int which, double chance);
+    double (*mixture)(const void *options); /* share of the reference in WRITER_MIXTURE */
+    bool own_alone;                         /* what others wrote is compared with, and never trained on */
+    /* How often the data are gone through while the policy writes; 0: as num_train_epochs says. NULL: that too */
+    int64_t (*iterations)(const void *options);
+    bool renews;                               /* the reference becomes the policy with each iteration */
+    bool in_pairs;                             /* of a rollout's two completions the first is chosen, the second rejected */
+    bool in_twos;                              /* rollouts have two completions of a prompt; whole_groups says so too */
     distilling (*distil)(const void *options); /* for COLUMN_DIVERGENCE */
     /* What lies on the way to the loss, as members of the object that is open (fettle probe); NULL: nothing to tell. */
     void (*explain)(const void *options, const columns *c, json_writer *w);
@@ -282,6 +291,7 @@ typedef struct {
     X(ppo)                                                                                                                       \
     X(online_dpo)                                                                                                                \
     X(xpo)                                                                                                                       \
+    X(nash_md)                                                                                                                   \
     X(gkd)
 #define X(name) extern const objective objective_##name;
 OBJECTIVES(X)

@@ -7,6 +7,20 @@
 
 bool reference_wanted(const trainer *t) { return trainer_needs(t) & NEEDS(COLUMN_REF_LOGP); }
 
+/* It becomes the policy again and again. */
+static bool renews(const trainer *t) { return t->s->rollout && t->s->objective->renews; }
+
+/* Another adapter like the policy's new one, at zero: the base itself, until it is renewed. */
+static adapter *same_adapter(trainer *t, err *e) {
+    const train_options *o = &t->s->o;
+    const lora_options l = {.r = (int)o->lora_r,
+                            .alpha = o->lora_alpha,
+                            .rslora = o->use_rslora,
+                            .targets = o->lora_target_modules.item,
+                            .target_count = o->lora_target_modules.count};
+    return adapter_new(t->arena, t->policy, &l, (uint64_t)o->seed, false, e);
+}
+
 /* An adapter that only starts at zero (B = 0) is the reference when switched off; one that was trained before needs a frozen copy. */
 static bool freeze_adapter(trainer *t, err *e) {
     bool fresh = true;
@@ -14,7 +28,8 @@ static bool freeze_adapter(trainer *t, err *e) {
         const weight *B = t->adapter->entry[i].B;
         fresh = values_sum_squares(t->backend, B->values, (size_t)B->rows * (size_t)B->cols) == 0;
     }
-    return fresh || (t->reference_adapter = adapter_open(t->arena, t->policy, t->s->o.adapter, false, e)) != NULL;
+    if (renews(t) && !t->s->o.adapter) return (t->reference_adapter = same_adapter(t, e)) != NULL;
+    return (fresh && !renews(t)) || (t->reference_adapter = adapter_open(t->arena, t->policy, t->s->o.adapter, false, e)) != NULL;
 }
 
 static bool same_shapes(const trainer *t, err *e) {
@@ -22,7 +37,8 @@ static bool same_shapes(const trainer *t, err *e) {
     bool same = p->count == r->count;
     for (int i = 0; same && i < p->count; i++)
         same = p->parameters[i].w->rows == r->parameters[i].w->rows && p->parameters[i].w->cols == r->parameters[i].w->cols;
-    return same || err_set(e, ERR_USAGE, "sync_ref_model mixes weights, and %s has other shapes than %s", r->path, p->path);
+    return same || err_set(e, ERR_USAGE, "a reference that follows the policy has its shapes, and %s has other ones than %s",
+                           r->path, p->path);
 }
 
 bool reference_open(trainer *t, err *e) {
@@ -31,7 +47,7 @@ bool reference_open(trainer *t, err *e) {
     if (!reference_wanted(t)) return true;
     if (!o->reference && t->adapter) return freeze_adapter(t, e);
     t->reference = model_open(t->arena, t->backend, o->reference ? o->reference : o->base, &frozen, e);
-    return t->reference && model_writes(t->reference, NULL, e) && (!o->sync_ref_model || same_shapes(t, e));
+    return t->reference && model_writes(t->reference, NULL, e) && ((!o->sync_ref_model && !renews(t)) || same_shapes(t, e));
 }
 
 /* ---- log-probabilities -------------------------------------------------------------------------------------------------------------- */
@@ -88,48 +104,67 @@ static void mix_weight(backend *b, double alpha, const weight *from, weight *to)
     memory_release(y);
 }
 
+/* Weights of the reference that move, and those of the policy that they follow: of the model, or of the adapter. */
+static int moving(const trainer *t) { return t->reference_adapter ? 2 * t->adapter->count : t->reference->count; }
+
+static weight *moving_weight(const trainer *t, bool of_policy, int i) {
+    if (!t->reference_adapter) return (of_policy ? t->policy : t->reference)->parameters[i].w;
+    const adapter *ad = of_policy ? t->adapter : t->reference_adapter;
+    return i % 2 ? ad->entry[i / 2].B : ad->entry[i / 2].A;
+}
+
+static const char *moving_name(const trainer *t, int i) {
+    return t->reference_adapter ? moving_weight(t, false, i)->name : t->reference->parameters[i].name;
+}
+
+static bool moves(const trainer *t) { return t->s->o.sync_ref_model || renews(t); }
+
+/* An iteration is over: the policy as it is now is what the next one plays against. */
+static bool iteration_ends(const trainer *t) { return renews(t) && t->step % rollout_epoch_steps(t) == 0; }
+
 void reference_sync(trainer *t) {
     const train_options *o = &t->s->o;
-    if (!o->sync_ref_model || t->step % o->ref_model_sync_steps) return;
-    for (int i = 0; i < t->reference->count; i++)
-        mix_weight(t->backend, o->ref_model_mixup_alpha, t->policy->parameters[i].w, t->reference->parameters[i].w);
+    const bool ends = iteration_ends(t);
+    if (!ends && (!o->sync_ref_model || t->step % o->ref_model_sync_steps)) return;
+    for (int i = 0; i < moving(t); i++)
+        mix_weight(t->backend, ends ? 1 : o->ref_model_mixup_alpha, moving_weight(t, true, i), moving_weight(t, false, i));
     reference_forget(t);
 }
 
 /* A reference that has moved is part of a checkpoint. */
 bool reference_save(const trainer *t, const char *path, err *e) {
-    if (!t->s->o.sync_ref_model) return true;
+    if (!moves(t)) return true;
     arena *a = arena_new();
-    const model *r = t->reference;
-    tensor_to_write *w = arena_array(a, tensor_to_write, r->count + 1);
-    for (int i = 0; i < r->count; i++) {
-        const weight *x = r->parameters[i].w;
+    const int count = moving(t);
+    tensor_to_write *w = arena_array(a, tensor_to_write, count + 1);
+    for (int i = 0; i < count; i++) {
+        const weight *x = moving_weight(t, false, i);
         const size_t n = (size_t)x->rows * (size_t)x->cols;
         float *values = arena_array(a, float, n);
         weight_read(t->backend, x, values);
-        w[i] = (tensor_to_write){.name = r->parameters[i].name,
+        w[i] = (tensor_to_write){.name = moving_name(t, i),
                                  .type = "F32",
                                  .dims = 2,
                                  .shape = {x->rows, x->cols},
                                  .data = values,
                                  .bytes = n * sizeof *values};
     }
-    const bool ok = safetensors_write(path, w, r->count, NULL, NULL, e);
+    const bool ok = safetensors_write(path, w, count, NULL, NULL, e);
     arena_free(a);
     return ok;
 }
 
 bool reference_load(trainer *t, const char *path, err *e) {
-    if (!t->s->o.sync_ref_model) return true;
+    if (!moves(t)) return true;
     arena *a = arena_new();
     tensor_file f;
     bool ok = safetensors_open(a, path, &f, e);
-    for (int i = 0; ok && i < t->reference->count; i++) {
-        const parameter *p = &t->reference->parameters[i];
-        const file_tensor *x = tensor_file_find(&f, p->name);
-        if (!x || x->bytes != 4 * (size_t)p->w->rows * (size_t)p->w->cols)
-            ok = err_set(e, ERR_INPUT, "the checkpoint's reference has no '%s' of this size", p->name);
-        else weight_set(t->backend, p->w, x->data);
+    for (int i = 0; ok && i < moving(t); i++) {
+        weight *w = moving_weight(t, false, i);
+        const file_tensor *x = tensor_file_find(&f, moving_name(t, i));
+        if (!x || x->bytes != 4 * (size_t)w->rows * (size_t)w->cols)
+            ok = err_set(e, ERR_INPUT, "the checkpoint's reference has no '%s' of this size", moving_name(t, i));
+        else weight_set(t->backend, w, x->data);
     }
     arena_free(a);
     return ok;

@@ -57,7 +57,7 @@ bool rollout_fits(trainer *t, err *e) {
                        "per_device_train_batch_size should be a multiple of num_generations, %lld: completions of a "
                        "prompt are compared with one another",
                        (long long)G);
-    if (s->objective->whole_groups && G != 2)
+    if ((s->objective->whole_groups || s->objective->in_twos) && G != 2)
         return err_set(e, ERR_USAGE, "%s compares two completions of a prompt: num_generations should be 2, not %lld",
                        s->objective->name, (long long)G);
     if (t->units && t->units < prompts_per_rollout(s))
@@ -85,7 +85,10 @@ static void mask_truncated(const trainer *t, rollout *r) {
     for (int i = 0; i < r->count; i++) {
         completion *c = &r->item[i];
         uint8_t *mask = (uint8_t *)(uintptr_t)c->row.mask;
-        if (t->s->rollout->mask_truncated_completions && c->truncated) memset(mask + c->row.prompt, 0, (size_t)c->tokens);
+        const bool other = t->s->objective->own_alone && c->row.role == ROLE_OPPONENT;
+        if (other || (t->s->rollout->mask_truncated_completions && c->truncated))
+            memset(mask + c->row.prompt, 0, (size_t)c->tokens);
+        if (t->s->objective->in_pairs) c->row.label = c->row.role != ROLE_OPPONENT;
         r->tokens += row_trained(&c->row);
     }
 }
@@ -169,7 +172,7 @@ void rollout_close(trainer *t) {
 rollout *rollout_new(const trainer *t, int64_t number) {
     arena *a = arena_new();
     rollout *r = arena_new_of(a, rollout);
-    *r = (rollout){.a = a, .number = number, .count = (int)rollout_size(t->s)};
+    *r = (rollout){.a = a, .kept_pass = -1, .number = number, .count = (int)rollout_size(t->s)};
     r->item = arena_array(a, completion, r->count + 1);
     return r;
 }
@@ -372,7 +375,36 @@ static bool make_rollout(trainer *t, rollout *r, err *e) {
     return true;
 }
 
-bool rollout_ready(trainer *t, err *e) {
+/* Which completions the coming step may learn from, where the objective says so anew each time a rollout is gone through. */
+static void choose_kept(trainer *t) {
+    rollout *r = t->rollout;
+    const objective *o = t->s->objective;
+    const int64_t done = t->step % rollout_steps(t->s) * t->s->o.gradient_accumulation_steps;
+    const int now = (int)(done / micros_per_rollout(t->s));
+    if (!o->keep || r->kept_pass == now) return;
+    arena *a = arena_new();
+    int *group = arena_array(a, int, r->count + 1), n = 0;
+    float *earned = arena_array(a, float, r->count + 1);
+    bool *kept = arena_array(a, bool, r->count + 1);
+    for (int i = 0; i < r->count; i++) {
+        group[i] = r->item[i].group;
+        earned[i] = r->item[i].tokens ? r->item[i].advantage[0] : NAN;
+    }
+    o->keep(t->s->own, group, earned, r->count, now, kept);
+    r->kept_pass = now;
+    r->tokens = 0;
+    for (int i = 0; i < r->count; i++) {
+        const completion *c = &r->item[i];
+        const bool on = kept[i] && !(t->s->rollout->mask_truncated_completions && c->truncated);
+        memset((uint8_t *)(uintptr_t)c->row.mask + c->row.prompt, on ? MASK_TRAINED : 0, (size_t)c->tokens);
+        n += on && c->tokens;
+        r->tokens += on ? c->tokens : 0;
+    }
+    if (now == 0) metric_add(&r->metrics, "completions/kept", (double)n / r->count, 1);
+    arena_free(a);
+}
+
+static bool get_rollout(trainer *t, err *e) {
     const int64_t number = t->step / rollout_steps(t->s);
     if (t->rollout && t->rollout->number == number) return true;
     drop(t);
@@ -382,4 +414,10 @@ bool rollout_ready(trainer *t, err *e) {
     if (t->rollout != r) arena_free(r->a);
     drop(t);
     return false;
+}
+
+bool rollout_ready(trainer *t, err *e) {
+    if (!get_rollout(t, e)) return false;
+    choose_kept(t);
+    return true;
 }

@@ -39,6 +39,7 @@ typedef struct {
     bool looked;   /* guards have seen it */
     bool told;     /* its metrics and lines are written */
     double tokens; /* trained ones */
+    int kept_pass; /* -1: all are trained on; else which time of going through it decided who is */
     metrics metrics;
     double distinct;   /* share of different completions among those of a prompt, mean over prompts */
     double mean_score; /* NAN: no reward had a word */

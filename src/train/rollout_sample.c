@@ -89,8 +89,10 @@ static void take_finished(trainer *t, rollout *r, batch *b) {
     b->count = left;
 }
 
-static bool sample_with(trainer *t, rollout *r, const model *m, const adapter *ad, writer_kind writer, err *e) {
+static bool sample_with(trainer *t, rollout *r, const model *m, const adapter *ad, writer_kind writer, const engine_mixture *mix,
+                        err *e) {
     batch b = {.g = engine_new(m, t->compute), .adapter = ad, .writer = writer};
+    if (mix) engine_mix(b.g, mix);
     bool ok = true;
     while (ok && (b.next < r->count || b.count)) {
         if (sys_stop_requested()) ok = err_set(e, ERR_STOPPED, "stopped while writing completions");
@@ -117,6 +119,18 @@ static void take_given(trainer *t, rollout *r) {
     }
 }
 
+/* Two engines side by side, whose logits are mixed for every token. */
+static bool sample_mixed(trainer *t, rollout *r, const model *reference, err *e) {
+    if (reference->head->rows != t->policy->head->rows)
+        return err_set(e, ERR_USAGE, "the reference has %d tokens, the policy %d: a mixture wants the same",
+                       reference->head->rows, t->policy->head->rows);
+    engine *other = engine_new(reference, t->compute);
+    const engine_mixture mix = {other, t->reference_adapter, t->s->objective->mixture(t->s->own)};
+    const bool ok = sample_with(t, r, t->policy, t->adapter, WRITER_MIXTURE, &mix, e);
+    engine_free(other);
+    return ok;
+}
+
 static bool any_of(const rollout *r, writer_kind writer) {
     for (int i = 0; i < r->count; i++)
         if (r->item[i].writer == writer) return true;
@@ -126,7 +140,8 @@ static bool any_of(const rollout *r, writer_kind writer) {
 bool rollout_sample(trainer *t, rollout *r, err *e) {
     const model *const reference = t->reference ? t->reference : t->policy;
     take_given(t, r);
-    return (!any_of(r, WRITER_POLICY) || sample_with(t, r, t->policy, t->adapter, WRITER_POLICY, e)) &&
-           (!any_of(r, WRITER_REFERENCE) || sample_with(t, r, reference, t->reference_adapter, WRITER_REFERENCE, e)) &&
-           (!any_of(r, WRITER_TEACHER) || sample_with(t, r, t->teacher, NULL, WRITER_TEACHER, e));
+    return (!any_of(r, WRITER_POLICY) || sample_with(t, r, t->policy, t->adapter, WRITER_POLICY, NULL, e)) &&
+           (!any_of(r, WRITER_REFERENCE) || sample_with(t, r, reference, t->reference_adapter, WRITER_REFERENCE, NULL, e)) &&
+           (!any_of(r, WRITER_MIXTURE) || sample_mixed(t, r, reference, e)) &&
+           (!any_of(r, WRITER_TEACHER) || sample_with(t, r, t->teacher, NULL, WRITER_TEACHER, NULL, e));
 }

@@ -401,7 +401,7 @@ static bool write_kept(preparing *p) {
     float *reward = arena_array(a, float, g->count + 1);
     bool *kept = arena_array(a, bool, g->count + 1), ok = true;
     for (int i = 0; i < g->count; i++) reward[i] = g->at[i].reward;
-    if (g->count) p->s->objective->keep(p->s->own, group, reward, g->count, kept);
+    if (g->count) p->s->objective->keep(p->s->own, group, reward, g->count, 0, kept);
     for (int i = 0; ok && i < g->count; i++) {
         if (kept[i]) ok = write_row(p, &g->item[i], &g->at[i]);
         else {

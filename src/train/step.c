@@ -18,6 +18,12 @@
 
 int trainer_rows_per_unit(const trainer *t) { return objective_rows_per_unit(objective_rows_of(t->s->objective, t->s->own)); }
 
+/* Whether chosen and rejected answers stand side by side. */
+static bool stand_in_pairs(const trainer *t) {
+    const bool drawn = t->rollout && t->s->objective->in_pairs;
+    return drawn || objective_wants_pairs(objective_rows_of(t->s->objective, t->s->own));
+}
+
 /* Rows of a unit in a step: completions that are compared with one another stay together. */
 static int step_unit(const trainer *t) {
     return t->rollout && t->s->objective->whole_groups ? (int)t->s->rollout->num_generations : trainer_rows_per_unit(t);
@@ -280,7 +286,7 @@ static void make_columns(pass *s) {
         *slot(&s->c, k) = s->wide[k] = arena_array(s->a, float, p->columns + 1);
     }
     const int unit = step_unit(s->t);
-    const bool has_pairs = objective_wants_pairs(objective_rows_of(s->t->s->objective, s->t->s->own));
+    const bool has_pairs = stand_in_pairs(s->t);
     int *label = arena_array(s->a, int, p->rows), *pair = arena_array(s->a, int, p->rows),
         *role = arena_array(s->a, int, p->rows);
     int *group = arena_array(s->a, int, p->rows);
@@ -589,7 +595,7 @@ void trainer_look_reference(trainer *t) {
 /* ---- the step --------------------------------------------------------------------------------------------------------------------------------- */
 
 static step_counts count_rows(const trainer *t, const int64_t *index, int count) {
-    const bool has_pairs = objective_wants_pairs(objective_rows_of(t->s->objective, t->s->own));
+    const bool has_pairs = stand_in_pairs(t);
     const int units = count / step_unit(t);
     step_counts c = {.pairs = has_pairs ? units : 0,
                      .groups = units,
@@ -597,7 +603,7 @@ static step_counts count_rows(const trainer *t, const int64_t *index, int count)
     for (int i = 0; i < count; i++) {
         const row r = cut_row(t, index[i]);
         const int n = row_trained(&r);
-        if (r.role == ROLE_MISMATCHED) continue;
+        if (r.role == ROLE_MISMATCHED || (t->s->objective->own_alone && r.role == ROLE_OPPONENT)) continue;
         c.sequences++;
         c.tokens += n;
         c.labelled += n;
@@ -684,13 +690,26 @@ static bool check_start(const trainer *t, double loss, err *e) {
                    want, loss);
 }
 
+/* Completions that are not trained on cost no pass. (With TRL's micro-batches their places decide, so all stay.) */
+static bool leaves_some(const trainer *t) {
+    return (t->s->objective->own_alone || t->s->objective->keep) && !t->s->objective->whole_groups &&
+           strcmp(t->s->o.normalize, "microbatch") != 0;
+}
+
+static int64_t only_trained(const trainer *t, int64_t *index, int64_t count) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < count; i++)
+        if (row_trained(&t->rollout->item[index[i]].row)) index[n++] = index[i];
+    return n;
+}
+
 /* The rows of the coming step; returns how many units they are. */
 static int64_t choose_rows(arena *a, trainer *t, int64_t **index) {
     const int unit = step_unit(t);
     if (t->rollout) {
         *index = arena_array(a, int64_t, t->per_step);
         rollout_slice(t, *index);
-        return t->per_step / unit;
+        return (leaves_some(t) ? only_trained(t, *index, t->per_step) : t->per_step) / unit;
     }
     const int64_t per_epoch = trainer_steps_per_epoch(t), epoch = t->step / per_epoch, begin = t->step % per_epoch * t->per_step;
     const int64_t units = t->units - begin < t->per_step ? t->units - begin : t->per_step;
@@ -733,7 +752,10 @@ bool trainer_step(trainer *t, step_result *out, err *e) {
     for (int i = 0; i < t->count; i++)
         values_zero(t->backend, t->weights[i].w->grad, (size_t)t->weights[i].w->rows * (size_t)t->weights[i].w->cols);
     const bool by_micro = strcmp(o->normalize, "microbatch") == 0;
-    const int64_t micro = by_micro ? t->per_micro / (t->rollout ? unit : 1) : units, micros = (units + micro - 1) / micro;
+    const int64_t micro = by_micro    ? t->per_micro / (t->rollout ? unit : 1)
+                          : units > 0 ? units
+                                      : 1,
+                  micros = (units + micro - 1) / micro;
     const step_counts whole = count_rows(t, index, (int)(units * unit));
     for (int64_t i = 0; i < units; i += micro) {
         const int n = (int)((units - i < micro ? units - i : micro) * unit);

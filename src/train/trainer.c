@@ -108,6 +108,11 @@ bool trainer_weights(trainer *t, err *e) {
     return !trainer_has_values(t) || add_values(t, e);
 }
 
+static double epochs_of(const train_settings *s) {
+    const bool counts = s->rollout && s->objective->iterations;
+    return counts ? (double)s->objective->iterations(s->own) : s->o.num_train_epochs;
+}
+
 bool trainer_open(arena *a, const train_settings *s, const char *folder, const rows_how *how, trainer *t, err *e) {
     const train_options *o = &s->o;
     *t = (trainer){
@@ -127,7 +132,7 @@ bool trainer_open(arena *a, const train_settings *s, const char *folder, const r
     t->per_step = t->per_micro * o->gradient_accumulation_steps;
     if (s->rollout && !rollout_fits(t, e)) return false;
     if (t->units > 0)
-        t->steps = o->max_steps > 0 ? o->max_steps : (int64_t)ceil(o->num_train_epochs * (double)trainer_steps_per_epoch(t));
+        t->steps = o->max_steps > 0 ? o->max_steps : (int64_t)ceil(epochs_of(s) * (double)trainer_steps_per_epoch(t));
     return true;
 }
 

@@ -251,9 +251,27 @@ static void every_objective_has_the_gradient_of_finite_differences(void **state)
     int count;
     (void)state;
     const objective *const *list = objective_list(&count);
-    for (int i = 0; i < count; i++) CHECK(list[i]->name, NULL);
+    for (int i = 0; i < count; i++) /* nash-md holds the distance from the reference constant: a test of its own */
+        check(list[i]->name, (const char *const[]){NULL}, strcmp(list[i]->name, "nash-md") != 0);
     CHECK("sft", "label_smoothing_factor=0.2");
     check("sft", (const char *const[]){"loss_type=dft", NULL}, false); /* its p is held constant */
+}
+
+/* A token that the reference likes less is held back by beta, an answer that was preferred is pushed up, as far as it was. */
+static void nash_md_weighs_the_distance_against_the_preference(void **state) {
+    (void)state;
+    made m = some_columns(3, 3);
+    const train_settings *s = settings_of(m.a, "nash-md", (const char *const[]){"beta=0.3", NULL});
+    gradients g = new_gradients(&m);
+    double loss = 0;
+    const double got = loss_and_gradients(s->objective, s->own, &m.c, &g);
+    for (int t = 0; t < m.c.T; t++) {
+        const double off = (double)m.logp[t] - (double)m.c.ref_logp[t], slope = (0.3 * off - (double)m.c.advantage[t]) / m.c.S;
+        assert_true(m.c.mask[t] ? fabs((double)g.dlogp[t] - slope) < 1e-6 : g.dlogp[t] == 0);
+        if (m.c.mask[t]) loss += slope * (double)m.logp[t];
+    }
+    assert_true(fabs(got - loss) < 1e-9);
+    arena_free(m.a);
 }
 
 /* A teacher's row beside the policy's: the divergence of every trained token, moved number by number. */
@@ -522,6 +540,7 @@ static void huge_margins_stay_finite(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {TEST(every_objective_has_the_gradient_of_finite_differences),
+                                       TEST(nash_md_weighs_the_distance_against_the_preference),
                                        TEST(a_divergence_has_its_gradient_at_trained_tokens_alone),
                                        TEST(every_setting_of_the_pairwise_objectives_has_its_gradient),
                                        TEST(every_setting_of_the_labelled_objectives_has_its_gradient),

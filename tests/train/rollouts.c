@@ -55,6 +55,7 @@ static train_settings *settings_of(const place *p, const char *name, const char 
             const char *equals = strchr(*w, '=');
             assert_ok(resolve_set(p->a, &s->from, (str){*w, (size_t)(equals - *w)}, str_of(equals + 1), "test", &e), e);
         }
+    train_settings_settle(s);
     return s;
 }
 
@@ -101,12 +102,13 @@ static double mean(const track *s, int from, int to) {
 
 /* ---- signs ------------------------------------------------------------------------------------------------------------------------------ */
 
-static const char *const learners[] = {"grpo", "rloo", "online-dpo", "xpo"};
-static const char *const groups[] = {"num_generations=8", "num_generations=8", "num_generations=2", "num_generations=2"};
+static const char *const learners[] = {"grpo", "rloo", "online-dpo", "xpo", "nash-md"};
+static const char *const groups[] = {"num_generations=8", "num_generations=8", "num_generations=2", "num_generations=2",
+                                     "num_generations=2"};
 enum { LEARNERS = sizeof learners / sizeof *learners, WITH_ADVANTAGES = 2 };
 
-/* A first letter of the alphabet's first half: about a third of a random model's answers. Of xpo every second answer is the reference's, so at
- * most half of them can learn it. */
+/* A first letter of the alphabet's first half: about a third of a random model's answers. Of xpo every second answer is the reference's, of nash-md
+ * the mixture's, so not all of them can learn it. */
 static void what_is_rewarded_grows_and_what_is_punished_shrinks(void **state) {
     (void)state;
     place p = begin();
@@ -156,7 +158,7 @@ static void resumes(const place *q, const char *name, const char *held) {
     const place p = *q;
     const char *dir = path_join(p.a, p.root, arena_printf(p.a, "%s-kill", name)),
                *result = path_join(p.a, dir, "model/model.safetensors"), *lines = path_join(p.a, dir, "rollouts.jsonl");
-    const bool pairs = strcmp(name, "online-dpo") == 0 || strcmp(name, "xpo") == 0;
+    const bool pairs = objective_of(name)->whole_groups || objective_of(name)->in_twos;
     const char *const words[] = {"reward_funcs=regex:b",
                                  "max_steps=6",
                                  pairs ? "num_generations=2" : "num_generations=8",
@@ -185,11 +187,71 @@ static void resumes(const place *q, const char *name, const char *held) {
     if (strcmp(told[0], told[1]) != 0) fail_msg("%s: other rollouts after a resume", name);
 }
 
+static char *answered_file(const place *p);
 static void a_run_goes_on_in_the_middle_of_a_rollout(void **state) {
     (void)state;
     place p = begin();
     for (int i = 0; i < LEARNERS; i++) resumes(&p, learners[i], "beta=0.05");
     resumes(&p, "ppo", "target=1"); /* the coefficient adapts, and is kept */
+    resumes(&p, "rest", "iterations=3");
+    p.data = answered_file(&p);
+    resumes(&p, "spin", "iterations=3");
+    end(&p);
+}
+
+/* ---- rounds ------------------------------------------------------------------------------------------------------------------------------ */
+
+/* Prompts with a person's answer. */
+static char *answered_file(const place *p) {
+    static const char *const words[] = {"the cat", "a dog", "rain", "bread", "go on", "ships", "moss", "stones"};
+    err e = {0};
+    buf t = {0};
+    for (int i = 0; i < 8; i++) buf_printf(&t, "{\"prompt\":\"%s \",\"completion\":\"bb\"}\n", words[i]);
+    char *path = path_join(p->a, p->root, "answered.jsonl");
+    assert_ok(file_write(path, buf_str(&t), &e), e);
+    buf_free(&t);
+    return path;
+}
+
+/* The best of the policy's own answers are imitated, by a threshold that rises and by rank. */
+static void growing_and_improving_raises_the_reward(void **state) {
+    static const char *const ways[][4] = {{"method=rest", "threshold=0.7", "num_iterations=1", "rise=0"},
+                                          {"method=rest", "threshold=0.5", "num_iterations=2", "rise=0.3"},
+                                          {"method=raft", "keep=2", "num_iterations=1", "rise=0"}};
+    (void)state;
+    place p = begin();
+    for (int i = 0; i < 3; i++) {
+        const track up = RUN(&p, "rest", arena_printf(p.a, "up%d", i), "reward", "reward_funcs=regex:^[a-m]",
+                             "max_completion_length=3", "max_steps=-1", "iterations=6", "num_generations=8",
+                             "per_device_train_batch_size=32", ways[i][0], ways[i][1], ways[i][2], ways[i][3]),
+                    kept = metric_of(&p, path_join(p.a, p.root, arena_printf(p.a, "up%d", i)), "completions/kept");
+        const int steps = i == 1 ? 24 : 12; /* eight prompts, four at a time, six iterations */
+        assert_int_equal(up.steps, steps);
+        if (!(mean(&up, steps - 4, steps) > mean(&up, 0, 2) + 0.2))
+            fail_msg("%s: reward %g, then %g", ways[i][0], mean(&up, 0, 2), mean(&up, steps - 4, steps));
+        assert_true(kept.at[0] > 0 && kept.at[0] < 1);
+        if (i == 2) assert_true(fabs(kept.at[0] - 0.25) < 1e-6); /* two of eight */
+    }
+    end(&p);
+}
+
+/* A person's answer over the policy's own. With the next iteration the policy is the reference: the loss is ln 2 again. */
+static void self_play_is_against_the_policy_of_the_iteration_before(void **state) {
+    (void)state;
+    place p = begin();
+    p.data = answered_file(&p);
+    for (int adapts = 0; adapts < 2; adapts++) {
+        const char *peft = adapts ? "use_peft=true" : "use_peft=false", *dir = arena_printf(p.a, "spin%d", adapts);
+        const track loss = RUN(&p, "spin", dir, "loss", "iterations=3", "num_generations=2", "per_device_train_batch_size=8",
+                               "beta=0.5", "max_steps=-1", peft, "learning_rate=1e-2"),
+                    chosen = metric_of(&p, path_join(p.a, p.root, dir), "logps/chosen");
+        assert_int_equal(loss.steps, 6); /* eight prompts, four a step */
+        for (int k = 0; k < 6; k += 2) {
+            if (!(fabs(loss.at[k] - M_LN2) < 1e-6)) fail_msg("%s step %d: loss %g", peft, k + 1, loss.at[k]);
+            assert_true(loss.at[k + 1] < M_LN2 - 1e-4);
+        }
+        if (!(chosen.at[5] > chosen.at[0] + 0.2)) fail_msg("%s: %g, then %g", peft, chosen.at[0], chosen.at[5]);
+    }
     end(&p);
 }
 
@@ -379,6 +441,8 @@ int main(void) {
                                        TEST(the_reference_holds_the_policy),
                                        TEST(equal_rewards_teach_nothing),
                                        TEST(a_run_goes_on_in_the_middle_of_a_rollout),
+                                       TEST(growing_and_improving_raises_the_reward),
+                                       TEST(self_play_is_against_the_policy_of_the_iteration_before),
                                        TEST(ppo_learns_rewards_and_values_and_stays_near_the_reference),
                                        TEST(a_reward_model_rewards),
                                        TEST(a_rollout_can_be_replayed),

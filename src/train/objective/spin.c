@@ -4,17 +4,23 @@
  * is also the reference. S and Q are sums of logp and ref_logp over the trained tokens, h the person's answer, m the model's:
  *     x    = beta ((S_h - Q_h) - (S_m - Q_m))
  *     loss = mean over the pairs of the step of  -log sigmoid(x)
- * so a token of h gets -beta sigmoid(-x) / pairs and one of m +beta sigmoid(-x) / pairs: dpo's loss, on other pairs. */
+ * so a token of h gets -beta sigmoid(-x) / pairs and one of m +beta sigmoid(-x) / pairs: dpo's loss, on other pairs.
+ *
+ * With iterations the data are answered prompts, and m is drawn while it trains: one iteration goes through all prompts once, its opponent and
+ * reference is the policy as the iteration began. Drawn when they are needed, the opponent's answers are those it would have written before. */
 #include <math.h>
 
 #include "train/objective.h"
 
 typedef struct {
     double beta;
+    int64_t iterations;
 } spin_options;
 
 static const opt options[] = {
     {"beta", OPT_REAL, offsetof(spin_options, beta), "0.1", 0, 1e6, NULL, "how strongly to stay near the iteration before"},
+    {"iterations", OPT_INT, offsetof(spin_options, iterations), "0", 0, 1e6, NULL,
+     "ours: rounds of self-play over the prompts, each against the policy as the round began; 0: both answers are given"},
     OPT_END,
 };
 
@@ -45,6 +51,22 @@ static double spin_loss(const void *opts, const columns *c, gradients *g) {
 
 static double spin_start(const void *opts) { return (void)opts, M_LN2; }
 
+static int64_t spin_iterations(const void *opts) { return ((const spin_options *)opts)->iterations; }
+static bool spin_writes(const void *opts) { return spin_iterations(opts) > 0; }
+static objective_rows spin_rows(const void *opts) { return spin_writes(opts) ? WANTS_ANSWERED : WANTS_PAIRS; }
+
+static writer_kind spin_writer(const void *opts, int which, double chance) {
+    return (void)opts, (void)chance, which ? WRITER_REFERENCE : WRITER_DATA;
+}
+
+/* Nothing is rewarded: a person's answer is the better one. */
+static void spin_judge(const void *opts, judged *j) {
+    (void)opts;
+    for (int i = 0; i < j->S; i++) j->score[i] = NAN;
+}
+
+static const char *const rollout[] = {"num_generations=2", "max_completion_length=256", NULL};
+
 static void spin_explain(const void *opts, const columns *c, json_writer *w) {
     put_sums(w, c);
     json_key(w, "Q"), json_open(w, '[');
@@ -67,6 +89,16 @@ const objective objective_spin = {.name = "spin",
                                   .options_size = sizeof(spin_options),
                                   .learning_rate = 5e-7,
                                   .check = spin_check,
+                                  .rows_of = spin_rows,
+                                  .judge = spin_judge,
+                                  .rollout = rollout,
+                                  .unrewarded = true,
+                                  .writes = spin_writes,
+                                  .writer = spin_writer,
+                                  .iterations = spin_iterations,
+                                  .renews = true,
+                                  .in_pairs = true,
+                                  .whole_groups = true,
                                   .loss = spin_loss,
                                   .start = spin_start,
                                   .explain = spin_explain};
