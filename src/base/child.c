@@ -6,14 +6,12 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/sys.h"
 
-enum { WORDS_MOST = 126, PIECE = 4096, SAID_MOST = 4096, LOOK_EVERY = 100 };
+enum { PIECE = 4096, SAID_MOST = 4096, LOOK_EVERY = 100 };
 
 typedef struct {
     const child_run *c;
@@ -29,19 +27,18 @@ static void close_pipe(int *fd) {
     *fd = -1;
 }
 
-/* In the child: the pipes become its output; it dies with us. */
-static void become(const child_run *c, const int out[2], const int said[2], pid_t parent) {
-    const char *program = c->program ? c->program : "/proc/self/exe",
-               *argv[WORDS_MOST + 2] = {program}; /* some find their files by it */
-    for (int i = 0; i < WORDS_MOST && c->words[i]; i++) argv[i + 1] = c->words[i];
-    const int nothing = open("/dev/null", O_RDONLY);
-    if (nothing < 0 || dup2(nothing, 0) < 0 || dup2(out[1], 1) < 0 || dup2(said[1], 2) < 0) _exit(127);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent) _exit(127);
-    const struct rlimit most = {c->memory_most, c->memory_most};
-    if (c->memory_most && setrlimit(RLIMIT_AS, &most) != 0) _exit(127);
-    execv(program, (char *const *)(const void *)argv);
-    _exit(127);
+static int64_t start_on(const child_run *c, int out, int said, err *e) {
+    sys_child child = {.program = c->program,
+                       .words = c->words,
+                       .environment = c->environment,
+                       .watched = c->watched,
+                       .apart = true,
+                       .bound = true,
+                       .out = out,
+                       .errors = said,
+                       .memory_most = c->memory_most};
+    while (c->words[child.count]) child.count++;
+    return sys_start(&child, e);
 }
 
 static bool start(watch *w, err *e) {
@@ -51,14 +48,12 @@ static bool start(watch *w, err *e) {
         close(out[0]), close(out[1]);
         return err_errno(e, ERR_IO, "cannot make a pipe");
     }
-    const pid_t parent = getpid();
-    w->process = fork();
-    if (w->process == 0) become(w->c, out, said, parent);
+    w->process = (pid_t)start_on(w->c, out[1], said[1], e);
     close(out[1]), close(said[1]);
     w->out = out[0], w->said = said[0];
     if (w->process > 0) return true;
     close_pipe(&w->out), close_pipe(&w->said);
-    return err_errno(e, ERR_LIMIT, "cannot start a process");
+    return false;
 }
 
 static bool take(int *fd, buf *into) {
@@ -116,8 +111,9 @@ static bool judge(const watch *w, int status, err *e) {
         return err_set(e, ERR_IO, "the process was ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
     const str said = last_line(buf_str(&w->last));
     if (WEXITSTATUS(status) == 127 && !said.len) return err_set(e, ERR_IO, "the program could not be started");
-    if (WEXITSTATUS(status) != 0) return err_set(e, ERR_INPUT, "%.*s", STR_ARG(said.len ? said : STR("it failed without words")));
-    return true;
+    if (WEXITSTATUS(status) == 0) return true;
+    const err_code code = err_of_exit(WEXITSTATUS(status));
+    return err_set(e, code == ERR_USAGE ? ERR_INPUT : code, "%.*s", STR_ARG(said.len ? said : STR("it failed without words")));
 }
 
 /* Its status. Who was asked to stop has ten seconds to put things in order. */

@@ -1,11 +1,11 @@
 /* process.c - child processes: this very program with other words (contract: sys.h). */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,9 +22,11 @@ enum { WORDS_MOST = 400 };
 typedef struct {
     const char *program, *argv[WORDS_MOST + 2];
     char **environment;
-    int out, errors; /* -1: ours */
+    int in, out, errors; /* -1: ours */
     int nice;
-    bool apart;
+    bool apart, bound;
+    size_t memory_most;
+    pid_t parent;
 } launch;
 
 static bool is_named(const char *setting, const char *other) {
@@ -56,9 +58,13 @@ _Noreturn static void become(const launch *l) {
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (l->apart) setsid();
     if (l->nice && nice(l->nice) == -1) errno = 0; /* at worst it runs as we do */
+    if (l->in >= 0) dup2(l->in, 0);
     if (l->out >= 0) dup2(l->out, 1);
     if (l->errors >= 0) dup2(l->errors, 2);
     close_range(3, ~0U, 0);
+    const struct rlimit most = {l->memory_most, l->memory_most};
+    if (l->memory_most && setrlimit(RLIMIT_AS, &most) != 0) _exit(127);
+    if (l->bound && (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != l->parent)) _exit(127);
     execve(l->program, (char *const *)(const void *)l->argv, l->environment);
     _exit(127);
 }
@@ -68,9 +74,16 @@ static bool prepare(arena *a, const sys_child *c, launch *l, err *e) {
         return err_set(e, ERR_CONFLICT, "a process that a server started starts none of its own");
     if (c->count > WORDS_MOST)
         return err_set(e, ERR_LIMIT, "a command of %d words, %d at most are passed on", c->count, WORDS_MOST);
-    *l = (launch){
-        .program = c->program ? c->program : "/proc/self/exe", .out = -1, .errors = -1, .nice = c->nice, .apart = c->apart};
-    l->argv[0] = "fettle";
+    *l = (launch){.program = c->program ? c->program : "/proc/self/exe",
+                  .in = -1,
+                  .out = c->out ? c->out : -1,
+                  .errors = c->errors ? c->errors : -1,
+                  .nice = c->nice,
+                  .apart = c->apart,
+                  .bound = c->bound,
+                  .memory_most = c->memory_most,
+                  .parent = getpid()};
+    l->argv[0] = c->program ? c->program : "fettle"; /* some find their files by it */
     for (int i = 0; i < c->count; i++) l->argv[i + 1] = c->words[i];
     l->environment = with_settings(a, c->environment, c->watched);
     return true;
@@ -89,9 +102,12 @@ int64_t sys_start(const sys_child *c, err *e) {
     int64_t child = -1;
     if (prepare(a, c, &l, e)) {
         if (c->output) l.out = l.errors = open(c->output, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        if (c->bound) l.in = open("/dev/null", O_RDONLY | O_CLOEXEC);
         if (c->output && l.out < 0) err_errno(e, ERR_IO, "cannot open %s", c->output);
+        else if (c->bound && l.in < 0) err_errno(e, ERR_IO, "cannot open /dev/null");
         else child = spawn(&l, e);
-        if (l.out >= 0) close(l.out);
+        if (c->output && l.out >= 0) close(l.out);
+        if (l.in >= 0) close(l.in);
     }
     arena_free(a);
     return child;
@@ -167,66 +183,4 @@ void sys_show_address(const char *address) {
         _exit(0);
     }
     sys_wait_child(child);
-}
-
-/* ---- what a child says ---------------------------------------------------------------------------------------------------------------- */
-
-typedef struct {
-    int read[2]; /* of standard output and error; -1: closed */
-    buf text[2];
-    size_t most;
-} listening;
-
-static void take(listening *l, int i) {
-    char piece[1 << 14];
-    const ssize_t n = read(l->read[i], piece, sizeof piece);
-    if (n > 0 && l->text[i].len < l->most)
-        buf_put(&l->text[i], piece, (size_t)n < l->most - l->text[i].len ? (size_t)n : l->most - l->text[i].len);
-    if (n > 0 || (n < 0 && errno == EINTR)) return;
-    close(l->read[i]);
-    l->read[i] = -1;
-}
-
-/* False: the time was over before both were closed. */
-static bool listen_to(listening *l, double until) {
-    while (l->read[0] >= 0 || l->read[1] >= 0) {
-        struct pollfd p[2] = {{l->read[0], POLLIN, 0}, {l->read[1], POLLIN, 0}};
-        const double left = until - sys_seconds();
-        if (left <= 0) return false;
-        if (poll(p, 2, left < 1 ? (int)(left * 1000) + 1 : 1000) < 0) continue;
-        for (int i = 0; i < 2; i++)
-            if (p[i].fd >= 0 && p[i].revents) take(l, i);
-    }
-    return true;
-}
-
-static str kept(arena *a, buf *b) {
-    const str out = {arena_copy(a, b->ptr ? b->ptr : "", b->len), b->len};
-    buf_free(b);
-    return out;
-}
-
-bool sys_capture(arena *a, const sys_child *c, double seconds, size_t most, int *status, str *out, str *errors, err *e) {
-    int pipes[2][2];
-    launch l;
-    if (!prepare(a, c, &l, e)) return false;
-    if (pipe2(pipes[0], O_CLOEXEC) != 0) return err_errno(e, ERR_LIMIT, "no pipe to a child process");
-    if (pipe2(pipes[1], O_CLOEXEC) != 0) {
-        err_errno(e, ERR_LIMIT, "no pipe to a child process");
-        return close(pipes[0][0]), close(pipes[0][1]), false;
-    }
-    l.out = pipes[0][1];
-    l.errors = pipes[1][1];
-    const int64_t child = spawn(&l, e);
-    close(l.out), close(l.errors);
-    listening hears = {.read = {pipes[0][0], pipes[1][0]}, .most = most};
-    const bool in_time = child > 0 && listen_to(&hears, sys_seconds() + seconds);
-    for (int i = 0; i < 2; i++)
-        if (hears.read[i] >= 0) close(hears.read[i]);
-    if (child > 0 && !in_time) sys_signal(child, SIGKILL);
-    if (child > 0) *status = sys_wait_child(child);
-    *out = kept(a, &hears.text[0]);
-    *errors = kept(a, &hears.text[1]);
-    if (child > 0 && !in_time) return err_set(e, ERR_LIMIT, "'fettle %s' did not end within %.0f s", c->words[0], seconds);
-    return child > 0;
 }

@@ -57,11 +57,11 @@ typedef struct {
     bool watched;                   /* of a server: it may start none like it (FETTLE_CHILD in its environment says so) */
     int nice;                       /* added to ours */
     bool apart;                     /* a session of its own: Ctrl-C at our terminal does not reach it, and it outlives us */
+    bool bound;                     /* it reads nothing, and is killed when the thread that started it ends */
+    int out, errors;                /* its standard output and error go to these descriptors; 0: as `output` says */
+    size_t memory_most;             /* of its address space; 0: unlimited */
 } sys_child;
-int64_t sys_start(const sys_child *c, err *e); /* its process id, -1 */
-/* Runs it and waits, at most `seconds` (then it is killed, ERR_LIMIT). What it printed, up to `most` bytes each. False when it could not be
- * started; *status as of sys_wait_child. */
-bool sys_capture(arena *a, const sys_child *c, double seconds, size_t most, int *status, str *out, str *errors, err *e);
+int64_t sys_start(const sys_child *c, err *e); /* its process id, -1. What it prints is caught by child_capture (child.h) */
 
 typedef enum { PROCESS_GONE, PROCESS_RUNS, PROCESS_PAUSED } process_state;
 process_state sys_process(int64_t process);          /* one that ended and was not waited for is gone */

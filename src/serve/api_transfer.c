@@ -2,10 +2,12 @@
  *
  *     POST .../import {"name": PATH | "file": {"name", "text" | "base64"}, "mapping"}   ─► a job of kind "import", all or nothing
  *     POST .../export {"name": FILE, "as", "options"}                                    ─► a job of kind "export": a file of JSON Lines
+ *     GET /api/v1/jobs/{job}/file                                                        ─► that file, for who may see the job
  *
  * Who sits at this machine may name paths of it; over the network a file comes in the request, and one that is made lands in the
  * folder exports of the data folder, where an erasure finds its lines. The hub is not reached from here: its names are refused with what to
  * do instead. An upload lies in the folder uploads while its job runs. */
+#include <fcntl.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -228,13 +230,8 @@ static bool put_import_preview(call *c, incoming *x, err *e) {
 }
 
 static job_order ordered(const call *c, const char *kind, int64_t total) {
-    return (job_order){.kind = kind,
-                       .unit = "records",
-                       .total = total,
-                       .workspace = c->set.workspace,
-                       .by = c->me.seq,
-                       .of = c->set.id,
-                       .argilla = true};
+    return (job_order){
+        .kind = kind, .unit = "records", .total = total, .workspace = c->set.workspace, .by = c->me.seq, .of = c->set.id};
 }
 
 static bool post_import(call *c, err *e) {
@@ -348,10 +345,45 @@ static bool post_export(call *c, err *e) {
     return job_run(c->server, &o, export_work, end_outgoing, x, id, e) && job_accepted(c, id);
 }
 
+/* ---- the file of an export ---------------------------------------------------------------------------------------------------------- */
+
+static bool next_piece(void *context, buf *out) {
+    enum { PIECE = 1 << 16 };
+    const int *fd = context;
+    buf_reserve(out, PIECE);
+    const ssize_t n = file_io.read(*fd, out->ptr + out->len, PIECE);
+    if (n > 0) out->len += (size_t)n;
+    return n > 0;
+}
+
+static void end_file(void *context) {
+    file_close(*(int *)context);
+    memory_release(context);
+}
+
+/* A file under the folder of exports alone: a path that somebody named on this machine is theirs to read there. */
+static bool get_file(call *c, err *e) {
+    str kind, path;
+    const char *folder = arena_printf(c->a, "%s/", path_join(c->a, store_folder(server_store(c->server)), "exports"));
+    if (!job_result_text(c, "path", &kind, &path, e)) return false;
+    if (!str_is(kind, "export") || !path.len) return err_set(e, ERR_CONFLICT, "the job has made no file: look at its status");
+    if (!str_starts(path, str_of(folder)))
+        return err_set(e, ERR_CONFLICT, "the file is not among the exports of the data folder: read it as %.*s", STR_ARG(path));
+    const int fd = file_io.open(str_copy(c->a, path), O_RDONLY | O_CLOEXEC, 0);
+    if (fd < 0) return err_set(e, ERR_NOT_FOUND, "the file is not there any more: export again");
+    int *held = memory_alloc(sizeof *held);
+    *held = fd;
+    c->type = "application/x-ndjson";
+    c->stream = (answer_stream){.next = next_piece, .end = end_file, .context = held};
+    return true;
+}
+
 const route routes_transfer[] = {
     {"POST", "/api/v1/datasets/{id}/import", WHO_ADMIN, OF_DATASET, RUN_SELF, post_import,
      "import a file as a job: {name: path} or {file: {name, text or base64}}, mapping (?preview=true: only look)"},
     {"POST", "/api/v1/datasets/{id}/export", WHO_ADMIN, OF_DATASET, RUN_SELF, post_export,
      "export to a file as a job: {name, as: sft, pairs, labelled, prompts or records, options}"},
+    {"GET", "/api/v1/jobs/{job}/file", WHO_ADMIN, OF_NOTHING, RUN_READ, get_file,
+     "the file that an export made in the data folder"},
     {0},
 };

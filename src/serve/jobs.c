@@ -12,9 +12,14 @@
 
 enum { TOLD_EVERY = 500000 }; /* microseconds between two events of progress */
 
-typedef enum { JOB_RUNNING, JOB_DONE, JOB_FAILED, JOB_STOPPED } job_status;
-static const char *const words[] = {"running", "done", "failed", "stopped"}, *const words_of_argilla[] = {"started", "finished",
-                                                                                                          "failed", "stopped"};
+/* Argilla's words, for jobs of all kinds: whoever waits for one knows them all. */
+#define JOB_STATES(X) X(JOB_RUNNING, "started") X(JOB_DONE, "finished") X(JOB_FAILED, "failed") X(JOB_STOPPED, "stopped")
+#define X(name, word) name,
+typedef enum { JOB_STATES(X) } job_status;
+#undef X
+#define X(name, word) [name] = word,
+static const char *const words[] = {JOB_STATES(X)};
+#undef X
 
 struct job {
     job_order o;
@@ -198,8 +203,6 @@ static void put_seconds_left(const job *j, json_writer *w) {
     else json_put_null(w);
 }
 
-static const char *word_of(const job *j) { return (j->o.argilla ? words_of_argilla : words)[j->status]; }
-
 static void put_number(json_writer *w, const char *key, int64_t n) {
     json_key(w, key);
     if (n) json_put_int(w, n);
@@ -211,7 +214,7 @@ static void put_job(const job *j, json_writer *w) {
     json_key(w, "id"), json_put_cstr(w, j->id);
     json_key(w, "kind"), json_put_cstr(w, j->o.kind);
     json_key(w, "of"), json_put_cstr(w, *j->of ? j->of : NULL);
-    json_key(w, "status"), json_put_cstr(w, word_of(j));
+    json_key(w, "status"), json_put_cstr(w, words[j->status]);
     json_key(w, "done"), json_put_int(w, j->done);
     put_number(w, "total", j->total);
     json_key(w, "unit"), json_put_cstr(w, j->o.unit);
@@ -313,6 +316,30 @@ static bool with_job(call *c, bool stop, err *e) {
     if (mine) put_job(j, &c->w);
     pthread_mutex_unlock(&all->mutex);
     return mine || err_set(e, ERR_NOT_FOUND, "Job with id `%s` not found", id);
+}
+
+/* Who began it may have left since. */
+static bool still_member(call *c, err *e) {
+    jobs *all = server_jobs(c->server);
+    uuid_text id;
+    uuid_parse(c->arg[0], id);
+    pthread_mutex_lock(&all->mutex);
+    const job *j = find(all, id);
+    const bool is = j && (!j->o.workspace || is_member(c, j->o.workspace));
+    pthread_mutex_unlock(&all->mutex);
+    return is || err_set(e, ERR_NOT_FOUND, "Job with id `%s` not found", id);
+}
+
+bool job_result_text(call *c, const char *key, str *kind, str *text, err *e) {
+    err none = {0};
+    const size_t before = c->out.len;
+    if (!with_job(c, false, e) || !still_member(c, e)) return false;
+    const json *shown = json_parse(c->a, str_slice(buf_str(&c->out), before, c->out.len), &none);
+    *kind = json_get_text(shown, "kind", STR(""));
+    *text = json_get_text(json_get(shown, "result"), key, STR(""));
+    buf_clear(&c->out);
+    c->w = json_writer_on(&c->out, false);
+    return true;
 }
 
 static bool get_one(call *c, err *e) { return with_job(c, false, e); }

@@ -4,7 +4,7 @@
  *     GET /api/v1/jobs/{id} · POST /api/v1/jobs/{id}/stop · events `job` of /api/v1/events
  *
  *                 job_start
- *                ──────────► running ─► done      job_done, or the work of job_run returned true
+ *                ──────────► started ─► finished  job_done, or the work of job_run returned true
  *                                   ├─► stopped   the work failed with ERR_STOPPED: it looked at job_stop_asked
  *                                   └─► failed    job_failed, or any other error
  *
@@ -26,8 +26,7 @@ typedef struct {
     int64_t workspace; /* whose admins may see it; 0: every admin */
     int64_t by;        /* the person who began it, who sees it too; 0: the owner of this process */
     const char
-        *of;      /* id of what it works on (a dataset, a vector setting), for jobs_run_of; copied; NULL: nothing that has one */
-    bool argilla; /* its status in Argilla's words: started, finished, stopped, failed */
+        *of; /* id of what it works on (a dataset, a vector setting), for jobs_run_of; copied; NULL: nothing that has one */
 } job_order;
 
 /* Work of a job on its own thread. What it writes is the result: members of one object, which is open. False with ERR_STOPPED when it
@@ -49,7 +48,9 @@ void job_failed(job *j, const err *why);                                     /* 
 
 /* {"id","kind","status","done","total","unit","eta_s","message","result","error", started_at, ended_at} ; false: there is none. */
 bool job_put(server *s, const char *id, json_writer *w);
-bool job_accepted(call *c, const char *id);                    /* answers 202 with it */
+bool job_accepted(call *c, const char *id); /* answers 202 with it */
+/* Of the job that the path names, for who may see it: its kind, and a text of its result (empty: there is none, or not yet). */
+bool job_result_text(call *c, const char *key, str *kind, str *text, err *e);
 bool jobs_run_of(server *s, const char *kind, const char *of); /* one of this kind, on this, runs now */
 /* The newest such job failed or was stopped, less than so many seconds ago. */
 bool jobs_failed_lately(server *s, const char *kind, const char *of, double seconds);

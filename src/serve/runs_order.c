@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/child.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/sys.h"
@@ -12,7 +13,7 @@ enum { WORDS_MOST = 300, PREPARE_SECONDS = 300, DESCRIBE_SECONDS = 20, OUTPUT_MO
 /* ---- asking the program ----------------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
-    const char *word[WORDS_MOST];
+    const char *word[WORDS_MOST + 1]; /* NULL behind the last */
     int count;
 } command_line;
 
@@ -20,32 +21,15 @@ static void add(command_line *c, const char *word) {
     if (c->count < WORDS_MOST) c->word[c->count++] = word;
 }
 
-static str last_line(str all) {
-    all = str_trim(all);
-    size_t begin = all.len;
-    while (begin && all.ptr[begin - 1] != '\n') begin--;
-    const str line = str_slice(all, begin, all.len);
-    return str_starts(line, STR("error: ")) ? str_slice(line, 7, line.len) : line;
-}
-
-/* True: it ended well. Else its last words, under the code that its exit status stands for. */
 static bool ask_program(runs *r, arena *a, const command_line *c, double seconds, str *out, err *e) {
     const char *const environment[] = {arena_printf(a, "FETTLE_HOME=%s", runs_home(r)), "FETTLE_LOG=error", NULL};
-    const sys_child child = {.program = server_program(runs_server(r)),
+    const child_run child = {.program = server_program(runs_server(r)),
                              .words = c->word,
-                             .count = c->count,
                              .environment = environment,
                              .watched = true,
-                             .apart = true};
-    int status = 0;
-    str errors;
-    if (!runs_program(r, e)) return false;
-    if (!sys_capture(a, &child, seconds, OUTPUT_MOST, &status, out, &errors, e)) return false;
-    if (!status) return true;
-    const str words = last_line(errors);
-    const err_code code = err_of_exit(status);
-    return err_set(e, code == ERR_USAGE ? ERR_INPUT : code, "%.*s",
-                   STR_ARG(words.len ? words : STR("the program failed without words")));
+                             .seconds = seconds,
+                             .output_most = OUTPUT_MOST};
+    return runs_program(r, e) && child_capture(a, &child, out, e);
 }
 
 bool runs_describe(runs *r, arena *a, const json **out, err *e) {

@@ -136,7 +136,7 @@ def a_gguf_file_answers_alike(c):
     job = c.server.want(202, "POST", f"/api/v1/models/{c.runs[1]['model']}/export", {"to": "gguf"})
     while (job := c.server.want(200, "GET", f"/api/v1/jobs/{job['id']}"))["ended_at"] is None:
         time.sleep(0.1)
-    same(f"export ({job['error']})", job["status"], "done")
+    same(f"export ({job['error']})", job["status"], "finished")
     file = os.path.join(c.server.home, job["result"]["path"])
     with open(file, "rb") as f:
         same("its first bytes", f.read(4), b"GGUF")

@@ -19,7 +19,7 @@ static json *ended(const json *begun) {
 
 static json *result_of(const stuff *x, const char *what, const char *body) {
     json *v = ended(made("POST", at(x, what), body));
-    if (strcmp(word(v, "status"), "done") != 0) fail_msg("%s: %s", word(v, "status"), word(v, "error"));
+    if (strcmp(word(v, "status"), "finished") != 0) fail_msg("%s: %s", word(v, "status"), word(v, "error"));
     return json_get(v, "result");
 }
 

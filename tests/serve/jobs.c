@@ -50,7 +50,7 @@ static void a_job_tells_how_far_it_is_and_what_came_of_it(void **state) {
     (void)state;
     work w = {0};
     const char *id = begin(&w, &counting);
-    assert_string_equal(word(look(id), "status"), "running");
+    assert_string_equal(word(look(id), "status"), "started");
     w.step = 4;
     while (json_get_int(look(id), "done", 0) < 4) usleep(500);
     const json *half = look(id);
@@ -59,7 +59,7 @@ static void a_job_tells_how_far_it_is_and_what_came_of_it(void **state) {
     assert_string_equal(word(half, "message"), "counting");
     assert_null(json_get(half, "result"));
     w.step = 10;
-    const json *done = wait_until(id, "done");
+    const json *done = wait_until(id, "finished");
     assert_true(w.ended);
     assert_string_equal(word(json_get(done, "result"), "path"), "somewhere");
     assert_null(json_get(done, "error"));
@@ -83,17 +83,6 @@ static void a_job_stops_when_asked(void **state) {
     assert_true(w.ended);
 }
 
-static void an_argilla_job_has_argillas_words(void **state) {
-    (void)state;
-    work w = {0}, f = {.step = 10, .fails = true};
-    const job_order o = {.kind = "import", .argilla = true};
-    const char *id = begin(&w, &o);
-    assert_string_equal(word(look(id), "status"), "started");
-    w.step = 10;
-    wait_until(id, "finished");
-    wait_until(begin(&f, &o), "failed");
-}
-
 static void a_job_is_shown_to_whom_it_concerns(void **state) {
     (void)state;
     const char *space = a_space();
@@ -101,7 +90,7 @@ static void a_job_is_shown_to_whom_it_concerns(void **state) {
     joins(space, &ann), joins(space, &ben);
     work w = {.step = 10}, x = {.step = 10};
     const char *id = begin(&w, &counting), *at = FORMAT("/api/v1/jobs/%s", id);
-    wait_until(id, "done");
+    wait_until(id, "finished");
     assert_int_equal(request_of(ben.key, "GET", at, NULL).status, 200);
     assert_int_equal(request_of(ann.key, "GET", at, NULL).status, 404);
     assert_int_equal(request_of(NULL, "GET", at, NULL).status, 401);
@@ -132,7 +121,7 @@ static void more_than_a_few_at_once_are_refused(void **state) {
     assert_fails(job_run(the_house->s, &counting, count_to_ten, end_work, &late, id, &because), ERR_BUSY);
     assert_true(late.ended);
     for (int i = 0; i < JOBS_AT_ONCE; i++) w[i].step = 10;
-    for (int i = 0; i < JOBS_AT_ONCE; i++) wait_until(ids[i], "done");
+    for (int i = 0; i < JOBS_AT_ONCE; i++) wait_until(ids[i], "finished");
 }
 
 static void the_stream_of_events_tells_of_jobs(void **state) {
@@ -147,12 +136,12 @@ static void the_stream_of_events_tells_of_jobs(void **state) {
     work w = {.step = 10};
     const char *id = begin(&w, &counting);
     for (int i = 0; i < 50 && n > 0; i++) {
-        if (seen.ptr && str_find(buf_str(&seen), STR("\"status\":\"done\""), 0) >= 0) break;
+        if (seen.ptr && str_find(buf_str(&seen), STR("\"status\":\"finished\""), 0) >= 0) break;
         if ((n = recv(fd, chunk, sizeof chunk, 0)) > 0) buf_put(&seen, chunk, (size_t)n);
     }
     assert_true(str_find(buf_str(&seen), STR("event: job\ndata: {"), 0) >= 0);
     assert_true(str_find(buf_str(&seen), str_of(id), 0) >= 0);
-    assert_true(str_find(buf_str(&seen), STR("\"status\":\"done\""), 0) >= 0);
+    assert_true(str_find(buf_str(&seen), STR("\"status\":\"finished\""), 0) >= 0);
     buf_free(&seen);
     close(fd);
 }
@@ -162,7 +151,6 @@ int main(void) {
         cmocka_unit_test(a_job_tells_how_far_it_is_and_what_came_of_it),
         cmocka_unit_test(a_failed_job_says_why),
         cmocka_unit_test(a_job_stops_when_asked),
-        cmocka_unit_test(an_argilla_job_has_argillas_words),
         cmocka_unit_test(a_job_is_shown_to_whom_it_concerns),
         cmocka_unit_test(an_unknown_job_is_not_found),
         cmocka_unit_test(more_than_a_few_at_once_are_refused),

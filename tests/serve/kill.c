@@ -2,6 +2,7 @@
  * nothing is there by half, and what nobody knows about is settled by asking again under the same key.
  *
  * FETTLE_KILLS=N: how often (20); FETTLE_SEED=N: which moments (1). The server is this program itself, started as `kill serve HOME PORT-FILE`. */
+#include "ear.h"
 #include "house.h"
 
 #include <signal.h>
@@ -391,6 +392,69 @@ static void idle_clients_do_not_hold_up_an_orderly_end(void **state) {
     if (took > 8) fail_msg("ending took %.1f s", took);
 }
 
+/* The pauses after a failure are long: what waits is made due while no server runs. */
+static bool make_due(store_tx *t, void *context, err *e) {
+    webhooks hooks;
+    int *waiting = context;
+    if (!webhook_list(t, the_house->a, &hooks, e)) return false;
+    for (int i = 0; i < hooks.count; i++) {
+        int64_t seq;
+        int tries = 0;
+        if (!delivery_again(t, hooks.item[i].seq, INT64_MAX, &seq, &tries, e)) return false;
+        if (seq && !delivery_keep(t, hooks.item[i].seq, seq, tries, 1, e)) return false;
+        *waiting += seq != 0;
+    }
+    return true;
+}
+
+static void kill_now(pid_t child) {
+    kill(child, SIGKILL);
+    end_of(child, 1000);
+}
+
+/* One receiver was being told when the server was killed, one had refused: both hear it again, under the same id. */
+static void what_webhooks_were_not_told_survives_kill_9(void **state) {
+    house *h = *state;
+    err e = {0};
+    ear slow, cross;
+    int port, waiting = 0;
+    const char *home = path_join(h->own, h->folder, "home"), *told = "'events':['record.created']}";
+    const serve_options o = {.home = home, .host = "127.0.0.1", .body_max = 1 << 20};
+    listen_on(&slow, 0), listen_on(&cross, 500);
+    h->s = server_open(&o, &e);
+    assert_ok(h->s != NULL, e);
+    const person owner = a_person("owner");
+    const stuff x = a_dataset(a_space(), NULL);
+    made("POST", "/api/v1/webhooks", FORMAT("{'url':'http://127.0.0.1:%d/',%s", slow.port, told));
+    made("POST", "/api/v1/webhooks", FORMAT("{'url':'http://127.0.0.1:%d/',%s", cross.port, told));
+    server_close(h->s);
+    pid_t child = start(h->own, home, h->port_file, &port);
+    const int fd = dial(port);
+    const str body = str_of(quoted(h->a, "{'items':[{'fields':{'text':'a'}}]}"));
+    const answer got = request_on(h->a, fd, "POST", FORMAT("/api/v1/datasets/%s/records/bulk", x.id), owner.key, NULL, body);
+    assert_int_equal(got.status, 201);
+    close(fd);
+    assert_true(hears(&slow, 1, 20) && hears(&cross, 1, 20));
+    for (int i = 0; i < 100 && !waiting; i++) { /* until the refusal is noted, which nothing outside shows */
+        kill_now(child);
+        store *s = store_open(home, &e);
+        assert_ok(s && store_write(s, make_due, &waiting, &e), e);
+        store_close(s);
+        if (waiting) break;
+        child = start(h->own, home, h->port_file, &port);
+        usleep(50000);
+    }
+    assert_int_equal(waiting, 1);
+    const int before[] = {slow.count, cross.count};
+    slow.status = cross.status = 200;
+    child = start(h->own, home, h->port_file, &port);
+    assert_true(hears(&slow, before[0] + 1, 20) && hears(&cross, before[1] + 1, 20));
+    for (int i = 0; i < slow.count; i++) assert_string_equal(slow.id[i], slow.id[0]);
+    for (int i = 0; i < cross.count; i++) assert_string_equal(cross.id[i], cross.id[0]);
+    kill_now(child);
+    go_deaf(&slow), go_deaf(&cross);
+}
+
 static int folder_begin(void **state) {
     arena *a = arena_new();
     house *h = arena_new_of(a, house);
@@ -414,6 +478,7 @@ int main(int argc, char **argv) {
     if (argc == 4 && strcmp(argv[1], "serve") == 0) return serve(argv[2], argv[3]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_was_acknowledged_survives_kill_9, folder_begin, folder_end),
+        cmocka_unit_test_setup_teardown(what_webhooks_were_not_told_survives_kill_9, folder_begin, folder_end),
         cmocka_unit_test_setup_teardown(what_was_acknowledged_survives_an_orderly_end, folder_begin, folder_end),
         cmocka_unit_test_setup_teardown(idle_clients_do_not_hold_up_an_orderly_end, folder_begin, folder_end),
     };

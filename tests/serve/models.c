@@ -33,7 +33,7 @@ static json *done_job(const json *accepted) {
     const char *id = word(accepted, "id");
     for (int i = 0; i < 600; i++) {
         json *j = made("GET", FORMAT("/api/v1/jobs/%s", id), NULL);
-        if (!str_is(json_get_text(j, "status", STR("")), "running")) return j;
+        if (!str_is(json_get_text(j, "status", STR("")), "started")) return j;
         usleep(50000);
     }
     fail_msg("a job does not end");
@@ -87,7 +87,7 @@ static void an_export_is_a_job_with_a_file(void **state) {
     (void)state;
     const json *j =
         done_job(made("POST", "/api/v1/models/base/export", "{'to':'hf'}")); /* GGUF has no tokenizer of single letters */
-    if (!str_is(json_get_text(j, "status", STR("")), "done")) fail_msg("%.*s", STR_ARG(json_get_text(j, "error", STR("?"))));
+    if (!str_is(json_get_text(j, "status", STR("")), "finished")) fail_msg("%.*s", STR_ARG(json_get_text(j, "error", STR("?"))));
     const char *path = word(json_get(j, "result"), "path");
     assert_true(file_size(path_join(the_house->a, path, "model.safetensors")) > 1000);
     assert_int_equal(status_of("POST", "/api/v1/models/base/export", "{'to':'peft'}"), 422);

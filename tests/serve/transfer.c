@@ -120,6 +120,20 @@ static void an_export_lands_in_the_data_folder(void **state) {
     assert_string_equal(word(result, "path"), path_join(h->a, store_folder(server_store(h->s)), "exports/mine.jsonl"));
     assert_ok(file_read(h->a, word(result, "path"), 1 << 20, &text, &e), e);
     assert_true(str_find(text, str_of(x.record), 0) >= 0);
+    int status;
+    const char *file = FORMAT("/api/v1/jobs/%s/file", word(v, "id"));
+    const person ann = a_person("annotator"), eve = a_person("admin");
+    joins(x.space, &ann);
+    assert_true(str_eq(ask("GET", file, NULL, &status), text) && status == 200);
+    assert_int_equal(request_of(ben.key, "GET", file, NULL).status, 200);
+    assert_int_equal(request_of(ann.key, "GET", file, NULL).status, 403);
+    assert_int_equal(request_of(eve.key, "GET", file, NULL).status, 404);
+    assert_int_equal(request_of(NULL, "GET", file, NULL).status, 401);
+    made("DELETE", FORMAT("/api/v1/workspaces/%s/users/%s", x.space, ben.id), NULL); /* its maker has left */
+    assert_int_equal(request_of(ben.key, "GET", file, NULL).status, 404);
+    joins(x.space, &ben);
+    assert_int_equal(unlink(word(result, "path")), 0);
+    assert_int_equal(request_of(ben.key, "GET", file, NULL).status, 404);
     made("DELETE", FORMAT("/api/v1/records/%s", x.record), NULL);
     assert_int_equal(request_of(ben.key, "POST", at(&x, "export"), "{'name':'mine'}").status, 422); /* none left */
 }

@@ -33,7 +33,7 @@ static void wait_until_done(const stuff *x) {
 static json *fill(const stuff *x, const char *body) {
     wait_until_done(x);
     json *v = ended(made("POST", at(x, "vectors"), body));
-    if (strcmp(word(v, "status"), "done") != 0) fail_msg("%s: %s", word(v, "status"), word(v, "error"));
+    if (strcmp(word(v, "status"), "finished") != 0) fail_msg("%s: %s", word(v, "status"), word(v, "error"));
     return json_get(v, "result");
 }
 

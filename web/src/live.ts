@@ -64,7 +64,7 @@ export interface Models {
 export interface Job {
   id: string
   kind: string
-  status: 'running' | 'done' | 'failed' | 'stopped' | 'started' | 'finished' /* the last two: of jobs in Argilla's words */
+  status: 'started' | 'finished' | 'failed' | 'stopped'
   done: number
   total: number | null /* not known yet */
   unit: string
