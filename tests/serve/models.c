@@ -128,37 +128,65 @@ static void an_alias_is_moved_and_rolled_back(void **state) {
     assert_int_equal(request_of(ann.key, "POST", "/v1/completions", "{'model':'mine','prompt':'a'}").status, 404);
 }
 
-static void a_stream_ends_on_the_model_it_began_with(void **state) {
-    (void)state;
-    const person ann = a_person("annotator");
-    made("PUT", "/api/v1/aliases/mine", "{'target':'base'}");
+#define LONG_ANSWER "'prompt':'the cat ','max_tokens':110,'temperature':0,'ignore_eos':true"
+
+/* A stream that has begun; what came of it is in `got`. */
+static int stream_begun(const char *key, const char *id, buf *got) {
     house *h = the_house;
-    const char *start = "'prompt':'the cat ','max_tokens':110,'temperature':0,'ignore_eos':true";
-    const answer whole = request_of(ann.key, "POST", "/v1/completions", FORMAT("{'model':'base',%s}", start));
+    char piece[4096];
     const int fd = dial(h->port);
-    const char *body = quoted(h->a, FORMAT("{'model':'mine','stream':true,%s}", start));
+    const char *body = quoted(h->a, FORMAT("{'model':'%s','stream':true," LONG_ANSWER "}", id));
     assert_true(send_bytes(fd, str_of(FORMAT("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n"
                                              "Content-Length: %zu\r\n\r\n%s",
-                                             ann.key, strlen(body), body))));
-    buf all = {0}, text = {0};
+                                             key, strlen(body), body))));
+    const ssize_t n = recv(fd, piece, sizeof piece, 0);
+    assert_true(n > 0);
+    buf_put(got, piece, (size_t)n);
+    return fd;
+}
+
+/* All that the stream says, to its end; closes it. */
+static str stream_ended(int fd, buf *got) {
+    house *h = the_house;
+    buf text = {0};
     char piece[4096];
-    ssize_t n = recv(fd, piece, sizeof piece, 0);
-    made("PUT", "/api/v1/aliases/mine", "{'target':'other'}");
-    for (; n > 0; n = recv(fd, piece, sizeof piece, 0)) {
-        buf_put(&all, piece, (size_t)n);
-        if (str_find(buf_str(&all), STR("[DONE]"), 0) > 0) break;
-    }
+    for (ssize_t n = 1; n > 0 && str_find(buf_str(got), STR("[DONE]"), 0) < 0;)
+        if ((n = recv(fd, piece, sizeof piece, 0)) > 0) buf_put(got, piece, (size_t)n);
     close(fd);
-    for (ptrdiff_t at = 0; (at = str_find(buf_str(&all), STR("data: {"), (size_t)at)) >= 0;) {
-        const ptrdiff_t end = str_find(buf_str(&all), STR("\n\n"), (size_t)at);
-        const json *v = parsed((str){arena_copy(h->a, all.ptr + at + 6, (size_t)(end - at - 6)), (size_t)(end - at - 6)});
+    for (ptrdiff_t at = 0; (at = str_find(buf_str(got), STR("data: {"), (size_t)at)) >= 0;) {
+        const ptrdiff_t end = str_find(buf_str(got), STR("\n\n"), (size_t)at);
+        const json *v = parsed((str){arena_copy(h->a, got->ptr + at + 6, (size_t)(end - at - 6)), (size_t)(end - at - 6)});
         buf_put_str(&text, json_get_text(json_at(json_get(v, "choices"), 0), "text", STR("")));
         at = end;
     }
-    assert_true(str_eq(buf_str(&text), json_get_text(json_at(json_get(parsed(whole.body), "choices"), 0), "text", STR("?"))));
-    made("DELETE", "/api/v1/aliases/mine", NULL);
-    buf_free(&all);
+    const str out = {arena_copy(h->a, text.ptr ? text.ptr : "", text.len), text.len};
     buf_free(&text);
+    return out;
+}
+
+static void streams_end_on_the_model_they_began_with(void **state) {
+    (void)state;
+    const person ann = a_person("annotator");
+    const char *const ids[] = {"base", "other"};
+    str whole[2];
+    for (int i = 0; i < 2; i++) {
+        const answer x = request_of(ann.key, "POST", "/v1/completions", FORMAT("{'model':'%s'," LONG_ANSWER "}", ids[i]));
+        whole[i] = json_get_text(json_at(json_get(parsed(x.body), "choices"), 0), "text", STR("?"));
+    }
+    assert_false(str_eq(whole[0], whole[1]));
+    buf got[3] = {{0}, {0}, {0}};
+    int fd[3];
+    made("PUT", "/api/v1/aliases/mine", "{'target':'base'}");
+    fd[0] = stream_begun(ann.key, "mine", &got[0]);
+    made("PUT", "/api/v1/aliases/mine", "{'target':'other'}");
+    fd[1] = stream_begun(ann.key, "mine", &got[1]);
+    made("POST", "/api/v1/aliases/mine/rollback", NULL);
+    fd[2] = stream_begun(ann.key, "mine", &got[2]);
+    for (int i = 0; i < 3; i++) {
+        assert_true(str_eq(stream_ended(fd[i], &got[i]), whole[i % 2]));
+        buf_free(&got[i]);
+    }
+    made("DELETE", "/api/v1/aliases/mine", NULL);
 }
 
 /* ---- keys ------------------------------------------------------------------------------------------------------------------------------------ */
@@ -293,7 +321,7 @@ int main(void) {
         TEST(only_admins_change_models),
         TEST(an_export_is_a_job_with_a_file),
         TEST(an_alias_is_moved_and_rolled_back),
-        TEST(a_stream_ends_on_the_model_it_began_with),
+        TEST(streams_end_on_the_model_they_began_with),
         TEST(a_key_does_what_its_scopes_say),
         TEST(a_budget_ends),
         TEST(traffic_is_kept_of_marked_keys_alone),
