@@ -10,7 +10,7 @@ import { join, resolve } from 'node:path'
 import { chromium } from 'playwright-core'
 
 export const program = resolve(process.argv[2] ?? 'build/fettle')
-const only = process.argv[3] ?? ''
+const only = process.argv[3]?.startsWith('--') ? '' : (process.argv[3] ?? '')
 const sleep = (ms) => new Promise((r) => setTimeout(r, ms))
 
 /* ---- the server ----------------------------------------------------------------------------------------------------------------- */

@@ -28,6 +28,11 @@ export const templates: Template[] = [
     questions: [question('better', 'How should it have answered?', { type: 'text', use_markdown: true })],
   },
   {
+    id: 'draft', title: 'template.draft', words: 'template.draft.text',
+    fields: [text('prompt', 'Prompt')],
+    questions: [question('answer', 'What is a good answer?', { type: 'text', use_markdown: false })],
+  },
+  {
     id: 'compare', title: 'template.compare', words: 'template.compare.text',
     fields: [text('prompt', 'Prompt'), text('answer_a', 'Answer A', true), text('answer_b', 'Answer B', true)],
     questions: [question('preference', 'Which answer is better?', { type: 'comparison', fields: ['answer_a', 'answer_b'] })],
