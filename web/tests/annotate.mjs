@@ -322,7 +322,7 @@ check('two people are not shown the same record; an ended session asks for the p
       pages.push(page)
     }
     await shows(pages[0], 'answer 1')
-    await shows(pages[1], 'answer 2')
+    await shows(pages[1], 'answer 3') /* the second is ann's next */
     const ann = pages[0]
     ann.expected.push('401')
     await ann.context().clearCookies()

@@ -123,6 +123,7 @@ export class Work {
   }
 
   leave(): void {
+    for (const sheet of this.ahead) this.release(sheet)
     if (!this.sheet) return
     this.saveNow(this.sheet)
     this.release(this.sheet)
@@ -223,7 +224,24 @@ export class Work {
     if (!sheet) return
     void sheet.restore()
     if (this.queued && sheet.status === 'pending') void this.hold(sheet)
-    if (this.ahead.length < AHEAD) void this.fill()
+    const filled = this.ahead.length < AHEAD ? this.fill() : Promise.resolve()
+    if (this.queued) void filled.then(() => this.reserve())
+  }
+
+  /* The record that comes next is held too, so that two people who go through one queue do not meet at every second record. */
+  private async reserve(): Promise<void> {
+    const next = this.ahead[0], round = this.round
+    if (!next || next.held || next.status !== 'pending') return
+    next.held = true
+    try {
+      await post(`/api/v1/records/${next.record.id}/lease`, undefined, { key: '' })
+      if (round !== this.round) this.release(next)
+    } catch (e) {
+      next.held = false
+      if ((e as { status?: number }).status !== 409 || this.ahead[0] !== next) return
+      this.ahead.shift()
+      void this.fill().then(() => this.reserve())
+    }
   }
 
   async forward(): Promise<void> {

@@ -561,7 +561,7 @@ export const en = {
   'template.edit': 'Improve an answer',
   'template.edit.text': 'People write how it should have answered. Trains SFT and pairs.',
   'template.draft': 'Edit what a model drafts',
-  'template.draft.text': 'Prompts alone; a model suggests an answer, people make it good. Trains SFT.',
+  'template.draft.text': 'Prompts alone; a model suggests an answer, people make it good. Trains SFT and pairs.',
   'template.compare': 'Compare two answers',
   'template.compare.text': 'Blind, sides shuffled. Trains DPO and reward models.',
   'template.rate': 'Rate an answer',

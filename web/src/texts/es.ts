@@ -563,7 +563,7 @@ export const es: Texts = {
   'template.edit': 'Mejorar una respuesta',
   'template.edit.text': 'La gente escribe cómo debió responder. Entrena SFT y pares.',
   'template.draft': 'Corregir lo que redacta un modelo',
-  'template.draft.text': 'Solo preguntas; un modelo sugiere una respuesta y la gente la corrige. Entrena SFT.',
+  'template.draft.text': 'Solo preguntas; un modelo sugiere una respuesta y la gente la corrige. Entrena SFT y pares.',
   'template.compare': 'Comparar dos respuestas',
   'template.compare.text': 'A ciegas, lados al azar. Entrena DPO y modelos de recompensa.',
   'template.rate': 'Puntuar una respuesta',
