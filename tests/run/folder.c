@@ -189,6 +189,7 @@ static void sources(arena *a, const char *root) {
     resolve_defaults(a, &r);
     assert_ok(resolve_preset(a, &r, "small-feedback", &e), e);
     assert_true(s.use_peft && s.learning_rate < 0.01);
+    assert_ok(resolve_preset(a, &r, "small-edits", &e), e);
     assert_ok(resolve_file(a, &r, file, &e), e);
     setenv("FETTLE_SEED", "7", 1);
     assert_ok(resolve_environment(a, &r, &e), e);

@@ -21,9 +21,8 @@ export interface Objective {
 
 export interface Preset {
   name: string
-  words?: string
-  help?: string
-  settings?: Record<string, unknown>
+  words: string
+  settings: string[] /* "key=value" */
 }
 
 export interface Describe {

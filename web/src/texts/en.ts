@@ -464,7 +464,7 @@ export const en = {
   'train.can': 'What this dataset can train',
   'train.objective': 'How it learns (objective)',
   'train.preset': 'Settings that belong together (preset)',
-  'train.preset.help': 'small-feedback suits a few dozen answers of one person',
+  'train.preset.help': 'For a few dozen answers there is a preset',
   'train.preset.none': 'TRL’s defaults',
   'train.rate': 'Learning rate',
   'train.epochs': 'Passes over the data (epochs)',

@@ -466,7 +466,7 @@ export const es: Texts = {
   'train.can': 'Qué puede entrenar este conjunto',
   'train.objective': 'Cómo aprende (objetivo)',
   'train.preset': 'Ajustes que van juntos (preset)',
-  'train.preset.help': 'small-feedback conviene a unas docenas de respuestas de una persona',
+  'train.preset.help': 'Para unas docenas de respuestas hay un preajuste',
   'train.preset.none': 'los de TRL',
   'train.rate': 'Tasa de aprendizaje',
   'train.epochs': 'Vueltas a los datos (épocas)',
