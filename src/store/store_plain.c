@@ -51,13 +51,17 @@ static inline bool has_bit(const bits *b, int64_t seq) {
 
 static bool is_number_range(const filter *f) { return f->kind == FILTER_RANGE && f->scope == SCOPE_METADATA; }
 
+static bool read_bits(db_rows *r, bits *out, err *e) {
+    while (db_next(r, e)) set_bit(out, db_int(r, 0));
+    return e->code == ERR_NONE;
+}
+
 /* The index of numbers has the records of a range side by side. */
 static bool range_bits(store_tx *t, const filter *f, bits *out, err *e) {
     db_rows *r = db_query(t, e, "SELECT record FROM facets WHERE kind = $1 AND part = $2 AND number >= $3 AND number <= $4",
                           db_i(FACET_METADATA), db_i(f->part), db_r(isnan(f->ge) ? -INFINITY : f->ge),
                           db_r(isnan(f->le) ? INFINITY : f->le));
-    while (db_next(r, e)) set_bit(out, db_int(r, 0));
-    return e->code == ERR_NONE;
+    return read_bits(r, out, e);
 }
 
 static bool any_bits(store_tx *t, arena *a, const record_query *q, const filter *f, bits *out, err *e) {
@@ -68,14 +72,44 @@ static bool any_bits(store_tx *t, arena *a, const record_query *q, const filter 
     return true;
 }
 
+/* A status is in an index of its own: those that have it, or, for pending, those that are past it, which `but` tells. Other conditions:
+ * *known false. */
+static bool status_bits(store_tx *t, const record_query *q, const filter *f, bits *out, bool *but, bool *known, err *e) {
+    const bool own = f->scope == SCOPE_RESPONSE_STATUS;
+    *known = f->kind == FILTER_TERMS && f->count == 1 && (f->scope == SCOPE_STATUS || (own && q->user));
+    if (!*known) return true;
+    *but = str_is(f->terms[0], "pending");
+    response_status status = RESPONSE_SUBMITTED;
+    if (own && *but)
+        return read_bits(
+            db_query(t, e, "SELECT record FROM responses WHERE dataset = $1 AND user = $2", db_i(q->dataset), db_i(q->user)), out,
+            e);
+    if (own && (*known = response_status_of(f->terms[0], &status)))
+        return read_bits(db_query(t, e, "SELECT record FROM responses WHERE dataset = $1 AND user = $2 AND status = $3",
+                                  db_i(q->dataset), db_i(q->user), db_i(status)),
+                         out, e);
+    if (!own && (*known = *but || str_is(f->terms[0], "completed")))
+        return read_bits(db_query(t, e, "SELECT seq FROM records WHERE dataset = $1 AND completed = 1", db_i(q->dataset)), out,
+                         e);
+    return true;
+}
+
+static bool bits_for(store_tx *t, arena *a, const record_query *q, const filter *f, bits *out, bool *but, err *e) {
+    bool known = false;
+    *but = false;
+    if (is_number_range(f)) return range_bits(t, f, out, e);
+    return status_bits(t, q, f, out, but, &known, e) && (known || any_bits(t, a, q, f, out, e));
+}
+
 /* Keeps of the hits those that one condition lets through. */
 static bool keep_those(store_tx *t, arena *a, const record_query *q, const filter *f, words_hits *h, err *e) {
     if (!h->count) return true;
     bits b = bits_of(h->seq[0], h->seq[h->count - 1]);
-    const bool ok = is_number_range(f) ? range_bits(t, f, &b, e) : any_bits(t, a, q, f, &b, e);
+    bool but;
+    const bool ok = bits_for(t, a, q, f, &b, &but, e);
     int64_t kept = 0;
     for (int64_t i = 0; ok && i < h->count; i++) {
-        if (!has_bit(&b, h->seq[i])) continue;
+        if (has_bit(&b, h->seq[i]) == but) continue;
         h->seq[kept] = h->seq[i];
         h->score[kept++] = h->score[i];
     }

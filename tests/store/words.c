@@ -44,7 +44,7 @@ static void write_texts(world *w, store_tx *t, int i, bool known) {
 
 static void make_world(things *h, world *w, store_tx *t) {
     err e = {0};
-    *w = (world){.d = a_desk(t), .random = rng_new(5, 5), .h = h};
+    *w = (world){.d = a_desk(t), .random = rng_new(6, 5), .h = h};
     w->second = a_part(t, &w->d.set, PART_FIELD, "second");
     w->number = a_part(t, &w->d.set, PART_METADATA, "number");
     w->number.settings = STR("{\"type\":\"float\"}");
@@ -53,9 +53,12 @@ static void make_world(things *h, world *w, store_tx *t) {
     w->fields = (parts){w->both, FIELDS};
     w->d.set.ready = true;
     assert_ok(dataset_save(t, &w->d.set, &e) && search_create(t, w->d.set.seq, &w->fields, &e), e);
+    const user bob = a_user(t, "bob", ROLE_ANNOTATOR);
     for (int i = 0; i < RECORDS; i++) {
         w->r[i] = a_record(t, &w->d.set, NULL);
         write_texts(w, t, i, false);
+        if (rng_below(&w->random, 3)) an_answer(t, &w->r[i], &w->d.ann, (response_status)rng_below(&w->random, 3), NULL);
+        if (rng_below(&w->random, 3) == 0) an_answer(t, &w->r[i], &bob, RESPONSE_SUBMITTED, NULL);
         if (rng_below(&w->random, 4))
             assert_ok(facet_add(t, FACET_METADATA, w->number.seq, w->r[i].seq, 0, (str){NULL, 0}, rng_below(&w->random, 40), &e),
                       e);
@@ -121,7 +124,15 @@ static void compare_one(world *w, store_tx *t) {
     const filter inserted = {.kind = FILTER_RANGE, .scope = SCOPE_INSERTED_AT, .ge = 0, .le = NAN}, *both[] = {&range, &inserted};
     const filter all = {.kind = FILTER_AND, .child = both, .children = 2},
                  not_that = {.kind = FILTER_NOT, .child = both, .children = 1};
-    const filter *const filters[] = {NULL, &range, &all, &not_that};
+    static const char *const states[] = {"pending", "draft", "submitted", "discarded", "pending", "completed"};
+    const uint32_t s = rng_below(&w->random, 6);
+    str term = str_of(states[s]);
+    const filter status = {
+        .kind = FILTER_TERMS, .scope = s < 4 ? SCOPE_RESPONSE_STATUS : SCOPE_STATUS, .terms = &term, .count = 1};
+    const filter *three[] = {&range, &status, &inserted};
+    const filter with_status = {.kind = FILTER_AND, .child = three, .children = 3},
+                 not_status = {.kind = FILTER_NOT, .child = three + 1, .children = 1};
+    const filter *const filters[] = {NULL, &range, &all, &not_that, &status, &with_status, &not_status};
     const sort_key key = {SCOPE_METADATA, w->number.seq, rng_below(&w->random, 2) == 1};
     for (uint32_t n = 1 + rng_below(&w->random, 3); n; n--) {
         const char *word = vocabulary[rng_below(&w->random, 10)];
@@ -129,7 +140,8 @@ static void compare_one(world *w, store_tx *t) {
     }
     record_query q = {.dataset = w->d.set.seq,
                       .text = buf_str(&plain),
-                      .where = filters[rng_below(&w->random, 4)],
+                      .where = filters[rng_below(&w->random, 7)],
+                      .user = rng_below(&w->random, 2) ? w->d.ann.seq : 0,
                       .sort = &key,
                       .sorts = rng_below(&w->random, 2) == 1,
                       .offset = rng_below(&w->random, 60),
