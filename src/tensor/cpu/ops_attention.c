@@ -79,20 +79,34 @@ static void shape_scores(const work *w, float *s, int q, int head) {
 
 /* ---- few queries -------------------------------------------------------------------------------------------------------------------- */
 
+/* Rows first .. end of keys or values (which as above) that lie equally far apart: *apart, from the result on; *end is brought down to
+ * where that stops, between a parent's and the own rows. */
+static const float *rows_from(const work *w, int which, int first, int *end, ptrdiff_t *apart) {
+    *apart = w->s->cache ? w->s->cache->width : w->kw;
+    if (!w->s->cache && first<w->before && * end> w->before) *end = w->before;
+    return source_row(w, which, first);
+}
+
 static void attend_few(const work *w) {
     const kernels *f = cpu_kernels();
     float *s = gemm_scratch(SCRATCH_ATTENTION, (size_t)(w->keys + 16) * sizeof *s);
     for (int q = 0; q < w->s->length; q++)
         for (int h = w->group * w->per; h < (w->group + 1) * w->per; h++) {
             const size_t at = (size_t)(w->s->begin + q) * (size_t)w->qw + (size_t)h * (size_t)w->d;
-            const int first = first_key(w, q), last = w->before + q;
-            for (int j = first; j <= last; j++)
-                s[j] = w->n->attention.scale * f->dot(w->n->in[0]->data + at, source_row(w, 1, j), w->d);
+            const int first = first_key(w, q), behind = w->before + q + 1;
+            ptrdiff_t apart;
+            for (int j = first, end; j < behind; j = end) {
+                const float *k = rows_from(w, 1, j, (end = behind, &end), &apart);
+                f->dot_rows(s + j, w->n->in[0]->data + at, k, apart, end - j, w->d, w->n->attention.scale);
+            }
             shape_scores(w, s, q, h);
-            f->softmax(s + first, last + 1 - first);
+            f->softmax(s + first, behind - first);
             float *o = w->n->out->data + at;
             memset(o, 0, (size_t)w->d * sizeof *o);
-            for (int j = first; j <= last; j++) f->axpy(o, s[j], source_row(w, 2, j), w->d);
+            for (int j = first, end; j < behind; j = end) {
+                const float *v = rows_from(w, 2, j, (end = behind, &end), &apart);
+                f->add_rows(o, s + j, v, apart, end - j, w->d);
+            }
         }
 }
 
