@@ -80,7 +80,8 @@ typedef struct {
     X(models) \
     X(v0) \
     X(system) \
-    X(pages)
+    X(pages) \
+    X(frame)
 // clang-format on
 #define X(name) extern const route routes_##name[];
 ROUTE_TABLES(X)

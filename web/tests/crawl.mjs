@@ -16,7 +16,8 @@ async function screensOf(server) {
   await page.goto(server.url + '/')
   await page.getByRole('navigation').waitFor()
   const links = await page.locator('nav a').evaluateAll((all) => all.map((a) => a.getAttribute('href')))
-  const own = server === full ? [...sets.map((s) => annotate(s)), annotate(sets[0], '?view=bulk'), annotate(sets[0], '?status=submitted')] : []
+  const inner = ['', '?tab=data', '?tab=import', '?tab=review', '?tab=quality', '?tab=assist', '?tab=settings']
+  const own = server === full ? [...inner.map((x) => `#/datasets/${sets[1].id}${x}`), '#/datasets/new', '#/viewer', '#/train', '#/compare', ...sets.map((s) => annotate(s)), annotate(sets[0], '?view=bulk'), annotate(sets[0], '?status=submitted')] : []
   await page.context().close()
   return [...new Set([...links.filter((l) => l !== '#/'), '#/licences', '#/nowhere', ...own])]
 }

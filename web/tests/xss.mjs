@@ -64,8 +64,12 @@ async function setOf(name, list) {
 
 async function clean(page, where) {
   await page.waitForTimeout(120)
-  const found = await page.evaluate(() => ({ ran: window.__xss, bad: document.querySelectorAll('main script, main iframe, main object, main embed, main base, main form[action], main [onerror], main [onload], main [onclick], main a[href^="javascript" i], main a[href^="data" i], main img:not([src^="data:image/"])').length }))
+  const found = await page.evaluate(() => ({ ran: window.__xss, bad: document.querySelectorAll('main script, main iframe:not([sandbox="allow-scripts"]), main object, main embed, main base, main form[action], main [onerror], main [onload], main [onclick], main a[href^="javascript" i], main a[href^="data" i], main img:not([src^="data:image/"])').length }))
   if (found.ran || found.bad) throw new Error(`${where}: ran ${found.ran}, ${found.bad} elements that should not be`)
+  for (const frame of page.frames().slice(1)) {
+    const ran = await frame.evaluate(() => window.__xss).catch(() => 0)
+    if (ran) throw new Error(`${where}: a template ran`)
+  }
 }
 
 async function walk(options) {
@@ -102,6 +106,12 @@ async function walk(options) {
     await page.getByRole('button', { name: 'Filter and order' }).click()
     await page.locator('dialog').waitFor()
     await clean(page, `filters, ${at}`)
+    for (const tab of at % 300 ? ['data'] : ['overview', 'data', 'import', 'review', 'quality', 'assist', 'settings']) {
+      await page.goto(`${server.url}/#/datasets/${set.id}?tab=${tab}`)
+      await page.getByRole('tab', { selected: true }).waitFor()
+      await page.waitForTimeout(200)
+      await clean(page, `${tab}, ${at}`)
+    }
     await page.goto(`${server.url}/#/datasets`)
     await page.getByRole('heading', { name: 'Datasets' }).waitFor()
     await clean(page, `datasets, ${at}`)
@@ -112,6 +122,38 @@ async function walk(options) {
 
 check('under the policy of the pages nothing runs, and nothing is refused by it', () => walk({}))
 check('without the policy nothing runs either', () => walk({ bypassCSP: true }))
+check('a template is shown in a frame of its own that reaches nothing, and runs only where it is a program', async () => {
+  const reach = (word) => `<b id="made">{{record.fields.card.name}}</b><img src=x onerror="window.handled=1"><script>
+    document.title = 'ran'
+    const made = document.createElement('i')
+    made.id = '${word}'
+    made.textContent = [record.fields.card.name, ...[() => parent.document.title, () => localStorage.length, () => parent.location.href].map((f) => { try { return 'reached ' + f() } catch (e) { return e.name } })].join(' ')
+    document.body.append(made)
+    fetch('/api/v1/me').then(() => (document.title = 'fetched'), () => (document.title = 'refused'))
+  </script>`
+  const set = await makeDataset(server, {
+    name: 'framed',
+    fields: [
+      { name: 'card', title: 'Card', required: true, settings: { type: 'custom', template: reach('plain') } },
+      { name: 'program', title: 'Program', required: false, settings: { type: 'custom', template: reach('program'), advanced_mode: true } },
+    ],
+    questions: [{ name: 'q', title: 'Q', required: true, settings: { type: 'text' } }],
+    records: [{ fields: { card: { name: 'Ada <u>L</u>' }, program: { x: 1 } } }],
+  })
+  const page = await openPage(server)
+  page.expected.push('frame', 'Refused to', 'violates the following Content Security Policy', 'Content Security Policy', 'Blocked')
+  await page.goto(`${server.url}/#/datasets/${set.id}/annotate`)
+  const plain = page.frameLocator('iframe[title="Card"]'), program = page.frameLocator('iframe[title="Program"]')
+  await plain.locator('#made').waitFor()
+  same('values are text', await plain.locator('#made').innerText(), 'Ada <u>L</u>')
+  await program.locator('#program').waitFor()
+  same('a program sees the record and nothing else', await program.locator('#program').innerText(), 'Ada <u>L</u> SecurityError SecurityError SecurityError')
+  const titles = () => Promise.all(page.frames().slice(1).map((f) => f.evaluate(() => `${document.title} ${window.handled ?? 0}`)))
+  await page.waitForTimeout(300)
+  same('what became of scripts', await titles(), [' 0', 'refused 1'])
+  same('no script stands in a plain template', await plain.locator('script:not([nonce]), #plain, [onerror]').count(), 0)
+  same('the height follows', (await page.locator('iframe[title="Card"]').boundingBox()).height < 200, true)
+})
 check('a page cannot be put in a frame, and texts cannot become HTML', async () => {
   const page = await openPage(server)
   page.expected.push('TrustedHTML', "Failed to execute 'set' on")

@@ -119,7 +119,6 @@ export const en = {
   'span.out': 'Take the mark off: {what}',
   'span.text': '{what}: text to mark, {n} characters',
   'image.elsewhere': 'Open the picture (it lies elsewhere)',
-  'custom.script': 'The template of this field is a program; these pages do not run it.',
   'custom.data': 'Data',
   'field.raw': 'As it was written',
   'fold.all': 'Show all',

@@ -121,7 +121,6 @@ export const es: Texts = {
   'span.out': 'Quitar la marca: {what}',
   'span.text': '{what}: texto para marcar, {n} caracteres',
   'image.elsewhere': 'Abrir la imagen (está en otro sitio)',
-  'custom.script': 'La plantilla de este campo es un programa; estas páginas no lo ejecutan.',
   'custom.data': 'Datos',
   'field.raw': 'Tal como se escribió',
   'fold.all': 'Mostrar todo',
