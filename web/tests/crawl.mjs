@@ -4,10 +4,11 @@
  * hold the words. */
 import AxeBuilder from '@axe-core/playwright'
 import { check, openPage, run, Server } from './lib.mjs'
-import { edits, everything, thumbs } from './sets.mjs'
+import { aRun, edits, everything, thumbs } from './sets.mjs'
 
 const empty = await new Server('ui').start(), full = await new Server('ui').start()
 const sets = [await edits(full), await everything(full), await thumbs(full)]
+aRun(full, 'shown')
 const annotate = (set, more = '') => `#/datasets/${set.id}/annotate${more}`
 
 /* What the navigation shows, and what lies behind it. */
@@ -17,7 +18,7 @@ async function screensOf(server) {
   await page.getByRole('navigation').waitFor()
   const links = await page.locator('nav a').evaluateAll((all) => all.map((a) => a.getAttribute('href')))
   const inner = ['', '?tab=data', '?tab=import', '?tab=review', '?tab=quality', '?tab=assist', '?tab=settings']
-  const own = server === full ? [...inner.map((x) => `#/datasets/${sets[1].id}${x}`), '#/datasets/new', '#/viewer', '#/train', '#/compare', ...sets.map((s) => annotate(s)), annotate(sets[0], '?view=bulk'), annotate(sets[0], '?status=submitted')] : []
+  const own = server === full ? [...inner.map((x) => `#/datasets/${sets[1].id}${x}`), '#/runs/shown', '#/datasets/new', '#/viewer', '#/train', '#/compare', ...sets.map((s) => annotate(s)), annotate(sets[0], '?view=bulk'), annotate(sets[0], '?status=submitted')] : []
   await page.context().close()
   return [...new Set([...links.filter((l) => l !== '#/'), '#/licences', '#/nowhere', ...own])]
 }

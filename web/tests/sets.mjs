@@ -1,4 +1,6 @@
-/* Datasets that tests share. */
+/* Datasets and runs that tests share. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { makeDataset } from './lib.mjs'
 
 const text = (name, title = name) => ({ name, title, required: true, settings: { type: 'text' } })
@@ -86,3 +88,19 @@ export const thumbs = (server, count = 12) =>
     questions: [{ name: 'good', title: 'Good?', required: true, settings: { type: 'label_selection', options: [{ value: 'good', text: 'good' }, { value: 'bad', text: 'bad' }] } }],
     records: Array.from({ length: count }, (_, i) => ({ fields: { answer: `answer ${i + 1}` } })),
   })
+
+/* A run as if it had been started in a terminal, with a curve, samples, rollouts and a log; text: what stands wherever a model or person
+ * wrote. Its id is its name. */
+export function aRun(server, name, text = 'A short answer.') {
+  const folder = join(server.home, 'runs', name), lines = (rows) => rows.map((r) => JSON.stringify(r) + '\n').join('')
+  mkdirSync(folder, { recursive: true })
+  const file = (n, s) => writeFileSync(join(folder, n), s)
+  const at = '2026-01-02T03:04:05Z', steps = [1, 2, 3, 4]
+  file('config.json', JSON.stringify({ objective: 'grpo', created: at, fettle: '0.1.0', options: { base: text, learning_rate: 1e-5, data: [text] } }))
+  file('state.json', JSON.stringify({ status: 'failed', pid: 1, step: 4, steps: 4, reason: text, started: at, updated: at }))
+  file('metrics.jsonl', lines(steps.map((step) => ({ step, epoch: step / 4, loss: 1 / step, kl: 0.1 * step, reward: step, entropy: 2 }))))
+  file('samples.jsonl', lines(steps.map((step) => ({ step, index: 0, prompt: text, text: `${text} ${step}` }))))
+  file('rollouts.jsonl', lines(steps.map((step) => ({ step, prompt: text, completion: text, rewards: { length: 1 }, reward: 1, advantage: 0.5 }))))
+  file('log', `${text}\n`)
+  return name
+}

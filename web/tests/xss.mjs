@@ -1,6 +1,7 @@
 /* No script runs: a corpus of over a thousand payloads, shown in every place where data is shown, with the policy of the pages and with
  * it switched off (the text itself has to be harmless). FETTLE_XSS=N takes every Nth payload alone. */
 import { check, makeDataset, openPage, run, same, Server } from './lib.mjs'
+import { aRun } from './sets.mjs'
 
 const server = await new Server('ui').start()
 
@@ -78,7 +79,7 @@ async function walk(options) {
     const list = payloads.slice(at, at + chunk), set = await setOf(`set ${at}${options.bypassCSP ? ' bare' : ''}`, list)
     await server.ask('POST', `/api/v1/records/${set.records[0].id}/notes`, { text: list[0], flag: true })
     const page = await openPage(server, options)
-    await page.addInitScript(() => addEventListener('securitypolicyviolation', (e) => console.error(`policy: ${e.violatedDirective} ${e.sample}`)))
+    await page.addInitScript(() => window === top && addEventListener('securitypolicyviolation', (e) => console.error(`policy: ${e.violatedDirective} ${e.sample}`)))
     await page.goto(`${server.url}/#/datasets/${set.id}/annotate?view=bulk`)
     await page.locator('.bulk .card').first().waitFor()
     await page.getByLabel('Records on a page').selectOption('100')
@@ -111,6 +112,14 @@ async function walk(options) {
       await page.getByRole('tab', { selected: true }).waitFor()
       await page.waitForTimeout(200)
       await clean(page, `${tab}, ${at}`)
+    }
+    if (at % 300 === 0) {
+      await page.goto(`${server.url}/#/runs/${aRun(server, `run-${at}`, list.join('\n'))}`)
+      for (const tab of ['Curves', 'Rollouts', 'Settings', 'Log']) {
+        await page.getByRole('tab', { name: tab }).click()
+        await page.waitForTimeout(250)
+        await clean(page, `run, ${tab}, ${at}`)
+      }
     }
     await page.goto(`${server.url}/#/datasets`)
     await page.getByRole('heading', { name: 'Datasets' }).waitFor()
