@@ -1,1 +1,0 @@
-import{H as e,Wt as t,an as n,in as r,lt as i,r as a,tn as o}from"./base-DFYkgbq4.js";import{t as s}from"./LoginForm-C4qZ3Uz4.js";function c(c,l){n(l,!0);{let n=o(()=>i(`login.title`)),r=o(()=>e.waiting?i(`login.waiting`):i(`login.text`));a(c,{get title(){return t(n)},get text(){return t(r)},children:(e,t)=>{s(e,{})},$$slots:{default:!0}})}r()}export{c as default};
