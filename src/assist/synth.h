@@ -31,6 +31,20 @@ bool synth_round(synth *s, arena *a, json ***rows, int *count, int *worded, err 
 int synth_kept(const synth *s); /* tasks, seeds left out */
 int synth_idle(const synth *s); /* rounds in a row that kept nothing */
 
+/* To a file. OUT.part has what every round made, kept or not, and the same work goes on behind it; at the end the first `count` tasks become OUT, in
+ * the format self-instruct, and OUT.part goes. ERR_STOPPED when go_on says so; ERR_INPUT behind ten rounds in a row without a new task. */
+typedef struct {
+    const char *out;
+    int64_t count;
+    bool (*go_on)(void *self, int kept); /* before each round; NULL: to the end */
+    void *self;
+} synth_file;
+typedef struct {
+    int64_t tasks, left_out;
+    int worded;
+} synth_made;
+bool synth_run(synth *s, const synth_file *f, synth_made *made, err *e);
+
 /* ---- parts, for tests ------------------------------------------------------------------------------------------------------------------ */
 
 /* The items of a numbered list ("9. Name ...", "10) ..."), one a line. */

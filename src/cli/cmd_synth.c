@@ -1,7 +1,6 @@
 /* cmd_synth.c - fettle synth: a few seed tasks to many, with instances, by Self-Instruct (assist/synth.h).
- *
- * OUT.part has what every round made, kept or not; the same command goes on behind it. At the end the kept tasks become OUT, in the format
- * self-instruct, which training and import read, and OUT.part goes. */
+ The same command
+ * goes on after a stop. */
 #include <stdio.h>
 #include <string.h>
 
@@ -10,8 +9,6 @@
 #include "base/sys.h"
 #include "cli/command.h"
 #include "data/data.h"
-
-enum { IDLE_MOST = 10 };
 
 typedef struct {
     const char *seeds, *out, *licence;
@@ -78,74 +75,18 @@ static bool read_seeds(arena *a, const char *path, synth *s, err *e) {
     return !e->code;
 }
 
-static bool read_done(arena *a, const char *path, synth *s, err *e) {
-    file_lines in;
-    str line;
-    if (!file_exists(path)) return true;
-    if (!file_lines_open(&in, path, 1 << 26, e)) return false;
-    while (file_lines_next(&in, &line, e)) {
-        const json *row = json_parse(a, line, e);
-        if (!row) {
-            err_prefix(e, "%s line %lld (remove that line to go on)", path, (long long)in.line);
-            break;
-        }
-        synth_recall(s, row);
-    }
-    file_lines_close(&in);
-    return !e->code;
+static bool go_on(void *self, int kept) {
+    const synth_options *o = self;
+    if (!o->quiet) fprintf(stderr, "synth: %d of %lld tasks\n", kept, (long long)o->count);
+    return !sys_stop_requested();
 }
 
-/* A round is written at once. */
-static bool one_round(synth *s, int fd, int *worded, err *e) {
-    arena *a = arena_new();
-    json **rows;
-    int count;
-    buf lines = {0};
-    bool ok = synth_round(s, a, &rows, &count, worded, e);
-    for (int i = 0; ok && i < count; i++) json_put(&lines, rows[i]), buf_put_char(&lines, '\n');
-    ok = ok && file_append(fd, buf_str(&lines), e);
-    buf_free(&lines);
-    arena_free(a);
-    return ok;
-}
-
-static bool work(const synth_options *o, synth *s, const char *part, err *e) {
-    const int fd = file_append_open(part, e);
-    bool ok = fd >= 0;
-    int worded = 0;
-    while (ok && synth_kept(s) < o->count) {
-        if (sys_stop_requested()) ok = err_set(e, ERR_STOPPED, "stopped at %d tasks; the same command goes on", synth_kept(s));
-        else if (synth_idle(s) >= IDLE_MOST)
-            ok = err_set(
-                e, ERR_INPUT,
-                "%d rounds in a row gave no new task: the generator repeats itself or writes no list (%s says why each was "
-                "left out); use a stronger model, more seeds, or another --seed with another --out",
-                IDLE_MOST, part);
-        else ok = one_round(s, fd, &worded, e);
-        if (ok && !o->quiet) fprintf(stderr, "synth: %d of %lld tasks\n", synth_kept(s), (long long)o->count);
-    }
-    if (fd >= 0) file_close(fd);
-    if (worded) fprintf(stderr, "%d choices were read from words: the model tells no log-probabilities\n", worded);
-    return ok;
-}
-
-static bool finish(arena *a, const synth_options *o, const char *part, err *e) {
-    file_lines in;
-    str line;
-    buf rows = {0};
-    int64_t tasks = 0, left = 0;
-    if (!file_lines_open(&in, part, 1 << 26, e)) return false;
-    while (file_lines_next(&in, &line, e)) {
-        const json *row = json_parse(a, line, e);
-        if (!row) break;
-        if (json_has(row, "left_out")) left++;
-        else if (tasks < o->count) buf_put_str(&rows, line), buf_put_char(&rows, '\n'), tasks++;
-    }
-    file_lines_close(&in);
-    const bool ok = !e->code && file_write(o->out, buf_str(&rows), e);
-    buf_free(&rows);
-    if (ok) file_io.unlink(part);
-    if (ok) printf("%lld tasks in %s; %lld were left out\n", (long long)tasks, o->out, (long long)left);
+static bool work(const synth_options *o, synth *s, err *e) {
+    const synth_file f = {.out = o->out, .count = o->count, .go_on = go_on, .self = (void *)(uintptr_t)o};
+    synth_made made = {0};
+    const bool ok = synth_run(s, &f, &made, e);
+    if (made.worded) fprintf(stderr, "%d choices were read from words: the model tells no log-probabilities\n", made.worded);
+    if (ok) printf("%lld tasks in %s; %lld were left out\n", (long long)made.tasks, o->out, (long long)made.left_out);
     return ok;
 }
 
@@ -177,7 +118,6 @@ static bool synthesise(arena *a, int argc, char **argv, err *e) {
                                  .tokens_most = o.tokens_most,
                                  .cost_prompt = o.cost_prompt,
                                  .cost_answer = o.cost_answer};
-    const char *part = arena_printf(a, "%s.part", o.out);
     synth_order order = {.licence = str_of(o.licence ? o.licence : ""),
                          .similar = o.similar,
                          .temperature = o.temperature,
@@ -187,7 +127,7 @@ static bool synthesise(arena *a, int argc, char **argv, err *e) {
                          .seed = (uint64_t)o.seed};
     if (!(order.p = endpoint_open(&of, e))) return false;
     synth *s = synth_new(a, &order);
-    const bool ok = read_seeds(a, o.seeds, s, e) && read_done(a, part, s, e) && work(&o, s, part, e) && finish(a, &o, part, e);
+    const bool ok = read_seeds(a, o.seeds, s, e) && work(&o, s, e);
     if (ok) print_use(order.p);
     if (ok) print_terms(&o);
     endpoint_close(order.p);

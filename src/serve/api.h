@@ -70,6 +70,7 @@ typedef struct {
     X(transfer) \
     X(vectors) \
     X(asking) \
+    X(making) \
     X(suggester) \
     X(runs) \
     X(teach) \

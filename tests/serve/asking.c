@@ -289,6 +289,48 @@ static void labels_that_fit_are_asked_one_by_one(void **state) {
     far_end(&f);
 }
 
+static void refused(const char *body, const char *says) {
+    int status;
+    const str text = ask("POST", "/api/v1/synth", body, &status);
+    if (status != 422 || str_find(text, str_of(says), 0) < 0) fail_msg("%d: %.*s", status, STR_ARG(text));
+}
+
+/* A generator elsewhere: its terms must be said, its tasks lie in a file with them. */
+static void tasks_are_made_out_of_seeds_as_a_job(void **state) {
+    house *h = *state;
+    err e = {0};
+    str text;
+    far_server f;
+    const person ben = a_person("admin");
+    far_begin(
+        &f,
+        (const far_answer[]){{200, "{\"choices\":[{\"message\":{\"content\":\"3. Say what the weather does to hair.\"},"
+                                   "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":50,\"completion_tokens\":9}}"}},
+        1);
+    const char *url = FORMAT("http://127.0.0.1:%d/v1#big", f.port),
+               *seeds = "['Write a poem about the sea.','Explain why leaves are green.']";
+    const char *body =
+        FORMAT("{'model':'%s','seeds':%s,'name':'new','count':1,'licence':'openai-terms','cost_answer':10}", url, seeds);
+    assert_int_equal(request_of(ben.key, "POST", "/api/v1/synth", body).status, 403);
+    refused(FORMAT("{'model':'%s','seeds':%s,'name':'new'}", url, seeds), "under which terms");
+    refused("{'model':'base','seeds':[],'name':'new'}", "seeds should be a list");
+    refused(FORMAT("{'model':'base','seeds':%s,'name':'../new'}", seeds), "a file's name");
+    json *v = ended(made("POST", "/api/v1/synth", body));
+    if (strcmp(word(v, "status"), "done") != 0) fail_msg("%s: %s", word(v, "status"), word(v, "error"));
+    assert_int_equal(json_get_int(json_get(v, "result"), "tasks", -1), 1);
+    assert_true(json_get_real(json_get(v, "result"), "cost", 0) > 0);
+    const char *path = path_join(h->own, store_folder(server_store(h->s)), "exports/new.jsonl");
+    assert_string_equal(word(json_get(v, "result"), "path"), path);
+    assert_ok(file_read(h->own, path, 1 << 16, &text, &e), e);
+    json *row = json_parse(h->own, str_trim(text), &e);
+    assert_ok(row, e);
+    assert_string_equal(word(row, "licence"), "openai-terms");
+    assert_string_equal(word(row, "by"), "suggestion:big");
+    assert_string_equal(word(row, "instruction"), "Say what the weather does to hair.");
+    assert_false(file_exists(FORMAT("%s.part", path)));
+    far_end(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_model_here_suggests_once_and_again_when_told),
@@ -301,6 +343,7 @@ int main(void) {
         cmocka_unit_test(records_stay_in_the_house_unless_an_owner_says_otherwise),
         cmocka_unit_test(what_is_tried_is_shown_and_not_written),
         cmocka_unit_test(labels_that_fit_are_asked_one_by_one),
+        cmocka_unit_test(tasks_are_made_out_of_seeds_as_a_job),
     };
     return cmocka_run_group_tests(tests, begin, house_end);
 }
