@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/sys.h"
 #include "cli/command.h"
+#include "cli/dataset_options.h"
 #include "cli/dataset_show.h"
 #include "cli/dataset_work.h"
 #include "cli/shelf.h"
@@ -16,6 +17,7 @@ typedef struct {
     bool json, csv, again;
     int64_t from, count, quota;
     opt_list set;
+    options_order change;
 } dataset_options;
 
 #define AT(member) offsetof(dataset_options, member)
@@ -36,18 +38,30 @@ static const opt dataset_table[] = {
      "vectors: a model by name, or URL#MODEL of a server that speaks OpenAI's API"},
     {"fields", OPT_TEXT, AT(fields), NULL, 0, 0, NULL, "vectors: NAME,NAME of fields that are read (unset: all)"},
     {"again", OPT_BOOL, AT(again), "false", 0, 0, NULL, "vectors: also those that were computed already"},
+    {"question", OPT_TEXT, AT(change.question), NULL, 0, 0, NULL, "options: which question's"},
+    {"options", OPT_EACH, AT(change.options), NULL, 0, 0, NULL,
+     "options: VALUE or VALUE=TEXT, each there will be (unset: they stay)"},
+    {"map", OPT_EACH, AT(change.becomes), NULL, 0, 0, NULL, "options: OLD=NEW, in answers, suggestions and gold answers"},
+    {"drop", OPT_EACH, AT(change.drop), NULL, 0, 0, NULL, "options: a value that goes out of what holds it"},
+    {"incomplete", OPT_CHOICE, AT(change.incomplete), NULL, 0, 0, "draft|last",
+     "options: a ranking that lacks a new one becomes a draft, or gets it last"},
+    {"apply", OPT_BOOL, AT(change.apply), "false", 0, 0, NULL, "options: write it (unset: only say what would happen)"},
+    {"undo", OPT_BOOL, AT(change.undo), "false", 0, 0, NULL, "options: take the newest change back"},
     OPT_END,
 };
 #undef AT
 
 static bool dataset_run(arena *a, int argc, char **argv, err *e);
-const command command_dataset = {"dataset", "what is collected and what it can train",
-                                 "list\ndataset show [WORKSPACE/]NAME\ndataset map NAME --set prompt=FIELD ...\ndataset rm NAME\n"
-                                 "dataset annotators NAME [--csv]\ndataset disagreements NAME\ndataset assignments NAME\n"
-                                 "dataset assign NAME --user PERSON [--from N --count N] [--quota N]\n"
-                                 "dataset unassign NAME --user PERSON\n"
-                                 "dataset vectors NAME [--setting S --model M [--fields F,G] [--again]]",
-                                 dataset_table, dataset_run};
+const command command_dataset = {
+    "dataset", "what is collected and what it can train",
+    "list\ndataset show [WORKSPACE/]NAME\ndataset map NAME --set prompt=FIELD ...\ndataset rm NAME\n"
+    "dataset annotators NAME [--csv]\ndataset disagreements NAME\ndataset assignments NAME\n"
+    "dataset assign NAME --user PERSON [--from N --count N] [--quota N]\n"
+    "dataset unassign NAME --user PERSON\n"
+    "dataset options NAME --question Q [--options VALUE=TEXT ...] [--map OLD=NEW ...] [--drop V ...] "
+    "[--apply|--undo]\n"
+    "dataset vectors NAME [--setting S --model M [--fields F,G] [--again]]",
+    dataset_table, dataset_run};
 
 static bool list(arena *a, desk *d, const dataset_options *o, err *e) {
     json *all, *progress;
@@ -102,6 +116,11 @@ static bool vectors(arena *a, desk *d, const dataset_options *o, const json *set
     return work_vectors(a, d, set, &(work_vectors_order){o->setting, o->model, o->fields, o->again, false}, o->json, e);
 }
 
+static bool options(arena *a, desk *d, const dataset_options *o, const json *set, err *e) {
+    if (!o->change.question) return err_set(e, ERR_USAGE, "fettle dataset options NAME wants --question Q");
+    return options_change(a, d, set, &o->change, o->json, e);
+}
+
 static const struct {
     const char *name;
     bool (*run)(arena *a, desk *d, const dataset_options *o, const json *set, err *e);
@@ -113,6 +132,7 @@ static const struct {
              {"disagreements", disagreements},
              {"assign", assign},
              {"unassign", unassign},
+             {"options", options},
              {"vectors", vectors}};
 
 static bool work(arena *a, desk *d, const dataset_options *o, const char *what, const char *name, err *e) {
