@@ -98,6 +98,8 @@ static void check_shapes(void) {
 static void products_equal_a_triple_loop_at_odd_shapes(void **state) {
     (void)state;
     on_every_instruction_set(check_shapes);
+    rng r = rng_new(6, 6);
+    check_shape(&r, 97, 8209, 513); /* larger than a cache: tasks in another order */
 }
 
 /* All three products of one odd shape, one after the other, in `out`; returns how many values. */

@@ -11,15 +11,15 @@
 
 enum {
     STEPS = 1024, /* of a tile: a block of B (48 columns) fills 200 KB of the second-level cache */
-    ROWS =
-        96, /* of x in one task, whole tiles of every instruction set: with up to WIDE steps the second-level cache keeps them */
+    ROWS = 96, /* of x in one task, whole tiles of every instruction set: the second-level cache keeps up to WIDE steps of them */
     WIDE = 768,  /* steps; half as many rows where there are more */
     GROUP = 4,   /* neighbouring blocks of a packed matrix in one task: while the last rows go along one, the next is fetched */
     DOWN = 48,   /* columns of dy in one task of the weight's gradient: whole tiles of every instruction set */
     STRIP = 12,  /* panels of x in one such task where there are few */
     TURNED = 48, /* panels of W turned at a time: 3 MB */
-    FEW = 8,     /* tasks: too few to share them out evenly */
-    AHEAD = 8,   /* steps between fetching a row of a factor that is brought into tiles' form and reading it */
+    LARGE = 16 << 20, /* bytes of a matrix that a last-level cache is not likely to keep */
+    FEW = 8,          /* tasks: too few to share them out evenly */
+    AHEAD = 8,        /* steps between fetching a row of a factor that is brought into tiles' form and reading it */
     ALIASED = 1024 /* words: rows so far apart, or a multiple of it, fall into the same few sets of a cache */,
     HUGE_PAGE = 2 << 20
 };
@@ -342,9 +342,11 @@ void gemm_forward(float *y, int ldy, const float *x, int ldx, const gemm_matrix 
     const int chunk = !q.p.direct && blocks >= FEW ? M : rows_of_task(w->K), chunks = (M + chunk - 1) / chunk;
     const int share = blocks * chunks / (FEW * omp_get_max_threads()), group = share < 1 ? 1 : smaller(share, GROUP),
               groups = (blocks + group - 1) / group;
+    /* What no cache keeps is read once, and x goes along a group of its panels; else panels go along rows of x. */
+    const bool once = gemm_packed_bytes(w->type, w->N, w->K) > LARGE;
 #pragma omp parallel for schedule(dynamic, 1)
     for (int task = 0; task < groups * chunks; task++) {
-        const int begin = task % groups * group, row = task / groups * chunk;
+        const int begin = (once ? task / chunks : task % groups) * group, row = (once ? task % chunks : task / groups) * chunk;
         for (int k = begin; k < smaller(begin + group, blocks); k++) forward_block(&q, k * q.wide, row, smaller(chunk, M - row));
     }
 }
