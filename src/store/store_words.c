@@ -175,7 +175,7 @@ static void add_record(index_of *x, int64_t seq, const bag *b) {
         x->record = memory_resize(x->record, sizeof *x->record * (size_t)x->room);
         x->length = memory_resize(x->length, sizeof *x->length * (size_t)x->room);
     }
-    if (x->sorted == x->slots && (!x->slots || x->record[x->slots - 1] < seq)) x->sorted++;
+    if (x->sorted == x->slots && (!x->slots || llabs(x->record[x->slots - 1]) < seq)) x->sorted++;
     x->record[x->slots] = seq;
     x->length[x->slots] = b->all;
     x->words += b->all;

@@ -44,7 +44,7 @@ static void write_texts(world *w, store_tx *t, int i, bool known) {
 
 static void make_world(things *h, world *w, store_tx *t) {
     err e = {0};
-    *w = (world){.d = a_desk(t), .random = rng_new(6, 5), .h = h};
+    *w = (world){.d = a_desk(t), .random = rng_new(5, 5), .h = h};
     w->second = a_part(t, &w->d.set, PART_FIELD, "second");
     w->number = a_part(t, &w->d.set, PART_METADATA, "number");
     w->number.settings = STR("{\"type\":\"float\"}");
