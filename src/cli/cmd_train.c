@@ -28,7 +28,8 @@ static const opt own_flags[] = {
      "go on with this run folder from its newest whole checkpoint"},
     {"run", OPT_TEXT, offsetof(flags, run), NULL, 0, 0, NULL, "run this folder, whose config.json is there already"},
     {"preset", OPT_TEXT, offsetof(flags, preset), NULL, 0, 0, NULL,
-     "settings that belong together: small-feedback (preferences), small-edits (sft)"},
+     "settings that belong together: small-feedback (preferences), small-rewrites (preferences for new words), small-edits "
+     "(sft)"},
     {"config", OPT_TEXT, offsetof(flags, config), NULL, 0, 0, NULL, "a JSON file of options"},
     {"set", OPT_EACH, offsetof(flags, set), NULL, 0, 0, NULL, "KEY=VALUE, any option of the run"},
     {"preview", OPT_BOOL, offsetof(flags, preview), "false", 0, 0, NULL,

@@ -21,6 +21,7 @@ typedef struct {
     const demo_prompts *prompts;
     double (*score)(judged_text a);             /* larger is better */
     char *(*edit)(arena *a, judged_text given); /* the answer as this person would have it */
+    const char *preset;                         /* how a run learns from such edits */
     bool control;                               /* not offered to people: `longer`, for the test that the sign is right */
 } taste;
 

@@ -316,7 +316,7 @@ static void tasks_are_made_out_of_seeds_as_a_job(void **state) {
     refused("{'model':'base','seeds':[],'name':'new'}", "seeds should be a list");
     refused(FORMAT("{'model':'base','seeds':%s,'name':'../new'}", seeds), "a file's name");
     json *v = ended(made("POST", "/api/v1/synth", body));
-    if (strcmp(word(v, "status"), "done") != 0) fail_msg("%s: %s", word(v, "status"), word(v, "error"));
+    if (strcmp(word(v, "status"), "finished") != 0) fail_msg("%s: %s", word(v, "status"), word(v, "error"));
     assert_int_equal(json_get_int(json_get(v, "result"), "tasks", -1), 1);
     assert_true(json_get_real(json_get(v, "result"), "cost", 0) > 0);
     const char *path = path_join(h->own, store_folder(server_store(h->s)), "exports/new.jsonl");
