@@ -91,6 +91,13 @@ typedef struct {
     int columns;
 } piece;
 int trainer_rows_per_unit(const trainer *t);
+int trainer_step_unit(const trainer *t);          /* rows that stay together in a step: a unit's, or a rollout's group */
+bool trainer_in_pairs(const trainer *t);          /* chosen and rejected answers stand side by side */
+row trainer_row(const trainer *t, int64_t index); /* a row of the data, cut to max_length, or a completion of the rollout */
+int piece_rows(const trainer *t, const int64_t *index, int count); /* how many of them make a piece of about micro_batch_tokens */
+piece piece_make(arena *a, const trainer *t, const int64_t *index, int count);
+/* Columns, objective and gradients of `pieces` pieces that the objective sees at once, sizes[i] rows each. The loss. */
+double pass_run(trainer *t, const int64_t *index, const int *sizes, int pieces, const step_counts *counts, metrics *m);
 
 /* The most that a piece of given rows can hold, whatever their order: tokens that are computed, and of them those whose logits are
  * looked at. Not for completions, which are not there yet. */

@@ -2,7 +2,7 @@
 # The demo, and the controls that show that it measures something: the opposite taste moves the model the other way, shuffled
 # labels move it nowhere. A run of a taste counts only when it neither drifts nor repeats itself.
 #
-#   tests/all/controls.sh [shorter|prose|warmer|longer|shuffled ...]      default: longer shuffled (make test-long: shorter prose); minutes each
+#   tests/all/controls.sh [shorter|prose|warmer|longer|shuffled ...]      default: longer shuffled (make test-long: shorter prose warmer); minutes each
 cd "$(dirname "$0")/../.." || exit 2
 tools/deps build starter || { echo "SKIPPED: no starter model"; exit 77; }
 make -s program || exit 1
