@@ -1,11 +1,13 @@
 /* frame.c - the page inside which templates of custom fields are shown.
  *
- *     field (web/src/fields/Custom.svelte) ── postMessage {html, record, colours} ──► /frame or /frame/script ── {height} ──► field
+ *     field (web/src/fields/Custom.svelte) ── postMessage {html, record} ──► /frame or /frame/script ── {height} ──► field
  *
  * Templates are HTML of whoever made the dataset, so they never stand in a page of ours: the frame has an origin of its own that is no
  * other's (sandbox, in the element and in the policy), may fetch nothing and go nowhere. In /frame nothing of the template runs either: the
  * policy lets in the one script below, which puts in elements and attributes that are known to do nothing. /frame/script is for templates that
- * are programs (advanced mode): there the template's scripts run, with `record` in reach, and reach nothing else. */
+ * are programs (advanced mode): there the template's scripts run, with `record` in reach, and reach nothing else.
+ *
+ * The frame is a white sheet in dark mode too: templates choose colours for one. */
 #include "serve/api.h"
 
 #define SAME                                                                                                                     \
@@ -13,7 +15,8 @@
     "frame-ancestors 'self'; script-src "
 
 static const char page[] =
-    "<!doctype html><meta charset=\"utf-8\"><style>html{background:none}body{margin:0;font:15px/1.5 system-ui,sans-serif;"
+    "<!doctype html><meta charset=\"utf-8\"><style>html{background:#fff;color:#1c1a17}body{margin:0;padding:8px;font:15px/1.5 "
+    "system-ui,sans-serif;"
     "overflow-wrap:anywhere}img{max-width:100%%}</style><body><script nonce=\"%s\">\n"
     "const programs = %s, list = (s) => new Set(s.split(' '))\n"
     "const tags = list('A ABBR ARTICLE ASIDE B BLOCKQUOTE BR CAPTION CODE COL COLGROUP DD DEL DETAILS DIV DL DT EM FIGCAPTION "
@@ -42,7 +45,6 @@ static const char page[] =
     "addEventListener('message', (m) => {\n"
     "  if (m.source !== parent || typeof m.data.html !== 'string') return\n"
     "  window.record = m.data.record\n"
-    "  document.body.style.color = m.data.text\n"
     "  const made = new DOMParser().parseFromString(m.data.html, 'text/html')\n"
     "  if (!programs) { tame(made.head); tame(made.body) }\n"
     "  document.body.replaceChildren(...made.head.childNodes, ...made.body.childNodes)\n"

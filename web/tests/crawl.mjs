@@ -1,6 +1,6 @@
 /* Every screen, found by its links: axe says that it is accessible, in light and dark; every enabled control is pressed, and what happens is
  * no error, no "not implemented", and not nothing. In an empty server, in one with data, and with a server that fails.
- * FETTLE_LONG=1 (make test-long) presses the controls, which takes many minutes; FETTLE_SCREEN=WORDS those of screens alone whose addresses
+ * FETTLE_LONG=1 (make test-long) presses the controls, which takes many minutes, and looks inside a dataset and a run; FETTLE_SCREEN=WORDS those of screens alone whose addresses
  * hold the words. */
 import AxeBuilder from '@axe-core/playwright'
 import { check, openPage, run, Server } from './lib.mjs'
@@ -42,7 +42,7 @@ for (const scheme of ['light', 'dark'])
   check(`axe finds nothing on any screen, ${scheme}`, async () => {
     const wrong = []
     for (const server of [empty, full])
-      for (const path of await screensOf(server, scheme === 'light')) {
+      for (const path of await screensOf(server, !!process.env.FETTLE_LONG)) {
         const page = await open(server, path, { colorScheme: scheme })
         await accessible(page, `${path} ${scheme}`).catch((e) => wrong.push(e.message))
         await page.context().close()
