@@ -81,6 +81,8 @@ typedef struct {
     double seconds, cost;
 } endpoint_use;
 endpoint_use endpoint_used(endpoint *p);
+/* Members of an object that is open: agent, and what was used. */
+void endpoint_put_used(json_writer *w, endpoint *p);
 
 /* ---- what a kind is ------------------------------------------------------------------------------------------------------------------ */
 

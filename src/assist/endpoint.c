@@ -73,6 +73,16 @@ endpoint_use endpoint_used(endpoint *p) {
     return u;
 }
 
+void endpoint_put_used(json_writer *w, endpoint *p) {
+    const endpoint_use u = endpoint_used(p);
+    json_key(w, "agent"), json_put_cstr(w, endpoint_agent(p));
+    json_key(w, "requests"), json_put_int(w, u.requests);
+    json_key(w, "retries"), json_put_int(w, u.retries);
+    json_key(w, "prompt_tokens"), json_put_int(w, u.prompt_tokens);
+    json_key(w, "answer_tokens"), json_put_int(w, u.answer_tokens);
+    json_key(w, "cost"), json_put_real(w, u.cost);
+}
+
 /* ---- waiting ------------------------------------------------------------------------------------------------------------------------- */
 
 static bool asked_to_stop(const endpoint *p) { return (p->o.stop && p->o.stop(p->o.self)) || sys_stop_requested(); }

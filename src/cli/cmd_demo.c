@@ -30,7 +30,7 @@ static const opt options[] = {
      "several of them on the same feedback, as one table: dpo,ipo,kto,orpo,simpo,grpo,ppo"},
     {"model", OPT_TEXT, offsetof(demo_options, model), "smollm2", 0, 0, NULL, "the model to teach"},
     {"preset", OPT_TEXT, offsetof(demo_options, preset), NULL, 0, 0, NULL,
-     "settings of the training run (unset: the taste's own; small-feedback for --feedback)"},
+     "settings of the training run (unset: the taste's own; small-feedback where no taste is named)"},
     {"set", OPT_EACH, offsetof(demo_options, set), NULL, 0, 0, NULL, "KEY=VALUE, a further setting of the run"},
     {"seed", OPT_INT, offsetof(demo_options, seed), "1", 0, 1e9, NULL, "of answers and training"},
     {"shuffle", OPT_BOOL, offsetof(demo_options, shuffle), "false", 0, 0, NULL,

@@ -34,12 +34,13 @@ static json *numbers_or_texts(arena *a, str value, bool numbers, err *e) {
     long n;
     if (!numbers) return json_new_text(a, value);
     if (str_to_long(value, &n)) return json_new_int(a, n);
-    return err_null(e, ERR_USAGE, "options of a rating are whole numbers, not '%.*s'", STR_ARG(value));
+    return err_null(e, ERR_USAGE, "this question's options are whole numbers, not '%.*s'", STR_ARG(value));
 }
 
 static bool put_settings(arena *a, json *body, const json *question, const opt_list *options, err *e) {
     const json *settings = json_get(question, "settings");
-    const bool numbers = str_is(json_get_text(settings, "type", STR("")), "rating");
+    const bool numbers =
+        json_kind_of(json_get(json_at(json_get(settings, "options"), 0), "value")) == JSON_INT; /* as those it has */
     json *list = json_new_array(a), *out = json_new_object(a);
     for (int i = 0; i < options->count; i++) {
         str value, text;

@@ -298,8 +298,6 @@ static bool stop_asked(void *self) { return job_stop_asked(self); }
 static void put_count(json_writer *w, const char *key, int64_t n) { json_key(w, key), json_put_int(w, n); }
 
 static void put_result(const asking *x, json_writer *w) {
-    const endpoint_use u = endpoint_used(x->p);
-    json_key(w, "agent"), json_put_cstr(w, endpoint_agent(x->p));
     put_count(w, "records", x->done);
     put_count(w, "suggested", x->asked);
     put_count(w, "there_already", x->there);
@@ -308,11 +306,7 @@ static void put_result(const asking *x, json_writer *w) {
     put_count(w, "failed", x->failed);
     json_key(w, "first_failure"), json_put_cstr(w, *x->failure ? x->failure : NULL);
     put_count(w, "read_from_words", x->worded);
-    put_count(w, "requests", u.requests);
-    put_count(w, "retries", u.retries);
-    put_count(w, "prompt_tokens", u.prompt_tokens);
-    put_count(w, "answer_tokens", u.answer_tokens);
-    json_key(w, "cost"), json_put_real(w, u.cost);
+    endpoint_put_used(w, x->p);
 }
 
 static bool ask_work(job *j, void *context, json_writer *result, err *e) {

@@ -49,17 +49,11 @@ static bool go_on(void *self, int kept) {
 static void put_count(json_writer *w, const char *key, int64_t n) { json_key(w, key), json_put_int(w, n); }
 
 static void put_result(const making *x, const synth_made *made, json_writer *w) {
-    const endpoint_use u = endpoint_used(x->p);
-    json_key(w, "agent"), json_put_cstr(w, endpoint_agent(x->p));
     json_key(w, "path"), json_put_cstr(w, x->path);
     put_count(w, "tasks", made->tasks);
     put_count(w, "left_out", made->left_out);
     put_count(w, "read_from_words", made->worded);
-    put_count(w, "requests", u.requests);
-    put_count(w, "retries", u.retries);
-    put_count(w, "prompt_tokens", u.prompt_tokens);
-    put_count(w, "answer_tokens", u.answer_tokens);
-    json_key(w, "cost"), json_put_real(w, u.cost);
+    endpoint_put_used(w, x->p);
 }
 
 static bool make_work(job *j, void *context, json_writer *result, err *e) {

@@ -1,7 +1,7 @@
 /* Every screen, found by its links: axe says that it is accessible, in light and dark; every enabled control is pressed, and what happens is
  * no error, no "not implemented", and not nothing. In an empty server, in one with data, and with a server that fails.
- * FETTLE_LONG=1 (make test-long) presses the controls, which takes many minutes, and looks inside a dataset and a run; FETTLE_SCREEN=WORDS those of screens alone whose addresses
- * hold the words. */
+ * FETTLE_LONG=1 (make test-long) presses the controls, which takes many minutes, and looks inside a dataset and a run; FETTLE_SCREEN=WORDS
+ * presses those of screens alone whose addresses hold the words. */
 import AxeBuilder from '@axe-core/playwright'
 import { check, openPage, run, Server } from './lib.mjs'
 import { aRun, edits, everything, thumbs } from './sets.mjs'
