@@ -38,7 +38,7 @@ check('twelve picks by keys, one of them taken back', async () => {
     const best = answers.map(wordsOf).reduce((at, n, i, all) => (n < all[at] ? i : at), 0)
     await page.keyboard.press(String(best + 1))
     picks++
-    await until(`pick ${picks}`, async () => (await server.ask('GET', `/api/v1/teach/${lesson}`)).picks === picks, 120)
+    await until(`pick ${picks}`, async () => (await server.ask('GET', `/api/v1/teach/${lesson}`)).picks === picks, 30)
     if (picks === 3 && !undone) {
       await page.locator('.answers[aria-busy=false]').waitFor({ timeout: 120000 })
       await page.keyboard.press('u')
