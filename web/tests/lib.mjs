@@ -135,7 +135,10 @@ export async function openPage(server, options = {}) {
   page.on('console', (m) => m.type() === 'error' && !refused(m) && fault(`console: ${m.text()}`))
   page.on('pageerror', (e) => fault(`error: ${e.message}`))
   page.on('dialog', (d) => (fault(`dialog: ${d.message()}`), d.dismiss()))
-  page.on('request', (r) => r.url().startsWith(server.url) || /^(data|blob|about):/.test(r.url()) || fault(`request to ${r.url()}`))
+  /* What the policy of a page refused has not gone out. */
+  const outside = (r) => r.url().startsWith(server.url) || /^(data|blob|about):/.test(r.url()) || r.failure()?.errorText === 'csp' || fault(`request to ${r.url()}`)
+  page.on('requestfinished', outside)
+  page.on('requestfailed', outside)
   opened.push(page)
   return page
 }

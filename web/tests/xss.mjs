@@ -37,14 +37,15 @@ console.log(`# ${payloads.length} of ${corpus.length} payloads`)
 
 /* ---- the places -------------------------------------------------------------------------------------------------------------------------- */
 
-/* A record holds one payload in each field, suggestion, comment; names and titles of the dataset hold some of them. */
-async function setOf(name, list) {
+/* A record holds one payload in each field, suggestion, comment; names and titles of the dataset hold some of them, its template too unless one is
+ * given: what a template may fetch, the policy of its frame alone says. */
+async function setOf(name, list, template) {
   const p = (i) => list[i % list.length]
   return makeDataset(server, {
     name: `${p(0)} ${name}`.slice(0, 190), guidelines: list.join('\n\n'),
     fields: [
       { name: 'md', title: p(1).slice(0, 400), required: false, settings: { type: 'text', use_markdown: true } }, { name: 'plain', title: 'plain', required: false, settings: { type: 'text' } },
-      { name: 'chat', title: 'chat', required: false, settings: { type: 'chat' } }, { name: 'custom', title: 'custom', required: false, settings: { type: 'custom', template: `{{record.fields.custom.x}} ${p(2)}` } },
+      { name: 'chat', title: 'chat', required: false, settings: { type: 'chat' } }, { name: 'custom', title: 'custom', required: false, settings: { type: 'custom', template: `{{record.fields.custom.x}} ${template ?? p(2)}` } },
       { name: 'picture', title: 'picture', required: false, settings: { type: 'image' } }, { name: 'spanned', title: 'spanned', required: false, settings: { type: 'text' } },
     ],
     questions: [
@@ -76,9 +77,10 @@ async function clean(page, where) {
 async function walk(options) {
   const chunk = 100
   for (let at = 0; at < payloads.length; at += chunk) {
-    const list = payloads.slice(at, at + chunk), set = await setOf(`set ${at}${options.bypassCSP ? ' bare' : ''}`, list)
+    const list = payloads.slice(at, at + chunk), set = await setOf(`set ${at}${options.bypassCSP ? ' bare' : ''}`, list, options.bypassCSP ? '' : undefined)
     await server.ask('POST', `/api/v1/records/${set.records[0].id}/notes`, { text: list[0], flag: true })
     const page = await openPage(server, options)
+    page.expected.push('Refused to', 'Content Security Policy') /* in the frames of templates: what a page of ours refuses is told below */
     await page.addInitScript(() => window === top && addEventListener('securitypolicyviolation', (e) => console.error(`policy: ${e.violatedDirective} ${e.sample}`)))
     await page.goto(`${server.url}/#/datasets/${set.id}/annotate?view=bulk`)
     await page.locator('.bulk .card').first().waitFor()
