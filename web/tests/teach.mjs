@@ -64,7 +64,7 @@ check('training shows its curves, survives a refresh and ends', async () => {
 
 check('twelve blind votes give a result with its interval', async () => {
   for (let votes = 0; votes < 12; ) {
-    await page.locator('.sides article p').first().waitFor({ timeout: 180000 })
+    await page.locator('.sides[aria-busy=false]').waitFor({ timeout: 180000 })
     const [left, right] = (await page.locator('.sides article p').allInnerTexts()).map(wordsOf)
     await page.keyboard.press(left < right ? 'ArrowLeft' : right < left ? 'ArrowRight' : 'ArrowDown')
     votes++
