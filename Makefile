@@ -142,6 +142,10 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(foreach f,$(sort $(below_train) $(below_serve)
 
 tests: $(TESTS)
 
+# Another compiler's warnings on the tests, without building them: make CC=clang CFLAGS=-Werror syntax
+syntax:
+	@printf '%s\n' $(patsubst $(BUILD)/%,%.c,$(TESTS)) | xargs -P $$(nproc) -n 8 $(CC) $(filter-out -MMD -MP,$(FLAGS)) -Itests -fsyntax-only
+
 run-tests: program tests
 	@FETTLE_PROGRAM=$(BUILD)/fettle tools/run-tests $(TESTS)
 
@@ -180,5 +184,5 @@ clean:
 	rm -rf $(BUILD)/obj $(BUILD)/lib $(BUILD)/tests $(BUILD)/fuzz $(BUILD)/fettle
 
 .PRECIOUS: $(BUILD)/tests/% $(BUILD)/obj/%.o $(BUILD)/fuzz/%
-.PHONY: web all program tests run-tests test test-long test-all check fuzz demo bench install uninstall clean
+.PHONY: web all program tests syntax run-tests test test-long test-all check fuzz demo bench install uninstall clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
