@@ -78,6 +78,35 @@ struct jinja {
 
 jnode *jinja_parse_tokens(arena *a, const token *t, int count, bool *generation, err *e);
 
+/* ---- parser: what expressions (jinja_expression.c) and statements (jinja_parse.c) share --------------------------------------------------- */
+
+enum { NESTING_MAX = 200 };
+
+typedef struct {
+    arena *a;
+    const token *t;
+    int at, depth, loops;
+    bool *generation;
+    err *e;
+} parser;
+
+static inline const token *peek(const parser *p) { return &p->t[p->at]; }
+static inline bool is_op(const parser *p, const char *op) { return peek(p)->kind == T_OP && str_is(peek(p)->text, op); }
+static inline bool is_name(const parser *p, const char *name) { return peek(p)->kind == T_NAME && str_is(peek(p)->text, name); }
+static inline bool take_op(parser *p, const char *op) { return is_op(p, op) && ++p->at; }
+static inline bool take_name(parser *p, const char *name) { return is_name(p, name) && ++p->at; }
+
+void *parse_complain(parser *p, const char *wanted); /* NULL, and the error "line N: expected ..., found ..." */
+jnode *parse_node(parser *p, node_kind kind);        /* a node of the line where the parser stands */
+void parse_push(parser *p, jnode *n, jnode *item, str name);
+/* Each takes its tokens; NULL: an error is set. */
+jnode *parse_primary(parser *p);           /* a literal, a name, brackets */
+jnode *parse_postfix(parser *p, jnode *n); /* .name, [..], (..) behind n */
+jnode *parse_filter(parser *p, jnode *n);  /* one filter behind its | */
+jnode *parse_disjunction(parser *p);       /* without an inline if */
+jnode *parse_expression(parser *p);
+jnode *parse_tuple(parser *p); /* a, b without brackets is one */
+
 /* ---- values ---------------------------------------------------------------------------------------------------------------------- */
 
 typedef enum { V_UNDEFINED, V_NONE, V_BOOL, V_INT, V_FLOAT, V_STRING, V_LIST, V_DICT, V_FUNCTION } value_kind;
@@ -180,6 +209,13 @@ int64_t jv_length(run *r, jvalue v);
 bool jv_contains(run *r, jvalue container, jvalue item);
 void jinja_put_float(buf *out, double x);
 
+void jinja_enter(run *r); /* one level deeper, one step of fuel; r->depth-- leaves */
+jvalue jinja_eval(run *r, frame *f, const jnode *n);
+void jinja_eval_arguments(run *r, frame *f, const jnode *n, jargs *out);
+jvalue jinja_macro(run *r, frame *f, const jnode *n);       /* the function of a macro or call block */
+jvalue jinja_captured(run *r, frame *f, const jnode *body); /* what a body prints, as a text */
+typedef enum { GO_ON, BREAK, CONTINUE } flow;
+flow jinja_execute(run *r, frame *f, const jnode *n);
 jvalue jinja_call(run *r, jvalue f, const jargs *args);
 jvalue jinja_attribute(run *r, jvalue v, str name, bool item_first);
 jvalue jinja_filter(run *r, str name, jvalue v, const jargs *args);
