@@ -2,6 +2,7 @@
  *
  *   answer 12 prompts four times each ─► a scripted annotator picks and edits ─► feedback file ─► DPO + LoRA ─► before against after
  *                                        with --method ppo: feedback file ─► reward model (accuracy on prompts held out) ─► PPO + LoRA ─┘
+ *                                        (a taste for words that the model hardly writes: its edits are imitated first)
  *
  * The annotator is a rule with a taste (taste.c) and the result says so; a person's own feedback file takes its place with
  * --feedback. Everything goes through the same code as the commands it names at the end. */
@@ -59,9 +60,11 @@ static bool print_plan(const demo *d, err *e) {
     double one;
     if (!model_seconds_per_token(d->start.model, d->all.options.compute, &one, e)) return false;
     const int pairs = d->o.feedback ? 48 : DEMO_TRAINING * EACH;
+    const bool imitates = d->method->rewarded && d->taste->start;
     const double answering = d->o.feedback ? 0 : DEMO_TRAINING * EACH * ANSWER * 1.6 * one,
                  pairwise = pairs * PAIR * (2 * EPOCHS + 1) * one,
-                 rewarded = d->method->answers * (ANSWER * 1.6 + PROMPT_AND_ANSWER * 7) * one, training = pairwise + rewarded,
+                 rewarded = d->method->answers * (ANSWER * 1.6 + PROMPT_AND_ANSWER * 7) * one,
+                 imitating = imitates ? pairs * PROMPT_AND_ANSWER * 2 * one : 0, training = pairwise + imitating + rewarded,
                  comparing = DEMO_HELD_OUT * 2 * ANSWER * 2.0 * one;
     printf("The loop, on %s (%.0f M weights), a token of it takes %.1f ms here:\n", d->o.model,
            (double)model_parameter_count(d->start.model) / 1e6, 1e3 * one);
@@ -71,7 +74,9 @@ static bool print_plan(const demo *d, err *e) {
                answering);
         printf("  2. %-*s at once\n", WORDS, arena_printf(d->a, "a scripted annotator picks and edits (%s)", d->taste->name));
     }
-    const char *how = d->method->preset ? arena_printf(d->a, "%s, preset %s", d->method->words, d->o.preset) : d->method->words;
+    const char *how = d->method->preset ? arena_printf(d->a, "%s, preset %s", d->method->words, d->o.preset)
+                      : imitates        ? arena_printf(d->a, "the edits imitated, %s", d->method->words)
+                                        : d->method->words;
     printf("  3. %-*s about %4.0f s\n", WORDS, arena_printf(d->a, "train: %s", how), training);
     printf("  4. %-*s about %4.0f s\n", WORDS, arena_printf(d->a, "before against after, %d held-out prompts", DEMO_HELD_OUT),
            comparing);

@@ -26,13 +26,14 @@ typedef struct {
     subject start;
     const char *feedback, *run;
     const char *reward; /* the reward model's run, NULL: none */
+    const char *begin;  /* the run that imitated the edits, from whose adapter reinforcement goes on; NULL: none */
     const char *reward_data,
         *reward_held_out; /* the scripted annotator's pairs for it, by prompt; NULL: a share of `feedback` is held out */
     bool judged;          /* a rule may say which answer is better */
     int pairs;
     double begun;
-    double seconds, reward_seconds; /* that training took; of the reward model alone */
-    size_t memory, reward_memory;   /* bytes: the most that the training process had */
+    double seconds, preparing_seconds; /* that training took; of the reward model and the imitation alone */
+    size_t memory, preparing_memory;   /* bytes: the most that the training process had */
 } demo;
 
 /* One message of TRL's conversational form: {"role": ..., "content": ...} in a list of its own. */

@@ -74,12 +74,33 @@ double demo_metric(const demo *d, const char *folder, const char *name) {
     return last;
 }
 
+/* A training run before the one that the demo is about. */
+static bool prepare(demo *d, command_line *c, const char *folder, err *e) {
+    double seconds;
+    size_t peak;
+    if (!run_command(d, c, folder, &seconds, &peak, e)) return false;
+    d->preparing_seconds += seconds;
+    if (peak > d->preparing_memory) d->preparing_memory = peak;
+    return true;
+}
+
+/* Words that the policy hardly writes cannot be rewarded: it imitates the chosen answers first, once through them, as InstructGPT's did
+ * (arXiv:2203.02155). */
+static bool train_start(demo *d, err *e) {
+    static const char *const once[] = {"num_train_epochs=1", NULL};
+    d->begin = run_new_path(d->a, sys_home(d->a), arena_printf(d->a, "%s-start", path_name(d->run)), e);
+    if (!d->begin) return false;
+    command_line c = training_of(d, "sft", d->feedback, d->begin, once);
+    add_words(&c, "--preset", d->taste->start);
+    return prepare(d, &c, d->begin, e);
+}
+
 static bool train_reward(demo *d, err *e) {
     d->reward = run_new_path(d->a, sys_home(d->a), arena_printf(d->a, "%s-reward", path_name(d->run)), e);
     if (!d->reward) return false;
     command_line c = training_of(d, "reward", d->reward_data ? d->reward_data : d->feedback, d->reward, demo_reward_settings);
     add_words(&c, "--set", d->reward_held_out ? arena_printf(d->a, "eval_data=%s", d->reward_held_out) : "eval_percent=35");
-    if (!run_command(d, &c, d->reward, &d->reward_seconds, &d->reward_memory, e)) return false;
+    if (!prepare(d, &c, d->reward, e)) return false;
     const double accuracy = demo_metric(d, d->reward, "eval_accuracy");
     if (isnan(accuracy)) printf("No prompt was held out: the reward model was not measured.\n\n");
     else
@@ -95,14 +116,16 @@ bool demo_train(demo *d, err *e) {
     d->run =
         run_new_path(d->a, sys_home(d->a), arena_printf(d->a, "demo-%s%s%s", label, named ? "-" : "", named ? m->name : ""), e);
     if (!d->run || (m->rewarded && !d->reward && !train_reward(d, e))) return false;
+    if (m->rewarded && d->taste->start && !d->begin && !train_start(d, e)) return false;
     if (m->rewarded && !d->o.feedback && !write_prompts(d, &data, e)) return false; /* else the prompts of the pairs */
     command_line c = training_of(d, m->objective, data, d->run, m->settings);
     if (m->rewarded) add_words(&c, "--reward-funcs", arena_printf(d->a, "model:%s/model", d->reward));
+    if (m->rewarded && d->begin) add_words(&c, "--adapter", arena_printf(d->a, "%s/model", d->begin));
     if (m->preset) add_words(&c, "--preset", d->o.preset);
     for (int i = 0; i < d->o.set.count; i++) add_words(&c, "--set", d->o.set.item[i]);
     if (!run_command(d, &c, d->run, &d->seconds, &d->memory, e)) return false;
-    d->seconds += m->rewarded ? d->reward_seconds : 0;
-    if (m->rewarded && d->reward_memory > d->memory) d->memory = d->reward_memory;
+    d->seconds += m->rewarded ? d->preparing_seconds : 0;
+    if (m->rewarded && d->preparing_memory > d->memory) d->memory = d->preparing_memory;
     return true;
 }
 
@@ -112,6 +135,7 @@ void demo_put_learning(json_writer *w, const demo *d) {
     json_key(w, "training_memory"), json_put_int(w, (int64_t)d->memory);
     if (!d->method->rewarded) return;
     json_key(w, "reward_run"), json_put_cstr(w, d->reward);
+    json_key(w, "start_run"), json_put_cstr(w, d->begin);
     json_key(w, "reward_accuracy_held_out"), json_put_real(w, demo_metric(d, d->reward, "eval_accuracy"));
     for (size_t i = 0; i < sizeof told / sizeof *told; i++)
         json_key(w, told[i]), json_put_real(w, demo_metric(d, d->run, told[i])); /* null: this method does not tell it */

@@ -22,7 +22,9 @@ typedef struct {
     double (*score)(judged_text a);             /* larger is better */
     char *(*edit)(arena *a, judged_text given); /* the answer as this person would have it */
     const char *preset;                         /* how a run learns from such edits */
-    bool control;                               /* not offered to people: `longer`, for the test that the sign is right */
+    const char *
+        start; /* preset by which a policy imitates such edits before it is rewarded; NULL: it writes enough of their kind by itself */
+    bool control; /* not offered to people: `longer`, for the test that the sign is right */
 } taste;
 
 extern const taste taste_list[]; /* ended by a row without a name */

@@ -101,20 +101,42 @@ int model_score_place(const model *m, const int32_t *ids, int length) {
     return k;
 }
 
+/* How many tokens sequence i takes from sequence root of the same pass: what both begin with, short of the place of its score. 0 where that is
+ * hardly worth a span of its own. */
+static int common_start(const model *m, const int32_t *const *ids, const int *length, int root, int i) {
+    enum { LEAST = 8 };
+    const int place = model_score_place(m, ids[i], length[i]), most = place < length[root] ? place : length[root];
+    int n = 0;
+    while (n < most && ids[root][n] == ids[i][n]) n++;
+    return n < LEAST ? 0 : n;
+}
+
+/* Sequences first .. first+count-1 as spans; what a sequence begins with as the last one that stands whole does is not computed again. Returns the
+ * tokens. place: where the scores are. */
+static int reward_spans(const model *m, const int32_t *const *ids, const int *length, int first, int count, span *spans,
+                        int32_t *id, int32_t *place) {
+    int T = 0;
+    for (int i = 0, root = 0; i < count; T += spans[i++].length) {
+        const int k = first + i, from = i ? common_start(m, ids, length, first + root, k) : 0;
+        if (!from) root = i;
+        spans[i] = (span){.begin = T, .length = length[k] - from, .parent = from ? root : -1, .shared = from};
+        memcpy(id + T, ids[k] + from, (size_t)spans[i].length * sizeof *id);
+        place[i] = T + model_score_place(m, ids[k], length[k]) - from;
+    }
+    return T;
+}
+
 /* One ragged pass over sequences first .. last-1. */
 static void reward_pass(const model *m, const adapter *ad, tape *t, arena *a, const int32_t *const *ids, const int *length,
                         int first, int last, float *reward) {
     const int count = last - first, labels = model_label_count(m, ad);
-    int T = 0;
-    for (int i = first; i < last; i++) T += length[i];
-    int32_t *id = arena_array(a, int32_t, T), *position = arena_array(a, int32_t, T), *place = arena_array(a, int32_t, count);
+    int most = 0;
+    for (int i = first; i < last; i++) most += length[i];
+    int32_t *id = arena_array(a, int32_t, most), *position = arena_array(a, int32_t, most),
+            *place = arena_array(a, int32_t, count);
     float *out = arena_array(a, float, count *labels);
     span *spans = arena_array(a, span, count);
-    for (int i = 0, at = 0; i < count; at += length[first + i++]) {
-        memcpy(id + at, ids[first + i], (size_t)length[first + i] * sizeof *id);
-        spans[i] = (span){.begin = at, .length = length[first + i], .parent = -1};
-        place[i] = at + model_score_place(m, ids[first + i], length[first + i]);
-    }
+    const int T = reward_spans(m, ids, length, first, count, spans, id, place);
     layout_positions(spans, count, position);
     const layout l = {T, count, spans, position};
     tensor *h = op_rows(t, model_forward(m, t, &(model_batch){id, &l}, ad), place, count);

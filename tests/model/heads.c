@@ -139,10 +139,38 @@ static void a_reward_model_writes_nothing_and_a_language_model_scores_nothing(vo
     arena_free(a);
 }
 
+/* Answers behind one prompt: together, with the prompt computed once, each has the score that it has alone. */
+static void sequences_that_begin_alike_score_as_they_do_alone(void **state) {
+    (void)state;
+    enum { PROMPT = 12, COUNT = 5 };
+    arena *a = arena_new();
+    err e = {0};
+    char *root = scratch_folder(a), *base = tiny_model(a, root);
+    model *m = model_open(a, open_backend(a), base, &(model_options){.head = HEAD_SCORES, .labels = 1, .seed = 3}, &e);
+    assert_ok(m, e);
+    int32_t text[COUNT][PROMPT + 4];
+    const int32_t *all[COUNT];
+    const int lengths[COUNT] = {PROMPT + 4, PROMPT + 2, PROMPT, PROMPT + 4, PROMPT + 3}; /* the third is the prompt alone */
+    float together[COUNT], alone;
+    for (int i = 0; i < COUNT; i++)
+        for (int k = 0; k < PROMPT + 4; k++) text[i][k] = 1 + (k < PROMPT ? 5 * k + (i > 2) : 7 * k + 3 * i) % 15;
+    for (int i = 0; i < COUNT; i++) all[i] = text[i];
+    assert_ok(model_rewards(m, NULL, COMPUTE_F32, all, lengths, COUNT, together, &e), e);
+    for (int i = 0; i < COUNT; i++) {
+        assert_ok(model_rewards(m, NULL, COMPUTE_F32, &all[i], &lengths[i], 1, &alone, &e), e);
+        assert_float_equal(together[i], alone, 1e-5f);
+        for (int k = 0; k < i; k++) assert_true(together[k] != together[i]);
+    }
+    dir_remove(root, &e);
+    arena_free(a);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {TEST(a_new_head_is_saved_as_a_classifier_and_read_again),
-                                       TEST(a_classifier_of_tokens_has_a_bias), TEST(an_adapter_brings_its_own_head),
+                                       TEST(a_classifier_of_tokens_has_a_bias),
+                                       TEST(an_adapter_brings_its_own_head),
                                        TEST(padding_behind_a_sequence_moves_no_score),
+                                       TEST(sequences_that_begin_alike_score_as_they_do_alone),
                                        TEST(a_reward_model_writes_nothing_and_a_language_model_scores_nothing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
