@@ -135,9 +135,9 @@ static bool find_wanted(store_tx *t, void *context, err *e) {
     return words_wanted(t, w->a, &w->set, &w->count, e);
 }
 
-static bool tidy_words(store_tx *t, void *context, err *e) {
+static bool tidy_changes(store_tx *t, void *context, err *e) {
     (void)context;
-    return words_tidy(t, e);
+    return words_tidy(t, e) && vector_tidy(t, e);
 }
 
 /* Ends early when there is something to put into the index itself. */
@@ -150,7 +150,7 @@ static bool keep_words(indexer *x, err *e) {
         while (ok && one.more && !x->ending && !sys_stop_requested() && !server_behind(x->server))
             ok = store_read(s, read_words, &one, e);
     }
-    if (ok && x->rounds++ % TIDY_EVERY == 0) ok = store_write(s, tidy_words, NULL, e);
+    if (ok && x->rounds++ % TIDY_EVERY == 0) ok = store_write(s, tidy_changes, NULL, e);
     arena_free(w.a);
     return ok;
 }

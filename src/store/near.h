@@ -4,13 +4,14 @@
  *     vectors (rows, double) ──► near_take: what this transaction sees ──► rows of { seq, n floats } in the order of seq
  *
  * Few rows are kept in memory; many in a file, vectors/SETTING in the data folder, which is mapped. It is a copy: made anew when it is
- * missing, left out of backups, and gone when something was erased.
+ * missing, left out of backups. What is erased is overwritten with zeros in it.
  *
- *     | mark | setting | state | n | count |   row | row | row ...          the head is written last, when the rows are on the disk
+ *     | mark | setting | n | state | epoch | count ... |   row | row | row ...       the head is written last, when the rows are on the disk
  *
- * The state of a setting has two halves. The upper one, its epoch, goes up with every change but one: a vector of a record behind all
- * that have one. So within an epoch rows are only added behind others, and what is there for one transaction is the beginning of what is
- * there for a later one. The lower one is drawn by lot at every change, which is how a file that an earlier process left is known. */
+ * A setting's state is drawn by lot whenever its vectors change, so it names them. Its epoch counts the changes but one kind: a vector of
+ * a record behind all that ever had one. So within an epoch rows are only added behind others. Each change of an epoch is noted in
+ * vector_changes with the record and the state before; a file follows those, row by row. A transaction that began before them reads the
+ * records that changed since from the database (`apart`). */
 #ifndef FETTLE_STORE_NEAR_H
 #define FETTLE_STORE_NEAR_H
 
@@ -20,19 +21,22 @@ typedef struct near_shelf near_shelf; /* of a store, whose folder it is */
 near_shelf *near_shelf_new(const char *folder);
 void near_shelf_free(near_shelf *s); /* NULL is fine */
 
-/* What one transaction sees, until near_give. A row is `stride` bytes: an int64_t seq, then n floats. */
+/* What one transaction sees, until near_give. A row is `stride` bytes: an int64_t seq (negative: it has no vector any more), then n
+ * floats. */
 typedef struct {
     const char *row;
     int64_t count;
     size_t stride;
+    int64_t *apart; /* sorted seqs: their rows do not count, their vectors are in the database or nowhere */
+    int64_t aparts;
     void *held;
-    bool own; /* of a transaction that writes: nobody else may see it */
+    bool own; /* nobody else sees it: of a transaction that writes, or of one that began long ago */
 } near_rows;
 bool near_take(store_tx *t, int64_t setting, int n, near_rows *out, err *e); /* makes or extends what is not there yet */
 void near_give(near_rows *r);
 void near_unit(float *to, const double *v, int n); /* of length one; zeros stay zeros */
 
-/* Takes away the copies that are not of this epoch, and their files. */
+/* After an erasure, outside a transaction that writes: no copy has vectors that the database has not. */
 bool near_sweep(store_tx *t, err *e);
 
 #endif

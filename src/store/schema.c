@@ -191,6 +191,12 @@ static const char *const migrations[] = {
     "CREATE INDEX views_by_user ON views(user);"
     "CREATE TABLE suggesters(dataset INTEGER PRIMARY KEY REFERENCES datasets(seq) ON DELETE CASCADE, settings TEXT NOT NULL,"
     " active INTEGER NOT NULL, spent TEXT NOT NULL, actor INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;",
+    /* 9: which vectors changed, so that copies follow instead of being made anew (near.h) */
+    "ALTER TABLE vector_states ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE vector_states ADD COLUMN last INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE vector_states SET last = (SELECT coalesce(max(record), 0) FROM vectors WHERE setting = vector_states.setting);"
+    "CREATE TABLE vector_changes(setting INTEGER NOT NULL REFERENCES parts(seq) ON DELETE CASCADE, epoch INTEGER NOT NULL,"
+    " record INTEGER NOT NULL, before INTEGER NOT NULL, PRIMARY KEY(setting, epoch)) STRICT, WITHOUT ROWID;",
 };
 
 int schema_newest(void) { return (int)(sizeof migrations / sizeof *migrations); }

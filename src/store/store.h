@@ -385,8 +385,10 @@ bool behind_records(store_tx *t, arena *a, const behind_range *b, int64_t from, 
 bool behind_move(store_tx *t, const behind_range *b, int64_t first, err *e); /* what lies before `first` is indexed now */
 
 /* Makes the copies of vectors that searches for similar records look at (near.h), where they are large, and takes old ones away: so that no
- * search has to wait for it. One whose vectors changed since the last look waits for the next. Takes seconds for a million; for one thread. */
+ * search has to wait for it, and brings them to the disk. One whose vectors changed since the last look waits for the next. Takes seconds
+ * for a million new ones; for one thread. */
 bool near_refresh(store_tx *t, err *e);
+bool vector_tidy(store_tx *t, err *e); /* in a writing transaction: forgets changes that nobody follows any more */
 
 /* The second index of words, in memory, for datasets of many records (words.h). Pieces of what it has to read: for each record its texts
  * as search_put gets them (absent: the record is gone, or not in the index yet). */

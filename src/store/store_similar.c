@@ -66,9 +66,23 @@ static int64_t seq_at(const near_rows *r, int64_t i) {
     return seq;
 }
 
-/* only: sorted seqs that may be found, or NULL for all. */
-static int scan(const near_rows *r, const float *q, int n, bool least, int64_t without, const int64_t *only, int64_t onlys,
-                near *heap, int k) {
+/* What may be found. */
+typedef struct {
+    const int64_t *only; /* sorted; NULL: all */
+    int64_t onlys, without;
+} choice;
+
+static bool is_in(const int64_t *sorted, int64_t count, int64_t x) {
+    int64_t from = 0, to = count;
+    while (from < to) {
+        const int64_t middle = (from + to) / 2;
+        if (sorted[middle] < x) from = middle + 1;
+        else to = middle;
+    }
+    return from < count && sorted[from] == x;
+}
+
+static int scan(const near_rows *r, const float *q, int n, bool least, const choice *c, near *heap, int k) {
     int count = 0;
     float *score = memory_alloc(sizeof *score * (size_t)(r->count + 1));
 /* a few thousand take less time than waking threads, of which each connection would get its own */
@@ -77,18 +91,36 @@ static int scan(const near_rows *r, const float *q, int n, bool least, int64_t w
     int64_t at = 0;
     for (int64_t i = 0; i < r->count; i++) {
         const float s = least ? -score[i] : score[i];
-        if (!only && count == k && s < heap[0].score) continue; /* nearly all */
+        if (!c->only && count == k && s < heap[0].score) continue; /* nearly all */
         const int64_t seq = seq_at(r, i);
-        if (only) {
-            while (at < onlys && only[at] < seq) at++;
-            if (at == onlys) break;
-            if (only[at] != seq) continue;
+        if (seq < 0) continue;
+        if (c->only) {
+            while (at < c->onlys && c->only[at] < seq) at++;
+            if (at == c->onlys) break;
+            if (c->only[at] != seq) continue;
         }
-        if (seq != without) offer(heap, &count, k, (near){s, seq});
+        if (seq != c->without && (!r->aparts || !is_in(r->apart, r->aparts, seq))) offer(heap, &count, k, (near){s, seq});
     }
     memory_release(score);
-    qsort(heap, (size_t)count, sizeof *heap, by_score);
     return count;
+}
+
+/* Those that have no row. */
+static bool scan_apart(store_tx *t, arena *a, int64_t setting, const near_rows *r, const float *q, int n, bool least,
+                       const choice *c, near *heap, int *count, int k, err *e) {
+    float *unit = arena_array(a, float, n + 1);
+    for (int64_t i = 0; i < r->aparts; i++) {
+        const int64_t seq = r->apart[i];
+        double *v;
+        int m;
+        if (seq == c->without || (c->only && !is_in(c->only, c->onlys, seq))) continue;
+        if (!vector_get(t, a, setting, seq, &v, &m, e)) return false;
+        if (m != n) continue; /* none */
+        near_unit(unit, v, n);
+        const float s = dot(unit, q, n);
+        offer(heap, count, k, (near){least ? -s : s, seq});
+    }
+    return true;
 }
 
 static double exact(const double *a, const double *b, int n) {
@@ -115,6 +147,7 @@ bool record_similar(store_tx *t, arena *a, const record_query *q, int64_t settin
     const int64_t end = q->offset + q->limit;
     const int k = (int)(end < SIMILAR_MOST ? end : SIMILAR_MOST);
     int64_t *only = NULL, onlys = 0;
+    bool ok = true;
     *out = (record_hits){0};
     if (q->offset >= k) return true;
     if ((q->where || q->text.ptr) && !search_seqs(t, a, q, &only, &onlys, e)) return false;
@@ -124,9 +157,11 @@ bool record_similar(store_tx *t, arena *a, const record_query *q, int64_t settin
     near_unit(unit, v, n);
     near_rows rows;
     if (!near_take(t, setting, n, &rows, e)) return false;
-    const int count = scan(&rows, unit, n, least, without, only, onlys, heap, k);
+    const choice c = {only, onlys, without};
+    int count = scan(&rows, unit, n, least, &c, heap, k);
+    ok = scan_apart(t, a, setting, &rows, unit, n, least, &c, heap, &count, k, e);
     near_give(&rows);
-    bool ok = true;
+    qsort(heap, (size_t)count, sizeof *heap, by_score);
     for (int i = (int)q->offset; i < count && ok; i++) ok = fetch(t, a, setting, heap[i], v, n, least, out, e);
     out->total = count;
     return ok;

@@ -8,37 +8,53 @@
 #include "store/db.h"
 #include "store/row.h"
 
-/* near.h says what the two halves of a state are for: `more` is added to the epoch, the lower half is drawn by lot. */
-#define NEXT_STATE "((state >> 32) + $2 & 2147483647) << 32 | $3"
-
+/* near.h says what a state and an epoch are for. A state is never 0. */
 static db_value lot(void) {
-    uint32_t drawn;
+    uint64_t drawn;
     secret_random(&drawn, sizeof drawn);
-    return db_i(drawn ? drawn : 1);
+    return db_i((int64_t)(drawn >> 1 | 1));
 }
 
-static bool state_change(store_tx *t, int64_t setting, int64_t more, err *e) {
-    return db_run(
-        t, e, "INSERT INTO vector_states(setting, state) VALUES($1, $3) ON CONFLICT(setting) DO UPDATE SET state = " NEXT_STATE,
-        db_i(setting), db_i(more), lot());
+enum { ALL = 0 }; /* as the record of a change */
+
+/* Some settings, by parameter $1, begin an epoch. */
+typedef struct {
+    const char *note, *begin;
+} epoch_sql;
+#define EPOCH(which)                                                                                                             \
+    {                                                                                                                            \
+        "INSERT INTO vector_changes(setting, epoch, record, before) SELECT setting, epoch + 1, $2, state FROM vector_states"     \
+        " WHERE " which,                                                                                                         \
+            "UPDATE vector_states SET epoch = epoch + 1, state = $2 WHERE " which                                                \
+    }
+static const epoch_sql of_setting = EPOCH("setting = $1");
+static const epoch_sql of_record = EPOCH("setting IN (SELECT setting FROM vectors WHERE record = $1)");
+static const epoch_sql of_dataset = EPOCH("setting IN (SELECT seq FROM parts WHERE dataset = $1)");
+
+static bool begin_epoch(store_tx *t, const epoch_sql *sql, int64_t which, int64_t row, err *e) {
+    return db_run(t, e, sql->note, db_i(which), db_i(row)) && (!db_changes(t) || db_run(t, e, sql->begin, db_i(which), lot()));
 }
 
-/* A vector behind all others begins no epoch. */
+/* A vector behind all that ever were begins no epoch. */
 static bool state_put(store_tx *t, int64_t setting, int64_t row, err *e) {
-    const int64_t last = db_int_of(t, e, 0, "SELECT max(record) FROM vectors WHERE setting = $1", db_i(setting));
-    return !e->code && state_change(t, setting, row <= last, e);
-}
-
-bool vector_states_change(store_tx *t, int64_t row, err *e) {
-    return db_run(
-        t, e, "UPDATE vector_states SET state = " NEXT_STATE " WHERE setting IN (SELECT setting FROM vectors WHERE record = $1)",
-        db_i(row), db_i(1), lot());
-}
-
-bool vector_states_change_all(store_tx *t, int64_t set, err *e) {
+    const int64_t last = db_int_of(t, e, 0, "SELECT last FROM vector_states WHERE setting = $1", db_i(setting));
+    if (e->code || row <= last) return !e->code && begin_epoch(t, &of_setting, setting, row, e);
     return db_run(t, e,
-                  "UPDATE vector_states SET state = " NEXT_STATE " WHERE setting IN (SELECT seq FROM parts WHERE dataset = $1)",
-                  db_i(set), db_i(1), lot());
+                  "INSERT INTO vector_states(setting, state, last) VALUES($1, $2, $3) ON CONFLICT(setting)"
+                  " DO UPDATE SET state = excluded.state, last = excluded.last",
+                  db_i(setting), lot(), db_i(row));
+}
+
+bool vector_states_change(store_tx *t, int64_t row, err *e) { return begin_epoch(t, &of_record, row, row, e); }
+
+bool vector_states_change_all(store_tx *t, int64_t set, err *e) { return begin_epoch(t, &of_dataset, set, ALL, e); }
+
+bool vector_tidy(store_tx *t, err *e) {
+    enum { KEPT = 10000 };
+    return db_run(t, e,
+                  "DELETE FROM vector_changes WHERE epoch <= (SELECT s.epoch FROM vector_states s WHERE s.setting ="
+                  " vector_changes.setting) - $1",
+                  db_i(KEPT));
 }
 
 /* A vector given by hand is no computed one. */
@@ -46,16 +62,20 @@ static bool unmark(store_tx *t, int64_t setting, int64_t row, err *e) {
     return db_run(t, e, "DELETE FROM vector_marks WHERE setting = $1 AND record = $2", db_i(setting), db_i(row));
 }
 
+/* The same one again changes nothing. */
 bool vector_put(store_tx *t, int64_t setting, int64_t row, const double *v, int n, err *e) {
-    return state_put(t, setting, row, e) && unmark(t, setting, row, e) &&
+    return unmark(t, setting, row, e) &&
            db_run(t, e,
-                  "INSERT INTO vectors VALUES($1, $2, $3) ON CONFLICT(setting, record) DO UPDATE SET value = excluded.value",
-                  db_i(setting), db_i(row), db_b((str){(const char *)v, sizeof *v * (size_t)n}));
+                  "INSERT INTO vectors VALUES($1, $2, $3) ON CONFLICT(setting, record) DO UPDATE SET value = excluded.value"
+                  " WHERE vectors.value <> excluded.value",
+                  db_i(setting), db_i(row), db_b((str){(const char *)v, sizeof *v * (size_t)n})) &&
+           (!db_changes(t) || state_put(t, setting, row, e));
 }
 
 bool vector_delete(store_tx *t, int64_t setting, int64_t row, err *e) {
-    return state_change(t, setting, 1, e) && unmark(t, setting, row, e) &&
-           db_run(t, e, "DELETE FROM vectors WHERE setting = $1 AND record = $2", db_i(setting), db_i(row));
+    return unmark(t, setting, row, e) &&
+           db_run(t, e, "DELETE FROM vectors WHERE setting = $1 AND record = $2", db_i(setting), db_i(row)) &&
+           (!db_changes(t) || begin_epoch(t, &of_setting, setting, row, e));
 }
 
 bool vector_get(store_tx *t, arena *a, int64_t setting, int64_t row, double **v, int *n, err *e) {
@@ -115,7 +135,7 @@ bool vector_keep(store_tx *t, int64_t setting, const vector_computed *x, bool *k
 }
 
 bool vector_forget(store_tx *t, int64_t setting, err *e) {
-    return state_change(t, setting, 1, e) &&
+    return begin_epoch(t, &of_setting, setting, ALL, e) &&
            db_run(t, e,
                   "DELETE FROM vectors WHERE setting = $1 AND record IN (SELECT record FROM vector_marks WHERE setting = $1)",
                   db_i(setting)) &&

@@ -2,8 +2,6 @@
 #include "things.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/rng.h"
@@ -262,131 +260,6 @@ static void a_vector_of_zeros_is_in_the_middle(void **state) {
     KEEP(h, x);
 }
 
-/* ---- copies in files --------------------------------------------------------------------------------------------------------------- */
-
-enum { MANY = 10500, ROW = 8 + 4 * DIMENSIONS, HEAD = 64 }; /* over a megabyte, from where on a copy is a file */
-
-static double many_of[MANY + 20][DIMENSIONS];
-
-static void put_many(things *h, const desk *d, rng *random, int64_t *seq, int from, int to) {
-    err e = {0};
-    session *x = begin(h, true);
-    for (int i = from; i < to; i++) {
-        const record r = a_record(x->t, &d->set, NULL);
-        a_vector(random, many_of[i]);
-        seq[i] = r.seq;
-        assert_ok(vector_put(x->t, d->vector.seq, r.seq, many_of[i], DIMENSIONS, &e), e);
-    }
-    KEEP(h, x);
-}
-
-/* What a scan in double finds. */
-static int best_of_all(const double *q, int count) {
-    int best = 0;
-    for (int i = 1; i < count; i++)
-        if (cosine(many_of[i], q) > cosine(many_of[best], q)) best = i;
-    return best;
-}
-
-static void expect_best(things *h, const desk *d, rng *random, const int64_t *seq, int count) {
-    err e = {0};
-    session *x = begin(h, false);
-    for (int round = 0; round < 3; round++) {
-        double q[DIMENSIONS];
-        record_hits hits;
-        const record_query query = {.dataset = d->set.seq, .limit = 3};
-        a_vector(random, q);
-        assert_ok(record_similar(x->t, h->a, &query, d->vector.seq, q, DIMENSIONS, false, 0, &hits, &e), e);
-        assert_int_equal(hits.count, 3);
-        assert_int_equal(hits.item[0].record.seq, seq[best_of_all(q, count)]);
-    }
-    KEEP(h, x);
-}
-
-static const char *copy_path(things *h, const desk *d) {
-    return path_join(h->a, h->folder, arena_printf(h->a, "vectors/%lld", (long long)d->vector.seq));
-}
-
-static ino_t copy_file(things *h, const desk *d, int64_t rows) {
-    struct stat s = {0};
-    if (stat(copy_path(h, d), &s) != 0) fail_msg("there is no copy");
-    assert_int_equal(s.st_size, HEAD + rows * ROW);
-    assert_int_equal(s.st_mode & 077, 0);
-    return s.st_ino;
-}
-
-static bool refresh(store_tx *t, void *context, err *e) {
-    (void)context;
-    return near_refresh(t, e);
-}
-
-static void a_large_copy_is_a_file_that_grows_and_outlives_the_process(void **state) {
-    things *h = *state;
-    err e = {0};
-    rng random = rng_new(11, 0);
-    static int64_t seq[MANY + 20];
-    session *x = begin(h, true);
-    const desk d = a_desk(x->t);
-    KEEP(h, x);
-    put_many(h, &d, &random, seq, 0, MANY);
-    assert_ok(store_read(h->s, refresh, NULL, &e), e); /* it might still change */
-    assert_false(file_exists(copy_path(h, &d)));
-    assert_ok(store_read(h->s, refresh, NULL, &e), e);
-    const ino_t first = copy_file(h, &d, MANY);
-    expect_best(h, &d, &random, seq, MANY);
-    session *before = begin(h, false);
-    assert_ok(vector_count(before->t, d.vector.seq, &e) == MANY, e);
-    put_many(h, &d, &random, seq, MANY, MANY + 20);
-    expect_best(h, &d, &random, seq, MANY + 20);
-    assert_true(copy_file(h, &d, MANY + 20) == first);
-    record_hits hits;
-    const record_query query = {.dataset = d.set.seq, .limit = 1}; /* a snapshot of before has no row of after */
-    assert_ok(record_similar(before->t, h->a, &query, d.vector.seq, many_of[MANY + 3], DIMENSIONS, false, 0, &hits, &e), e);
-    assert_true(hits.count == 1 && hits.item[0].record.seq <= seq[MANY - 1]);
-    KEEP(h, before);
-    reopen(h);
-    expect_best(h, &d, &random, seq, MANY + 20);
-    assert_true(copy_file(h, &d, MANY + 20) == first);
-    x = begin(h, true); /* one that was there gets another vector */
-    a_vector(&random, many_of[7]);
-    assert_ok(vector_put(x->t, d.vector.seq, seq[7], many_of[7], DIMENSIONS, &e), e);
-    KEEP(h, x);
-    expect_best(h, &d, &random, seq, MANY + 20);
-    assert_true(copy_file(h, &d, MANY + 20) != first);
-}
-
-static void what_is_erased_leaves_the_copies(void **state) {
-    things *h = *state;
-    err e = {0};
-    rng random = rng_new(12, 0);
-    static int64_t seq[MANY];
-    bool left;
-    str bytes;
-    session *x = begin(h, true);
-    const desk d = a_desk(x->t);
-    KEEP(h, x);
-    put_many(h, &d, &random, seq, 0, MANY);
-    expect_best(h, &d, &random, seq, MANY);
-    assert_ok(file_map(h->a, copy_path(h, &d), &bytes, &e), e);
-    const str canary = {arena_copy(h->a, bytes.ptr + HEAD + 3 * ROW + 8, 32), 32};
-    assert_true(str_find(bytes, canary, 0) == HEAD + 3 * ROW + 8);
-    x = begin(h, true);
-    const record r = {.seq = seq[3], .dataset = d.set.seq};
-    assert_ok(record_delete(x->t, &r, &e), e);
-    KEEP(h, x);
-    assert_ok(store_scrub(h->s, NULL, &left, &e), e);
-    assert_false(file_exists(copy_path(h, &d)));
-    x = begin(h, false);
-    record_hits hits;
-    const record_query query = {.dataset = d.set.seq, .limit = 1};
-    assert_ok(record_similar(x->t, h->a, &query, d.vector.seq, many_of[3], DIMENSIONS, false, 0, &hits, &e), e);
-    assert_true(hits.item[0].record.seq != seq[3]);
-    KEEP(h, x);
-    copy_file(h, &d, MANY - 1);
-    assert_ok(file_map(h->a, copy_path(h, &d), &bytes, &e), e);
-    assert_true(str_find(bytes, canary, 0) < 0);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         STORE_TEST(the_nearest_are_those_of_a_scan),
@@ -398,8 +271,6 @@ int main(void) {
         STORE_TEST(two_stores_do_not_see_each_others_vectors),
         STORE_TEST(text_and_filters_narrow_the_nearest),
         STORE_TEST(a_vector_of_zeros_is_in_the_middle),
-        STORE_TEST(a_large_copy_is_a_file_that_grows_and_outlives_the_process),
-        STORE_TEST(what_is_erased_leaves_the_copies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
