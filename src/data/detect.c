@@ -141,7 +141,8 @@ static void sort_columns(looking *l, finding *out) {
 
 static bool look(arena *a, const row_files *files, bool members, const format *named, unsigned kinds, finding *out, err *e) {
     looking l = {.a = a};
-    const char *path = files->name;
+    const char *list = members ? files->shape.member : NULL,
+               *path = list ? arena_printf(a, "%s, list '%s'", files->name, list) : files->name;
     *out = (finding){.format = named, .members = members};
     if (!look_at_rows(&l, files, members, e)) return false;
     *e = (err){0};

@@ -95,6 +95,21 @@ static model *open_gguf(arena *a, backend *b, const char *path, const model_opti
     return finish(&l) && open_gguf_text(m, g, o, e) ? m : NULL;
 }
 
+bool model_is_known(const char *path, err *e) {
+    arena *a = arena_new();
+    model_config c;
+    const char *in_folder = path_join(a, path, "config.json");
+    const json *config = NULL;
+    bool ok = true;
+    if (!file_is_dir(path)) {
+        const gguf *g = gguf_open(a, path, e);
+        ok = g && (config = gguf_config(g, a, e));
+    } else if (file_exists(in_folder)) ok = (config = json_parse_file(a, in_folder, 16 << 20, e)) != NULL;
+    ok = ok && (!config || config_read(a, config, path, &c, e));
+    arena_free(a);
+    return ok;
+}
+
 model *model_open(arena *a, backend *b, const char *path, const model_options *o, err *e) {
     if (file_is_dir(path)) return open_folder(a, b, path, o, e);
     if (!file_exists(path)) return err_null(e, ERR_NOT_FOUND, "no model at %s", path);

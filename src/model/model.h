@@ -172,6 +172,10 @@ typedef struct {
 /* PATH: a Hugging Face folder or a GGUF file. The model lives in the arena. Errors name file, tensor, and what was expected. */
 model *model_open(arena *a, backend *b, const char *path, const model_options *o, err *e);
 
+/* Whether the config of a folder or GGUF file is one that we can read, its family among ours; reads no weights. A folder without
+ * config.json (text alone, an adapter) passes. */
+bool model_is_known(const char *path, err *e);
+
 /* Only the tokenizer and chat template of a folder (config and weights need not be there) or GGUF file; no weights, no config. */
 model *model_open_text(arena *a, const char *path, const model_options *o, err *e);
 

@@ -119,7 +119,8 @@ bool trainer_open(arena *a, const train_settings *s, const char *folder, const r
         .arena = a, .s = s, .compute = strcmp(o->dtype, "float32") == 0 ? COMPUTE_F32 : COMPUTE_BF16, .pool = pool_new()};
     if (!(t->backend = backend_open(NULL, e))) return false;
     arena_defer(a, close_backend, t->backend);
-    if (!(t->text = model_open_text(a, o->tokenizer ? o->tokenizer : o->base, &(model_options){.chat_template = o->chat_template},
+    if (!model_is_known(o->base, e) ||
+        !(t->text = model_open_text(a, o->tokenizer ? o->tokenizer : o->base, &(model_options){.chat_template = o->chat_template},
                                     e)) ||
         !(t->rows = rows_prepare(a, t->text, s, folder, how, e)))
         return false;

@@ -52,6 +52,7 @@ static void what_holds_no_rows_is_refused_with_words(void **state) {
     gives("{\n\"text\": 5\n}",
           "ERROR rows.jsonl holds neither rows in lines nor an array of rows; as lines, line 1 is not valid JSON: "
           "line 1, column 2: expected a key in double quotes, but the text ends\n");
+    gives("{\"mesages\":[]}\n", "ERROR rows.jsonl, list 'mesages' holds no rows\n");
     room r = room_new();
     const char *got = read_as(&r, "", "{\"name\":\"x\"}\n");
     assert_non_null(strstr(got,
