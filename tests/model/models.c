@@ -425,6 +425,23 @@ static const char *const wrong[][3] = {
     {"quantization_config", "{\"quant_method\":\"gptq\"}", "gptq"},
 };
 
+/* A run asks this before it makes rows, of folders whose weights nobody has read. */
+static void a_family_that_is_not_here_is_told_without_weights(void **state) {
+    (void)state;
+    arena *a = arena_new();
+    err e = {0};
+    const char *folder = scratch_folder(a);
+    assert_true(model_is_known(folder, &e)); /* without a config: text alone */
+    const char *path = path_join(a, folder, "config.json");
+    assert_ok(file_write(path, str_of(llama), &e), e);
+    assert_ok(model_is_known(folder, &e), e);
+    assert_ok(file_write(path, STR("{\"model_type\":\"mamba\"}"), &e), e);
+    assert_false(model_is_known(folder, &e));
+    assert_non_null(strstr(e.text, "model_type 'mamba' is not here; there are: llama, qwen2, gpt2"));
+    dir_remove(folder, &e);
+    arena_free(a);
+}
+
 static void wrong_configs_are_refused_by_member(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -509,6 +526,7 @@ int main(void) {
         TEST(a_card_names_base_data_and_licence),
         TEST(wrong_configs_are_refused_by_member),
         TEST(a_tensor_that_does_not_fit_is_named),
+        TEST(a_family_that_is_not_here_is_told_without_weights),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
