@@ -356,7 +356,9 @@ const char *opt_nearest(arena *a, const opt *table, str key) {
         const int d = distance(key, candidate);
         if (d < least) least = d, nearest = o->key;
     }
-    for (const opt *o = table; o->key && !*nearest && key.len >= 4; o++) /* else a key that begins with what was typed */
-        if (same_key(arena_copy(a, o->key, strlen(o->key) < key.len ? strlen(o->key) : key.len), key)) nearest = o->key;
+    for (const opt *o = table; o->key && !*nearest; o++) { /* else one of which the other is the beginning */
+        const size_t have = strlen(o->key), both = have < key.len ? have : key.len;
+        if (both >= 3 && same_key(arena_copy(a, o->key, both), str_slice(key, 0, both))) nearest = o->key;
+    }
     return nearest;
 }

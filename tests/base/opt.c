@@ -132,6 +132,7 @@ static void nearest_keys_are_offered(void **state) {
     assert_string_equal(opt_nearest(a, rows, STR("learnign-rate")), "learning_rate");
     assert_string_equal(opt_nearest(a, rows, STR("learning")), "learning_rate");
     assert_string_equal(opt_nearest(a, rows, STR("max_step")), "max_steps");
+    assert_string_equal(opt_nearest(a, rows, STR("max_steps_all")), "max_steps");
     assert_string_equal(opt_nearest(a, rows, STR("colour")), "");
     assert_string_equal(opt_nearest(a, rows, STR("")), "");
 }
