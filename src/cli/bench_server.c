@@ -74,20 +74,6 @@ static void tell_load(const bench *b, const char *key, const char *words, const 
 
 /* ---- the server ----------------------------------------------------------------------------------------------------------------- */
 
-static bool start(bench *b, err *e) {
-    const char *file = path_join(b->a, b->folder, "port");
-    const char *const words[] = {"serve", "--home", b->home, "--port", "0", "--port-file", file};
-    b->process = sys_start_self(words, 7);
-    str text = {0};
-    for (int i = 0; i < 1000 && !text.len; i++) {
-        err none = {0};
-        poll(NULL, 0, 10);
-        if (file_exists(file)) file_read(b->a, file, 100, &text, &none);
-    }
-    b->port = text.len ? atoi(text.ptr) : 0;
-    return b->port > 0 || err_set(e, ERR_IO, "the server did not start within 10 seconds");
-}
-
 static bool ask(bench *b, const char *method, const char *path, const char *body, json **out, err *e) {
     return desk_ask(b->a, &b->d, method, path, str_of(body), out, e);
 }
@@ -355,7 +341,9 @@ static bool measure_streams(bench *b, err *e) {
 /* ---- all ------------------------------------------------------------------------------------------------------------------------- */
 
 static bool run_all(bench *b, err *e) {
-    if (!start(b, e) || !furnish(b, e) || !write_rows(b, e) || !move_rows(b, e) || !settle(b, e) || !read_ids(b, e)) return false;
+    if (!load_server(b->a, b->folder, b->home, &b->process, &b->port, e) || !furnish(b, e) || !write_rows(b, e) ||
+        !move_rows(b, e) || !settle(b, e) || !read_ids(b, e))
+        return false;
     if (b->o->people && !annotate(b, e)) return false;
     return measure(b, "get_record", "GET one record, 16 connections", READERS, make_read, e) &&
            measure(b, "submit", "submit an answer, 64 writers, each acknowledged", WRITERS, make_answer, e) &&

@@ -1,7 +1,6 @@
 /* bench_v1.c - /v1/completions under load. The server is a child, as the load's clients it shares the machine's cores. */
 #include "cli/bench_v1.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -30,20 +29,6 @@ static bool make_model(bench *b, backend *back, const json *config, err *e) {
     if (ok) b->parameters = (double)model_parameter_count(m);
     arena_free(own);
     return ok;
-}
-
-static bool start(bench *b, err *e) {
-    const char *file = path_join(b->a, b->folder, "port");
-    const char *const words[] = {"serve", "--home", b->home, "--port", "0", "--port-file", file};
-    b->process = sys_start_self(words, 7);
-    str text = {0};
-    for (int i = 0; i < 1000 && !text.len; i++) {
-        err none = {0};
-        poll(NULL, 0, 10);
-        if (file_exists(file)) file_read(b->a, file, 100, &text, &none);
-    }
-    b->port = text.len ? atoi(text.ptr) : 0;
-    return b->port > 0 || err_set(e, ERR_IO, "the server did not start within 10 seconds");
 }
 
 static bool get_key(bench *b, err *e) {
@@ -102,7 +87,8 @@ static bool measure(bench *b, int together, double seconds, err *e) {
 static bool run_all(bench *b, backend *back, const json *config, double seconds, err *e) {
     static const int together[] = {1, 4, 16};
     load_result warm;
-    if (!dir_make(path_join(b->a, b->home, "models"), e) || !make_model(b, back, config, e) || !start(b, e) || !get_key(b, e) ||
+    if (!dir_make(path_join(b->a, b->home, "models"), e) || !make_model(b, back, config, e) ||
+        !load_server(b->a, b->folder, b->home, &b->process, &b->port, e) || !get_key(b, e) ||
         !load_run(&(load){.port = b->port, .threads = 1, .seconds = 0.01, .make = make_request, .context = b}, &warm, e))
         return false;
     if (warm.refused) return err_set(e, ERR_IO, "the server refused to answer");

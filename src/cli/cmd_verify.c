@@ -113,6 +113,22 @@ void verdict_compare_floats(verdict *v, const float *want, const float *got, siz
 
 const char *verify_scratch(void) { return scratch; }
 
+json **verify_lines(arena *a, const char *path, int *count, verdict *v) {
+    enum { MOST = 65536 };
+    json **list = arena_array(a, json *, MOST);
+    file_lines in;
+    str line;
+    err e = {0};
+    *count = 0;
+    if (file_lines_open(&in, path, 1 << 28, &e)) {
+        while (*count < MOST && file_lines_next(&in, &line, &e))
+            if (str_trim(line).len) list[(*count)++] = json_parse(a, line, &e);
+        file_lines_close(&in);
+    }
+    if (e.code && v) verdict_fail(v, "%s", e.text);
+    return list;
+}
+
 static bool slurp(arena *a, const char *path, str *out, err *e) { return file_read(a, path, (size_t)1 << 33, out, e); }
 
 bool program_run(arena *a, const char *const *words, str input, program_result *r, err *e) {

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +11,22 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/sys.h"
+
+bool load_server(arena *a, const char *folder, const char *home, int64_t *process, int *port, err *e) {
+    const char *file = path_join(a, folder, "port");
+    const char *const words[] = {"serve", "--home", home, "--port", "0", "--port-file", file};
+    str text = {0};
+    *process = sys_start_self(words, 7);
+    for (int i = 0; i < 1000 && !text.len; i++) {
+        err none = {0};
+        poll(NULL, 0, 10);
+        if (file_exists(file)) file_read(a, file, 100, &text, &none);
+    }
+    *port = text.len ? atoi(text.ptr) : 0;
+    return *port > 0 || err_set(e, ERR_IO, "the server did not start within 10 seconds");
+}
 
 /* ---- one connection ------------------------------------------------------------------------------------------------------------- */
 

@@ -5,8 +5,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/err.h"
 #include "base/str.h"
+
+/* Starts this very program as a server on a data folder, on a port of its own choice; `folder` takes the file that tells it. False:
+ * it did not answer within ten seconds. The caller ends the process (sys.h). */
+bool load_server(arena *a, const char *folder, const char *home, int64_t *process, int *port, err *e);
 
 typedef struct {
     int fd;

@@ -39,6 +39,9 @@ bool program_succeeded(const program_result *r, verdict *v);
 /* A folder for what a case writes; removed at the end. */
 const char *verify_scratch(void);
 
+/* The lines of a JSONL file, at most 65,536; an unreadable one fails the verdict (NULL: is told to nobody). */
+json **verify_lines(arena *a, const char *path, int *count, verdict *v);
+
 /* Reports one finished case. */
 void verify_report(const char *name, const verdict *v);
 

@@ -245,26 +245,10 @@ static bool is_curve_tokens(arena *a, const char *f) {
     return file_exists(path_join(a, f, "case.json")) && file_exists(path_join(a, f, "vectors.jsonl"));
 }
 
-static json **read_lines(arena *a, const char *path, int *count, verdict *v) {
-    enum { MOST = 65536 };
-    json **list = arena_array(a, json *, MOST);
-    file_lines in;
-    str line;
-    err e = {0};
-    *count = 0;
-    if (file_lines_open(&in, path, 1 << 28, &e)) {
-        while (*count < MOST && file_lines_next(&in, &line, &e))
-            if (str_trim(line).len) list[(*count)++] = json_parse(a, line, &e);
-        file_lines_close(&in);
-    }
-    if (e.code) verdict_fail(v, "%s", e.text);
-    return list;
-}
-
 static void run_vectors_jsonl(arena *a, const char *folder, const char *model) {
     verdict v = {0};
     int n;
-    json **rows = read_lines(a, path_join(a, folder, "vectors.jsonl"), &n, &v);
+    json **rows = verify_lines(a, path_join(a, folder, "vectors.jsonl"), &n, &v);
     const char *words[] = {"probe", "tokens", "--model", model, NULL};
     buf lines = {0};
     for (int i = 0; i < n; i++)
@@ -287,7 +271,7 @@ static void run_vectors_jsonl(arena *a, const char *folder, const char *model) {
 static void run_chat_jsonl(arena *a, const char *folder, const char *model) {
     verdict v = {0};
     int n;
-    json **rows = read_lines(a, path_join(a, folder, "chat.jsonl"), &n, &v);
+    json **rows = verify_lines(a, path_join(a, folder, "chat.jsonl"), &n, &v);
     const char *words[] = {"probe", "chat", "--model", model, NULL};
     buf lines = {0};
     for (int i = 0; i < n; i++) {

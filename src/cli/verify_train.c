@@ -17,23 +17,6 @@ static json *read_json(arena *a, const char *folder, const char *name, verdict *
     return j;
 }
 
-/* The lines of a JSONL file; an unreadable one fails the case. */
-static json **read_lines(arena *a, const char *path, int *count, verdict *v) {
-    enum { MOST = 65536 };
-    json **list = arena_array(a, json *, MOST);
-    file_lines in;
-    str line;
-    err e = {0};
-    *count = 0;
-    if (file_lines_open(&in, path, 1 << 28, &e)) {
-        while (*count < MOST && file_lines_next(&in, &line, &e))
-            if (str_trim(line).len) list[(*count)++] = json_parse(a, line, &e);
-        file_lines_close(&in);
-    }
-    if (e.code && v) verdict_fail(v, "%s", e.text);
-    return list;
-}
-
 /* ---- curves -------------------------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -87,7 +70,7 @@ static const char *text_of(arena *a, const curve *c) {
  * beside it each prompt once. */
 static bool write_replay(arena *a, curve *c, verdict *v) {
     int count;
-    json **lines = read_lines(a, c->data, &count, v);
+    json **lines = verify_lines(a, c->data, &count, v);
     const int64_t each = json_get_int(json_get(c->spec, "options"), "num_generations", 8);
     buf prompts = {0}, rollouts = {0};
     err e = {0};
@@ -112,7 +95,7 @@ static bool write_replay(arena *a, curve *c, verdict *v) {
 
 static bool is_replay(arena *a, const curve *c) {
     int count;
-    return json_has(read_lines(a, c->data, &count, NULL)[0], "completion_ids");
+    return json_has(verify_lines(a, c->data, &count, NULL)[0], "completion_ids");
 }
 
 static bool open_curve(arena *a, curve *c, verdict *v) {
@@ -161,7 +144,7 @@ static bool compare_rows(arena *a, const curve *c, verdict *v) {
     }
     if (!program_succeeded(&r, v)) return false;
     int wanted;
-    json **want = read_lines(a, path_join(a, c->folder, "tokens.jsonl"), &wanted, v);
+    json **want = verify_lines(a, path_join(a, c->folder, "tokens.jsonl"), &wanted, v);
     int n = 0;
     for (size_t at = 0; at < r.out.len;) {
         const ptrdiff_t end = str_find(r.out, STR("\n"), at);
@@ -200,7 +183,7 @@ static void compare_metric(const curve *c, verdict *v, int step, const char *key
 
 static void compare_steps(arena *a, const curve *c, verdict *v) {
     int count;
-    json **got = read_lines(a, path_join(a, c->run, "metrics.jsonl"), &count, v);
+    json **got = verify_lines(a, path_join(a, c->run, "metrics.jsonl"), &count, v);
     const json *steps = json_get(c->expected, "steps");
     if (count < (int)json_count(steps)) verdict_fail(v, "%d steps were logged, expected %zu", count, json_count(steps));
     for (int i = 0; i < count && i < (int)json_count(steps); i++) {

@@ -315,6 +315,8 @@ double sum_trained(const columns *c, const float *values, seq s); /* sum over tr
 int count_trained(const columns *c, seq s);
 void add_dlogp(const columns *c, gradients *g, seq s, double dlogp); /* to every trained token of s */
 double at_least_one(double count);                                   /* for divisors */
+/* A whole loss: - sum logp / N over the trained tokens, N those of the step; entropy and mean_token_accuracy where those columns are. */
+double imitation_loss(const void *opts, const columns *c, gradients *g);
 /* rewards/chosen, rewards/rejected, rewards/accuracies, rewards/margins of a pair; logps/chosen, logps/rejected */
 void metric_add_rewards(metrics *m, double chosen, double rejected);
 void metric_add_logps(metrics *m, double chosen, double rejected);

@@ -112,6 +112,20 @@ void add_dlogp(const columns *c, gradients *g, seq s, double dlogp) {
 
 double at_least_one(double count) { return count > 1 ? count : 1; }
 
+double imitation_loss(const void *opts, const columns *c, gradients *g) {
+    const double N = at_least_one(c->step.tokens);
+    double loss = 0;
+    (void)opts;
+    for (int t = 0; t < c->T; t++) {
+        if (!c->mask[t]) continue;
+        loss -= (double)c->logp[t] / N;
+        g->dlogp[t] -= (float)(1 / N);
+        if (c->entropy) metric_add(g->metrics, "entropy", (double)c->entropy[t], 1);
+        if (c->hit) metric_add(g->metrics, "mean_token_accuracy", (double)c->hit[t], 1);
+    }
+    return loss;
+}
+
 void metric_add_rewards(metrics *m, double chosen, double rejected) {
     metric_add(m, "rewards/chosen", chosen, 1);
     metric_add(m, "rewards/rejected", rejected, 1);

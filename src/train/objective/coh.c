@@ -26,20 +26,6 @@ static chain coh_chain(const void *opts) {
     return (chain){o->bad_feedback, o->good_feedback, strcmp(o->train_on, "last response") == 0};
 }
 
-static double coh_loss(const void *opts, const columns *c, gradients *g) {
-    const double N = at_least_one(c->step.tokens);
-    double loss = 0;
-    (void)opts;
-    for (int t = 0; t < c->T; t++) {
-        if (!c->mask[t]) continue;
-        loss -= (double)c->logp[t] / N;
-        g->dlogp[t] -= (float)(1 / N);
-        if (c->entropy) metric_add(g->metrics, "entropy", (double)c->entropy[t], 1);
-        if (c->hit) metric_add(g->metrics, "mean_token_accuracy", (double)c->hit[t], 1);
-    }
-    return loss;
-}
-
 const objective objective_coh = {.name = "coh",
                                  .words = "learn from good and bad answers in one text, told which is which",
                                  .rows = WANTS_CHAINS,
@@ -50,4 +36,4 @@ const objective objective_coh = {.name = "coh",
                                  .options_size = sizeof(coh_options),
                                  .learning_rate = 2e-5,
                                  .chain = coh_chain,
-                                 .loss = coh_loss};
+                                 .loss = imitation_loss};

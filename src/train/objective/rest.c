@@ -57,20 +57,6 @@ static void rest_keep(const void *opts, const int *group, const float *reward, i
             raft ? !isnan(reward[i]) && rank_of(group, reward, count, i) < o->keep : (double)reward[i] >= threshold_of(o, pass);
 }
 
-static double rest_loss(const void *opts, const columns *c, gradients *g) {
-    const double N = at_least_one(c->step.tokens);
-    double loss = 0;
-    (void)opts;
-    for (int t = 0; t < c->T; t++) {
-        if (!c->mask[t]) continue;
-        loss -= (double)c->logp[t] / N;
-        g->dlogp[t] -= (float)(1 / N);
-        if (c->entropy) metric_add(g->metrics, "entropy", (double)c->entropy[t], 1);
-        if (c->hit) metric_add(g->metrics, "mean_token_accuracy", (double)c->hit[t], 1);
-    }
-    return loss;
-}
-
 static int64_t rest_iterations(const void *opts) { return ((const rest_options *)opts)->iterations; }
 static bool rest_writes(const void *opts) { return rest_iterations(opts) > 0; }
 static bool rest_dropout(const void *opts) { return !rest_writes(opts); } /* the policy that wrote is the one that learns */
@@ -108,4 +94,4 @@ const objective objective_rest = {.name = "rest",
                                   .rollout = rollout,
                                   .writes = rest_writes,
                                   .iterations = rest_iterations,
-                                  .loss = rest_loss};
+                                  .loss = imitation_loss};
