@@ -81,6 +81,8 @@ async function violations(page, only) {
 async function accessible(page, where, wrong) {
   for (const [scheme, only] of [['light', null], ['dark', colours]]) {
     await page.emulateMedia({ colorScheme: scheme })
+    await page.waitForFunction((s) => document.documentElement.dataset.theme === s, scheme)
+    await page.evaluate(() => new Promise((ok) => requestAnimationFrame(() => setTimeout(ok, 50)))) /* transitions have ended */
     const found = await violations(page, only)
     if (found.length) wrong.push(`${where} ${scheme}: ${found.map(described).join('; ')}`)
   }
