@@ -81,6 +81,7 @@ typedef struct {
     X(models) \
     X(v0) \
     X(system) \
+    X(docs) \
     X(pages) \
     X(frame)
 // clang-format on

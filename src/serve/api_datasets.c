@@ -27,6 +27,8 @@ static bool get_mine(call *c, err *e) {
     const str space = query_of(c, "workspace_id", (str){NULL, 0}), name = query_of(c, "name", (str){NULL, 0}),
               status = query_of(c, "status", (str){NULL, 0});
     uuid_text id;
+    if (status.ptr && !str_is(status, "ready") && !str_is(status, "draft"))
+        return invalid(c, "query.status", e, "status should be draft or ready");
     if (space.ptr) {
         workspace w;
         if (!uuid_parse(space, id)) return invalid(c, "query.workspace_id", e, "workspace_id should be a UUID");

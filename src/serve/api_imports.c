@@ -40,7 +40,7 @@ static bool post_one(call *c, err *e) {
 static bool named(call *c, import_row *out, err *e) {
     uuid_text id;
     if (!uuid_parse(c->arg[1], id)) return invalid(c, "path.import", e, "the import's id should be a UUID");
-    return import_get(c->tx, c->a, c->set.seq, id, out, e);
+    return import_get(c->tx, c->a, c->set.seq, id, out, e) && import_count(c->tx, out, e);
 }
 
 static bool finish(call *c, err *e) {

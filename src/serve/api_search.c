@@ -13,7 +13,7 @@ typedef struct {
     call *c;
     const schema *s;
     err *e;
-    int filters;
+    int filters, groups; /* conditions; those that join them */
 } reader;
 
 /* ---- scopes -------------------------------------------------------------------------------------------------------------------------- */
@@ -172,7 +172,8 @@ static const filter *read_leaf(reader *r, const json *v, bool terms) {
 
 static const filter *read_filter(reader *r, const json *v, int depth) {
     const str type = json_get_text(v, "type", STR(""));
-    if (depth > DEPTH_MOST || ++r->filters > FILTERS_MOST)
+    const bool leaf = str_is(type, "terms") || str_is(type, "range");
+    if (depth > DEPTH_MOST || ++*(leaf ? &r->filters : &r->groups) > FILTERS_MOST)
         return err_set(r->e, ERR_LIMIT, "at most %d filters, %d deep", FILTERS_MOST, DEPTH_MOST), NULL;
     if (str_is(type, "terms")) return read_leaf(r, v, true);
     if (str_is(type, "range")) return read_leaf(r, v, false);

@@ -1,4 +1,4 @@
-/* api_system.c - the server about itself: version, health, measures, events, its own description. */
+/* api_system.c - the server about itself: version, health, measures, events. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -250,125 +250,11 @@ static bool get_events(call *c, err *e) {
     return true;
 }
 
-/* ---- its own description ------------------------------------------------------------------------------------------------------------------ */
-
-static void put_idempotency(json_writer *w) {
-    json_open(w, '{');
-    json_key(w, "name"), json_put_cstr(w, "Idempotency-Key");
-    json_key(w, "in"), json_put_cstr(w, "header");
-    json_key(w, "description"), json_put_cstr(w, "the same request again under the same key gets the first answer");
-    json_key(w, "schema"), json_open(w, '{'), json_key(w, "type"), json_put_cstr(w, "string"), json_close(w);
-    json_close(w);
-}
-
-static void put_parameters(json_writer *w, const route_info *r) {
-    json_key(w, "parameters"), json_open(w, '[');
-    for (const char *at = r->path; (at = strchr(at, '{')) != NULL; at++) {
-        const bool first = strchr(r->path, '{') == at;
-        json_open(w, '{');
-        json_key(w, "name"), json_put_text(w, (str){at + 1, strcspn(at, "}") - 1});
-        json_key(w, "in"), json_put_cstr(w, "path");
-        json_key(w, "required"), json_put_bool(w, true);
-        if (first && *r->of) json_key(w, "description"), json_put_cstr(w, r->of);
-        json_key(w, "schema"), json_open(w, '{');
-        json_key(w, "type"), json_put_cstr(w, "string");
-        json_key(w, "format"), json_put_cstr(w, "uuid");
-        json_close(w), json_close(w);
-    }
-    if (r->writes) put_idempotency(w);
-    json_close(w);
-}
-
-static void put_answer(json_writer *w, const char *status, const char *words) {
-    json_key(w, status), json_open(w, '{');
-    json_key(w, "description"), json_put_cstr(w, words);
-    json_close(w);
-}
-
-/* Which refusals a route has follows from its row. */
-static void put_answers(json_writer *w, const route_info *r) {
-    const bool anyone = strcmp(r->who, "anyone") == 0, roles = strcmp(r->who, "admin") == 0 || strcmp(r->who, "owner") == 0;
-    json_key(w, "responses"), json_open(w, '{');
-    put_answer(w, "2XX", "done");
-    if (!anyone) put_answer(w, "401", "nobody is logged in, or the key is unknown");
-    if (roles) put_answer(w, "403", "the role does not allow it");
-    if (*r->of) put_answer(w, "404", "there is none, or it is in a workspace of others");
-    put_answer(w, "default", "an error: {\"detail\": ...}");
-    json_close(w);
-}
-
-static void put_operation(json_writer *w, const route_info *r) {
-    static const char *const methods[][2] = {
-        {"GET", "get"}, {"POST", "post"}, {"PUT", "put"}, {"PATCH", "patch"}, {"DELETE", "delete"}};
-    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
-        if (strcmp(methods[i][0], r->method) == 0) json_key(w, methods[i][1]);
-    json_open(w, '{');
-    json_key(w, "summary"), json_put_cstr(w, r->words);
-    json_key(w, "tags"), json_open(w, '['), json_put_cstr(w, r->group), json_close(w);
-    json_key(w, "x-who"), json_put_cstr(w, r->who);
-    if (strcmp(r->who, "anyone") == 0) json_key(w, "security"), json_open(w, '['), json_close(w);
-    put_parameters(w, r);
-    put_answers(w, r);
-    json_close(w);
-}
-
-static void put_security(json_writer *w) {
-    json_key(w, "components"), json_open(w, '{');
-    json_key(w, "securitySchemes"), json_open(w, '{');
-    json_key(w, "key"), json_open(w, '{');
-    json_key(w, "type"), json_put_cstr(w, "apiKey");
-    json_key(w, "in"), json_put_cstr(w, "header");
-    json_key(w, "name"), json_put_cstr(w, "X-Argilla-Api-Key");
-    json_close(w);
-    json_key(w, "token"), json_open(w, '{');
-    json_key(w, "type"), json_put_cstr(w, "http");
-    json_key(w, "scheme"), json_put_cstr(w, "bearer");
-    json_close(w), json_close(w), json_close(w);
-    json_key(w, "security"), json_open(w, '[');
-    for (int i = 0; i < 2; i++) {
-        json_open(w, '{'), json_key(w, i ? "token" : "key"), json_open(w, '['), json_close(w), json_close(w);
-    }
-    json_close(w);
-}
-
-void server_put_openapi(json_writer *w) {
-    enum { ROOM = 512 };
-    route_info *list = memory_alloc(ROOM * sizeof *list);
-    const int n = server_routes(list, ROOM);
-    if (n > ROOM) bug("%d routes, room for %d", n, ROOM);
-    json_open(w, '{');
-    json_key(w, "openapi"), json_put_cstr(w, "3.1.0");
-    json_key(w, "info"), json_open(w, '{');
-    json_key(w, "title"), json_put_cstr(w, "fettle");
-    json_key(w, "version"), json_put_cstr(w, FETTLE_VERSION);
-    json_close(w);
-    put_security(w);
-    json_key(w, "paths"), json_open(w, '{');
-    for (int i = 0; i < n; i++) {
-        bool seen = false;
-        for (int k = 0; k < i; k++) seen |= strcmp(list[i].path, list[k].path) == 0;
-        if (seen) continue;
-        json_key(w, list[i].path), json_open(w, '{');
-        for (int k = i; k < n; k++)
-            if (strcmp(list[i].path, list[k].path) == 0) put_operation(w, &list[k]);
-        json_close(w);
-    }
-    json_close(w), json_close(w);
-    memory_release(list);
-}
-
-static bool get_openapi(call *c, err *e) {
-    (void)e;
-    server_put_openapi(&c->w);
-    return true;
-}
-
 const route routes_system[] = {
     {"GET", "/api/v1/version", WHO_ANYONE, OF_NOTHING, RUN_READ, get_version, "version of the contract and of fettle"},
     {"GET", "/api/v1/status", WHO_ANYONE, OF_NOTHING, RUN_READ, get_status, "version and search engine"},
     {"GET", "/api/v1/settings", WHO_ANYONE, OF_NOTHING, RUN_READ, get_settings, "what a web page should show"},
     {"GET", "/api/v1/oauth2/providers", WHO_ANYONE, OF_NOTHING, RUN_READ, get_providers, "ways to log in elsewhere: none"},
-    {"GET", "/api/v1/openapi.json", WHO_ANYONE, OF_NOTHING, RUN_READ, get_openapi, "this table"},
     {"GET", "/api/v1/events", WHO_USER, OF_NOTHING, RUN_SELF, get_events, "what happens, as server-sent events (?after=SEQ)"},
     {"GET", "/api/v1/audit", WHO_OWNER, OF_NOTHING, RUN_READ, get_audit, "who did what, newest first"},
     {"POST", "/api/v1/backup", WHO_OWNER, OF_NOTHING, RUN_SELF, post_backup, "a copy of the store, taken while others write"},

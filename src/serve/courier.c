@@ -110,7 +110,7 @@ static str body_of(arena *a, const event *x) {
     json_key(&w, "version"), json_put_int(&w, 1);
     json_key(&w, "timestamp"), json_put_cstr(&w, arena_printf(a, "%sZ", at));
     json_key(&w, "data");
-    if (strcmp(x->kind, "ping") == 0) json_put_raw(&w, STR("{\"agent\":\"fettle\",\"version\":\"" FETTLE_VERSION "\"}"));
+    if (strcmp(x->kind, "ping") == 0) json_put_raw(&w, STR("{\"agent\":\"argilla-server\",\"version\":\"" FETTLE_VERSION "\"}"));
     else json_put_raw(&w, x->payload);
     json_close(&w);
     const str out = {arena_copy(a, text.ptr, text.len), text.len};

@@ -96,10 +96,12 @@ bool body_bool_or(call *c, const char *key, bool *out, err *e) {
 }
 
 bool body_not_null(call *c, const char *const *keys, err *e) {
+    buf list = {0};
     for (; *keys; keys++)
-        if (json_has(c->body, *keys) && !json_get(c->body, *keys))
-            return invalid(c, "body", e, "The following keys must have non-null values: %s", *keys);
-    return true;
+        if (json_has(c->body, *keys) && !json_get(c->body, *keys)) buf_printf(&list, "%s%s", list.len ? ", " : "", *keys);
+    const bool ok = !list.len || invalid(c, "body", e, "The following keys must have non-null values: %s", list.ptr);
+    buf_free(&list);
+    return ok;
 }
 
 /* ---- include=responses&include=vectors:a,b -------------------------------------------------------------------------------------- */

@@ -299,6 +299,33 @@ static void put_invalid(json_writer *w, const char *where, const char *text) {
     json_close(w), json_close(w), json_close(w), json_close(w);
 }
 
+/* Under /api/ without v1 these two have a shape of their own, which 1.x clients read. */
+static bool is_old(const call *c, int status) {
+    return strncmp(c->path, "/api/", 5) == 0 && strncmp(c->path, "/api/v1/", 8) != 0 && c->route &&
+           (status == 404 || status == 409);
+}
+
+/* "Class with id `name` not found" says which; a name that is taken stands in the body. */
+static void put_old(call *c, int status, str text) {
+    json_writer *w = &c->w;
+    const str with = STR(" with id `");
+    const ptrdiff_t at = str_find(text, with, 0);
+    str name = json_get_text(c->body, "username", json_get_text(c->body, "name", STR("")));
+    str type = json_get(c->body, "username") ? STR("User") : STR("Workspace");
+    if (at > 0) {
+        type = (str){text.ptr, (size_t)at};
+        name = str_slice(text, (size_t)at + with.len, text.len);
+        name.len = strcspn(name.ptr, "`");
+    }
+    json_key(w, "detail"), json_open(w, '{');
+    json_key(w, "code"), json_put_cstr(w, status == 404 ? "argilla.api.errors::EntityNotFoundError"
+                                                        : "argilla.api.errors::EntityAlreadyExistsError");
+    json_key(w, "params"), json_open(w, '{');
+    json_key(w, "name"), json_put_text(w, name);
+    json_key(w, "type"), json_put_text(w, type);
+    json_close(w), json_close(w);
+}
+
 static void answer_error(call *c, const err *e) {
     const int status = err_http_status(e->code);
     const bool missing_vector = c->where && strcmp(c->where, "missing_vector") == 0;
@@ -316,7 +343,8 @@ static void answer_error(call *c, const err *e) {
         return;
     }
     json_open(&c->w, '{');
-    if (status == 401) put_detail(&c->w, "argilla.api.errors::UnauthorizedError", e->text);
+    if (is_old(c, status)) put_old(c, status, str_of(e->text));
+    else if (status == 401) put_detail(&c->w, "argilla.api.errors::UnauthorizedError", e->text);
     else if (status == 403) put_detail(&c->w, "argilla.api.errors::ForbiddenOperationError", e->text);
     else if (missing_vector) {
         json_key(&c->w, "code"), json_put_cstr(&c->w, "missing_vector");

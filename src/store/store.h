@@ -257,8 +257,9 @@ typedef struct {
 } imports;
 bool import_begin(store_tx *t, import_row *i, int64_t actor, err *e);
 bool import_end(store_tx *t, const import_row *i, err *e);
-bool import_get(store_tx *t, arena *a, int64_t dataset, const char *id, import_row *out, err *e);
-bool import_list(store_tx *t, arena *a, int64_t dataset, imports *out, err *e); /* newest first */
+bool import_get(store_tx *t, arena *a, int64_t dataset, const char *id, import_row *out, err *e); /* its records not counted */
+bool import_count(store_tx *t, import_row *i, err *e);                          /* sets its records; walks all of them */
+bool import_list(store_tx *t, arena *a, int64_t dataset, imports *out, err *e); /* newest first, counted */
 bool import_undo(store_tx *t, const import_row *i, err *e);                     /* the index must have forgotten its records */
 bool import_records(store_tx *t, arena *a, int64_t import, int64_t seq, int64_t limit, records *out, err *e);
 bool import_unfinished(store_tx *t, arena *a, imports *out, err *e);

@@ -1,19 +1,19 @@
-/* store_import.c - which records came together, so that they can go together. */
+/* store_import.c - which records came together, so that they can go together.
+ *
+ * Their index holds imported records alone, and SQLite takes it only where a statement says so: import > 0. */
 #include "base/clock.h"
 #include "store/db.h"
 #include "store/row.h"
 
-#define IMPORT_COLUMNS                                                                                                           \
-    "i.seq, i.id, i.dataset, i.source, (SELECT count(*) FROM records r WHERE r.import = i.seq), i.started_at, i.finished_at "    \
-    "FROM imports i "
+#define IMPORT_COLUMNS "i.seq, i.id, i.dataset, i.source, i.started_at, i.finished_at FROM imports i "
 
+/* Without the number of its records: who asks for one import does so with each part that it sends. */
 static import_row read_import(db_rows *r, arena *a) {
     import_row x = {.seq = db_int(r, 0),
                     .dataset = db_int(r, 2),
                     .source = db_cstr(r, a, 3),
-                    .records = db_int(r, 4),
-                    .started_at = db_int(r, 5),
-                    .finished_at = db_int(r, 6)};
+                    .started_at = db_int(r, 4),
+                    .finished_at = db_int(r, 5)};
     store_id(db_view(r, 1), x.id);
     return x;
 }
@@ -21,6 +21,11 @@ static import_row read_import(db_rows *r, arena *a) {
 static bool read_imports(db_rows *r, arena *a, imports *out, err *e) {
     *out = (imports){0};
     while (db_next(r, e)) STORE_APPEND(a, out, read_import(r, a));
+    return e->code == ERR_NONE;
+}
+
+bool import_count(store_tx *t, import_row *i, err *e) {
+    i->records = db_int_of(t, e, 0, "SELECT count(*) FROM records WHERE import = $1 AND import > 0", db_i(i->seq));
     return e->code == ERR_NONE;
 }
 
@@ -47,8 +52,10 @@ bool import_get(store_tx *t, arena *a, int64_t set, const char *id, import_row *
 }
 
 bool import_list(store_tx *t, arena *a, int64_t set, imports *out, err *e) {
-    return read_imports(db_query(t, e, "SELECT " IMPORT_COLUMNS "WHERE i.dataset = $1 ORDER BY i.seq DESC", db_i(set)), a, out,
-                        e);
+    bool ok =
+        read_imports(db_query(t, e, "SELECT " IMPORT_COLUMNS "WHERE i.dataset = $1 ORDER BY i.seq DESC", db_i(set)), a, out, e);
+    for (int i = 0; i < out->count && ok; i++) ok = import_count(t, &out->item[i], e);
+    return ok;
 }
 
 bool import_unfinished(store_tx *t, arena *a, imports *out, err *e) {
@@ -67,9 +74,11 @@ bool import_records(store_tx *t, arena *a, int64_t import, int64_t seq, int64_t 
 
 bool import_undo(store_tx *t, const import_row *i, err *e) {
     return db_run(t, e,
-                  "UPDATE datasets SET records = records - (SELECT count(*) FROM records WHERE import = $1),"
-                  " completed = completed - (SELECT count(*) FROM records WHERE import = $1 AND completed = 1) WHERE seq = $2",
+                  "UPDATE datasets SET records = records - (SELECT count(*) FROM records WHERE import = $1 AND import > 0),"
+                  " completed = completed - (SELECT count(*) FROM records WHERE import = $1 AND import > 0 AND completed = 1)"
+                  " WHERE seq = $2",
                   db_i(i->seq), db_i(i->dataset)) &&
-           vector_states_change_all(t, i->dataset, e) && db_run(t, e, "DELETE FROM records WHERE import = $1", db_i(i->seq)) &&
+           vector_states_change_all(t, i->dataset, e) &&
+           db_run(t, e, "DELETE FROM records WHERE import = $1 AND import > 0", db_i(i->seq)) &&
            db_run(t, e, "DELETE FROM imports WHERE seq = $1", db_i(i->seq));
 }

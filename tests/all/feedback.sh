@@ -13,7 +13,7 @@ venv() { # $1: its name; then scripts
     fi
   done
 }
-for script in wire traps roles framing process; do echo "python3 ./tests/clients/$script.py build/fettle"; done >build/feedback.list
+for script in wire traps sections roles framing process; do echo "python3 ./tests/clients/$script.py build/fettle"; done >build/feedback.list
 { venv argilla2 "argilla2 argilla2_records"; venv argilla1 argilla1; venv argilla-tests sdk; } >>build/feedback.list
 set --
 while IFS= read -r line; do set -- "$@" "$line"; done <build/feedback.list

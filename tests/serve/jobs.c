@@ -109,7 +109,7 @@ static void an_unknown_job_is_not_found(void **state) {
     ask("GET", "/api/v1/jobs/" MISSING, NULL, &status);
     assert_int_equal(status, 404);
     ask("GET", "/api/v1/jobs/7", NULL, &status);
-    assert_int_equal(status, 422);
+    assert_int_equal(status, 404);
 }
 
 static void more_than_a_few_at_once_are_refused(void **state) {

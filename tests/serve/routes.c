@@ -81,7 +81,11 @@ static int expected(const route_info *r, int who, place where) {
     return 0;
 }
 
-static bool is_about(str body, const char *id) { return str_find(body, str_of(FORMAT("with id `%s` not found", id)), 0) >= 0; }
+/* In 1.x's shape too. */
+static bool is_about(str body, const char *id) {
+    return str_find(body, str_of(FORMAT("with id `%s` not found", id)), 0) >= 0 ||
+           (str_find(body, STR("EntityNotFoundError"), 0) >= 0 && str_find(body, str_of(id), 0) >= 0);
+}
 
 static str without_id(str body, const char *id) {
     buf out = {0};
