@@ -63,7 +63,7 @@ static bool print_plan(const demo *d, err *e) {
     const bool imitates = d->method->rewarded && d->taste->start;
     const double answering = d->o.feedback ? 0 : DEMO_TRAINING * EACH * ANSWER * 1.6 * one,
                  pairwise = pairs * PAIR * (2 * EPOCHS + 1) * one,
-                 rewarded = d->method->answers * (ANSWER * 1.6 + PROMPT_AND_ANSWER * 7) * one,
+                 rewarded = d->method->answers / (imitates ? 2 : 1) * (ANSWER * 1.6 + PROMPT_AND_ANSWER * 7) * one,
                  imitating = imitates ? pairs * PROMPT_AND_ANSWER * 2 * one : 0, training = pairwise + imitating + rewarded,
                  comparing = DEMO_HELD_OUT * 2 * ANSWER * 2.0 * one;
     printf("The loop, on %s (%.0f M weights), a token of it takes %.1f ms here:\n", d->o.model,

@@ -120,7 +120,10 @@ bool demo_train(demo *d, err *e) {
     if (m->rewarded && !d->o.feedback && !write_prompts(d, &data, e)) return false; /* else the prompts of the pairs */
     command_line c = training_of(d, m->objective, data, d->run, m->settings);
     if (m->rewarded) add_words(&c, "--reward-funcs", arena_printf(d->a, "model:%s/model", d->reward));
-    if (m->rewarded && d->begin) add_words(&c, "--adapter", arena_printf(d->a, "%s/model", d->begin));
+    if (m->rewarded && d->begin) {
+        add_words(&c, "--adapter", arena_printf(d->a, "%s/model", d->begin));
+        add_words(&c, "--set", "max_steps=16"); /* half the way is done */
+    }
     if (m->preset) add_words(&c, "--preset", d->o.preset);
     for (int i = 0; i < d->o.set.count; i++) add_words(&c, "--set", d->o.set.item[i]);
     if (!run_command(d, &c, d->run, &d->seconds, &d->memory, e)) return false;
