@@ -51,38 +51,7 @@ static answering_options demo_answering(const demo_options *o) {
                                .seed = o->seed};
 }
 
-/* ---- the plan ----------------------------------------------------------------------------------------------------------------- */
-
-/* Seconds per phase, from a forward pass timed now: a token that is written costs about 1.6 of its tokens (32 answers together),
- * one that is trained 2 in every epoch and 1 for the reference. */
-static bool print_plan(const demo *d, err *e) {
-    enum { WORDS = 42, PAIR = 220, ANSWER = 85, PROMPT_AND_ANSWER = 105, EPOCHS = 2 }; /* tokens of a pair, of an answer */
-    double one;
-    if (!model_seconds_per_token(d->start.model, d->all.options.compute, &one, e)) return false;
-    const int pairs = d->o.feedback ? 48 : DEMO_TRAINING * EACH;
-    const bool imitates = d->method->rewarded && d->taste->start;
-    const double answering = d->o.feedback ? 0 : DEMO_TRAINING * EACH * ANSWER * 1.6 * one,
-                 pairwise = pairs * PAIR * (2 * EPOCHS + 1) * one,
-                 rewarded = d->method->answers / (imitates ? 2 : 1) * (ANSWER * 1.6 + PROMPT_AND_ANSWER * 7) * one,
-                 imitating = imitates ? pairs * PROMPT_AND_ANSWER * 2 * one : 0, training = pairwise + imitating + rewarded,
-                 comparing = DEMO_HELD_OUT * 2 * ANSWER * 2.0 * one;
-    printf("The loop, on %s (%.0f M weights), a token of it takes %.1f ms here:\n", d->o.model,
-           (double)model_parameter_count(d->start.model) / 1e6, 1e3 * one);
-    if (d->o.feedback) printf("  1. read your feedback from %s\n", d->o.feedback);
-    else {
-        printf("  1. %-*s about %4.0f s\n", WORDS, arena_printf(d->a, "answer %d prompts %d times each", DEMO_TRAINING, EACH),
-               answering);
-        printf("  2. %-*s at once\n", WORDS, arena_printf(d->a, "a scripted annotator picks and edits (%s)", d->taste->name));
-    }
-    const char *how = d->method->preset ? arena_printf(d->a, "%s, preset %s", d->method->words, d->o.preset)
-                      : imitates        ? arena_printf(d->a, "the edits imitated, %s", d->method->words)
-                                        : d->method->words;
-    printf("  3. %-*s about %4.0f s\n", WORDS, arena_printf(d->a, "train: %s", how), training);
-    printf("  4. %-*s about %4.0f s\n", WORDS, arena_printf(d->a, "before against after, %d held-out prompts", DEMO_HELD_OUT),
-           comparing);
-    printf("     %-*s about %4.0f s\n\n", WORDS, "in all", answering + training + comparing + 5);
-    return fflush(stdout) == 0;
-}
+/* ---- a first answer ---------------------------------------------------------------------------------------------------------- */
 
 static bool print_piece(void *self, str piece) {
     (void)self;
@@ -287,7 +256,7 @@ static bool demo_run(arena *a, int argc, char **argv, err *e) {
     d.answering = demo_answering(&d.o);
     name_the_starter(a, d.o.model);
     if (!subjects_begin(a, NULL, &d.all, e) || !subject_open(&d.all, d.o.model, &d.start, e)) return false;
-    if (!print_plan(&d, e) || !first_answer(&d, e)) return false;
+    if (!demo_print_plan(&d, e) || !first_answer(&d, e)) return false;
     d.feedback = d.o.feedback;
     if (!d.feedback && !make_feedback(&d, e)) return false;
     if (!file_exists(d.feedback)) return err_set(e, ERR_NOT_FOUND, "no feedback file %s", d.feedback);

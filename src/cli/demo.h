@@ -1,4 +1,4 @@
-/* demo.h - what the files of the demo share (private to cmd_demo.c, demo_train.c, demo_table.c). */
+/* demo.h - what the files of the demo share (private to cmd_demo.c, demo_plan.c, demo_train.c, demo_table.c). */
 #ifndef FETTLE_CLI_DEMO_H
 #define FETTLE_CLI_DEMO_H
 
@@ -38,6 +38,10 @@ typedef struct {
 
 /* One message of TRL's conversational form: {"role": ..., "content": ...} in a list of its own. */
 void demo_put_message(json_writer *w, const char *key, const char *role, str content);
+
+/* ---- demo_plan.c ---- */
+/* Prints what will happen, and about how long it takes on this machine. */
+bool demo_print_plan(const demo *d, err *e);
 
 /* ---- demo_train.c ---- */
 /* A new run folder for d->method (d->run), and in it what d->feedback teaches; a method that is rewarded makes its reward model first, unless d->reward is
