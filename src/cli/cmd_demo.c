@@ -30,8 +30,7 @@ static const opt options[] = {
     {"methods", OPT_LIST, offsetof(demo_options, methods), NULL, 0, 0, NULL,
      "several of them on the same feedback, as one table: dpo,ipo,kto,orpo,simpo,grpo,ppo"},
     {"model", OPT_TEXT, offsetof(demo_options, model), "smollm2", 0, 0, NULL, "the model to teach"},
-    {"preset", OPT_TEXT, offsetof(demo_options, preset), NULL, 0, 0, NULL,
-     "settings of the training run (unset: the taste's own; small-feedback where no taste is named)"},
+    {"preset", OPT_TEXT, offsetof(demo_options, preset), "auto", 0, 0, NULL, "settings of the training run"},
     {"set", OPT_EACH, offsetof(demo_options, set), NULL, 0, 0, NULL, "KEY=VALUE, a further setting of the run"},
     {"seed", OPT_INT, offsetof(demo_options, seed), "1", 0, 1e9, NULL, "of answers and training"},
     {"shuffle", OPT_BOOL, offsetof(demo_options, shuffle), "false", 0, 0, NULL,
@@ -251,7 +250,6 @@ static bool demo_run(arena *a, int argc, char **argv, err *e) {
     d.judged = d.o.taste || !d.o.feedback;
     d.method = demo_method_find(d.o.method);
     d.taste = taste_find(d.o.taste ? d.o.taste : "shorter");
-    if (!d.o.preset) d.o.preset = d.taste->preset;
     if (!demo_table_check(&d, e)) return false;
     d.answering = demo_answering(&d.o);
     name_the_starter(a, d.o.model);

@@ -61,7 +61,7 @@ static void put_presets(buf *out) {
     buf_put_text(out, "\n## Presets\n");
     for (const preset *p = run_presets; p->name; p++) {
         buf_printf(out, "\n`--preset %s`: %s.\n", p->name, p->words);
-        for (const char *const *k = p->settings; *k; k++) buf_printf(out, "%s`%s`", k == p->settings ? "\n" : ", ", *k);
+        for (const char *const *k = p->settings; k && *k; k++) buf_printf(out, "%s`%s`", k == p->settings ? "\n" : ", ", *k);
         buf_put_char(out, '\n');
     }
 }

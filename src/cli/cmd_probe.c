@@ -219,6 +219,22 @@ static bool line_best(arena *a, const probe *p, const json *v, json_writer *w, e
 
 static bool run_best(arena *a, const probe *p, err *e) { return probe_lines(a, p, line_best, e); }
 
+/* An answer as one with this taste sees it: what it is worth to them, and how they would have it. */
+static bool line_taste(arena *a, const probe *p, const json *v, json_writer *w, err *e) {
+    const taste *t = p->rest ? taste_find(p->words[0]) : NULL;
+    str text;
+    if (!t) return err_set(e, ERR_USAGE, "fettle probe taste shorter|prose|warmer|longer, not '%s'", p->rest ? p->words[0] : "");
+    if (!json_want_text(v, "text", &text, e)) return false;
+    const judged_text given = {text, json_get_bool(v, "cut", false), (int)json_get_int(v, "limit", 0)};
+    json_open(w, '{');
+    json_key(w, "score"), json_put_real(w, t->score(given));
+    json_key(w, "edit"), json_put_cstr(w, t->edit(a, given));
+    json_close(w);
+    return true;
+}
+
+static bool run_taste(arena *a, const probe *p, err *e) { return probe_lines(a, p, line_taste, e); }
+
 static bool run_labels(arena *a, const probe *p, err *e) {
     probe with = *p;
     if (p->o.adapter && !(with.subject.adapter = adapter_open(a, p->subject.model, p->o.adapter, false, e))) return false;
@@ -272,6 +288,8 @@ static const struct {
     {"schedule", "one case -> learning rates", false, false, probe_schedules},
     {"optimizer", "one case -> parameters after every step", false, false, probe_optimizers},
     {"agreement", "NAME: one case -> kappa, alpha, intervals, strengths", false, false, run_agreement},
+    {"taste", "NAME: {\"text\", \"cut\", \"limit\"} lines -> its score and edit by the demo's scripted annotator", false, false,
+     run_taste},
     {"quant", "TYPE: blocks <-> float32", false, false, run_quant},
 };
 
@@ -287,11 +305,12 @@ static bool open_words(arena *a, probe *p, err *e) {
 
 static bool probe_run(arena *a, int argc, char **argv, err *e);
 
-const command command_probe = {"probe", "put one case through the real code and read what comes out",
-                               "tokens|chat|template|rows|logits|labels|best-of-n|objective|schedule|optimizer|agreement|quant "
-                               "... < lines\n\nOne JSON object a line "
-                               "on standard input, one answer a line on standard output.",
-                               options, probe_run};
+const command command_probe = {
+    "probe", "put one case through the real code and read what comes out",
+    "tokens|chat|template|rows|logits|labels|best-of-n|objective|schedule|optimizer|agreement|taste|quant "
+    "... < lines\n\nOne JSON object a line "
+    "on standard input, one answer a line on standard output.",
+    options, probe_run};
 
 static bool probe_run(arena *a, int argc, char **argv, err *e) {
     probe p = {0};

@@ -29,7 +29,7 @@ static const opt own_flags[] = {
     {"run", OPT_TEXT, offsetof(flags, run), NULL, 0, 0, NULL, "run this folder, whose config.json is there already"},
     {"preset", OPT_TEXT, offsetof(flags, preset), NULL, 0, 0, NULL,
      "settings that belong together: small-feedback (preferences), small-rewrites (preferences for new words), small-edits "
-     "(sft)"},
+     "(sft), auto (one of the first two, by the words of the answers)"},
     {"config", OPT_TEXT, offsetof(flags, config), NULL, 0, 0, NULL, "a JSON file of options"},
     {"set", OPT_EACH, offsetof(flags, set), NULL, 0, 0, NULL, "KEY=VALUE, any option of the run"},
     {"preview", OPT_BOOL, offsetof(flags, preview), "false", 0, 0, NULL,
@@ -207,8 +207,9 @@ static bool find_data(arena *a, train_settings *s, err *e) {
     return true;
 }
 
-static bool layer(arena *a, const flags *f, train_settings *s, err *e) {
-    if (f->preset && !resolve_preset(a, &s->from, f->preset, e)) return false;
+/* name: of the preset; NULL: none. */
+static bool layer(arena *a, const flags *f, const char *name, train_settings *s, err *e) {
+    if (name && !resolve_preset(a, &s->from, name, e)) return false;
     if (f->config && !resolve_file(a, &s->from, f->config, e)) return false;
     if (!resolve_environment(a, &s->from, e)) return false;
     for (int i = 0; i < f->sets; i++) {
@@ -221,9 +222,15 @@ static bool layer(arena *a, const flags *f, train_settings *s, err *e) {
 }
 
 static bool settle(arena *a, const flags *f, train_settings *s, err *e) {
-    if (!layer(a, f, s, e)) return false;
+    const preset *p = f->preset ? preset_find(f->preset) : NULL;
+    const bool choose = p && p->among;
+    if (!layer(a, f, choose ? p->among[0] : f->preset, s, e)) return false;
     train_settings_settle(s);
-    return train_settings_check(s, e) && find_models(a, s, e) && find_reward_models(a, s, e) && find_data(a, s, e);
+    if (!train_settings_check(s, e) || !find_models(a, s, e) || !find_reward_models(a, s, e) || !find_data(a, s, e)) return false;
+    if (!choose) return true;
+    if (!train_choose(a, p, s, e)) return false;
+    if (!f->quiet && !f->json) log_note("%s", s->choice->words);
+    return train_settings_check(s, e);
 }
 
 static bool describe(void) {
@@ -290,7 +297,7 @@ bool train_configured(arena *a, int argc, char **argv, resolved *out, bool *help
     if (*help) return print_help(f.objective), true;
     if (!f.objective)
         return err_set(e, ERR_USAGE, "say which objective: fettle config train OBJECTIVE; there are: %s", objective_names(a));
-    if (!train_settings_begin(a, f.objective, &s, e) || !layer(a, &f, s, e)) return false;
+    if (!train_settings_begin(a, f.objective, &s, e) || !layer(a, &f, f.preset, s, e)) return false;
     *out = s->from;
     return true;
 }

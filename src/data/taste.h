@@ -21,9 +21,8 @@ typedef struct {
     const demo_prompts *prompts;
     double (*score)(judged_text a);             /* larger is better */
     char *(*edit)(arena *a, judged_text given); /* the answer as this person would have it */
-    const char *preset;                         /* how a run learns from such edits */
-    const char *
-        start; /* preset by which a policy imitates such edits before it is rewarded; NULL: it writes enough of their kind by itself */
+    /* preset by which a policy imitates such edits before it is rewarded; NULL: it writes enough of their kind by itself */
+    const char *start;
     bool control; /* not offered to people: `longer`, for the test that the sign is right */
 } taste;
 

@@ -27,15 +27,21 @@ static const char *const small_edits[] = {
     "use_peft=true", "lora_r=16", "lora_alpha=32", "lora_dropout=0", "lora_target_modules=all-linear",
     "loss_type=nll", "learning_rate=2e-4", "lr_scheduler_type=constant", "num_train_epochs=6",
     "per_device_train_batch_size=6", "max_length=512", "dtype=bfloat16", "logging_steps=1", NULL};
+/* In the order of preset_choice: usual words, new words. Whatever the first sets the others set too. */
+static const char *const by_words[] = {"small-feedback", "small-rewrites", NULL};
 // clang-format on
 
 const preset run_presets[] = {
     {"small-feedback", "a few dozen preferences of one person: LoRA on all linear layers, DPO with the APO-zero loss",
-     small_feedback},
+     small_feedback, NULL},
     {"small-rewrites",
      "a few dozen answers of the model and how a person rewrote them in words of their own: LoRA, DPO that mostly imitates",
-     small_rewrites},
-    {"small-edits", "a few dozen answers that people wrote or edited: LoRA on all linear layers, SFT", small_edits},
+     small_rewrites, NULL},
+    {"small-edits", "a few dozen answers that people wrote or edited: LoRA on all linear layers, SFT", small_edits, NULL},
+    {"auto",
+     "of pairs: small-rewrites where the chosen answers hold words that the model hardly writes, small-feedback where they do "
+     "not",
+     NULL, by_words},
     {0},
 };
 
@@ -117,18 +123,28 @@ bool resolve_set_json(arena *a, resolved *r, const json *object, const char *sou
     return true;
 }
 
-bool resolve_preset(arena *a, resolved *r, const char *name, err *e) {
+static bool take_preset(arena *a, resolved *r, const char *name, bool under, err *e) {
     const preset *p = preset_find(name);
     if (!p) return err_set(e, ERR_USAGE, "no preset '%s'; there are: %s", name, preset_names(a));
+    if (!p->settings)
+        return err_set(e, ERR_USAGE, "preset %s has no settings of its own, the data choose: here name %s or %s", name,
+                       p->among[0], p->among[1]);
     for (const char *const *s = p->settings; *s; s++) {
         const char *equals = strchr(*s, '=');
+        const str key = {*s, (size_t)(equals - *s)};
         void *target;
-        if (!find_key(r, (str){*s, (size_t)(equals - *s)}, &target)) continue; /* of another objective */
-        if (!resolve_set(a, r, (str){*s, (size_t)(equals - *s)}, str_of(equals + 1), arena_printf(a, "preset %s", name), e))
+        const opt *o = find_key(r, key, &target);
+        if (!o) continue; /* of another objective */
+        const str source = str_of(resolve_source(r, o->key));
+        if (under && !str_is(source, "default") && !str_starts(source, STR("preset "))) continue;
+        if (!resolve_set(a, r, key, str_of(equals + 1), arena_printf(a, "preset %s", name), e))
             return err_prefix(e, "preset %s does not fit this objective", name);
     }
     return true;
 }
+
+bool resolve_preset(arena *a, resolved *r, const char *name, err *e) { return take_preset(a, r, name, false, e); }
+bool resolve_preset_under(arena *a, resolved *r, const char *name, err *e) { return take_preset(a, r, name, true, e); }
 
 bool resolve_file(arena *a, resolved *r, const char *path, err *e) {
     const json *j = json_parse_file(a, path, 16 << 20, e);

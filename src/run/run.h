@@ -141,12 +141,15 @@ typedef struct {
 typedef struct {
     const char *name, *words;
     const char *const *settings; /* "learning_rate=1e-4", ..., NULL */
+    const char *const *among;    /* instead of settings: the presets that the data choose from, NULL at the end (train_choose) */
 } preset;
 extern const preset run_presets[]; /* ended by a row without a name */
 const preset *preset_find(const char *name);
 
 bool resolve_defaults(arena *a, resolved *r);
-bool resolve_preset(arena *a, resolved *r, const char *name, err *e);
+bool resolve_preset(arena *a, resolved *r, const char *name, err *e); /* one with settings */
+/* The same once other sources stand over it: sets what is at its default or comes from a preset. */
+bool resolve_preset_under(arena *a, resolved *r, const char *name, err *e);
 bool resolve_file(arena *a, resolved *r, const char *path, err *e); /* JSON object; an unknown key is an error with the nearest */
 bool resolve_environment(arena *a, resolved *r, err *e);
 bool resolve_set(arena *a, resolved *r, str key, str value, const char *source, err *e);

@@ -298,7 +298,7 @@ static bool save_data(call *c, err *e) { /* c->body: the new data */
 static bool post_train(call *c, err *e) {
     static const char *const set[] = {"sample_times=5"};
     lesson_view v;
-    const char *settings = "small-feedback", *id;
+    const char *settings = "auto", *id;
     run_view made;
     err why = {0};
     if (!body_text_or(c, "preset", 1, 100, &settings, e) || !look(c, may_train, &v, e)) return false;

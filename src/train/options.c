@@ -211,7 +211,10 @@ void train_describe(json_writer *w) {
         json_key(w, "name"), json_put_cstr(w, p->name);
         json_key(w, "words"), json_put_cstr(w, p->words);
         json_key(w, "settings"), json_open(w, '[');
-        for (const char *const *k = p->settings; *k; k++) json_put_cstr(w, *k);
+        for (const char *const *k = p->settings; k && *k; k++) json_put_cstr(w, *k);
+        json_close(w);
+        json_key(w, "among"), json_open(w, '['); /* of a preset that the data choose */
+        for (const char *const *k = p->among; k && *k; k++) json_put_cstr(w, *k);
         json_close(w);
         json_close(w);
     }

@@ -347,6 +347,7 @@ void preflight_put_json(json_writer *w, trainer *t, const preflight *p, const ch
     put_rows(w, "dropped_rows", &c->dropped_rows);
     put_rows(w, "untrained_rows", &c->untrained);
     json_key(w, "refusal"), json_put_cstr(w, refusal);
+    if (t->s->choice) json_key(w, "preset"), preset_choice_put(w, t->s->choice);
     json_key(w, "first_batch"), put_first(w, t);
     json_close(w);
 }

@@ -102,6 +102,7 @@ bool train_create(arena *a, const train_settings *s, const char *dir, run *out, 
     json_key(&w, "created"), json_put_cstr(&w, now);
     json_key(&w, "fettle"), json_put_cstr(&w, FETTLE_VERSION);
     bool ok = put_hashes(&w, s, e);
+    if (s->choice) json_key(&w, "preset"), preset_choice_put(&w, s->choice);
     json_key(&w, "options"), resolve_put_json(&w, &s->from);
     json_key(&w, "origin"), json_open(&w, '{');
     for (int i = 0; i < s->from.origins; i++) json_key(&w, s->from.origin[i].key), json_put_cstr(&w, s->from.origin[i].source);

@@ -57,6 +57,16 @@ typedef struct {
 } rollout_options;
 extern const opt rollout_option_table[];
 
+/* What a preset came to that the data choose (train_choose): how many of the rejected and of the chosen answers' tokens the start model
+ * hardly writes. */
+enum { CHOICE_REJECTED, CHOICE_CHOSEN };
+typedef struct {
+    const char *asked, *name; /* "auto", and the preset that was taken */
+    double rare[2];           /* shares of tokens, end tokens left out */
+    int pairs;                /* that were looked at */
+    const char *words;        /* for people */
+} preset_choice;
+
 /* All options of one objective, resolved from their sources. */
 typedef struct {
     const objective *objective;
@@ -64,11 +74,16 @@ typedef struct {
     rollout_options *rollout; /* NULL: it learns from given answers (known once settled) */
     void *own;                /* the objective's options */
     resolved from;
+    const preset_choice *choice; /* NULL: no preset, or one by name */
 } train_settings;
 bool train_settings_begin(arena *a, const char *objective_name, train_settings **out, err *e);
 /* Behind the last option: without rollouts where these options ask for none. */
 void train_settings_settle(train_settings *s);
 bool train_settings_check(const train_settings *s, err *e);
+/* Takes that preset of p->among which the data suit, under what other sources have set; the settings are whole but for it, with the first
+ * of these presets in its place. A forward pass over some dozen answers; s->choice says what was found. */
+bool train_choose(arena *a, const preset *p, train_settings *s, err *e);
+void preset_choice_put(json_writer *w, const preset_choice *c); /* {"asked", "name", "rare_chosen", "rare_rejected", "pairs"} */
 
 /* ---- rows: examples as token ids and masks ----------------------------------------------------------------------------------- */
 

@@ -67,7 +67,8 @@ static void all_picks(desk *d, const char *at) {
 static void train(desk *d, const char *at) {
     const json *made = ask(d, "POST", arena_printf(d->a, "%s/train", at), "{}", NULL);
     assert_true(str_is(text(made, "objective"), "dpo"));
-    assert_true(str_is(text(made, "preset"), "small-feedback"));
+    assert_true(str_is(text(made, "preset"), "small-feedback")); /* no word is new to a model that finds all equally likely */
+    assert_true(str_is(text(json_get(json_get(made, "config"), "preset"), "asked"), "auto"));
     until_status(d, arena_printf(d->a, "/api/v1/runs/%s", id_of(d, made)), "done");
     assert_true(str_is(text(get(d, at), "status"), "checking"));
 }

@@ -3,6 +3,15 @@ import { on } from './events'
 
 export type RunStatus = 'queued' | 'preparing' | 'running' | 'paused' | 'stopped' | 'done' | 'failed'
 
+/* A preset that the data chose, and by what: shares of the answers' tokens that the start model hardly writes. */
+export interface Choice {
+  name: string
+  asked: string
+  rare_chosen: number
+  rare_rejected: number
+  pairs: number
+}
+
 export interface Run {
   id: string
   name: string
@@ -20,7 +29,7 @@ export interface Run {
   ended_at: string | null
   examples: number | null
   metrics: Record<string, number | null> | null
-  config: { options?: Record<string, unknown> } | null
+  config: { options?: Record<string, unknown>; preset?: Choice } | null
   model: string | null
   flagged: string | null
 }

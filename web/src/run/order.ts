@@ -1,4 +1,6 @@
 /* An order for a run, what it would need, and what the program says can be ordered. */
+import type { Choice } from '../live'
+
 export interface Option {
   key: string
   type: 'bool' | 'int' | 'real' | 'text' | 'choice' | 'list'
@@ -23,6 +25,7 @@ export interface Preset {
   name: string
   words: string
   settings: string[] /* "key=value" */
+  among: string[] /* names: of a preset that the data choose */
 }
 
 export interface Describe {
@@ -50,6 +53,7 @@ export interface Preview {
   empty: number
   tokens: number
   trained_tokens: number
+  preset?: Choice | null
   batch: { row: number; role: string; pieces: Piece[] }[]
   refusal: { words: string; rows: number[] | null } | null
 }

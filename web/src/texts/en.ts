@@ -342,6 +342,8 @@ export const en = {
   'ready.what': 'What is this?',
   'ready.what.text': 'From each pick follow pairs: an answer people liked better and one they liked less (preference pairs). A small add-on of the model (a LoRA adapter) learns to prefer the first (DPO), while a limit keeps it close to the original (β). Nothing leaves this machine.',
 
+  'chosen.rewrites': 'Of the words in your answers {chosen} are such as this model hardly writes by itself ({rejected} in those you did not choose): so it imitates your answers (preset {preset}).',
+  'chosen.feedback': 'Your answers hold few words that are new to this model ({chosen} of them; {rejected} in those you did not choose): so it learns to prefer them to the others (preset {preset}).',
   'learning.text': 'You may close this page: the run goes on, and everything is here when you come back.',
 
   'run.progress': 'Steps done',

@@ -344,6 +344,8 @@ export const es: Texts = {
   'ready.what': '¿Qué es esto?',
   'ready.what.text': 'De cada elección salen pares: una respuesta que gustó más y otra que gustó menos (pares de preferencia). Un pequeño añadido del modelo (un adaptador LoRA) aprende a preferir la primera (DPO), y un límite lo mantiene cerca del original (β). Nada sale de esta máquina.',
 
+  'chosen.rewrites': 'El {chosen} de las palabras de sus respuestas son de las que este modelo apenas escribe solo ({rejected} en las que no eligió): imita sus respuestas (preset {preset}).',
+  'chosen.feedback': 'Sus respuestas tienen pocas palabras nuevas para este modelo (el {chosen}; {rejected} en las que no eligió): aprende a preferirlas a las otras (preset {preset}).',
   'learning.text': 'Puede cerrar esta página: el entrenamiento sigue, y todo estará aquí cuando vuelva.',
 
   'run.progress': 'Pasos hechos',

@@ -34,8 +34,8 @@ export function t(key: Key, values: Record<string, string | number> = {}): strin
 /* Numbers and moments as the page's language writes them. */
 export const number = (n: number, digits = 0): string =>
   n.toLocaleString(document.documentElement.lang, { maximumFractionDigits: digits })
-export const percent = (x: number): string =>
-  x.toLocaleString(document.documentElement.lang, { style: 'percent', maximumFractionDigits: 0 })
+export const percent = (x: number, digits = 0): string =>
+  x.toLocaleString(document.documentElement.lang, { style: 'percent', maximumFractionDigits: digits })
 
 export function moment(text: string): string {
   const at = new Date(/[zZ]|[+-]\d\d:\d\d$/.test(text) ? text : text + 'Z')
