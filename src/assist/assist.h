@@ -111,6 +111,7 @@ ENDPOINT_KINDS(X)
 
 #include "assist/judge.h" /* opinions as probabilities */
 #include "assist/ask.h"   /* questions of datasets, put to a model */
+#include "assist/kept.h"  /* rows that are made one after the other */
 #include "assist/rlaif.h" /* pairs without people */
 #include "assist/synth.h" /* tasks out of tasks */
 

@@ -46,7 +46,8 @@ static bool judged(arena *a, const rlaif_order *o, const str *answer, json *row,
 static bool revised(arena *a, const rlaif_order *o, str draft, json *row, err *e) {
     const char *talk =
         arena_printf(a, "Prompt:\n<<<\n%.*s\n>>>\n\nAnswer:\n<<<\n%.*s\n>>>\n\n", STR_ARG(o->prompt), STR_ARG(draft));
-    const str rules = str_of(arena_printf(a, "Guidelines for good answers:\n%.*s", STR_ARG(o->guidelines)));
+    const str by = o->principle.len ? o->principle : o->guidelines;
+    const str rules = str_of(arena_printf(a, "Guidelines for good answers:\n%.*s", STR_ARG(by)));
     str critique, better;
     if (!say(o->judge, a, o, rules, arena_printf(a, "%sSay where the answer does not follow the guidelines.", talk), 0, o->seed,
              &critique, e))
@@ -62,6 +63,7 @@ static bool revised(arena *a, const rlaif_order *o, str draft, json *row, err *e
     if (str_eq(better, draft)) return leave(a, row, "both answers are the same");
     put_pair(a, o, row, better, draft);
     put(a, row, "critique", critique);
+    if (o->principle.len) put(a, row, "principle", o->principle);
     return true;
 }
 

@@ -4,21 +4,10 @@
 
 enum { IDLE_MOST = 10 };
 
-static bool read_done(arena *a, const char *path, synth *s, err *e) {
-    file_lines in;
-    str line;
-    if (!file_exists(path)) return true;
-    if (!file_lines_open(&in, path, 1 << 26, e)) return false;
-    while (file_lines_next(&in, &line, e)) {
-        const json *row = json_parse(a, line, e);
-        if (!row) {
-            err_prefix(e, "%s line %lld (remove that line to go on)", path, (long long)in.line);
-            break;
-        }
-        synth_recall(s, row);
-    }
-    file_lines_close(&in);
-    return !e->code;
+static bool recall(void *self, const json *row, err *e) {
+    (void)e;
+    synth_recall(self, row);
+    return true;
 }
 
 /* A round is written at once. */
@@ -26,11 +15,7 @@ static bool one_round(synth *s, int fd, int *worded, err *e) {
     arena *a = arena_new();
     json **rows;
     int count;
-    buf lines = {0};
-    bool ok = synth_round(s, a, &rows, &count, worded, e);
-    for (int i = 0; ok && i < count; i++) json_put(&lines, rows[i]), buf_put_char(&lines, '\n');
-    ok = ok && file_append(fd, buf_str(&lines), e);
-    buf_free(&lines);
+    const bool ok = synth_round(s, a, &rows, &count, worded, e) && kept_add(fd, rows, count, e);
     arena_free(a);
     return ok;
 }
@@ -53,29 +38,14 @@ static bool all_rounds(synth *s, const synth_file *f, const char *part, synth_ma
     return ok;
 }
 
-static bool finish(arena *a, const synth_file *f, const char *part, synth_made *made, err *e) {
-    file_lines in;
-    str line;
-    buf rows = {0};
-    if (!file_lines_open(&in, part, 1 << 26, e)) return false;
-    while (file_lines_next(&in, &line, e)) {
-        const json *row = json_parse(a, line, e);
-        if (!row) break;
-        if (json_has(row, "left_out")) made->left_out++;
-        else if (made->tasks < f->count) buf_put_str(&rows, line), buf_put_char(&rows, '\n'), made->tasks++;
-    }
-    file_lines_close(&in);
-    const bool ok = !e->code && file_write(f->out, buf_str(&rows), e);
-    buf_free(&rows);
-    if (ok) file_io.unlink(part);
-    return ok;
-}
-
 bool synth_run(synth *s, const synth_file *f, synth_made *made, err *e) {
     arena *a = arena_new();
-    const char *part = arena_printf(a, "%s.part", f->out);
+    const char *part = kept_part(a, f->out);
+    kept_count n;
     *made = (synth_made){0};
-    const bool ok = read_done(a, part, s, e) && all_rounds(s, f, part, made, e) && finish(a, f, part, made, e);
+    const bool ok =
+        kept_recall(a, part, recall, s, e) && all_rounds(s, f, part, made, e) && kept_finish(a, f->out, f->count, &n, e);
+    if (ok) made->tasks = n.rows, made->left_out = n.left_out;
     arena_free(a);
     return ok;
 }

@@ -1,6 +1,5 @@
-/* cmd_synth.c - fettle synth: a few seed tasks to many, with instances, by Self-Instruct (assist/synth.h).
- The same command
- * goes on after a stop. */
+/* cmd_synth.c - fettle synth: a few seed tasks to many, with instances, by Self-Instruct (assist/synth.h). The same command goes on after a
+ * stop. */
 #include <stdio.h>
 #include <string.h>
 

@@ -70,7 +70,8 @@ typedef struct {
     X(transfer) \
     X(vectors) \
     X(asking) \
-    X(making) \
+    X(making_tasks) \
+    X(making_pairs) \
     X(suggester) \
     X(runs) \
     X(teach) \

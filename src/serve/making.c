@@ -1,80 +1,17 @@
-/* making.c - new tasks out of a few seeds (Self-Instruct, assist/synth.h), in the background.
- *
- *     POST /api/v1/synth {"model", "seeds": [text ...], "name", "count", "licence", "asked", "instances", "similar", "temperature", "seed",
- *                         "per_minute", "tokens_most", "cost_prompt", "cost_answer"}          ─► a job of kind "synth"
- *
- * What is made lies as NAME.jsonl in the folder exports of the data folder, where an erasure finds its lines; NAME.jsonl.part beside it is what a job
- * that was stopped or cut off goes on with, when the same is ordered again. */
+/* making.c - see making.h. */
+#include "serve/making.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
-#include "serve/hosted.h"
-#include "serve/jobs.h"
 
-enum { SEEDS_MOST = 1000 };
-
-typedef struct {
-    server *server;
-    arena *own;
-    const char *model, *path;
-    json *seeds;
-    int64_t count;
-    synth_order order;
-    endpoint_options limits;
-    endpoint *p;
-    job *j;
-} making;
-
-static void end_making(void *context) {
-    making *x = context;
-    endpoint_close(x->p);
-    arena *own = x->own;
-    arena_free(own);
-}
-
-static bool stop_asked(void *self) { return job_stop_asked(self); }
-
-static bool go_on(void *self, int kept) {
-    const making *x = self;
-    const endpoint_use u = endpoint_used(x->p);
-    char words[200];
-    snprintf(words, sizeof words, "%d tasks, %lld requests, %lld tokens, cost %.4g", kept, (long long)u.requests,
-             (long long)(u.prompt_tokens + u.answer_tokens), u.cost);
-    job_progress(x->j, kept, x->count, words);
-    return !job_stop_asked(x->j);
-}
-
-static void put_count(json_writer *w, const char *key, int64_t n) { json_key(w, key), json_put_int(w, n); }
-
-static void put_result(const making *x, const synth_made *made, json_writer *w) {
-    json_key(w, "path"), json_put_cstr(w, x->path);
-    put_count(w, "tasks", made->tasks);
-    put_count(w, "left_out", made->left_out);
-    put_count(w, "read_from_words", made->worded);
-    endpoint_put_used(w, x->p);
-}
-
-static bool make_work(job *j, void *context, json_writer *result, err *e) {
-    making *x = context;
-    synth_made made;
-    x->j = j;
-    x->limits.spec = x->model;
-    x->limits.stop = stop_asked;
-    x->limits.self = j;
-    if (!(x->p = x->order.p = hosted_open(server_worker(x->server), &x->limits, e))) return false;
-    synth *s = synth_new(x->own, &x->order);
-    for (size_t i = 0; i < json_count(x->seeds); i++) synth_seed(s, str_trim(json_text(json_at(x->seeds, i), STR(""))));
-    const synth_file f = {.out = x->path, .count = x->count, .go_on = go_on, .self = x};
-    if (!synth_run(s, &f, &made, e)) return false;
-    put_result(x, &made, result);
-    return true;
-}
+enum { BATCH = 100, ROW_MOST = 1 << 26 };
 
 /* ---- what is ordered ---------------------------------------------------------------------------------------------------------------------- */
 
-static bool take_number(call *c, const char *key, double least, double most, double *out, err *e) {
+bool making_number(call *c, const char *key, double least, double most, double *out, err *e) {
     const json *v = json_get(c->body, key);
     if (!v) return true;
     *out = json_real(v, NAN);
@@ -82,74 +19,173 @@ static bool take_number(call *c, const char *key, double least, double most, dou
            invalid(c, arena_printf(c->a, "body.%s", key), e, "%s should be a number from %g to %g", key, least, most);
 }
 
-static bool take_numbers(call *c, making *x, err *e) {
-    double count = 100, asked = 8, instances = 3, tokens = 512, seed = 1, most = 0;
-    endpoint_options *o = &x->limits;
-    x->order.similar = x->order.temperature = 0.7;
-    if (!take_number(c, "count", 1, 1e6, &count, e) || !take_number(c, "asked", 1, 64, &asked, e) ||
-        !take_number(c, "instances", 1, 16, &instances, e) || !take_number(c, "max_new_tokens", 1, 1e6, &tokens, e) ||
-        !take_number(c, "seed", 0, 1e9, &seed, e) || !take_number(c, "similar", 0, 1, &x->order.similar, e) ||
-        !take_number(c, "temperature", 0, 100, &x->order.temperature, e) ||
-        !take_number(c, "per_minute", 0, 1e6, &o->per_minute, e) || !take_number(c, "tokens_most", 0, 1e15, &most, e) ||
-        !take_number(c, "cost_prompt", 0, 1e9, &o->cost_prompt, e) || !take_number(c, "cost_answer", 0, 1e9, &o->cost_answer, e))
+static bool take_limits(call *c, endpoint_options *o, err *e) {
+    double most = 0;
+    if (!making_number(c, "per_minute", 0, 1e6, &o->per_minute, e) || !making_number(c, "tokens_most", 0, 1e15, &most, e) ||
+        !making_number(c, "cost_prompt", 0, 1e9, &o->cost_prompt, e) ||
+        !making_number(c, "cost_answer", 0, 1e9, &o->cost_answer, e))
         return false;
-    x->count = (int64_t)count;
-    x->order.asked = (int)asked;
-    x->order.instances = (int)instances;
-    x->order.max_tokens = (int)tokens;
-    x->order.seed = (uint64_t)seed;
     o->tokens_most = (int64_t)most;
     return true;
 }
 
-static bool take_seeds(call *c, making *x, err *e) {
-    const json *seeds = json_get(c->body, "seeds");
-    const size_t n = json_count(seeds);
-    bool ok = json_kind_of(seeds) == JSON_ARRAY && n && n <= SEEDS_MOST;
-    for (size_t i = 0; ok && i < n; i++) ok = str_trim(json_text(json_at(seeds, i), STR(""))).len > 0;
-    if (!ok) return invalid(c, "body.seeds", e, "seeds should be a list of 1 to %d tasks, each a text", SEEDS_MOST);
-    x->seeds = json_parse(x->own, written(c, seeds), e);
-    return x->seeds != NULL;
-}
-
 /* A file's name in the folder exports. */
-static bool take_path(call *c, making *x, err *e) {
+static bool take_path(call *c, making *x, const char *file, err *e) {
     const char *name, *folder = path_join(c->a, store_folder(server_store(c->server)), "exports");
     if (!body_text(c, "name", 1, 190, &name, e)) return false;
     if (*name == '.' || strchr(name, '/')) return invalid(c, "body.name", e, "name should be a file's name");
-    const char *whole = str_ends(str_of(name), STR(".jsonl")) ? name : arena_printf(c->a, "%s.jsonl", name);
-    x->path = path_join(x->own, folder, whole);
+    const bool whole = str_ends(str_of(name), STR(".jsonl"));
+    x->name = whole ? arena_copy(x->own, name, strlen(name) - strlen(".jsonl")) : arena_text(x->own, name);
+    x->path = path_join(x->own, folder, arena_printf(c->a, "%s%s.jsonl", x->name, file ? file : ""));
     return dir_make(folder, e);
 }
 
-/* Whose terms go with every row: of a server elsewhere they must be said. */
-static bool take_licence(call *c, making *x, err *e) {
-    const str said = str_trim(json_get_text(c->body, "licence", STR("")));
-    x->order.licence = (str){str_copy(x->own, said), said.len};
-    return said.len || !strstr(x->model, "://") ||
+static bool read_spaces(store_tx *t, void *context, err *e) {
+    call *c = context;
+    workspaces list;
+    const str wanted = json_get_text(c->body, "workspace_id", STR(""));
+    if (!workspace_list(t, c->a, c->me.role == ROLE_OWNER ? 0 : c->me.seq, &list, e)) return false;
+    c->space = (workspace){0};
+    for (int i = 0; i < list.count; i++)
+        if (!c->space.seq && (!wanted.len || str_is(wanted, list.item[i].id))) c->space = list.item[i];
+    return true;
+}
+
+static bool take_space(call *c, making *x, err *e) {
+    bool wanted = false;
+    if (!body_bool_or(c, "dataset", &wanted, e)) return false;
+    if (!wanted) return true;
+    if (!store_read(server_store(c->server), read_spaces, c, e)) return false;
+    if (!c->space.seq) return invalid(c, "body.workspace_id", e, "workspace_id should be that of a workspace you are in");
+    x->space = arena_text(x->own, c->space.id);
+    return true;
+}
+
+bool making_take(call *c, making *x, const char *file, err *e) {
+    const str licence = str_trim(json_get_text(c->body, "licence", STR("")));
+    if (licence.len) x->licence = str_copy(x->own, licence);
+    return take_path(c, x, file, e) && take_space(c, x, e) && take_limits(c, &x->limits, e);
+}
+
+bool making_terms(call *c, const making *x, const char *model, err *e) {
+    return x->licence || !strstr(model, "://") ||
            invalid(c, "body.licence", e, "say under which terms that server's answers may be used: openai-terms, apache-2.0 ...");
 }
 
-static bool post_synth(call *c, err *e) {
-    const char *model;
-    uuid_text id;
-    if (!body_object(c, e) || !body_text(c, "model", 1, 2000, &model, e) || !hosted_may_name(c, model, e)) return false;
-    arena *own = arena_new();
-    making *x = arena_new_of(own, making);
-    *x = (making){.server = c->server, .own = own, .model = arena_text(own, model)};
-    bool ok = take_numbers(c, x, e) && take_seeds(c, x, e) && take_path(c, x, e) && take_licence(c, x, e);
-    if (ok && jobs_run_of(c->server, "synth", x->path))
-        ok = err_set(e, ERR_CONFLICT, "that file is being made: wait for the job, or stop it");
-    const job_order o = {.kind = "synth", .unit = "tasks", .total = x->count, .by = c->me.seq, .of = x->path};
-    if (ok) return job_run(c->server, &o, make_work, end_making, x, id, e) && job_accepted(c, id);
-    end_making(x);
+/* ---- while it runs ------------------------------------------------------------------------------------------------------------------------ */
+
+static bool stop_asked(void *self) { return job_stop_asked(self); }
+
+endpoint *making_open(making *x, const char *model, job *j, err *e) {
+    x->limits.spec = model;
+    x->limits.stop = stop_asked;
+    x->limits.self = j;
+    return hosted_open(server_worker(x->server), &x->limits, e);
+}
+
+void making_tell(job *j, endpoint *p, int64_t done, int64_t total) {
+    const endpoint_use u = endpoint_used(p);
+    char words[200];
+    snprintf(words, sizeof words, "%lld requests, %lld tokens, cost %.4g", (long long)u.requests,
+             (long long)(u.prompt_tokens + u.answer_tokens), u.cost);
+    job_progress(j, done, total, words);
+}
+
+/* ---- the dataset -------------------------------------------------------------------------------------------------------------------------- */
+
+static bool ask(const making *x, arena *a, const char *method, const char *path, str body, json **out, err *e) {
+    int status;
+    buf text = {0};
+    bool ok = server_call(x->server, method, path, body, &status, &text, e);
+    if (ok && out) ok = (*out = json_parse(a, buf_str(&text), e)) != NULL;
+    buf_free(&text);
+    return ok;
+}
+
+static bool ask_json(const making *x, arena *a, const char *method, const char *path, const json *body, json **out, err *e) {
+    buf text = {0};
+    json_put(&text, body);
+    const bool ok = ask(x, a, method, path, buf_str(&text), out, e);
+    buf_free(&text);
+    return ok;
+}
+
+/* A name that is taken gets a number. */
+static bool make_named(const making *x, const making_shape *shape, arena *a, json **set, err *e) {
+    json *body = json_new_object(a), *about = json_new_object(a);
+    json_set(about, "origin", json_new_text(a, STR("synthetic")));
+    if (x->licence) json_set(about, "licence", json_new_text(a, str_of(x->licence)));
+    json_set(body, "workspace_id", json_new_text(a, str_of(x->space)));
+    json_set(body, "metadata", about);
+    if (shape->guidelines) json_set(body, "guidelines", json_new_text(a, str_of(shape->guidelines)));
+    for (int n = 1; n < 100; n++) {
+        *e = (err){0};
+        json_set(body, "name", json_new_text(a, str_of(n == 1 ? x->name : arena_printf(a, "%s %d", x->name, n))));
+        if (ask_json(x, a, "POST", "/api/v1/datasets", body, set, e)) return true;
+        if (e->code != ERR_CONFLICT) return false;
+    }
     return false;
 }
 
-const route routes_making[] = {
-    {"POST", "/api/v1/synth", WHO_ADMIN, OF_NOTHING, RUN_SELF, post_synth,
-     "new tasks out of a few seeds (Self-Instruct) to a file in exports, as a job: {model, seeds, name, count, licence, asked, "
-     "instances, "
-     "similar, temperature, seed, max_new_tokens, per_minute, tokens_most, cost_prompt, cost_answer}"},
-    {0},
-};
+static bool make_parts(const making *x, arena *a, const char *at, const char *const *bodies, const char *what, err *e) {
+    for (; *bodies; bodies++)
+        if (!ask(x, a, "POST", arena_printf(a, "%s/%s", at, what), str_of(*bodies), NULL, e)) return false;
+    return true;
+}
+
+static bool send_items(const making *x, arena *a, const char *at, json *items, err *e) {
+    json *body = json_new_object(a);
+    if (!json_count(items)) return true;
+    json_set(body, "items", items);
+    return ask_json(x, a, "POST", arena_printf(a, "%s/records", at), body, NULL, e);
+}
+
+static bool fill(const making *x, const making_shape *shape, const char *at, err *e) {
+    file_lines in;
+    str line;
+    bool ok = true;
+    arena *a = arena_new();
+    json *items = json_new_array(a);
+    if (!file_lines_open(&in, x->path, ROW_MOST, e)) return arena_free(a), false;
+    while (ok && file_lines_next(&in, &line, e)) {
+        const json *row = json_parse(a, line, e);
+        if (!(ok = row != NULL)) break;
+        shape->put(a, row, in.line, items);
+        if (json_count(items) < BATCH) continue;
+        ok = send_items(x, a, at, items, e);
+        arena_free(a);
+        a = arena_new();
+        items = json_new_array(a);
+    }
+    file_lines_close(&in);
+    ok = ok && !e->code && send_items(x, a, at, items, e);
+    arena_free(a);
+    return ok;
+}
+
+static bool make_dataset(const making *x, const making_shape *shape, arena *a, const char **id, err *e) {
+    json *set;
+    err none = {0};
+    if (!make_named(x, shape, a, &set, e)) return false;
+    *id = str_copy(a, json_get_text(set, "id", STR("")));
+    const char *at = arena_printf(a, "/api/v1/datasets/%s", *id);
+    if (make_parts(x, a, at, shape->fields, "fields", e) && make_parts(x, a, at, shape->questions, "questions", e) &&
+        ask(x, a, "PUT", arena_printf(a, "%s/publish", at), STR(""), NULL, e) && fill(x, shape, at, e) &&
+        (!shape->recipe || ask(x, a, "PUT", arena_printf(a, "%s/recipe", at), str_of(shape->recipe), NULL, e)))
+        return true;
+    ask(x, a, "DELETE", at, STR(""), NULL, &none);
+    return err_prefix(e, "the rows are in %s, but no dataset could be made of them", x->path);
+}
+
+bool making_finish(const making *x, const making_shape *shape, endpoint *p, json_writer *result, err *e) {
+    arena *a = arena_new();
+    const char *id = NULL;
+    const bool ok = !x->space || make_dataset(x, shape, a, &id, e);
+    if (ok) {
+        json_key(result, "path"), json_put_cstr(result, x->path);
+        json_key(result, "dataset_id"), json_put_cstr(result, id);
+        endpoint_put_used(result, p);
+    }
+    arena_free(a);
+    return ok;
+}

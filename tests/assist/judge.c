@@ -327,6 +327,72 @@ static void a_revision_is_preferred_to_what_it_revises(void **state) {
     assert_false(json_has(row_of(&p, &script_kind, &none, true), "chosen"));
 }
 
+/* Says everything it was told, so that answers differ and show what they go by. */
+typedef struct {
+    int asked;
+} echo;
+
+static bool echo_chat(void *hands, arena *at, const endpoint_order *o, endpoint_answer *out, endpoint_try *t, err *e) {
+    buf all = {0};
+    (void)t, (void)e;
+    buf_printf(&all, "%d ", ++((echo *)hands)->asked);
+    json_put(&all, o->messages);
+    *out = (endpoint_answer){str_of(str_copy(at, buf_str(&all))), "stop"};
+    buf_free(&all);
+    return true;
+}
+static const endpoint_kind echo_kind = {"echo", "an echo", NULL, NULL, rule_close, echo_chat, NULL, NULL};
+
+static bool until(void *self, int done) { return done < *(int *)self; }
+
+/* A principle is drawn for each prompt, by its place alone; it is all that the critique goes by. */
+static void each_prompt_is_revised_by_a_principle_that_is_drawn(void **state) {
+    (void)state;
+    err e = {0};
+    str text;
+    static const char *const prompts[] = {"one", "two", "three", "four", "five", "six"}, *const principles[] = {"Be kind.",
+                                                                                                                "Be brief."};
+    const char *folder = scratch_folder(a), *out = path_join(a, folder, "pairs.jsonl");
+    int stop_at = 2, seen[2] = {0};
+    rlaif_file f = {.out = out,
+                    .prompts = prompts,
+                    .count = 6,
+                    .principles = principles,
+                    .principle_count = 2,
+                    .go_on = until,
+                    .self = &stop_at};
+    rlaif_made made;
+    rlaif_order o = {.guidelines = STR("be good"), .seed = 1, .revise = true};
+    echo x = {0};
+    o.policy = o.judge = endpoint_over(&echo_kind, &x, &(endpoint_options){.spec = "j"});
+    assert_false(rlaif_run(&o, &f, &made, &e));
+    assert_int_equal(e.code, ERR_STOPPED);
+    assert_int_equal(x.asked, 6); /* an answer, a critique and a revision of two prompts */
+    assert_false(file_exists(out));
+    e = (err){0}, stop_at = 100;
+    assert_ok(rlaif_run(&o, &f, &made, &e), e);
+    assert_int_equal(x.asked, 18); /* what was there is not asked again */
+    assert_true(made.pairs == 6 && made.left_out == 0 && !file_exists(kept_part(a, out)));
+    assert_ok(file_read(a, out, 1 << 16, &text, &e), e);
+    for (int i = 0; i < 6; i++) {
+        const ptrdiff_t at = str_find(text, STR("\n"), 0);
+        const json *row = json_parse(a, str_slice(text, 0, (size_t)at), &e);
+        const str principle = json_get_text(row, "principle", STR(""));
+        text = str_slice(text, (size_t)at + 1, text.len);
+        assert_true(str_is(json_get_text(row, "prompt", STR("")), prompts[i]));
+        seen[str_is(principle, principles[1])]++;
+        assert_true(str_find(json_get_text(row, "critique", STR("")), principle, 0) >= 0);
+        assert_true(str_find(json_get_text(row, "critique", STR("")), STR("be good"), 0) < 0);
+    }
+    assert_true(seen[0] && seen[1]);
+    f.count = 5, f.prompts = prompts + 1; /* other prompts */
+    assert_ok(file_write(kept_part(a, out), STR("{\"prompt\":\"one\"}\n"), &e), e);
+    assert_false(rlaif_run(&o, &f, &made, &e));
+    assert_non_null(strstr(e.text, "other prompts"));
+    endpoint_close(o.judge);
+    assert_true(dir_remove(folder, &(err){0}));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_pair_is_asked_in_both_orders_and_averaged, begin, end),
@@ -342,6 +408,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(the_judged_better_answer_is_chosen_wherever_it_came, begin, end),
         cmocka_unit_test_setup_teardown(ties_same_answers_and_cut_ones_give_no_pair, begin, end),
         cmocka_unit_test_setup_teardown(a_revision_is_preferred_to_what_it_revises, begin, end),
+        cmocka_unit_test_setup_teardown(each_prompt_is_revised_by_a_principle_that_is_drawn, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -331,6 +331,124 @@ static void tasks_are_made_out_of_seeds_as_a_job(void **state) {
     far_end(&f);
 }
 
+/* What a model makes becomes a dataset whose answers are its suggestions, and trains what it trains as it is. */
+static void trains(const char *id, const char *target, int count) {
+    const json *all = json_get(json_get(made("GET", FORMAT("/api/v1/datasets/%s/recipes", id), NULL), "report"), "targets");
+    assert_int_equal(json_get_int(json_get(all, target), "count", -1), count);
+}
+
+static const json *first_row(const char *id) {
+    const json *all = made("GET", FORMAT("/api/v1/datasets/%s/records?include=suggestions&limit=50", id), NULL);
+    return json_at(json_get(all, "items"), 0);
+}
+
+#define SAYS(words)                                                                                                              \
+    "{\"choices\":[{\"message\":{\"content\":\"" words "\"},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":50,"       \
+    "\"completion_tokens\":9}}"
+
+static void made_tasks_become_a_dataset(void **state) {
+    (void)state;
+    far_server f;
+    a_space();
+    far_begin(&f, (const far_answer[]){{200, SAYS("3. Say what the weather does to hair.")}}, 1);
+    const char *body =
+        FORMAT("{'model':'http://127.0.0.1:%d/v1#big','seeds':['Write a poem about the sea.','Explain why leaves are "
+               "green.'],'name':'tasks','count':1,'licence':'apache-2.0','dataset':true}",
+               f.port);
+    for (int i = 0; i < 2; i++) { /* the same name again gets a number */
+        const json *v = ended(made("POST", "/api/v1/synth", body));
+        if (strcmp(word(v, "status"), "finished") != 0) fail_msg("%s: %s", word(v, "status"), word(v, "error"));
+        const char *id = word(json_get(v, "result"), "dataset_id");
+        const json *set = made("GET", FORMAT("/api/v1/datasets/%s", id), NULL), *row = first_row(id);
+        assert_string_equal(word(set, "name"), i ? "tasks 2" : "tasks");
+        assert_string_equal(word(json_get(set, "metadata"), "licence"), "apache-2.0");
+        assert_string_equal(word(json_get(row, "fields"), "instruction"), "Say what the weather does to hair.");
+        assert_string_equal(word(json_at(json_get(row, "suggestions"), 0), "agent"), "big");
+        trains(id, "sft", 1);
+    }
+    far_end(&f);
+}
+
+static const char *pairs_of(const stuff *x, const char *more, int count) {
+    json *v = ended(made("POST", at(x, "rlaif"), FORMAT("{'name':'feedback','dataset':true%s}", more)));
+    if (strcmp(word(v, "status"), "finished") != 0) fail_msg("%s: %s", word(v, "status"), word(v, "error"));
+    assert_int_equal(json_get_int(json_get(v, "result"), "pairs", -1), count);
+    return word(json_get(v, "result"), "dataset_id");
+}
+
+static void a_judge_makes_pairs_of_the_prompts_of_a_dataset(void **state) {
+    (void)state;
+    far_server f, j;
+    const stuff x = pairs();
+    far_begin(&f, (const far_answer[]){{200, SAYS("Hello!")}, {200, SAYS("Good day to you.")}}, 2);
+    far_begin(&j, (const far_answer[]){{200, LOGPROBS("-0.1", "-3")}, {200, LOGPROBS("-3", "-0.1")}}, 2);
+    const char *id = pairs_of(
+        &x,
+        FORMAT(",'model':'http://127.0.0.1:%d/v1#small','judge':'http://127.0.0.1:%d/v1#big','licence':'mit'", f.port, j.port),
+        1);
+    assert_non_null(strstr(j.request[0], "Be brief.")); /* the dataset's guidelines */
+    const json *row = first_row(id), *said = json_at(json_get(row, "suggestions"), 0), *fields = json_get(row, "fields");
+    const char *best = word(fields, strcmp(word(json_get(said, "value"), "choice"), "a") == 0 ? "answer_a" : "answer_b");
+    assert_string_equal(word(fields, "prompt"), "Say hello.");
+    assert_string_equal(best, "Hello!");
+    assert_string_equal(word(said, "agent"), "big");
+    assert_true(json_get_real(said, "score", 0) > 0.8);
+    trains(id, "pairs", 1);
+    far_end(&f), far_end(&j);
+}
+
+static void a_revision_is_a_suggestion_with_its_critique_beside_it(void **state) {
+    (void)state;
+    far_server f;
+    const stuff x = pairs();
+    far_begin(&f, (const far_answer[]){{200, SAYS("Well, hello.")}, {200, SAYS("It is long.")}, {200, SAYS("Hi.")}}, 3);
+    const char *id = pairs_of(&x,
+                              FORMAT(",'model':'http://127.0.0.1:%d/v1#big','licence':'mit','revise':true,'constitution':['Use "
+                                     "one word.']",
+                                     f.port),
+                              1);
+    assert_non_null(strstr(f.request[1], "Use one word."));
+    assert_null(strstr(f.request[1], "Be brief."));
+    const json *row = first_row(id), *fields = json_get(row, "fields"), *said = json_at(json_get(row, "suggestions"), 0);
+    assert_string_equal(word(fields, "answer"), "Well, hello.");
+    assert_string_equal(word(fields, "critique"), "It is long.");
+    assert_string_equal(word(fields, "principle"), "Use one word.");
+    assert_string_equal(word(said, "value"), "Hi.");
+    assert_string_equal(word(said, "agent"), "big");
+    trains(id, "pairs", 1);
+    trains(id, "sft", 1);
+    far_end(&f);
+}
+
+/* The tiny model answers and judges itself; what it says is noise, but it is said, and the file is there to fetch. */
+static void a_model_here_makes_pairs_or_says_why_there_are_none(void **state) {
+    (void)state;
+    const stuff x = pairs();
+    const json *v =
+        ended(made("POST", at(&x, "rlaif"), "{'name':'own','model':'base','tie':0,'temperature':5,'max_new_tokens':4}"));
+    if (strcmp(word(v, "status"), "failed") == 0) assert_non_null(strstr(word(v, "error"), "none of 1 prompts gave a pair"));
+    else assert_int_equal(json_get_int(json_get(v, "result"), "pairs", -1), 1);
+}
+
+static void pairs_that_cannot_be_made_are_refused(void **state) {
+    (void)state;
+    int status;
+    const stuff x = pairs(), bare = a_dataset(a_space(), NULL);
+    static const char *const wrong[] = {"{}",
+                                        "{'model':'base'}",
+                                        "{'model':'base','name':'a/b'}",
+                                        "{'model':'base','name':'a','tie':2}",
+                                        "{'model':'base','name':'a','constitution':['Be kind.']}",
+                                        "{'model':'http://127.0.0.1:9/v1#big','name':'a'}",
+                                        "{'model':'base','name':'a','dataset':true,'workspace_id':'none'}"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        ask("POST", at(&x, "rlaif"), wrong[i], &status);
+        if (status != 422) fail_msg("%s: %d", wrong[i], status);
+    }
+    ask("POST", at(&bare, "rlaif"), "{'model':'base','name':'a'}", &status); /* no guidelines */
+    assert_int_equal(status, 422);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_model_here_suggests_once_and_again_when_told),
@@ -344,6 +462,11 @@ int main(void) {
         cmocka_unit_test(what_is_tried_is_shown_and_not_written),
         cmocka_unit_test(labels_that_fit_are_asked_one_by_one),
         cmocka_unit_test(tasks_are_made_out_of_seeds_as_a_job),
+        cmocka_unit_test(made_tasks_become_a_dataset),
+        cmocka_unit_test(a_judge_makes_pairs_of_the_prompts_of_a_dataset),
+        cmocka_unit_test(a_revision_is_a_suggestion_with_its_critique_beside_it),
+        cmocka_unit_test(a_model_here_makes_pairs_or_says_why_there_are_none),
+        cmocka_unit_test(pairs_that_cannot_be_made_are_refused),
     };
     return cmocka_run_group_tests(tests, begin, house_end);
 }
