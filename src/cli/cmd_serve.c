@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "base/sys.h"
 #include "cli/command.h"
 #include "cli/configured.h"
@@ -28,6 +29,32 @@ static const opt table[] = {
 
 static const char prefix[] = "FETTLE_SERVE_";
 
+/* The server ended for a restore: the file comes in the place of the store, or all stays as it was. */
+static void put_back(arena *a, const char *home, serve_restore *r) {
+    const char *kept = NULL;
+    r->failed = (err){0};
+    if (!store_restore(a, home, r->file, &kept, &r->failed)) log_error("nothing is restored: %s", r->failed.text);
+    else log_note("restored from %s", r->file);
+    snprintf(r->kept, sizeof r->kept, "%s", kept ? kept : "");
+    r->done = true;
+    r->asked = false;
+}
+
+static bool run_again_and_again(arena *a, serve_options *s, err *e) {
+    serve_restore *r = arena_new_of(a, serve_restore);
+    bool ok = true;
+    s->restore = r;
+    do {
+        if (r->asked) put_back(a, s->home, r);
+        server *made = server_open(s, e);
+        ok = made && server_run(made, e);
+        if (ok) s->port = server_port(made);
+        s->ready = NULL;
+        server_close(made);
+    } while (ok && r->asked && !sys_stop_requested());
+    return ok;
+}
+
 static bool serve(arena *a, const command *c, bool open, int argc, char **argv, err *e) {
     options o;
     resolved from;
@@ -35,19 +62,16 @@ static bool serve(arena *a, const command *c, bool open, int argc, char **argv, 
     bool help;
     if (!arguments_resolve(a, c, prefix, &o, argc, argv, &rest, &help, &from, e) || help) return help;
     if (rest) return err_set(e, ERR_USAGE, "fettle %s takes no words, got '%s'", c->name, argv[0]);
-    const serve_options s = {.home = o.home ? o.home : sys_home(a),
-                             .host = o.host,
-                             .port = o.port,
-                             .port_file = o.port_file,
-                             .open = open,
-                             .web = o.web,
-                             .ready = open && o.browser ? sys_show_address : NULL,
-                             .program = "/proc/self/exe",
-                             .body_max = o.body_mb << 20};
-    server *made = server_open(&s, e);
-    const bool ok = made && server_run(made, e);
-    server_close(made);
-    return ok;
+    serve_options s = {.home = o.home ? o.home : sys_home(a),
+                       .host = o.host,
+                       .port = o.port,
+                       .port_file = o.port_file,
+                       .open = open,
+                       .web = o.web,
+                       .ready = open && o.browser ? sys_show_address : NULL,
+                       .program = "/proc/self/exe",
+                       .body_max = o.body_mb << 20};
+    return run_again_and_again(a, &s, e);
 }
 
 static bool run_serve(arena *a, int argc, char **argv, err *e);

@@ -256,6 +256,8 @@ void server_caught_up(server *s, int64_t stamp); /* none were left when the stam
 int64_t server_requests(server *s);
 const char *server_link(server *s); /* for a new owner; NULL */
 bool serve_is_open(const server *s);
+serve_restore *server_restore(const server *s);    /* NULL: it cannot */
+bool server_ends(const server *s);                 /* for good, or to begin again: nothing waits any more */
 const char *server_pages(const server *s);         /* folder of the web app's files; NULL: those in the program */
 bool throttle_wait(call *c, str username, err *e); /* login delays after failures */
 void throttle_note(call *c, str username, bool failed);

@@ -1,4 +1,5 @@
 /* api_system.c - the server about itself: version, health, measures, events. */
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -148,6 +149,43 @@ static bool post_backup(call *c, err *e) {
     return true;
 }
 
+/* ---- restore -------------------------------------------------------------------------------------------------------------------- */
+
+static void put_restore(call *c, const serve_restore *r, const char *state) {
+    json_writer *w = &c->w;
+    json_open(w, '{');
+    json_key(w, "state"), json_put_cstr(w, state);
+    json_key(w, "file"), json_put_cstr(w, r && *r->file ? r->file : NULL);
+    json_key(w, "kept"), json_put_cstr(w, r && r->done && *r->kept ? r->kept : NULL);
+    json_key(w, "error"), json_put_cstr(w, r && r->done && r->failed.code ? r->failed.text : NULL);
+    json_close(w);
+}
+
+static bool get_restore(call *c, err *e) {
+    const serve_restore *r = server_restore(c->server);
+    (void)e;
+    put_restore(c, r, !r ? "none" : r->asked ? "asked" : !r->done ? "none" : r->failed.code ? "failed" : "done");
+    return true;
+}
+
+/* The file is looked at before anybody is disturbed. The server ends as it does for SIGTERM, and is back on the same port. */
+static bool post_restore(call *c, err *e) {
+    const char *file;
+    serve_restore *r = server_restore(c->server);
+    if (!body_text(c, "file", 1, sizeof r->file - 1, &file, e)) return false;
+    if (!c->trusted) return forbidden(e, "a store is put back on the server's own machine only: fettle restore FILE");
+    if (!r) return err_set(e, ERR_CONFLICT, "this process cannot begin again: end it and restore then");
+    if (!store_restore_check(c->a, store_folder(server_store(c->server)), file, e)) return false;
+    if (strlen(file) >= sizeof r->file) return err_set(e, ERR_LIMIT, "the file's name is too long");
+    if (atomic_load(&r->asked)) return err_set(e, ERR_CONFLICT, "another restore was asked for just now");
+    strcpy(r->file, file);
+    r->done = false;
+    r->asked = true;
+    c->status = 202;
+    put_restore(c, r, "asked");
+    return true;
+}
+
 /* ---- events as a stream ---------------------------------------------------------------------------------------------------------------- */
 
 enum { EVENTS_AT_ONCE = 100 };
@@ -258,6 +296,10 @@ const route routes_system[] = {
     {"GET", "/api/v1/events", WHO_USER, OF_NOTHING, RUN_SELF, get_events, "what happens, as server-sent events (?after=SEQ)"},
     {"GET", "/api/v1/audit", WHO_OWNER, OF_NOTHING, RUN_READ, get_audit, "who did what, newest first"},
     {"POST", "/api/v1/backup", WHO_OWNER, OF_NOTHING, RUN_SELF, post_backup, "a copy of the store, taken while others write"},
+    {"GET", "/api/v1/restore", WHO_OWNER, OF_NOTHING, RUN_READ, get_restore,
+     "what came of the last restore while this server ran"},
+    {"POST", "/api/v1/restore", WHO_OWNER, OF_NOTHING, RUN_SELF, post_restore,
+     "put a backup in the place of the store (on the server's machine); it begins again"},
     {"GET", "/health", WHO_ANYONE, OF_NOTHING, RUN_READ, get_health, "200 while writes reach the disk"},
     {"GET", "/metrics", WHO_ANYONE, OF_NOTHING, RUN_READ, get_metrics, "measures for Prometheus"},
     {0},

@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "base/sys.h"
 #include "serve/http.h"
 
 struct http {
@@ -170,7 +169,8 @@ static ssize_t read_stream(void *context, uint64_t at, char *out, size_t room) {
     if (r->sent == r->pending.len) {
         buf_clear(&r->pending);
         r->sent = 0;
-        if (sys_stop_requested() || !r->c.stream.next(r->c.stream.context, &r->pending)) return MHD_CONTENT_READER_END_OF_STREAM;
+        if (server_ends(r->c.server) || !r->c.stream.next(r->c.stream.context, &r->pending))
+            return MHD_CONTENT_READER_END_OF_STREAM;
     }
     const size_t left = r->pending.len - r->sent, n = left < room ? left : room;
     memcpy(out, r->pending.ptr + r->sent, n);

@@ -83,7 +83,7 @@ bool index_wait(server *s, int64_t set, int64_t *left, err *e) {
     const double until = sys_seconds() + FIND_SECONDS;
     *left = 0;
     if (!store_read(server_store(s), count_left, &p, e)) return false;
-    while (p.left && sys_seconds() < until && !sys_stop_requested())
+    while (p.left && sys_seconds() < until && !server_ends(s))
         if (!store_write(server_store(s), index_piece, &p, e)) return false;
     if (!p.left) return true;
     if (!store_read(server_store(s), count_left, &p, e)) return false;

@@ -14,6 +14,16 @@
 
 typedef struct server server;
 
+/* A restore that was asked for while the server ran: server_run ends for it; who called it puts the file in the place of the store
+ * (store_restore), says here what came of it, and begins again (fettle serve). */
+typedef struct {
+    _Atomic bool asked;
+    bool done; /* what follows tells the last one */
+    char file[4096];
+    char kept[4096]; /* what was there before; "" for nothing */
+    err failed;
+} serve_restore;
+
 typedef struct {
     const char *home;                   /* data folder */
     const char *host;                   /* address to listen on: 127.0.0.1 */
@@ -23,6 +33,7 @@ typedef struct {
     const char *web;                    /* folder of the web app's files, for working on them; NULL: those in the program */
     void (*ready)(const char *address); /* called when it listens; NULL: nobody */
     int64_t body_max;                   /* bytes */
+    serve_restore *restore;             /* the caller's; NULL: the server cannot begin again, a restore is refused */
     const char
         *program; /* a file of this program, for work in processes of their own; NULL: no training, other work by this very one */
 } serve_options;
@@ -33,8 +44,9 @@ store *server_store(server *s);
 void server_close(server *s);
 
 /* Listens, prints where and (to an empty store) a link that makes its first reader the owner, and answers until
- * sys_stop_requested; then lets requests end. */
+ * sys_stop_requested, or until a restore is asked for; then lets requests end. */
 bool server_run(server *s, err *e);
+int server_port(const server *s); /* it listened on */
 
 /* A request of this process, as the owner: the same code as over HTTP. The answer is written to *out; false when its status is 400
  * or more, with its words in e. */

@@ -52,6 +52,7 @@ struct server {
     pthread_mutex_t mutex;
     pthread_cond_t news;
     int64_t news_count;
+    int port;
 };
 
 store *server_store(server *s) { return s->store; }
@@ -74,6 +75,9 @@ const char *server_program(const server *s) { return s->o.program; }
 recall *server_recall(server *s) { return s->recall; }
 bool serve_is_open(const server *s) { return s->o.open; }
 const char *server_pages(const server *s) { return s->o.web; }
+serve_restore *server_restore(const server *s) { return s->o.restore; }
+int server_port(const server *s) { return s->port; }
+bool server_ends(const server *s) { return sys_stop_requested() || (s->o.restore && s->o.restore->asked); }
 
 server *server_open(const serve_options *o, err *e) {
     arena *a = arena_new();
@@ -330,7 +334,7 @@ int64_t server_wait_news(server *s, int64_t seen, double seconds) {
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += (time_t)seconds;
     pthread_mutex_lock(&s->mutex);
-    while (s->news_count == seen && !sys_stop_requested())
+    while (s->news_count == seen && !server_ends(s))
         if (pthread_cond_timedwait(&s->news, &s->mutex, &until) != 0) break;
     const int64_t now = s->news_count;
     pthread_mutex_unlock(&s->mutex);
@@ -418,13 +422,14 @@ bool server_run(server *s, err *e) {
               (s->keeper = vector_keeper_start(s, e)) != NULL && (s->indexer = indexer_start(s, e)) != NULL &&
               (s->suggesting = suggesting_start(s, e)) != NULL && write_port(s, e);
     if (ok) {
+        s->port = http_port(s->web);
         runs_wake(s->runs);
         log_note("listening on http://%s:%d  (data in %s)", s->o.host, http_port(s->web), s->o.home);
         if (s->link)
             log_note("nobody is here yet: this link makes you the owner, once:\n  http://%s:%d/welcome#%s", s->o.host,
                      http_port(s->web), s->link);
         if (s->o.ready) s->o.ready(arena_printf(s->a, "http://%s:%d/", s->o.host, http_port(s->web)));
-        while (!sys_stop_requested()) poll(NULL, 0, 100);
+        while (!server_ends(s)) poll(NULL, 0, 100);
         log_note("ending: waiting for requests that run");
         server_tell(s);
     }

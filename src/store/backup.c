@@ -126,13 +126,23 @@ static bool replace(arena *a, const db_driver *driver, const char *folder, const
     return ok;
 }
 
-bool store_restore(arena *a, const char *folder, const char *from, const char **kept, err *e) {
+static bool is_backup(arena *a, const char *from, err *e) {
     const char *log = arena_printf(a, "%s-wal", from);
+    return file_size(log) <= 0 ||
+           err_set(e, ERR_INPUT, "%s is no backup but a store in use (there is %s): make a copy with fettle backup", from, log);
+}
+
+bool store_restore_check(arena *a, const char *folder, const char *from, err *e) {
+    const char *copy = path_join(a, folder, "fettle.db.check");
+    remove_copy(a, copy);
+    const bool ok = is_backup(a, from, e) && copy_file(from, copy, e) && check_copy(&db_sqlite, copy, from, e);
+    remove_copy(a, copy);
+    return ok;
+}
+
+bool store_restore(arena *a, const char *folder, const char *from, const char **kept, err *e) {
     *kept = NULL;
-    if (file_size(log) > 0)
-        return err_set(e, ERR_INPUT, "%s is no backup but a store in use (there is %s): make a copy with fettle backup", from,
-                       log);
-    if (!dir_make(folder, e)) return false;
+    if (!is_backup(a, from, e) || !dir_make(folder, e)) return false;
     const int lock = store_lock(folder, e);
     if (lock < 0) return false;
     const bool ok = dir_remove(path_join(a, folder, "vectors"), e) && replace(a, &db_sqlite, folder, from, kept, e); /* near.h */

@@ -28,6 +28,7 @@ bool store_backup(store *s, const char *to, err *e); /* a whole copy, taken whil
 /* Puts a backup in the place of a folder's store, which nobody may have open (ERR_CONFLICT). The backup is checked first: integrity,
  * and a schema this program knows. What was there stays, as backups/before-restore-DATE.db: *kept (NULL: nothing was). */
 bool store_restore(arena *a, const char *folder, const char *from, const char **kept, err *e);
+bool store_restore_check(arena *a, const char *folder, const char *from, err *e); /* only that; of a folder that may be open */
 /* A store looked at from outside, also while another process has it open; whole: its integrity too, which reads all of it. */
 typedef struct {
     bool there;

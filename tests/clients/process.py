@@ -167,6 +167,36 @@ def no_acknowledged_write_is_lost_when_it_is_killed(c):
 
 
 @check
+def a_backup_comes_back_while_it_runs(c):
+    s = c.server
+    fettle = lambda *words: subprocess.run([c.program, *words, "--home", s.home], capture_output=True, text=True, timeout=60)
+    copy = os.path.join(s.home, "copy.db")
+    made = dataset(s)[0]
+    stream = socket.create_connection((s.host, s.port))
+    stream.sendall(f"GET /api/v1/events HTTP/1.1\r\nHost: {s.host}:{s.port}\r\nX-Argilla-Api-Key: {s.key}\r\n\r\n".encode())
+    same("backup", fettle("backup", copy).returncode, 0)
+    late = unique("late")
+    s.want(201, "POST", "/api/v1/workspaces", {"name": late})
+    spaces = lambda: [w["name"] for w in s.want(200, "GET", "/api/v1/me/workspaces")["items"]]
+    for bad in ("none.db", os.path.join(s.home, "port")):
+        refused = fettle("restore", bad)
+        assert refused.returncode and refused.stderr.startswith("error: "), refused
+    assert late in spaces()
+    begun = time.monotonic()
+    done = fettle("restore", copy)
+    assert done.returncode == 0 and "is restored from" in done.stdout, done
+    assert time.monotonic() - begun < 8, "a stream that was open held it up"
+    assert late not in spaces(), "what came after the backup is still there"
+    s.want(200, "GET", f"/api/v1/datasets/{made}/records")
+    before = done.stdout.split("what was there before is ")[1].strip()
+    same("and back", fettle("restore", before).returncode, 0)
+    assert late in spaces()
+    s.want(403, "POST", "/api/v1/restore", {"file": copy})
+    same("what came of it", s.want(200, "GET", "/api/v1/restore")["state"], "done")
+    stream.close()
+
+
+@check
 def requests_that_run_are_answered_before_it_ends(c):
     made, _ = dataset(c.server)
     body = {"items": [{"fields": {"text": "word " * 200}} for _ in range(500)]}
