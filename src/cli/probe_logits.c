@@ -102,14 +102,11 @@ typedef struct {
 } trained;
 
 static trained *trained_weights(arena *a, const model *m, const adapter *ad, int *count) {
-    trained *list = arena_array(a, trained, m->count + (ad ? 2 * ad->count : 0) + 1);
-    *count = 0;
-    for (int i = 0; ad && i < ad->count; i++) {
-        list[(*count)++] =
-            (trained){arena_printf(a, "base_model.model.%s.lora_A.weight", ad->entry[i].name), ad->entry[i].A, NULL};
-        list[(*count)++] =
-            (trained){arena_printf(a, "base_model.model.%s.lora_B.weight", ad->entry[i].name), ad->entry[i].B, NULL};
-    }
+    int own = 0;
+    weight **of = ad ? adapter_weights(a, ad, &own) : NULL;
+    trained *list = arena_array(a, trained, m->count + own + 1);
+    for (int i = 0; i < own; i++) list[i] = (trained){arena_printf(a, "base_model.model.%s", of[i]->name), of[i], NULL};
+    *count = own;
     for (int i = 0; i < m->count; i++)
         if (m->parameters[i].w->grad) list[(*count)++] = (trained){m->parameters[i].name, m->parameters[i].w, &m->parameters[i]};
     return list;

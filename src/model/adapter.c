@@ -1,5 +1,5 @@
 /* adapter.c - LoRA (arXiv:2106.09685): y = x W^T + b + s B(A dropout(x)), s = alpha/r or alpha/sqrt(r) (rsLoRA, arXiv:2312.03732),
- * in PEFT's files: adapter_config.json, adapter_model.safetensors with names base_model.model.MODULE.lora_A.weight. */
+ * DoRA (arXiv:2402.09353): y = c (x W^T + s B(A x)) + b, c = m / |W + s B A| by output, the lengths held constant on the way back; in PEFT's files: adapter_config.json, adapter_model.safetensors with names base_model.model.MODULE.lora_A.weight. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,38 +38,57 @@ static int by_base(const void *a, const void *b) {
     return (x->base > y->base) - (x->base < y->base);
 }
 
+/* |W + s B A| of every output, for as long as A and B are these. */
+typedef struct row_lengths {
+    float *value; /* [out] */
+    uint32_t of_A, of_B;
+    bool known;
+} row_lengths;
+
+static const float *lengths_of(const model *m, const lora *l) {
+    row_lengths *x = l->lengths;
+    if (m->measured || (x->known && x->of_A == l->A->version && x->of_B == l->B->version)) return x->value;
+    weight_lengths(m->backend, l->base, l->B, l->A, l->scale, x->value);
+    *x = (row_lengths){x->value, l->A->version, l->B->version, true};
+    return x->value;
+}
+
+/* What dropout takes reaches W too: y = x W^T + b + c (z W^T + s B A z) - z W^T, z = dropout(x) (as PEFT). */
+static tensor *dora_linear(const model *m, tape *t, tensor *x, tensor *dropped, weight *w, weight *bias, const lora *l) {
+    tensor *y = op_linear(t, dropped, w, NULL);
+    y = op_linear_add(t, y, op_linear(t, dropped, l->A, NULL), l->B, l->scale);
+    y = op_magnitude(t, y, l->magnitude, lengths_of(m, l), bias);
+    return dropped == x ? y : op_linear_add(t, op_linear_add(t, y, x, w, 1), dropped, w, -1);
+}
+
 tensor *model_linear(const model *m, tape *t, tensor *x, weight *w, weight *bias, const adapter *ad) {
-    (void)m;
-    tensor *y = op_linear(t, x, w, bias);
     const lora *l = adapter_find(ad, w);
-    if (!l) return y;
-    tensor *low = op_linear(t, op_dropout(t, x, (float)ad->options.dropout), l->A, NULL);
+    if (!l) return op_linear(t, x, w, bias);
+    if (l->magnitude) return dora_linear(m, t, x, op_dropout(t, x, (float)ad->options.dropout), w, bias, l);
+    tensor *y = op_linear(t, x, w, bias), *low = op_linear(t, op_dropout(t, x, (float)ad->options.dropout), l->A, NULL);
     return op_linear_add(t, y, low, l->B, l->scale);
+}
+
+weight **adapter_weights(arena *a, const adapter *ad, int *count) {
+    weight **list = arena_array(a, weight *, 3 * ad->count + 2);
+    *count = 0;
+    for (int i = 0; i < ad->count; i++) {
+        const lora *l = &ad->entry[i];
+        list[(*count)++] = l->A, list[(*count)++] = l->B;
+        if (l->magnitude) list[(*count)++] = l->magnitude;
+    }
+    if (ad->score) list[(*count)++] = ad->score;
+    if (ad->score_bias) list[(*count)++] = ad->score_bias;
+    return list;
 }
 
 /* ---- a new one ------------------------------------------------------------------------------------------------------------------- */
 
 static storage_type packed_type(const model *m) { return m->compute == COMPUTE_BF16 ? TYPE_BF16 : TYPE_F32; }
 
-static weight *half(adapter *ad, const model *m, const char *module, char letter, int rows, int cols, const float *values,
-                    bool trained) {
-    const char *name = arena_printf(ad->arena, "%s.lora_%c.weight", module, letter);
-    if (m->measured) return weight_measured(ad->arena, m->backend, name, rows, cols, true, packed_type(m), trained);
-    return weight_new(ad->arena, m->backend, name, rows, cols, true, TYPE_F32, values, packed_type(m), trained);
-}
-
-static void add_entry(adapter *ad, model *m, const parameter *p, const char *module, int r, double scale, const float *A,
-                      const float *B, bool trained) {
-    ad->entry[ad->count++] = (lora){.base = p->w,
-                                    .name = arena_text(ad->arena, module),
-                                    .scale = (float)scale,
-                                    .A = half(ad, m, module, 'A', r, p->w->cols, A, trained),
-                                    .B = half(ad, m, module, 'B', p->w->rows, r, B, trained)};
-}
-
-/* A head beside the adapter: the model's own values where it has one, in weights of its own. */
-static weight *head_part(adapter *ad, const model *m, const weight *from, const char *name, int rows, int cols, bool matrix,
-                         const float *values, bool trained) {
+/* A weight of the adapter's own; values NULL: those of `from`. */
+static weight *own_weight(adapter *ad, const model *m, const char *name, int rows, int cols, bool matrix, const float *values,
+                          const weight *from, bool trained) {
     if (m->measured) return weight_measured(ad->arena, m->backend, name, rows, cols, matrix, packed_type(m), trained);
     float *copy = NULL;
     if (!values) {
@@ -82,12 +101,31 @@ static weight *head_part(adapter *ad, const model *m, const weight *from, const 
     return w;
 }
 
+/* values NULL: as long as the rows of the base are with A and B. */
+static void add_magnitude(adapter *ad, const model *m, lora *l, const float *values, bool trained) {
+    const int rows = l->base->rows;
+    const char *name = arena_printf(ad->arena, "%s.lora_magnitude_vector", l->name);
+    l->lengths = arena_new_of(ad->arena, row_lengths);
+    l->lengths->value = m->measured ? NULL : arena_array(ad->arena, float, rows);
+    l->magnitude = own_weight(ad, m, name, 1, rows, false, values ? values : lengths_of(m, l), NULL, trained);
+}
+
+/* A matrix's two factors; their values as they stand in files. */
+static lora *add_entry(adapter *ad, const model *m, const parameter *p, const char *module, int r, double scale, const float *A,
+                       const float *B, bool trained) {
+    lora *l = &ad->entry[ad->count++];
+    *l = (lora){.base = p->w, .name = arena_text(ad->arena, module), .scale = (float)scale};
+    l->A = own_weight(ad, m, arena_printf(ad->arena, "%s.lora_A.weight", module), r, p->w->cols, true, A, NULL, trained);
+    l->B = own_weight(ad, m, arena_printf(ad->arena, "%s.lora_B.weight", module), p->w->rows, r, true, B, NULL, trained);
+    return l;
+}
+
+/* The model's own head, in weights beside the adapter. */
 static void copy_head(adapter *ad, const model *m, bool trained) {
+    const weight *w = m->score, *b = m->score_bias;
     ad->head = m->config.head;
-    if (!m->score) return;
-    ad->score = head_part(ad, m, m->score, m->score->name, m->score->rows, m->score->cols, true, NULL, trained);
-    if (m->score_bias)
-        ad->score_bias = head_part(ad, m, m->score_bias, m->score_bias->name, 1, m->score_bias->cols, false, NULL, trained);
+    if (w) ad->score = own_weight(ad, m, w->name, w->rows, w->cols, true, NULL, w, trained);
+    if (w && b) ad->score_bias = own_weight(ad, m, b->name, 1, b->cols, false, NULL, b, trained);
 }
 
 static adapter *begin(arena *a, model *m, const lora_options *o) {
@@ -109,7 +147,8 @@ adapter *adapter_new(arena *a, model *m, const lora_options *o, uint64_t seed, b
             float *A = arena_array(scratch, float, n), *B = arena_array(scratch, float, (size_t)p->w->rows *(size_t)o->r);
             const double bound = 1 / sqrt(p->w->cols); /* Kaiming-uniform with a = sqrt 5 */
             for (size_t k = 0; k < n; k++) A[k] = (float)((2 * rng_uniform(&r) - 1) * bound);
-            add_entry(ad, m, p, module, o->r, scale_of(o->alpha, o->r, o->rslora), A, B, trained);
+            lora *l = add_entry(ad, m, p, module, o->r, scale_of(o->alpha, o->r, o->rslora), A, B, trained);
+            if (o->dora) add_magnitude(ad, m, l, NULL, trained);
         }
         arena_free(scratch);
     }
@@ -130,7 +169,8 @@ size_t adapter_bytes_needed(const model *m, const lora_options *o, bool trained)
         if (!wanted(p, module_of(a, p->module_name), o)) continue;
         const storage_type type = packed_type(m);
         n += weight_bytes_needed(o->r, p->w->cols, true, type, trained) +
-             weight_bytes_needed(p->w->rows, o->r, true, type, trained);
+             weight_bytes_needed(p->w->rows, o->r, true, type, trained) +
+             (o->dora ? weight_bytes_needed(1, p->w->rows, false, TYPE_F32, trained) : 0);
     }
     arena_free(a);
     return n;
@@ -142,7 +182,7 @@ static bool refuse_kinds(const json *config, const char *path, err *e) {
     const str kind = json_get_text(config, "peft_type", STR(""));
     if (!str_is(kind, "LORA"))
         return err_set(e, ERR_UNSUPPORTED, "%s: peft_type is '%.*s'; LORA is what we have", path, STR_ARG(kind));
-    static const char *const switches[] = {"use_dora", "use_qalora", "lora_bias"};
+    static const char *const switches[] = {"use_qalora", "lora_bias"};
     for (size_t i = 0; i < sizeof switches / sizeof *switches; i++)
         if (json_get_bool(config, switches[i], false))
             return err_set(e, ERR_UNSUPPORTED, "%s: %s is not here yet", path, switches[i]);
@@ -192,6 +232,7 @@ static bool open_entry(adapter *ad, model *m, const tensor_file *files, const js
     char *module = module_of(a, p->module_name);
     const file_tensor *A = tensor_file_find(files, arena_printf(a, "base_model.model.%s.lora_A.weight", module));
     const file_tensor *B = tensor_file_find(files, arena_printf(a, "base_model.model.%s.lora_B.weight", module));
+    const file_tensor *M = tensor_file_find(files, arena_printf(a, "base_model.model.%s.lora_magnitude_vector", module));
     bool ok = true;
     if (A || B) {
         const int64_t r = A && A->dims == 2 ? A->shape[0] : 0;
@@ -200,12 +241,16 @@ static bool open_entry(adapter *ad, model *m, const tensor_file *files, const js
         if (!ok)
             err_set(e, ERR_INPUT, "%s: lora_A and lora_B of '%s' should be [r, %d] and [%d, r]", folder, module, p->w->cols,
                     p->w->rows);
+        if (ok && ad->options.dora && (!M || !M->known || M->dims != 1 || M->shape[0] != p->w->rows))
+            ok = err_set(e, ERR_INPUT, "%s: use_dora, and '%s' should have a lora_magnitude_vector of [%d]", folder, module,
+                         p->w->rows);
         double alpha = ad->options.alpha;
         ok = ok && pattern_value(a, json_get(config, "alpha_pattern"), module, &alpha, e);
         if (ok) {
-            add_entry(ad, m, p, module, (int)r, scale_of(alpha, (int)r, ad->options.rslora), floats_of(a, A), floats_of(a, B),
-                      trained);
-            *used += 2;
+            lora *l = add_entry(ad, m, p, module, (int)r, scale_of(alpha, (int)r, ad->options.rslora), floats_of(a, A),
+                                floats_of(a, B), trained);
+            if (ad->options.dora) add_magnitude(ad, m, l, floats_of(a, M), trained);
+            *used += 2 + ad->options.dora;
         }
     }
     arena_free(a);
@@ -228,8 +273,8 @@ static bool open_head(adapter *ad, const model *m, const tensor_file *files, con
     if (ad->head == HEAD_WRITES) ad->head = b ? HEAD_LABELS : HEAD_SCORES;
     arena *a = arena_new();
     const int rows = (int)w->shape[0];
-    ad->score = head_part(ad, m, NULL, inner_name(a, w), rows, m->config.hidden, true, floats_of(a, w), trained);
-    if (b) ad->score_bias = head_part(ad, m, NULL, inner_name(a, b), 1, rows, false, floats_of(a, b), trained);
+    ad->score = own_weight(ad, m, inner_name(a, w), rows, m->config.hidden, true, floats_of(a, w), NULL, trained);
+    if (b) ad->score_bias = own_weight(ad, m, inner_name(a, b), 1, rows, false, floats_of(a, b), NULL, trained);
     *used += 1 + (b != NULL);
     arena_free(a);
     return true;
@@ -255,6 +300,7 @@ adapter *adapter_open(arena *a, model *m, const char *folder, bool trained, err 
         return err_null_prefix(e, folder);
     o.r = (int)r;
     o.rslora = json_get_bool(config, "use_rslora", false);
+    o.dora = json_get_bool(config, "use_dora", false);
     const char **names = arena_array(a, const char *, json_count(targets) + 1);
     for (size_t i = 0; json_kind_of(targets) == JSON_ARRAY && i < json_count(targets); i++)
         names[o.target_count++] = str_copy(a, json_text(json_at(targets, i), STR("")));
@@ -350,7 +396,7 @@ static bool save_config(const adapter *ad, const model *m, const char *path, err
     json_key(&w, "lora_alpha"), json_put_real(&w, ad->options.alpha);
     json_key(&w, "lora_dropout"), json_put_real(&w, ad->options.dropout);
     json_key(&w, "use_rslora"), json_put_bool(&w, ad->options.rslora);
-    json_key(&w, "use_dora"), json_put_bool(&w, false);
+    json_key(&w, "use_dora"), json_put_bool(&w, ad->options.dora);
     json_key(&w, "fan_in_fan_out"), json_put_bool(&w, turned);
     json_key(&w, "bias"), json_put_cstr(&w, "none");
     json_key(&w, "modules_to_save");
@@ -384,12 +430,13 @@ bool adapter_save(const adapter *ad, const model *m, const char *folder, storage
     if (type != TYPE_F32 && type != TYPE_BF16 && type != TYPE_F16)
         return err_set(e, ERR_UNSUPPORTED, "adapters are written as f32, bf16 or f16");
     arena *a = arena_new();
-    saving s = {m, arena_array(a, const weight *, 2 * ad->count + 2), type};
-    tensor_to_write *t = arena_array(a, tensor_to_write, 2 * ad->count + 2);
+    saving s = {m, arena_array(a, const weight *, 3 * ad->count + 2), type};
+    tensor_to_write *t = arena_array(a, tensor_to_write, 3 * ad->count + 2);
     int n = 0;
     for (int i = 0; i < m->count; i++) { /* in the order of the model */
         const lora *l = adapter_find(ad, m->parameters[i].w);
         if (l) s.w[n++] = l->A, s.w[n++] = l->B;
+        if (l && l->magnitude) s.w[n++] = l->magnitude;
     }
     if (ad->score) s.w[n++] = ad->score;
     if (ad->score_bias) s.w[n++] = ad->score_bias;
@@ -401,7 +448,7 @@ bool adapter_save(const adapter *ad, const model *m, const char *folder, storage
     return ok;
 }
 
-/* W + s B A, a row at a time in double, then rounded once. */
+/* W + s B A, with DoRA as long as its magnitude says; a row at a time in double, then rounded once. */
 void parameter_read_merged(const model *m, const adapter *ad, const parameter *p, float *out) {
     const bool head = ad && p->w == m->score && ad->score, bias = ad && p->w == m->score_bias && ad->score_bias;
     weight_read(m->backend, head ? ad->score : bias ? ad->score_bias : p->w, out);
@@ -409,7 +456,9 @@ void parameter_read_merged(const model *m, const adapter *ad, const parameter *p
     if (!l) return;
     const int r = l->A->rows, cols = p->w->cols;
     float *A = memory_alloc((size_t)r * (size_t)cols * sizeof *A), *B = memory_alloc((size_t)p->w->rows * (size_t)r * sizeof *B);
+    float *magnitude = l->magnitude ? memory_alloc((size_t)p->w->rows * sizeof *magnitude) : NULL;
     double *row = memory_alloc((size_t)cols * sizeof *row);
+    if (magnitude) weight_read(m->backend, l->magnitude, magnitude);
     weight_read(m->backend, l->A, A);
     weight_read(m->backend, l->B, B);
     for (int i = 0; i < p->w->rows; i++) {
@@ -417,11 +466,16 @@ void parameter_read_merged(const model *m, const adapter *ad, const parameter *p
         for (int j = 0; j < r; j++)
             for (int k = 0; k < cols; k++)
                 row[k] += (double)B[(size_t)i * (size_t)r + (size_t)j] * (double)A[(size_t)j * (size_t)cols + (size_t)k];
-        for (int k = 0; k < cols; k++)
-            out[(size_t)i * (size_t)cols + (size_t)k] =
-                (float)((double)out[(size_t)i * (size_t)cols + (size_t)k] + (double)l->scale * row[k]);
+        double squares = 0;
+        for (int k = 0; k < cols; k++) {
+            row[k] = (double)out[(size_t)i * (size_t)cols + (size_t)k] + (double)l->scale * row[k];
+            squares += row[k] * row[k];
+        }
+        const double factor = magnitude ? (double)magnitude[i] / sqrt(squares) : 1;
+        for (int k = 0; k < cols; k++) out[(size_t)i * (size_t)cols + (size_t)k] = (float)(factor * row[k]);
     }
     memory_release(A);
     memory_release(B);
+    memory_release(magnitude);
     memory_release(row);
 }

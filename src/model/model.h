@@ -273,6 +273,7 @@ typedef struct {
     int r;
     double alpha, dropout;
     bool rslora;                /* scale alpha/sqrt(r) instead of alpha/r */
+    bool dora;                  /* a magnitude of its own for every output (arXiv:2402.09353) */
     const char *const *targets; /* module names or "all-linear"; NULL: the family's default */
     int target_count;
 } lora_options; /* of a model whose head scores or labels, that head is trained whole beside the adapter (PEFT: modules_to_save) */
@@ -282,6 +283,8 @@ typedef struct {
     char *name;    /* module: "model.layers.0.self_attn.q_proj" */
     weight *A, *B; /* [r, in], [out, r] */
     float scale;
+    weight *magnitude; /* [out] of DoRA, else NULL */
+    struct row_lengths *lengths;
 } lora;
 
 struct adapter {
@@ -300,6 +303,9 @@ adapter *adapter_open(arena *a, model *m, const char *folder, bool trained, err 
 bool adapter_save(const adapter *ad, const model *m, const char *folder, storage_type type, err *e);
 size_t adapter_bytes_needed(const model *m, const lora_options *o, bool trained);
 const lora *adapter_find(const adapter *ad, const weight *base); /* NULL: this layer is not adapted */
+/* All weights of its own, in a fixed order: of every entry A, B and the magnitude, then the head. Their names are PEFT's without
+ * "base_model.model.". */
+weight **adapter_weights(arena *a, const adapter *ad, int *count);
 
 /* ---- files ----------------------------------------------------------------------------------------------------------------------- */
 

@@ -10,6 +10,7 @@ struct node {
     weight *w, *bias;
     const layout *layout;
     const int32_t *index; /* token ids, rows */
+    const float *length;  /* op_magnitude's divisors */
     float *saved;         /* [saved_floats] of the forward pass, for the backward one */
     size_t saved_floats;
     compute_type compute;

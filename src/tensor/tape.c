@@ -326,6 +326,17 @@ tensor *op_linear_add(tape *t, tensor *y, tensor *x, weight *w, float scale) {
     return y;
 }
 
+tensor *op_magnitude(tape *t, tensor *x, weight *magnitude, const float *length, weight *bias) {
+    node *n;
+    if (x->cols != magnitude->cols) bug("magnitude: %d columns meet %d of %s", x->cols, magnitude->cols, magnitude->name);
+    tensor *y = unary(t, OP_MAGNITUDE, x, x->cols, &n, trained(magnitude) || trained(bias));
+    n->w = magnitude;
+    n->bias = bias;
+    n->length = length;
+    run_forward(t, n);
+    return y;
+}
+
 tensor *op_rmsnorm(tape *t, tensor *x, weight *w, float eps) {
     node *n;
     tensor *y = unary(t, OP_RMSNORM, x, x->cols, &n, trained(w));

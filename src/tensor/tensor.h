@@ -66,6 +66,7 @@ typedef struct weight {
     float *values, *grad;
     void *packed;
     size_t packed_bytes;
+    uint32_t version; /* counts refreshes and settings of new values */
 } weight;
 
 /* Makes a weight from `count` = rows*cols values of type `from` at data (row-major). A matrix is packed as `type`
@@ -76,6 +77,8 @@ void weight_train(arena *a, backend *b, weight *w);              /* from frozen 
 void weight_refresh(backend *b, weight *w);                      /* packs again after values changed */
 void weight_read(const backend *b, const weight *w, float *out); /* float32 rows, whatever it is kept in */
 void weight_set(backend *b, weight *w, const float *values);     /* the other way (master and packed) */
+/* out [rows] (host): the length of every row of W + scale B A;  W [rows, cols], B [rows, r], A [r, cols]. */
+void weight_lengths(backend *b, const weight *w, const weight *B, const weight *A, float scale, float *out);
 size_t weight_bytes_needed(int rows, int cols, bool matrix, storage_type type, bool trained);
 
 /* ---- layout ------------------------------------------------------------------------------------------------------------- */
@@ -159,6 +162,7 @@ void tape_read(const tape *t, const tensor *x, float *out); /* to the host */
     X(OP_EMBED, embed, "rows of a table by token id")                                                                            \
     X(OP_POSITION, position, "adds rows of a table by position")                                                                 \
     X(OP_LINEAR, linear, "x W^T + b")                                                                                            \
+    X(OP_MAGNITUDE, magnitude, "x m / length + b")                                                                               \
     X(OP_RMSNORM, rmsnorm, "root mean square normalisation")                                                                     \
     X(OP_LAYERNORM, layernorm, "layer normalisation")                                                                            \
     X(OP_ROPE, rope, "rotary positions")                                                                                         \
@@ -197,7 +201,9 @@ tensor *op_embed(tape *t, weight *table, const int32_t *ids, int T, int no_grad_
 tensor *op_position(tape *t, tensor *x, weight *table, const layout *l);      /* x + table[position] */
 tensor *op_linear(tape *t, tensor *x, weight *w, weight *bias);               /* [T,K] W[N,K] -> [T,N]; bias [N] or NULL */
 tensor *op_linear_add(tape *t, tensor *y, tensor *x, weight *w, float scale); /* y += scale * x W^T, in place; returns y */
-tensor *op_rmsnorm(tape *t, tensor *x, weight *w, float eps);                 /* x / rms(x) * w */
+/* x [T,N] * magnitude [N] / length [N] + bias [N] or NULL. length (host) is a constant and stays until backward is over. */
+tensor *op_magnitude(tape *t, tensor *x, weight *magnitude, const float *length, weight *bias);
+tensor *op_rmsnorm(tape *t, tensor *x, weight *w, float eps); /* x / rms(x) * w */
 tensor *op_layernorm(tape *t, tensor *x, weight *w, weight *bias, float eps);
 
 /* cos/sin of every position up to `positions` for the first `rotary` values of a head (pairs (i, i + rotary/2)):

@@ -1,4 +1,5 @@
 /* weight.c - parameters: packed for products, with master copy and gradient when trained (contract: tensor.h). */
+#include <math.h>
 #include <string.h>
 
 #include "tensor/tensor.h"
@@ -72,6 +73,7 @@ void weight_train(arena *a, backend *b, weight *w) {
 
 void weight_refresh(backend *b, weight *w) {
     if (w->matrix) b->pack(b, w->packed, w->type, w->rows, w->cols, TYPE_F32, w->values);
+    w->version++;
 }
 
 void weight_read(const backend *b, const weight *w, float *out) {
@@ -84,6 +86,52 @@ void weight_read(const backend *b, const weight *w, float *out) {
 void weight_set(backend *b, weight *w, const float *values) {
     if (w->values) b->put(b, w->values, values, values_of(w->rows, w->cols) * sizeof(float));
     if (w->matrix) b->pack(b, w->packed, w->type, w->rows, w->cols, TYPE_F32, values);
+    w->version++;
+}
+
+/* ---- lengths of rows --------------------------------------------------------------------------------------------------------- */
+
+static float *host_copy(const backend *b, const weight *w) {
+    float *out = memory_alloc(values_of(w->rows, w->cols) * sizeof *out);
+    weight_read(b, w, out);
+    return out;
+}
+
+/* Host values to the backend's memory; releases them. */
+static float *moved(backend *b, float *host, size_t n) {
+    float *there = b->alloc(b, n * sizeof *there);
+    b->put(b, there, host, n * sizeof *there);
+    memory_release(host);
+    return there;
+}
+
+static float *turned(float *x, int rows, int cols) {
+    float *out = memory_alloc(values_of(rows, cols) * sizeof *out);
+    for (int i = 0; i < rows; i++)
+        for (int k = 0; k < cols; k++) out[(size_t)k * (size_t)rows + (size_t)i] = x[(size_t)i * (size_t)cols + (size_t)k];
+    memory_release(x);
+    return out;
+}
+
+void weight_lengths(backend *b, const weight *w, const weight *B, const weight *A, float scale, float *out) {
+    const int r = A->rows;
+    const size_t n = values_of(w->rows, w->cols), width = (size_t)w->cols;
+    float *x = host_copy(b, w), *low = memory_alloc(n * sizeof *low), *product = b->alloc(b, n * sizeof *product),
+          *left = moved(b, turned(host_copy(b, B), B->rows, r), values_of(B->rows, r)),
+          *right = moved(b, host_copy(b, A), values_of(r, A->cols));
+    values_product(b, product, left, right, r, w->rows, w->cols);
+    b->get(b, low, product, n * sizeof *low);
+#pragma omp parallel for schedule(static)
+    for (int i = 0; i < w->rows; i++) {
+        double squares = 0;
+        for (size_t k = (size_t)i * width; k < ((size_t)i + 1) * width; k++) {
+            const double y = (double)(x[k] + scale * low[k]);
+            squares += y * y;
+        }
+        out[i] = (float)sqrt(squares);
+    }
+    memory_release(x), memory_release(low);
+    b->free(b, product), b->free(b, left), b->free(b, right);
 }
 
 size_t weight_bytes_needed(int rows, int cols, bool matrix, storage_type type, bool train) {

@@ -16,6 +16,7 @@ static adapter *same_adapter(trainer *t, err *e) {
     const lora_options l = {.r = (int)o->lora_r,
                             .alpha = o->lora_alpha,
                             .rslora = o->use_rslora,
+                            .dora = o->use_dora,
                             .targets = o->lora_target_modules.item,
                             .target_count = o->lora_target_modules.count};
     return adapter_new(t->arena, t->policy, &l, (uint64_t)o->seed, false, e);
@@ -105,16 +106,23 @@ static void mix_weight(backend *b, double alpha, const weight *from, weight *to)
 }
 
 /* Weights of the reference that move, and those of the policy that they follow: of the model, or of the adapter. */
-static int moving(const trainer *t) { return t->reference_adapter ? 2 * t->adapter->count : t->reference->count; }
+typedef struct {
+    weight **followed, **moved;
+    int count;
+} followers;
 
-static weight *moving_weight(const trainer *t, bool of_policy, int i) {
-    if (!t->reference_adapter) return (of_policy ? t->policy : t->reference)->parameters[i].w;
-    const adapter *ad = of_policy ? t->adapter : t->reference_adapter;
-    return i % 2 ? ad->entry[i / 2].B : ad->entry[i / 2].A;
+static weight **model_weights(arena *a, const model *m, int *count) {
+    weight **list = arena_array(a, weight *, m->count + 1);
+    for (*count = 0; *count < m->count; (*count)++) list[*count] = m->parameters[*count].w;
+    return list;
 }
 
-static const char *moving_name(const trainer *t, int i) {
-    return t->reference_adapter ? moving_weight(t, false, i)->name : t->reference->parameters[i].name;
+static followers followers_of(arena *a, const trainer *t) {
+    followers f;
+    const bool adapts = t->reference_adapter;
+    f.followed = adapts ? adapter_weights(a, t->adapter, &f.count) : model_weights(a, t->policy, &f.count);
+    f.moved = adapts ? adapter_weights(a, t->reference_adapter, &f.count) : model_weights(a, t->reference, &f.count);
+    return f;
 }
 
 static bool moves(const trainer *t) { return t->s->o.sync_ref_model || renews(t); }
@@ -126,8 +134,10 @@ void reference_sync(trainer *t) {
     const train_options *o = &t->s->o;
     const bool ends = iteration_ends(t);
     if (!ends && (!o->sync_ref_model || t->step % o->ref_model_sync_steps)) return;
-    for (int i = 0; i < moving(t); i++)
-        mix_weight(t->backend, ends ? 1 : o->ref_model_mixup_alpha, moving_weight(t, true, i), moving_weight(t, false, i));
+    arena *a = arena_new();
+    const followers f = followers_of(a, t);
+    for (int i = 0; i < f.count; i++) mix_weight(t->backend, ends ? 1 : o->ref_model_mixup_alpha, f.followed[i], f.moved[i]);
+    arena_free(a);
     reference_forget(t);
 }
 
@@ -135,21 +145,17 @@ void reference_sync(trainer *t) {
 bool reference_save(const trainer *t, const char *path, err *e) {
     if (!moves(t)) return true;
     arena *a = arena_new();
-    const int count = moving(t);
-    tensor_to_write *w = arena_array(a, tensor_to_write, count + 1);
-    for (int i = 0; i < count; i++) {
-        const weight *x = moving_weight(t, false, i);
+    const followers f = followers_of(a, t);
+    tensor_to_write *w = arena_array(a, tensor_to_write, f.count + 1);
+    for (int i = 0; i < f.count; i++) {
+        const weight *x = f.moved[i];
         const size_t n = (size_t)x->rows * (size_t)x->cols;
         float *values = arena_array(a, float, n);
         weight_read(t->backend, x, values);
-        w[i] = (tensor_to_write){.name = moving_name(t, i),
-                                 .type = "F32",
-                                 .dims = 2,
-                                 .shape = {x->rows, x->cols},
-                                 .data = values,
-                                 .bytes = n * sizeof *values};
+        w[i] = (tensor_to_write){
+            .name = x->name, .type = "F32", .dims = 2, .shape = {x->rows, x->cols}, .data = values, .bytes = n * sizeof *values};
     }
-    const bool ok = safetensors_write(path, w, count, NULL, NULL, e);
+    const bool ok = safetensors_write(path, w, f.count, NULL, NULL, e);
     arena_free(a);
     return ok;
 }
@@ -157,13 +163,14 @@ bool reference_save(const trainer *t, const char *path, err *e) {
 bool reference_load(trainer *t, const char *path, err *e) {
     if (!moves(t)) return true;
     arena *a = arena_new();
-    tensor_file f;
-    bool ok = safetensors_open(a, path, &f, e);
-    for (int i = 0; ok && i < moving(t); i++) {
-        weight *w = moving_weight(t, false, i);
-        const file_tensor *x = tensor_file_find(&f, moving_name(t, i));
+    const followers f = followers_of(a, t);
+    tensor_file file;
+    bool ok = safetensors_open(a, path, &file, e);
+    for (int i = 0; ok && i < f.count; i++) {
+        weight *w = f.moved[i];
+        const file_tensor *x = tensor_file_find(&file, w->name);
         if (!x || x->bytes != 4 * (size_t)w->rows * (size_t)w->cols)
-            ok = err_set(e, ERR_INPUT, "the checkpoint's reference has no '%s' of this size", moving_name(t, i));
+            ok = err_set(e, ERR_INPUT, "the checkpoint's reference has no '%s' of this size", w->name);
         else weight_set(t->backend, w, x->data);
     }
     arena_free(a);

@@ -32,7 +32,7 @@ typedef struct {
     double num_train_epochs, learning_rate, warmup_steps, weight_decay, adam_beta1, adam_beta2, adam_epsilon, max_grad_norm;
     const char *lr_scheduler_type, *lr_scheduler_kwargs, *optim, *optim_args, *normalize, *preflight;
     int64_t seed;
-    bool gradient_checkpointing, use_peft, use_rslora, precompute_ref_log_probs;
+    bool gradient_checkpointing, use_peft, use_rslora, use_dora, precompute_ref_log_probs;
     int64_t lora_r;
     double lora_alpha, lora_dropout;
     opt_list lora_target_modules;

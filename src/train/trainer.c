@@ -62,12 +62,9 @@ static void add_value_head(trainer *t) {
 }
 
 static void add_adapter(trainer *t, const adapter *ad, const char *prefix) {
-    for (int i = 0; i < ad->count; i++) {
-        add_weight(t, ad->entry[i].A, arena_printf(t->arena, "%s%s", prefix, ad->entry[i].A->name));
-        add_weight(t, ad->entry[i].B, arena_printf(t->arena, "%s%s", prefix, ad->entry[i].B->name));
-    }
-    if (ad->score) add_weight(t, ad->score, arena_printf(t->arena, "%s%s", prefix, ad->score->name));
-    if (ad->score_bias) add_weight(t, ad->score_bias, arena_printf(t->arena, "%s%s", prefix, ad->score_bias->name));
+    int count;
+    weight **own = adapter_weights(t->arena, ad, &count);
+    for (int i = 0; i < count; i++) add_weight(t, own[i], arena_printf(t->arena, "%s%s", prefix, own[i]->name));
 }
 
 /* Values by a head on the policy's layers, or by an adapter of their own that begins as a reward model. */
@@ -88,7 +85,7 @@ bool trainer_weights(trainer *t, err *e) {
     const train_options *o = &t->s->o;
     if (!optimizer_choose(t->arena, o->optim, o->optim_args, &t->optimizer, e)) return false;
     t->rates = (optimizer_rates){o->adam_beta1, o->adam_beta2, o->adam_epsilon, train_learning_rate(t->s)};
-    t->weights = arena_array(t->arena, trained, t->policy->count * 4 + 6);
+    t->weights = arena_array(t->arena, trained, t->policy->count * 6 + 6);
     const bool adapts = o->use_peft || o->adapter;
     if (o->adapter) {
         if (!(t->adapter = adapter_open(t->arena, t->policy, o->adapter, true, e))) return false;
@@ -98,6 +95,7 @@ bool trainer_weights(trainer *t, err *e) {
                                 .alpha = o->lora_alpha,
                                 .dropout = o->lora_dropout,
                                 .rslora = o->use_rslora,
+                                .dora = o->use_dora,
                                 .targets = o->lora_target_modules.item,
                                 .target_count = o->lora_target_modules.count};
         if (!(t->adapter = adapter_new(t->arena, t->policy, &l, (uint64_t)o->seed, true, e))) return false;

@@ -25,6 +25,9 @@ static const family_case cases[] = {
     {"qwen2-lora/base", "qwen2-lora/lora"},
     {"qwen2-lora/base", "qwen2-lora/rslora"},
     {"gpt2-lora/base", "gpt2-lora/lora"},
+    {"llama-lora/base", "llama-lora/dora"},
+    {"qwen2-lora/base", "qwen2-lora/dora"},
+    {"gpt2-lora/base", "gpt2-lora/dora"},
 };
 
 static const file_tensor *expected(const tensor_file *f, const char *name) {
@@ -117,10 +120,11 @@ static void compare_gradients(arena *a, const tensor_file *f, const model *m, co
         parameter_grad_read(m, p, got);
         compare_gradient(want, got, n, p->name, &sum);
     }
-    for (int i = 0; ad && i < 2 * ad->count; i++) {
-        const weight *w = i % 2 ? ad->entry[i / 2].B : ad->entry[i / 2].A;
-        const char *name = arena_printf(a, "grad.base_model.model.%s.lora_%s.weight", ad->entry[i / 2].name, i % 2 ? "B" : "A");
-        compare_gradient(expected(f, name), w->grad, (size_t)w->rows * (size_t)w->cols, name, &sum);
+    int own = 0;
+    weight **list = ad ? adapter_weights(a, ad, &own) : NULL;
+    for (int i = 0; i < own; i++) {
+        const char *name = arena_printf(a, "grad.base_model.model.%s", list[i]->name);
+        compare_gradient(expected(f, name), list[i]->grad, (size_t)list[i]->rows * (size_t)list[i]->cols, name, &sum);
     }
     int wanted = 0;
     for (int i = 0; i < f->count; i++) wanted += str_starts(f->tensor[i].name, STR("grad."));

@@ -119,7 +119,7 @@ static void two_different_output_matrices_are_not_tied(void **state) {
 
 /* ---- adapters -------------------------------------------------------------------------------------------------------------------- */
 
-/* An adapter whose B is not zero. */
+/* An adapter whose B is not zero, and whose magnitudes are not the lengths of the base's rows. */
 static adapter *disturbed(arena *a, model *m, const lora_options *o) {
     err e = {0};
     adapter *ad = adapter_new(a, m, o, 3, true, &e);
@@ -130,6 +130,12 @@ static adapter *disturbed(arena *a, model *m, const lora_options *o) {
         float *values = arena_array(a, float, n);
         for (size_t k = 0; k < n; k++) values[k] = (float)((double)((k * 37 + (size_t)i) % 19) - 9) * 0.02f;
         weight_set(m->backend, w, values);
+        weight *magnitude = ad->entry[i].magnitude;
+        if (!magnitude) continue;
+        float *own = arena_array(a, float, magnitude->cols);
+        weight_read(m->backend, magnitude, own);
+        for (int k = 0; k < magnitude->cols; k++) own[k] *= 1 + 0.03f * (float)(k % 7 - 3);
+        weight_set(m->backend, magnitude, own);
     }
     return ad;
 }
@@ -153,15 +159,46 @@ static void a_fresh_adapter_changes_nothing(void **state) {
     backend_close(b);
 }
 
+/* Its magnitudes are the lengths of the base's rows then, whatever dropout takes. */
+static void a_fresh_adapter_with_magnitudes_changes_nothing(void **state) {
+    (void)state;
+    arena *a = arena_new();
+    backend *b = test_backend();
+    pool *memory_pool = pool_new();
+    err e = {0};
+    for (int i = 0; i < CONFIGS; i++) {
+        model *m = made(a, b, configs[i], &frozen);
+        const lora_options o = {.r = 4, .alpha = 8, .dora = true, .dropout = 0.4, .targets = all_linear, .target_count = 1};
+        const adapter *ad = adapter_new(a, m, &o, 1, true, &e);
+        if (!ad) fail_msg("%s", e.text);
+        assert_true(logits_differ(a, m, NULL, m, ad) < 1e-5);
+        weight *w = (weight *)(uintptr_t)ad->entry[0].base, *table = m->parameters[0].w;
+        tape *t = tape_new(b, memory_pool, (tape_options){.dropout = true, .seed = 4});
+        const int32_t ids[] = {3, 5};
+        tensor *x = op_embed(t, table, ids, 2, -1);
+        if (w->cols == x->cols) {
+            tensor *plain = op_linear(t, x, w, NULL), *adapted = model_linear(m, t, x, w, NULL, ad);
+            for (int k = 0; k < 2 * w->rows; k++)
+                assert_true(fabs((double)(plain->data[k] - adapted->data[k])) <= 1e-5 * (1 + fabs((double)plain->data[k])));
+        }
+        tape_free(t);
+    }
+    pool_free(memory_pool);
+    arena_free(a);
+    backend_close(b);
+}
+
 static void an_adapter_saved_opened_and_merged_gives_the_same_logits(void **state) {
     (void)state;
-    for (int i = 0; i < CONFIGS; i++) {
+    for (int twice = 0; twice < 2 * CONFIGS; twice++) {
+        const int i = twice / 2;
         arena *a = arena_new();
         backend *b = test_backend();
         char *folder = scratch_folder(a), *merged = scratch_folder(a);
         err e = {0};
         model *m = made(a, b, configs[i], &frozen);
-        const lora_options o = {.r = 4, .alpha = 8, .rslora = i == 1, .targets = all_linear, .target_count = 1};
+        const lora_options o = {
+            .r = 4, .alpha = 8, .rslora = i == 1, .dora = twice % 2, .targets = all_linear, .target_count = 1};
         const adapter *ad = disturbed(a, m, &o);
         assert_true(logits_differ(a, m, NULL, m, ad) > 1e-3);
         assert_ok(adapter_save(ad, m, folder, TYPE_F32, &e), e);
@@ -268,7 +305,7 @@ static void an_adapter_of_another_base_is_refused(void **state) {
 static void unknown_kinds_of_adapters_are_refused_by_name(void **state) {
     (void)state;
     static const char *const kinds[][2] = {{"{\"peft_type\":\"IA3\"}", "IA3"},
-                                           {"{\"peft_type\":\"LORA\",\"use_dora\":true}", "use_dora"},
+                                           {"{\"peft_type\":\"LORA\",\"use_qalora\":true}", "use_qalora"},
                                            {"{\"peft_type\":\"LORA\",\"modules_to_save\":[\"lm_head\"]}", "modules_to_save"},
                                            {"{\"peft_type\":\"LORA\",\"bias\":\"all\"}", "bias"}};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
@@ -513,6 +550,7 @@ int main(void) {
         TEST(shards_hold_the_same_model_as_one_file),
         TEST(two_different_output_matrices_are_not_tied),
         TEST(a_fresh_adapter_changes_nothing),
+        TEST(a_fresh_adapter_with_magnitudes_changes_nothing),
         TEST(an_adapter_saved_opened_and_merged_gives_the_same_logits),
         TEST(alpha_patterns_are_regular_expressions),
         TEST(names_without_the_prefix_stay_so),

@@ -69,6 +69,13 @@ static tensor *b_linear(setting *s, tape *t) {
     tensor *y = op_linear(t, x, w, bias);
     return op_linear_add(t, y, op_linear(t, x, A, NULL), B, 0.7f);
 }
+static tensor *b_magnitude(setting *s, tape *t) {
+    tensor *x = input(s, t, 9);
+    float *length = arena_array(s->a, float, 9);
+    for (int i = 0; i < 9; i++) length[i] = 0.5f + 0.3f * (float)i;
+    weight *m = nth(s, 1, 1, 9, false);
+    return op_magnitude(t, x, m, length, s->seed % 2 ? nth(s, 2, 1, 9, false) : NULL);
+}
 static tensor *b_rmsnorm(setting *s, tape *t) {
     tensor *x = input(s, t, 9);
     return op_rmsnorm(t, x, nth(s, 1, 1, 9, false), 1e-5f);
@@ -151,10 +158,10 @@ static tensor *b_taught(setting *s, tape *t) {
 static const struct {
     op_kind op;
     tensor *(*build)(setting *s, tape *t);
-} checks[] = {{OP_EMBED, b_embed},           {OP_POSITION, b_position}, {OP_LINEAR, b_linear},       {OP_RMSNORM, b_rmsnorm},
-              {OP_LAYERNORM, b_layernorm},   {OP_ROPE, b_rope},         {OP_ATTENTION, b_attention}, {OP_GATE, b_gate},
-              {OP_ACTIVATION, b_activation}, {OP_ADD, b_add},           {OP_ROWS, b_rows},           {OP_COLUMNS, b_columns},
-              {OP_DROPOUT, b_dropout},       {OP_LOGP, b_logp},         {OP_LOGP, b_taught}};
+} checks[] = {{OP_EMBED, b_embed},     {OP_POSITION, b_position},     {OP_LINEAR, b_linear}, {OP_MAGNITUDE, b_magnitude},
+              {OP_RMSNORM, b_rmsnorm}, {OP_LAYERNORM, b_layernorm},   {OP_ROPE, b_rope},     {OP_ATTENTION, b_attention},
+              {OP_GATE, b_gate},       {OP_ACTIVATION, b_activation}, {OP_ADD, b_add},       {OP_ROWS, b_rows},
+              {OP_COLUMNS, b_columns}, {OP_DROPOUT, b_dropout},       {OP_LOGP, b_logp},     {OP_LOGP, b_taught}};
 
 static float weight_of_output(int i) { return (float)sin(1.7 * i + 0.3); }
 

@@ -229,6 +229,7 @@ static void killed_and_resumed(arena *a, const char *root, const char *base) {
                                            "learning_rate=1e-3",
                                            "save_steps=3",
                                            "use_peft=true",
+                                           "use_dora=true",
                                            "lora_r=4",
                                            "lora_target_modules=all-linear",
                                            "train_sampling_strategy=random",

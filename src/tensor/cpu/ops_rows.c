@@ -135,6 +135,54 @@ void cpu_linear_backward(backend *b, node *n) {
                 n->bias->grad[k] += n->out->grad[(size_t)t * (size_t)N + (size_t)k];
 }
 
+/* ---- magnitude ------------------------------------------------------------------------------------------------------------------------ */
+
+/* Threads own columns from c on; a piece is small enough to stay in the first cache while its rows pass. */
+enum { COLUMNS = 256 };
+#define EACH_COLUMNS(total) _Pragma("omp parallel for schedule(static)") for (int c = 0; c < (total); c += COLUMNS)
+static int end_of(int c, int total) { return total - c < COLUMNS ? total : c + COLUMNS; }
+
+/* y = x m / l + b */
+void cpu_magnitude_forward(backend *b, node *n) {
+    (void)b;
+    const int T = n->out->rows, N = n->out->cols;
+    const float *m = n->w->values, *bias = n->bias ? n->bias->values : NULL;
+    EACH_COLUMNS(N) {
+        float factor[COLUMNS];
+        for (int k = c; k < end_of(c, N); k++) factor[k - c] = m[k] / n->length[k];
+        for (int t = 0; t < T; t++) {
+            const float *x = n->in[0]->data + (size_t)t * (size_t)N;
+            float *y = n->out->data + (size_t)t * (size_t)N;
+            for (int k = c; k < end_of(c, N); k++) y[k] = x[k] * factor[k - c] + (bias ? bias[k] : 0);
+        }
+    }
+}
+
+/* dx = dy m / l,  dm += sum over T of dy x / l,  db += sum over T of dy */
+void cpu_magnitude_backward(backend *b, node *n) {
+    (void)b;
+    const int T = n->out->rows, N = n->out->cols;
+    float *dm = n->w->grad, *db = n->bias ? n->bias->grad : NULL;
+    EACH_COLUMNS(N) {
+        float factor[COLUMNS], sum[COLUMNS] = {0}, sum_bias[COLUMNS] = {0};
+        for (int k = c; k < end_of(c, N); k++) factor[k - c] = n->w->values[k] / n->length[k];
+        for (int t = 0; t < T; t++) {
+            const size_t at = (size_t)t * (size_t)N;
+            const float *x = n->in[0]->data + at, *dy = n->out->grad + at;
+            float *dx = n->grad_in[0] ? n->grad_in[0] + at : NULL;
+            for (int k = c; k < end_of(c, N); k++) {
+                sum[k - c] += dy[k] * x[k];
+                sum_bias[k - c] += dy[k];
+                if (dx) dx[k] = dy[k] * factor[k - c] + (n->grad_add[0] ? dx[k] : 0);
+            }
+        }
+        for (int k = c; k < end_of(c, N); k++) {
+            if (dm) dm[k] += sum[k - c] / n->length[k];
+            if (db) db[k] += sum_bias[k - c];
+        }
+    }
+}
+
 /* ---- norms --------------------------------------------------------------------------------------------------------------------------- */
 
 /* y = x r w, r = 1 / sqrt(mean x^2 + eps)                                                          (arXiv:1910.07467) */
