@@ -1,7 +1,6 @@
 /* clock.c - moments from and to text. Days are counted by the proleptic Gregorian calendar, so no time zone data is asked. */
 #include "base/clock.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -22,16 +21,25 @@ static int64_t days_of(int64_t y, int m, int d) {
     return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
 }
 
+static char *put_digits(char *to, int v, int n) {
+    for (int i = n - 1; i >= 0; i--, v /= 10) to[i] = (char)('0' + v % 10);
+    return to + n;
+}
+
+/* By hand: an answer has many of them, and printing them took more than all else that was done for one. */
 void moment_put(int64_t moment, moment_text out) {
     const time_t seconds = (time_t)(moment / SECOND - (moment % SECOND < 0));
     const int fraction = (int)(moment - (int64_t)seconds * SECOND);
     struct tm t;
     gmtime_r(&seconds, &t);
-    char text[64];
-    snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%06d", t.tm_year + 1900, t.tm_mon + 1, t.tm_mday, t.tm_hour,
-             t.tm_min, t.tm_sec, fraction);
-    text[sizeof(moment_text) - 1] = '\0';
-    memcpy(out, text, sizeof(moment_text));
+    const int part[] = {(t.tm_year + 1900) % 10000, t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec};
+    static const char behind[] = "--T::.";
+    char *to = out;
+    for (int i = 0; i < 6; i++) {
+        to = put_digits(to, part[i] < 0 ? -part[i] : part[i], i ? 2 : 4);
+        *to++ = behind[i];
+    }
+    *put_digits(to, fraction, 6) = '\0';
 }
 
 /* Exactly n digits at *at. */

@@ -281,6 +281,9 @@ static bool address_of(const char *host, int64_t port, struct sockaddr_in *out, 
     return inet_pton(AF_INET, host, &out->sin_addr) == 1 || err_set(e, ERR_USAGE, "host: '%s' is no IPv4 address", host);
 }
 
+/* A connection's memory, and so the longest head. MHD clears all of it after each request. */
+enum { POOL = 32 << 10 };
+
 http *http_open(server *s, const char *host, int64_t port, int listen_fd, int64_t body_max, err *e) {
     struct sockaddr_in address;
     if (listen_fd < 0 && !address_of(host, port, &address, e)) return NULL;
@@ -290,11 +293,11 @@ http *http_open(server *s, const char *host, int64_t port, int listen_fd, int64_
     struct MHD_OptionItem where[] = {listen_fd >= 0 ? (struct MHD_OptionItem){MHD_OPTION_LISTEN_SOCKET, listen_fd, NULL}
                                                     : (struct MHD_OptionItem){MHD_OPTION_SOCK_ADDR, 0, &address},
                                      {MHD_OPTION_END, 0, NULL}};
-    h->daemon = MHD_start_daemon(flags, (uint16_t)port, NULL, NULL, handle, h, MHD_OPTION_ARRAY, where,
-                                 MHD_OPTION_NOTIFY_COMPLETED, end, NULL, MHD_OPTION_URI_LOG_CALLBACK, begin, h,
-                                 MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_TIMEOUT, 120u,
-                                 MHD_OPTION_THREAD_STACK_SIZE, (size_t)512 << 10, MHD_OPTION_CONNECTION_LIMIT, 4096u,
-                                 MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)64 << 10, MHD_OPTION_END);
+    h->daemon =
+        MHD_start_daemon(flags, (uint16_t)port, NULL, NULL, handle, h, MHD_OPTION_ARRAY, where, MHD_OPTION_NOTIFY_COMPLETED, end,
+                         NULL, MHD_OPTION_URI_LOG_CALLBACK, begin, h, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+                         MHD_OPTION_CONNECTION_TIMEOUT, 120u, MHD_OPTION_THREAD_STACK_SIZE, (size_t)512 << 10,
+                         MHD_OPTION_CONNECTION_LIMIT, 4096u, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL, MHD_OPTION_END);
     if (h->daemon) return h;
     memory_release(h);
     return err_null(e, ERR_CONFLICT, "cannot listen on %s:%lld: is another server there?", host, (long long)port);

@@ -1,4 +1,5 @@
 /* route.c - from a method and a path to a handler: who, which object, may they, in which transaction. */
+#include <pthread.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -13,7 +14,7 @@ static const route *const tables[] = {
     ROUTE_TABLES(X)
 #undef X
 };
-enum { TABLES = sizeof tables / sizeof *tables };
+enum { TABLES = sizeof tables / sizeof *tables, ROUTES_MOST = 512 };
 
 /* ---- which route --------------------------------------------------------------------------------------------------------------------- */
 
@@ -34,17 +35,44 @@ static bool matches(const char *pattern, const char *path, str arg[3]) {
     return !*pattern && !*path;
 }
 
-static const route *find(call *c, bool *other_method) {
-    *other_method = false;
+/* All rows in order, each with its number of slashes: that alone leaves few to be compared. */
+static struct {
+    pthread_once_t once;
+    int count;
+    struct {
+        const route *route;
+        int slashes;
+    } item[ROUTES_MOST];
+} sorted = {.once = PTHREAD_ONCE_INIT};
+
+static int count_slashes(const char *path) {
+    int n = 0;
+    for (; *path; path++) n += *path == '/';
+    return n;
+}
+
+static void number_routes(void) {
     for (int t = 0; t < TABLES; t++)
         for (const route *r = tables[t]; r->method; r++) {
-            str arg[3] = {{0}};
-            if (!matches(r->path, c->path, arg)) continue;
-            *other_method = true;
-            if (strcmp(r->method, c->method) != 0) continue;
-            memcpy(c->arg, arg, sizeof arg);
-            return r;
+            if (sorted.count == ROUTES_MOST) bug("more than %d routes", ROUTES_MOST);
+            sorted.item[sorted.count].route = r;
+            sorted.item[sorted.count++].slashes = count_slashes(r->path);
         }
+}
+
+static const route *find(call *c, bool *other_method) {
+    const int slashes = count_slashes(c->path);
+    *other_method = false;
+    pthread_once(&sorted.once, number_routes);
+    for (int i = 0; i < sorted.count; i++) {
+        const route *r = sorted.item[i].route;
+        str arg[3] = {{0}};
+        if (sorted.item[i].slashes != slashes || !matches(r->path, c->path, arg)) continue;
+        *other_method = true;
+        if (strcmp(r->method, c->method) != 0) continue;
+        memcpy(c->arg, arg, sizeof arg);
+        return r;
+    }
     return NULL;
 }
 

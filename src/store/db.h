@@ -12,6 +12,8 @@
 #ifndef FETTLE_STORE_DB_H
 #define FETTLE_STORE_DB_H
 
+#include <string.h>
+
 #include "store/store.h"
 
 /* ---- values -------------------------------------------------------------------------------------------------------------------- */
@@ -65,8 +67,11 @@ int64_t db_int_of_values(store_tx *t, int64_t fallback, const char *sql, const d
     db_int_of_values((t), (fallback), (sql), (const db_value[]){__VA_ARGS__},                                                    \
                      (int)(sizeof((const db_value[]){__VA_ARGS__}) / sizeof(db_value)), (e))
 
-static inline void store_id(str text, uuid_text out) { /* from a column; "" for null */
-    if (!uuid_parse(text, out)) out[0] = '\0';
+/* From a column, as uuid_new or uuid_parse wrote it; "" for null. */
+static inline void store_id(str text, uuid_text out) {
+    const bool whole = text.len == sizeof(uuid_text) - 1;
+    if (whole) memcpy(out, text.ptr, sizeof(uuid_text) - 1);
+    out[whole ? sizeof(uuid_text) - 1 : 0] = '\0';
 }
 
 /* Adds to a list {item, count}; room is doubled at powers of two, so the list keeps no capacity. */

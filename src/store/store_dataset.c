@@ -1,4 +1,5 @@
 /* store_dataset.c - workspaces, datasets, and the parts of a dataset: fields, questions, metadata properties, vector settings. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -252,13 +253,21 @@ bool part_list(store_tx *t, arena *a, int64_t set, part_kind kind, parts *out, e
     return e->code == ERR_NONE;
 }
 
+static int by_seq(const void *x, const void *y) {
+    const int64_t a = ((const part *)x)->seq, b = ((const part *)y)->seq;
+    return (a > b) - (a < b);
+}
+
+/* Nearly every request asks for these: sorted here, as in response_list. */
 bool part_list_all(store_tx *t, arena *a, int64_t set, parts out[PART_KINDS], err *e) {
-    db_rows *r = db_query(t, e, "SELECT " PART_COLUMNS "WHERE p.dataset = $1 ORDER BY p.seq", db_i(set));
+    db_rows *r = db_query(t, e, "SELECT " PART_COLUMNS "WHERE p.dataset = $1", db_i(set));
     memset(out, 0, PART_KINDS * sizeof *out);
     while (db_next(r, e)) {
         const part p = read_part(r, a);
         STORE_APPEND(a, &out[p.kind], p);
     }
+    for (int kind = 0; kind < PART_KINDS; kind++)
+        if (out[kind].count > 1) qsort(out[kind].item, (size_t)out[kind].count, sizeof *out[kind].item, by_seq);
     return e->code == ERR_NONE;
 }
 

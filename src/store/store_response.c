@@ -2,6 +2,7 @@
  *
  * The history of (record, user) holds what was there before each change, newest last; an undo puts the newest back and takes it
  * out, so that undoing walks backwards. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -56,10 +57,17 @@ bool response_of(store_tx *t, arena *a, int64_t row, int64_t person, response *o
                         a, out, "?", e);
 }
 
+static int by_seq(const void *x, const void *y) {
+    const int64_t a = ((const response *)x)->seq, b = ((const response *)y)->seq;
+    return (a > b) - (a < b);
+}
+
+/* Few: sorted here, where the database would set up a sorter even for none. */
 bool response_list(store_tx *t, arena *a, int64_t row, responses *out, err *e) {
-    db_rows *r = db_query(t, e, "SELECT " RESPONSE_COLUMNS "WHERE s.record = $1 ORDER BY s.seq", db_i(row));
+    db_rows *r = db_query(t, e, "SELECT " RESPONSE_COLUMNS "WHERE s.record = $1", db_i(row));
     *out = (responses){0};
     while (db_next(r, e)) STORE_APPEND(a, out, read_response(r, a));
+    if (out->count > 1) qsort(out->item, (size_t)out->count, sizeof *out->item, by_seq);
     return e->code == ERR_NONE;
 }
 

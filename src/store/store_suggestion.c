@@ -1,4 +1,6 @@
 /* store_suggestion.c - what models and people propose for a question of a record. */
+#include <stdlib.h>
+
 #include "base/clock.h"
 #include "store/db.h"
 
@@ -66,10 +68,17 @@ bool suggestion_get(store_tx *t, arena *a, const char *id, suggestion *out, int6
     return true;
 }
 
+static int by_seq(const void *x, const void *y) {
+    const int64_t a = ((const suggestion *)x)->seq, b = ((const suggestion *)y)->seq;
+    return (a > b) - (a < b);
+}
+
+/* Sorted here: see response_list. */
 bool suggestion_list(store_tx *t, arena *a, int64_t row, suggestions *out, err *e) {
-    db_rows *r = db_query(t, e, "SELECT " SUGGESTION_COLUMNS "WHERE s.record = $1 ORDER BY s.seq", db_i(row));
+    db_rows *r = db_query(t, e, "SELECT " SUGGESTION_COLUMNS "WHERE s.record = $1", db_i(row));
     *out = (suggestions){0};
     while (db_next(r, e)) STORE_APPEND(a, out, read_suggestion(r, a));
+    if (out->count > 1) qsort(out->item, (size_t)out->count, sizeof *out->item, by_seq);
     return e->code == ERR_NONE;
 }
 
