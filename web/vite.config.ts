@@ -31,7 +31,7 @@ const together: [string, RegExp][] = [
   ['base', /node_modules.svelte|vite.preload|web.src.([a-z_.]+\.ts|App\.svelte|main\.ts|texts.index\.ts|ui.(?!markdown|uplot|Diff).*)$/],
   ['first', /screens.Hello|run.Starter/],
   ['annotate', /web.src.(annotate|questions|fields)|screens.Annotate/],
-  ['manage', /web.src.dataset|screens.(Dataset|Viewer|People|Settings|Licences)/],
+  ['manage', /web.src.dataset|screens.(Dataset|Synth|Viewer|People|Settings|Licences)/],
   ['models', /web.src.(run.(?!Starter)|teach)|screens.(Train|Run|Compare|Models|Arena|Chat|Taste|Teach)/],
 ]
 

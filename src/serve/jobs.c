@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/sys.h"
 
-enum { TOLD_EVERY = 500000 }; /* microseconds between two events of progress */
+enum { TOLD_EVERY = 500000 /* microseconds between two events of progress */, OF_MOST = 256 };
 
 /* Argilla's words, for jobs of all kinds: whoever waits for one knows them all. */
 #define JOB_STATES(X) X(JOB_RUNNING, "started") X(JOB_DONE, "finished") X(JOB_FAILED, "failed") X(JOB_STOPPED, "stopped")
@@ -23,7 +23,8 @@ static const char *const words[] = {JOB_STATES(X)};
 
 struct job {
     job_order o;
-    uuid_text id, of;
+    uuid_text id;
+    char of[OF_MOST];
     server *server;
     job_status status;
     int64_t done, total, began, ended, told, news;

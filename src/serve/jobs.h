@@ -25,8 +25,7 @@ typedef struct {
     int64_t total;     /* 0: not known yet */
     int64_t workspace; /* whose admins may see it; 0: every admin */
     int64_t by;        /* the person who began it, who sees it too; 0: the owner of this process */
-    const char
-        *of; /* id of what it works on (a dataset, a vector setting), for jobs_run_of; copied; NULL: nothing that has one */
+    const char *of;    /* id or file's name of what it works on, for jobs_run_of; copied; NULL: nothing that has one */
 } job_order;
 
 /* Work of a job on its own thread. What it writes is the result: members of one object, which is open. False with ERR_STOPPED when it

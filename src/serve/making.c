@@ -51,14 +51,25 @@ static bool read_spaces(store_tx *t, void *context, err *e) {
     return true;
 }
 
+/* An owner of a server without workspaces gets one. */
+static bool first_space(call *c, making *x, err *e) {
+    int status;
+    buf text = {0};
+    bool ok = server_call(c->server, "POST", "/api/v1/workspaces", STR("{\"name\":\"default\"}"), &status, &text, e);
+    const json *made = ok ? json_parse(c->a, buf_str(&text), e) : NULL;
+    if (made) x->space = str_copy(x->own, json_get_text(made, "id", STR("")));
+    buf_free(&text);
+    return made != NULL;
+}
+
 static bool take_space(call *c, making *x, err *e) {
     bool wanted = false;
     if (!body_bool_or(c, "dataset", &wanted, e)) return false;
     if (!wanted) return true;
     if (!store_read(server_store(c->server), read_spaces, c, e)) return false;
-    if (!c->space.seq) return invalid(c, "body.workspace_id", e, "workspace_id should be that of a workspace you are in");
-    x->space = arena_text(x->own, c->space.id);
-    return true;
+    if (c->space.seq) return (x->space = arena_text(x->own, c->space.id)), true;
+    if (!json_get(c->body, "workspace_id") && c->me.role == ROLE_OWNER) return first_space(c, x, e);
+    return invalid(c, "body.workspace_id", e, "workspace_id should be that of a workspace you are in");
 }
 
 bool making_take(call *c, making *x, const char *file, err *e) {

@@ -8,6 +8,7 @@
  * suggestions of the generator. */
 #include <string.h>
 
+#include "base/file.h"
 #include "serve/making.h"
 
 enum { SEEDS_MOST = 1000 };
@@ -127,9 +128,10 @@ static bool post_synth(call *c, err *e) {
     *x = (tasks){.m = {.server = c->server, .own = own}, .model = arena_text(own, model)};
     bool ok = take_numbers(c, x, e) && take_seeds(c, x, e) && making_take(c, &x->m, NULL, e) && making_terms(c, &x->m, model, e);
     x->order.licence = str_of(x->m.licence ? x->m.licence : "");
-    if (ok && jobs_run_of(c->server, "synth", x->m.path))
+    if (ok && jobs_run_of(c->server, "synth", path_name(x->m.path)))
         ok = err_set(e, ERR_CONFLICT, "that file is being made: wait for the job, or stop it");
-    const job_order o = {.kind = "synth", .unit = "tasks", .total = x->count, .by = c->me.seq, .of = x->m.path};
+    const job_order o = {
+        .kind = "synth", .unit = "tasks", .total = x->count, .by = c->me.seq, .of = ok ? path_name(x->m.path) : NULL};
     if (ok) return job_run(c->server, &o, tasks_work, end_tasks, x, id, e) && job_accepted(c, id);
     end_tasks(x);
     return false;

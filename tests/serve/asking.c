@@ -369,6 +369,24 @@ static void made_tasks_become_a_dataset(void **state) {
     far_end(&f);
 }
 
+static void two_jobs_do_not_write_one_file(void **state) {
+    (void)state;
+    far_server f;
+    int status;
+    a_space();
+    far_begin(&f, (const far_answer[]){{503, "{}"}}, 1); /* asked again with growing pauses */
+    const char *body =
+        FORMAT("{'model':'http://127.0.0.1:%d/v1#big','seeds':['Write a poem about the sea.'],'name':'a rather long name "
+               "of a file','licence':'mit'}",
+               f.port);
+    const json *v = made("POST", "/api/v1/synth", body);
+    ask("POST", "/api/v1/synth", body, &status);
+    assert_int_equal(status, 409);
+    made("POST", FORMAT("/api/v1/jobs/%s/stop", word(v, "id")), "{}");
+    assert_string_equal(word(ended(v), "status"), "stopped");
+    far_end(&f);
+}
+
 static const char *pairs_of(const stuff *x, const char *more, int count) {
     json *v = ended(made("POST", at(x, "rlaif"), FORMAT("{'name':'feedback','dataset':true%s}", more)));
     if (strcmp(word(v, "status"), "finished") != 0) fail_msg("%s: %s", word(v, "status"), word(v, "error"));
@@ -463,6 +481,7 @@ int main(void) {
         cmocka_unit_test(labels_that_fit_are_asked_one_by_one),
         cmocka_unit_test(tasks_are_made_out_of_seeds_as_a_job),
         cmocka_unit_test(made_tasks_become_a_dataset),
+        cmocka_unit_test(two_jobs_do_not_write_one_file),
         cmocka_unit_test(a_judge_makes_pairs_of_the_prompts_of_a_dataset),
         cmocka_unit_test(a_revision_is_a_suggestion_with_its_critique_beside_it),
         cmocka_unit_test(a_model_here_makes_pairs_or_says_why_there_are_none),

@@ -37,6 +37,7 @@ export const screens: Screen[] = [
   { path: '/arena', title: 'nav.arena', nav: 'scale', load: () => import('./screens/Arena.svelte') },
   { path: '/models', title: 'nav.models', nav: 'box', load: () => import('./screens/Models.svelte') },
   { path: '/datasets/new', title: 'new.title', who: 'admin', load: () => import('./screens/DatasetNew.svelte') },
+  { path: '/datasets/synth', title: 'synth.title', who: 'admin', load: () => import('./screens/Synth.svelte') },
   { path: '/datasets/:id', title: 'nav.datasets', load: () => import('./screens/DatasetOne.svelte') },
   { path: '/viewer', title: 'viewer.title', load: () => import('./screens/Viewer.svelte') },
   { path: '/people', title: 'nav.people', nav: 'people', who: 'owner', load: () => import('./screens/People.svelte') },

@@ -21,7 +21,7 @@ async function screensOf(server, within = false) {
   const links = await page.locator('nav a').evaluateAll((all) => all.map((a) => a.getAttribute('href')))
   const inner = ['', '?tab=data', '?tab=import', '?tab=review', '?tab=quality', '?tab=assist', '?tab=settings']
   const inside = within ? [...inner.map((x) => `#/datasets/${sets[1].id}${x}`), '#/runs/shown', '#/datasets/new'] : []
-  const own = server === full ? [...inside, ...sets.map((s) => annotate(s)), annotate(sets[0], '?view=bulk'), annotate(sets[0], '?status=submitted')] : []
+  const own = server === full ? [...inside, '#/datasets/synth', `#/datasets/${sets[0].id}?tab=assist`, ...sets.map((s) => annotate(s)), annotate(sets[0], '?view=bulk'), annotate(sets[0], '?status=submitted')] : []
   await page.context().close()
   return [...new Set([...links.filter((l) => l !== '#/'), '#/licences', '#/nowhere', ...own])]
 }

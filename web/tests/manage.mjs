@@ -150,7 +150,7 @@ check('a model suggests: tried first, then ahead of people, then everywhere; its
   const page = await openPage(server)
   await page.goto(`${server.url}/#/datasets/${set.id}?tab=assist`)
   await page.getByLabel('Model', { exact: true }).selectOption({ label: 'a model on another server …' })
-  await page.getByLabel('Address and model').fill(`http://127.0.0.1:${far.address().port}/v1#big`)
+  await page.getByLabel('Address and model').first().fill(`http://127.0.0.1:${far.address().port}/v1#big`)
   await page.getByLabel('Cost of a million tokens read').fill('10')
   await page.getByLabel('Topic').uncheck()
   await page.getByRole('button', { name: 'Try on three records' }).click()
@@ -166,13 +166,85 @@ check('a model suggests: tried first, then ahead of people, then everywhere; its
   await page.getByRole('button', { name: 'Stop' }).click()
   await page.getByText('off', { exact: true }).waitFor()
   await page.reload()
-  same('the settings stay', await page.getByLabel('Address and model').inputValue(), `http://127.0.0.1:${far.address().port}/v1#big`)
+  same('the settings stay', await page.getByLabel('Address and model').first().inputValue(), `http://127.0.0.1:${far.address().port}/v1#big`)
   await page.getByRole('button', { name: 'Suggest answers' }).click()
   await page.getByText('2 suggestions written, 3 were there, 0 failed.').waitFor()
   same('all have one', await suggested(), '1,1,1,1,1')
   await page.goto(`${server.url}/#/datasets/${set.id}/annotate`)
   await page.locator('.record').waitFor()
   await until('people see it', async () => (await page.locator('textarea').first().inputValue()) === 'A better answer.')
+  far.close()
+})
+
+/* A model elsewhere that writes a task at each request for some, answers, criticises, and prefers the shorter of two. */
+function writer() {
+  let n = 0, t = 0
+  const tasks = ['Say what the weather does to hair.', 'List three birds that sing before dawn.', 'Compare bread with rice as food for walkers.', 'Tell a short joke about violins.']
+  const far = createServer((request, answer) => {
+    let text = ''
+    request.on('data', (d) => (text += d))
+    request.on('end', () => {
+      const letters = /Say the letter|Say A or B/.test(text), list = /Come up with/.test(text)
+      const content = letters ? 'B' : /Critique:/.test(text) ? `Rain, ${++n}.` : /does not follow/.test(text) ? 'It is long.' : list ? `3. ${tasks[t++ % tasks.length]}` : `Answer ${++n}: it rains.`
+      answer.setHeader('Content-Type', 'application/json')
+      answer.end(JSON.stringify({ choices: [{ message: { content }, finish_reason: 'stop' }], usage: { prompt_tokens: 100, completion_tokens: 5 } }))
+    })
+  })
+  return new Promise((ok) => far.listen(0, '127.0.0.1', () => ok(far)))
+}
+
+const namesOf = async () => (await server.ask('GET', '/api/v1/me/datasets')).items.map((d) => d.name)
+
+check('tasks are made out of a few, by keyboard, and their dataset opens', async () => {
+  const far = await writer(), page = await openPage(server)
+  await page.goto(`${server.url}/#/datasets/new`)
+  await page.getByRole('link', { name: 'Out of a few tasks' }).focus()
+  await page.keyboard.press('Enter')
+  await page.getByLabel('One a line').focus()
+  await page.keyboard.type('Write a poem about the sea.\nExplain why leaves are green.')
+  await page.getByText('2 of 1,000 at most').waitFor()
+  await page.getByLabel('Model', { exact: true }).selectOption({ label: 'a model on another server …' })
+  await page.getByLabel('Address and model').first().fill(`http://127.0.0.1:${far.address().port}/v1#big`)
+  await page.getByLabel('Name', { exact: true }).fill('tasks of a model')
+  await page.getByLabel('New tasks').fill('2')
+  same('terms are wanted', await page.getByRole('button', { name: 'Make tasks' }).isEnabled(), false)
+  await page.getByLabel('Terms of what it writes').fill('apache-2.0')
+  await page.keyboard.press('Enter')
+  await page.getByRole('heading', { name: 'tasks of a model' }).waitFor()
+  same('it is there', (await namesOf()).includes('tasks of a model'), true)
+  await page.goto(`${server.url}/#/datasets/synth`)
+  await page.locator('input[type=file]').setInputFiles(file('seeds.jsonl', '{"instruction":"Name a bird\\nthat sings."}\n{"instruction":"Sum up the week."}\n'))
+  await until('tasks of the file', async () => (await page.getByLabel('One a line').inputValue()) === 'Name a bird that sings.\nSum up the week.')
+  await page.getByLabel('The prompts of a dataset').selectOption({ label: 'tasks of a model' })
+  await until('tasks of the dataset', async () => (await page.getByLabel('One a line').inputValue()).startsWith('Say what the weather does to hair.\nList three'))
+  far.close()
+})
+
+check('pairs are judged, or revised by principles, from the prompts of a dataset', async () => {
+  const far = await writer(), page = await openPage(server)
+  const set = await makeDataset(server, {
+    name: 'asked', guidelines: 'Be brief.', fields: [{ name: 'prompt', title: 'Prompt', required: true, settings: { type: 'text' } }],
+    questions: [{ name: 'better', title: 'Answer', required: true, settings: { type: 'text' } }],
+    records: [1, 2].map((i) => ({ fields: { prompt: `Does it rain on day ${i}?` } })),
+  })
+  await page.goto(`${server.url}/#/datasets/${set.id}?tab=assist`)
+  const at = `http://127.0.0.1:${far.address().port}/v1#big`
+  await page.getByLabel('Model', { exact: true }).selectOption({ label: 'a model on another server …' })
+  await page.getByLabel('Address and model').first().fill(at)
+  await page.getByLabel('Who answers').selectOption({ label: 'a model on another server …' })
+  await page.getByLabel('Address and model').nth(1).fill(at)
+  await page.getByLabel('How').selectOption('revise')
+  await page.getByLabel('Principles, one a line').fill('Use one word.')
+  await page.getByLabel('Terms of what it writes').fill('mit')
+  await page.getByLabel('Name', { exact: true }).fill('revised')
+  await page.getByRole('button', { name: 'Make pairs' }).click()
+  await page.getByText('Made: 2; left out: 0.').waitFor()
+  const train = await page.getByRole('link', { name: 'Train' }).getAttribute('href')
+  await page.getByRole('link', { name: 'Open the dataset' }).click()
+  await page.getByRole('heading', { name: 'revised' }).waitFor()
+  await page.goto(`${server.url}/${train}`)
+  await page.getByRole('list', { name: 'What this dataset can train' }).waitFor()
+  same('objective', await page.getByLabel('How it learns (objective)').inputValue(), 'dpo')
   far.close()
 })
 
