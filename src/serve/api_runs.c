@@ -197,14 +197,14 @@ void run_put(call *c, const run_view *v) {
     json_writer *w = &c->w;
     err none = {0};
     const json *config = run_config(c->a, &v->r, &none), *base = json_get(json_get(config, "options"), "base"),
-               *preset = json_get(json_get(config, "preset"), "name"); /* that the data chose */
+               *taken = json_get(json_get(config, "preset"), "name"); /* the preset that the data chose */
     json_open(w, '{');
     json_key(w, "id"), json_put_cstr(w, v->id);
     json_key(w, "name"), json_put_text(w, json_get_text(v->order, "name", str_of(v->id)));
     json_key(w, "objective"), json_put_value(w, of_either(v, config, "objective"));
     json_key(w, "base"), json_put_value(w, json_get(v->order, "base") ? json_get(v->order, "base") : base);
     json_key(w, "dataset_id"), json_put_value(w, json_get(v->order, "dataset_id"));
-    json_key(w, "preset"), json_put_value(w, preset ? preset : json_get(v->order, "preset"));
+    json_key(w, "preset"), json_put_value(w, taken ? taken : json_get(v->order, "preset"));
     json_key(w, "teach"), json_put_value(w, json_get(v->order, "teach"));
     json_key(w, "status"), json_put_cstr(w, run_state_word(v->state));
     put_text_or_null(w, "reason", run_is_busy(v->state) ? NULL : v->r.status == RUN_KILLED ? "its process is gone" : v->r.reason);
