@@ -76,12 +76,12 @@ static void run_batch(arena *a, const probe *p, const model *m, const adapter *a
     tensor *h = model_forward(m, t, &(model_batch){id, &l}, ad);
     if (p->o.out) {
         r->logits = memory_alloc((size_t)b->tokens * (size_t)V * sizeof(float));
-        tape_read(t, model_logits(m, t, h), r->logits);
+        tape_read(t, model_logits(m, t, h, ad), r->logits);
     }
     r->logp = arena_array(a, float, b->predicted + 1);
     if (b->predicted) {
         const logp_form form = {.target = target, .columns = {.logp = r->logp}};
-        tensor *y = op_logp(t, op_rows(t, h, row, b->predicted), m->head, m->head_bias, &form);
+        tensor *y = op_logp(t, op_rows(t, h, row, b->predicted), model_head(m, ad), m->head_bias, &form);
         if (p->o.grad) {
             float *dlogp = arena_array(a, float, b->predicted);
             for (int i = 0; i < b->predicted; i++) dlogp[i] = -1.0f / (float)b->predicted;

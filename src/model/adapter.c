@@ -9,6 +9,12 @@
 /* "model.layers.0.self_attn.q_proj.weight" -> "model.layers.0.self_attn.q_proj" */
 static char *module_of(arena *a, const char *name) { return arena_copy(a, name, strlen(name) - strlen(".weight")); }
 
+/* "model.layers.0.self_attn.q_proj" -> "q_proj" */
+static const char *short_name(const char *module) {
+    const char *dot = strrchr(module, '.');
+    return dot ? dot + 1 : module;
+}
+
 static bool wanted(const parameter *p, const char *module, const lora_options *o) {
     if (!p->form->adaptable) return false;
     if (!o->target_count) return p->form->default_target;
@@ -70,17 +76,22 @@ tensor *model_linear(const model *m, tape *t, tensor *x, weight *w, weight *bias
 }
 
 weight **adapter_weights(arena *a, const adapter *ad, int *count) {
-    weight **list = arena_array(a, weight *, 3 * ad->count + 2);
+    weight **list = arena_array(a, weight *, 3 * ad->count + 4);
     *count = 0;
     for (int i = 0; i < ad->count; i++) {
         const lora *l = &ad->entry[i];
         list[(*count)++] = l->A, list[(*count)++] = l->B;
         if (l->magnitude) list[(*count)++] = l->magnitude;
     }
-    if (ad->score) list[(*count)++] = ad->score;
-    if (ad->score_bias) list[(*count)++] = ad->score_bias;
+    weight *const whole[] = {ad->score, ad->score_bias, ad->embedding, ad->lm_head};
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
+        if (whole[i]) list[(*count)++] = whole[i];
     return list;
 }
+
+weight *model_head(const model *m, const adapter *ad) { return ad && ad->lm_head ? ad->lm_head : m->head; }
+
+weight *model_embedding(const model *m, const adapter *ad) { return ad && ad->embedding ? ad->embedding : m->slot[0][0]; }
 
 /* ---- a new one ------------------------------------------------------------------------------------------------------------------- */
 
@@ -128,6 +139,37 @@ static void copy_head(adapter *ad, const model *m, bool trained) {
     if (w && b) ad->score_bias = own_weight(ad, m, b->name, 1, b->cols, false, NULL, b, trained);
 }
 
+/* ---- whole modules ---------------------------------------------------------------------------------------------------------------- */
+
+/* What PEFT calls the two that may be saved whole: the module of the first table, and lm_head. */
+static const char *embedding_module(arena *a, const model *m) { return module_of(a, m->parameters[0].module_name); }
+
+/* values NULL: the base's own. */
+static void add_whole(adapter *ad, const model *m, bool head, const float *values, bool trained) {
+    const weight *from = head ? m->head : m->slot[0][0];
+    const char *name = head ? "lm_head.weight" : m->parameters[0].module_name;
+    *(head ? &ad->lm_head : &ad->embedding) = own_weight(ad, m, name, from->rows, from->cols, true, values, from, trained);
+}
+
+static bool name_whole(adapter *ad, const model *m, const char *name, bool trained, err *e) {
+    const char *embedding = short_name(embedding_module(ad->arena, m));
+    const bool head = strcmp(name, "lm_head") == 0, score = strcmp(name, "score") == 0 || strcmp(name, "classifier") == 0;
+    if (score && m->score) return true; /* copy_head */
+    if (!(head && m->head) && strcmp(name, embedding) != 0)
+        return err_set(e, ERR_USAGE, "modules_to_save names '%s', expected %s'%s'", name, m->head ? "'lm_head' or " : "",
+                       embedding);
+    add_whole(ad, m, head, NULL, trained);
+    return true;
+}
+
+bool adapter_merges(const adapter *ad, const model *m, err *e) {
+    return !ad || !m->config.tied || (!ad->embedding && !ad->lm_head) ||
+           err_set(e, ERR_UNSUPPORTED,
+                   "the adapter keeps an output matrix and an embedding apart, for which %s has one matrix: export the adapter "
+                   "itself (--to peft)",
+                   m->path);
+}
+
 static adapter *begin(arena *a, model *m, const lora_options *o) {
     adapter *ad = arena_new_of(a, adapter);
     *ad = (adapter){.arena = a, .entry = arena_array(a, lora, m->count), .options = *o, .base_name = m->path};
@@ -158,6 +200,8 @@ adapter *adapter_new(arena *a, model *m, const lora_options *o, uint64_t seed, b
                         m->path);
     qsort(ad->entry, (size_t)ad->count, sizeof *ad->entry, by_base);
     copy_head(ad, m, trained);
+    for (int i = 0; i < o->whole_count; i++)
+        if (!name_whole(ad, m, o->whole[i], trained, e)) return NULL;
     return ad;
 }
 
@@ -172,6 +216,8 @@ size_t adapter_bytes_needed(const model *m, const lora_options *o, bool trained)
              weight_bytes_needed(p->w->rows, o->r, true, type, trained) +
              (o->dora ? weight_bytes_needed(1, p->w->rows, false, TYPE_F32, trained) : 0);
     }
+    for (int i = 0; i < o->whole_count; i++)
+        n += weight_bytes_needed(m->config.vocab, m->config.hidden, true, packed_type(m), trained);
     arena_free(a);
     return n;
 }
@@ -196,9 +242,13 @@ static bool refuse_kinds(const json *config, const char *path, err *e) {
         return err_set(e, ERR_UNSUPPORTED, "%s: trained biases (bias '%.*s') are not here yet", path, STR_ARG(bias));
     const json *whole = json_get(config, "modules_to_save");
     for (size_t i = 0; i < json_count(whole); i++) {
+        static const char *const known[] = {"score", "classifier", "lm_head", "embed_tokens", "wte"};
         const str name = json_text(json_at(whole, i), STR("?"));
-        if (!str_is(name, "score") && !str_is(name, "classifier"))
-            return err_set(e, ERR_UNSUPPORTED, "%s: modules_to_save names '%.*s'; heads that score are what we have", path,
+        bool have = false;
+        for (size_t k = 0; k < sizeof known / sizeof *known; k++) have |= str_is(name, known[k]);
+        if (!have)
+            return err_set(e, ERR_UNSUPPORTED,
+                           "%s: modules_to_save names '%.*s'; lm_head, the embedding and heads that score are what we have", path,
                            STR_ARG(name));
     }
     return true;
@@ -280,6 +330,21 @@ static bool open_head(adapter *ad, const model *m, const tensor_file *files, con
     return true;
 }
 
+/* An embedding or output matrix that stands whole in the file. */
+static bool open_whole(adapter *ad, const model *m, const tensor_file *files, bool head, const char *folder, bool trained,
+                       int *used, err *e) {
+    arena *a = arena_new();
+    const char *module = head ? "lm_head" : embedding_module(a, m);
+    const file_tensor *t = tensor_file_find(files, arena_printf(a, "base_model.model.%s.weight", module));
+    const weight *from = head ? m->head : m->slot[0][0];
+    const bool fits = t && from && t->known && t->dims == 2 && t->shape[0] == from->rows && t->shape[1] == from->cols,
+               ok = !t || !from || fits ||
+                    err_set(e, ERR_INPUT, "%s: '%s' should be [%d, %d], as in the base", folder, module, from->rows, from->cols);
+    if (fits) add_whole(ad, m, head, floats_of(a, t), trained), ++*used;
+    arena_free(a);
+    return ok;
+}
+
 static adapter *err_null_prefix(err *e, const char *folder) {
     err_prefix(e, "%s/adapter_config.json", folder);
     return NULL;
@@ -310,7 +375,9 @@ adapter *adapter_open(arena *a, model *m, const char *folder, bool trained, err 
     for (int i = 0; i < m->count; i++)
         if (m->parameters[i].w->matrix && !open_entry(ad, m, &files, config, &m->parameters[i], folder, trained, &used, e))
             return NULL;
-    if (!open_head(ad, m, &files, folder, trained, &used, e)) return NULL;
+    if (!open_head(ad, m, &files, folder, trained, &used, e) || !open_whole(ad, m, &files, false, folder, trained, &used, e) ||
+        !open_whole(ad, m, &files, true, folder, trained, &used, e))
+        return NULL;
     if (trained && !ad->score) copy_head(ad, m, true);
     if (used != files.count)
         return err_null(e, ERR_INPUT, "%s has %d tensors, of which %d fit %s; was it trained on another base?", folder,
@@ -333,11 +400,6 @@ static void fill_weight(void *self, int index, void *out) {
     weight_read(s->m->backend, w, values);
     type_from_f32(s->type, values, out, n);
     memory_release(values);
-}
-
-static const char *short_name(const char *module) {
-    const char *dot = strrchr(module, '.');
-    return dot ? dot + 1 : module;
 }
 
 /* Are all modules of the model that have this short name adapted? Then PEFT's target_modules may say the short one. */
@@ -382,6 +444,20 @@ static void put_patterns(json_writer *w, const adapter *ad) {
     json_close(w);
 }
 
+static void put_whole(json_writer *w, const adapter *ad) {
+    const weight *const whole[] = {ad->score, ad->embedding, ad->lm_head};
+    arena *a = arena_new();
+    int count = 0;
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
+        if (whole[i] && !count++) json_open(w, '[');
+        else if (whole[i]) count++;
+    for (size_t i = 0; count && i < sizeof whole / sizeof *whole; i++)
+        if (whole[i]) json_put_cstr(w, short_name(module_of(a, whole[i]->name)));
+    if (count) json_close(w);
+    else json_put_null(w);
+    arena_free(a);
+}
+
 static bool save_config(const adapter *ad, const model *m, const char *path, err *e) {
     buf out = {0};
     bool turned = false;
@@ -399,11 +475,7 @@ static bool save_config(const adapter *ad, const model *m, const char *path, err
     json_key(&w, "use_dora"), json_put_bool(&w, ad->options.dora);
     json_key(&w, "fan_in_fan_out"), json_put_bool(&w, turned);
     json_key(&w, "bias"), json_put_cstr(&w, "none");
-    json_key(&w, "modules_to_save");
-    if (ad->score)
-        json_open(&w, '['), json_put_text(&w, str_slice(str_of(ad->score->name), 0, strlen(ad->score->name) - strlen(".weight"))),
-            json_close(&w);
-    else json_put_null(&w);
+    json_key(&w, "modules_to_save"), put_whole(&w, ad);
     json_key(&w, "target_modules"), put_targets(&w, ad, m);
     put_patterns(&w, ad);
     json_close(&w);
@@ -430,16 +502,17 @@ bool adapter_save(const adapter *ad, const model *m, const char *folder, storage
     if (type != TYPE_F32 && type != TYPE_BF16 && type != TYPE_F16)
         return err_set(e, ERR_UNSUPPORTED, "adapters are written as f32, bf16 or f16");
     arena *a = arena_new();
-    saving s = {m, arena_array(a, const weight *, 3 * ad->count + 2), type};
-    tensor_to_write *t = arena_array(a, tensor_to_write, 3 * ad->count + 2);
+    saving s = {m, arena_array(a, const weight *, 3 * ad->count + 4), type};
+    tensor_to_write *t = arena_array(a, tensor_to_write, 3 * ad->count + 4);
     int n = 0;
     for (int i = 0; i < m->count; i++) { /* in the order of the model */
         const lora *l = adapter_find(ad, m->parameters[i].w);
         if (l) s.w[n++] = l->A, s.w[n++] = l->B;
         if (l && l->magnitude) s.w[n++] = l->magnitude;
     }
-    if (ad->score) s.w[n++] = ad->score;
-    if (ad->score_bias) s.w[n++] = ad->score_bias;
+    const weight *const whole[] = {ad->score, ad->score_bias, ad->embedding, ad->lm_head};
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
+        if (whole[i]) s.w[n++] = whole[i];
     for (int i = 0; i < n; i++) t[i] = written(a, s.w[i], type);
     const bool ok = dir_make(folder, e) &&
                     safetensors_write(path_join(a, folder, "adapter_model.safetensors"), t, n, &s, NULL, e) &&
@@ -450,8 +523,14 @@ bool adapter_save(const adapter *ad, const model *m, const char *folder, storage
 
 /* W + s B A, with DoRA as long as its magnitude says; a row at a time in double, then rounded once. */
 void parameter_read_merged(const model *m, const adapter *ad, const parameter *p, float *out) {
-    const bool head = ad && p->w == m->score && ad->score, bias = ad && p->w == m->score_bias && ad->score_bias;
-    weight_read(m->backend, head ? ad->score : bias ? ad->score_bias : p->w, out);
+    const weight *const instead[][2] = {{m->score, ad ? ad->score : NULL},
+                                        {m->score_bias, ad ? ad->score_bias : NULL},
+                                        {m->slot[0][0], ad ? ad->embedding : NULL},
+                                        {m->head, ad ? ad->lm_head : NULL}};
+    const weight *from = p->w;
+    for (size_t i = 0; i < sizeof instead / sizeof *instead; i++)
+        if (p->w == instead[i][0] && instead[i][1]) from = instead[i][1];
+    weight_read(m->backend, from, out);
     const lora *l = adapter_find(ad, p->w);
     if (!l) return;
     const int r = l->A->rows, cols = p->w->cols;

@@ -354,7 +354,7 @@ static void read_prompt(engine *g, arena *a, tape *t, tensor *h, session *s, int
         if (first + done + n >= s->prompt) n = s->prompt - 1 - first - done;
         for (int i = 0; i < n; i++) rows[i] = begin + done + i;
         float *z = logit_room(g, n);
-        tape_read(t, model_logits(g->m, t, op_rows(t, h, rows, n)), z);
+        tape_read(t, model_logits(g->m, t, op_rows(t, h, rows, n), s->adapter), z);
 #pragma omp parallel for schedule(dynamic, 1) num_threads(g->samplers)
         for (int i = 0; i < n; i++) {
             sampler *mine = &g->sampler[omp_get_thread_num()];
@@ -389,7 +389,7 @@ static int forward(engine *g, arena *a, const pass *p, int *row_of) {
     tensor *h = model_forward(g->m, t, &(model_batch){ids, &l}, p->member[0]->adapter);
     for (int i = 0; i < p->count; i++)
         if (p->member[i]->options.prompt_logp) read_prompt(g, a, t, h, p->member[i], spans[i].begin, p->take[i]);
-    if (rows) tape_read(t, model_logits(g->m, t, op_rows(t, h, last, rows)), logit_room(g, rows));
+    if (rows) tape_read(t, model_logits(g->m, t, op_rows(t, h, last, rows), p->member[0]->adapter), logit_room(g, rows));
     tape_free(t);
     for (int i = 0; i < p->count; i++) p->member[i]->cache->used += p->take[i];
     return rows;
@@ -534,7 +534,9 @@ static void score_pass(const model *m, const adapter *ad, tape *t, arena *a, con
     layout_positions(spans, last - first, position);
     const layout l = {T, last - first, spans, position};
     tensor *h = model_forward(m, t, &(model_batch){id, &l}, ad);
-    if (R) op_logp(t, op_rows(t, h, rows, R), m->head, m->head_bias, &(logp_form){.target = target, .columns = {.logp = out}});
+    if (R)
+        op_logp(t, op_rows(t, h, rows, R), model_head(m, ad), m->head_bias,
+                &(logp_form){.target = target, .columns = {.logp = out}});
     for (int i = first, r = 0; i < last; i++)
         for (int k = 0; k + 1 < length[i]; k++) logp[i][k] = out[r++];
 }

@@ -66,7 +66,7 @@ static void write_config(json_writer *w, const model_config *c) {
 static tensor *forward(const model *m, tape *t, const model_batch *b, const adapter *ad) {
     const model_config *c = &m->config;
     weight ***w = m->slot;
-    tensor *x = op_position(t, op_embed(t, w[EMBED][0], b->ids, b->layout->tokens, -1), w[POSITION][0], b->layout);
+    tensor *x = op_position(t, op_embed(t, model_embedding(m, ad), b->ids, b->layout->tokens, -1), w[POSITION][0], b->layout);
     for (int l = 0; l < c->layers; l++) {
         tape_segment_begin(t, x);
         tensor *h = op_layernorm(t, x, w[NORM1][l], w[NORM1B][l], c->norm_eps);

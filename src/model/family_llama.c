@@ -72,7 +72,7 @@ static tensor *feed_forward(const model *m, tape *t, tensor *x, const adapter *a
 tensor *llama_forward(const model *m, tape *t, const model_batch *b, const adapter *ad) {
     const model_config *c = &m->config;
     weight ***w = m->slot;
-    tensor *x = op_embed(t, w[EMBED][0], b->ids, b->layout->tokens, c->pad);
+    tensor *x = op_embed(t, model_embedding(m, ad), b->ids, b->layout->tokens, c->pad);
     for (int l = 0; l < c->layers; l++) {
         tape_segment_begin(t, x);
         x = op_add(t, x, attention(m, t, op_rmsnorm(t, x, W(NORM1), c->norm_eps), b, ad, w, l));

@@ -270,6 +270,7 @@ bool model_save_gguf(const model *m, const adapter *merged, const char *path, st
     for (size_t i = 0; i < sizeof written_types / sizeof *written_types; i++) known |= written_types[i].type == type;
     if (!known) return err_set(e, ERR_UNSUPPORTED, "GGUF files are written as f32, f16, bf16 or q8_0, not %s", type_name(type));
     if (!model_writes(m, merged, e)) return err_prefix(e, "a GGUF file holds a language model");
+    if (!adapter_merges(merged, m, e)) return false;
     arena *a = arena_new();
     metadata meta = {0};
     buf head = {0};

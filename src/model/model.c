@@ -198,4 +198,6 @@ tensor *model_forward(const model *m, tape *t, const model_batch *b, const adapt
     return m->config.family->forward(m, t, b, ad);
 }
 
-tensor *model_logits(const model *m, tape *t, tensor *hidden) { return op_linear(t, hidden, m->head, m->head_bias); }
+tensor *model_logits(const model *m, tape *t, tensor *hidden, const adapter *ad) {
+    return op_linear(t, hidden, model_head(m, ad), m->head_bias);
+}

@@ -226,7 +226,10 @@ bool parameter_decays(const char *name); /* transformers' rule for weight decay,
 /* ---- forward ------------------------------------------------------------------------------------------------------------------ */
 
 tensor *model_forward(const model *m, tape *t, const model_batch *b, const adapter *ad); /* [T, hidden] */
-tensor *model_logits(const model *m, tape *t, tensor *hidden);                           /* [R, V] */
+tensor *model_logits(const model *m, tape *t, tensor *hidden, const adapter *ad);        /* [R, V] */
+/* The output matrix and the table of tokens that hold with an adapter (NULL: the model's own). */
+weight *model_head(const model *m, const adapter *ad);
+weight *model_embedding(const model *m, const adapter *ad);
 
 const char *head_words(head_kind k); /* "a reward model" */
 /* Which head a folder's model (config.json) or adapter (adapter_config.json) has, and how many outputs, before it is
@@ -276,6 +279,8 @@ typedef struct {
     bool dora;                  /* a magnitude of its own for every output (arXiv:2402.09353) */
     const char *const *targets; /* module names or "all-linear"; NULL: the family's default */
     int target_count;
+    const char *const *whole; /* modules that are trained whole beside it: "lm_head", "embed_tokens" (gpt2: "wte") */
+    int whole_count;
 } lora_options; /* of a model whose head scores or labels, that head is trained whole beside the adapter (PEFT: modules_to_save) */
 
 typedef struct {
@@ -294,7 +299,8 @@ struct adapter {
     lora_options options;
     const char *base_name; /* base_model_name_or_path */
     head_kind head;
-    weight *score, *score_bias; /* its own head, NULL: none */
+    weight *score, *score_bias;  /* its own head, NULL: none */
+    weight *embedding, *lm_head; /* in place of the base's, NULL: none; apart also where the base has one matrix for both */
 };
 
 /* A fresh one: A Kaiming-uniform (a = sqrt 5), B zero. */
@@ -302,8 +308,10 @@ adapter *adapter_new(arena *a, model *m, const lora_options *o, uint64_t seed, b
 adapter *adapter_open(arena *a, model *m, const char *folder, bool trained, err *e);
 bool adapter_save(const adapter *ad, const model *m, const char *folder, storage_type type, err *e);
 size_t adapter_bytes_needed(const model *m, const lora_options *o, bool trained);
+bool adapter_merges(const adapter *ad, const model *m,
+                    err *e); /* NULL: yes. No: an output matrix apart from a shared embedding */
 const lora *adapter_find(const adapter *ad, const weight *base); /* NULL: this layer is not adapted */
-/* All weights of its own, in a fixed order: of every entry A, B and the magnitude, then the head. Their names are PEFT's without
+/* All weights of its own, in a fixed order: of every entry A, B and the magnitude, then what it holds whole. Their names are PEFT's without
  * "base_model.model.". */
 weight **adapter_weights(arena *a, const adapter *ad, int *count);
 

@@ -226,6 +226,7 @@ static bool write_text(const model *m, const char *folder, err *e) {
 bool model_save(const model *m, const adapter *merged, const char *folder, storage_type type, size_t shard_bytes, err *e) {
     if (type != TYPE_F32 && type != TYPE_BF16 && type != TYPE_F16)
         return err_set(e, ERR_UNSUPPORTED, "folders are written as f32, bf16 or f16, not %s", type_name(type));
+    if (!adapter_merges(merged, m, e)) return false;
     arena *a = arena_new();
     const bool ok = dir_make(folder, e) && write_weights(m, merged, folder, type, shard_bytes, e) &&
                     write_config(m, path_join(a, folder, "config.json"), type, e) && write_text(m, folder, e);

@@ -42,7 +42,7 @@ static void one_pass(trainer *t, const bench_piece *p, bool grad, bool fused) {
     tensor *h =
         op_rows(tp, model_forward(t->policy, tp, &(model_batch){p->ids, &p->layout}, grad ? t->adapter : NULL), p->rows, p->R);
     tensor *y = op_logp(
-        tp, h, t->policy->head, NULL,
+        tp, h, model_head(t->policy, t->adapter), NULL,
         &(logp_form){.target = p->target, .columns = {.logp = out}, .fused = {grad && fused ? constant_gradient : NULL, NULL}});
     if (grad) {
         for (int i = 0; i < p->R; i++) d[i] = -1e-3f;

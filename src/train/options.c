@@ -56,6 +56,7 @@ const opt train_option_table[] = {
     {"lora_target_modules", OPT_LIST, AT(lora_target_modules), NULL, 0, 0, NULL, "names of layers, or all-linear (unset: PEFT's for the family)"},
     {"use_rslora", OPT_BOOL, AT(use_rslora), "false", 0, 0, NULL, "scale by alpha / sqrt(r)"},
     {"use_dora", OPT_BOOL, AT(use_dora), "false", 0, 0, NULL, "a magnitude of its own for every output of an adapted layer (DoRA)"},
+    {"modules_to_save", OPT_LIST, AT(modules_to_save), NULL, 0, 0, NULL, "layers trained whole beside the adapter: lm_head, embed_tokens (gpt2: wte)"},
     {"sync_ref_model", OPT_BOOL, AT(sync_ref_model), "false", 0, 0, NULL, "move the reference towards the policy now and then (TR-DPO)"},
     {"ref_model_mixup_alpha", OPT_REAL, AT(ref_model_mixup_alpha), "0.6", 0, 1, NULL, "share of the policy in the new reference"},
     {"ref_model_sync_steps", OPT_INT, AT(ref_model_sync_steps), "512", 1, 1e9, NULL, "steps between two such moves"},

@@ -202,7 +202,7 @@ static tensor *write_head(pass *s, tape *tp, tensor *hidden, const piece *p, int
         .scale = trainer_logit_scale(s->t),
         .teacher = out[COLUMN_DIVERGENCE] ? teacher_of(s, p, out[COLUMN_DIVERGENCE]) : (teacher_form){0},
         .fused = rule};
-    return op_logp(tp, op_rows(tp, hidden, p->head_row, p->R), m->head, m->head_bias, &form);
+    return op_logp(tp, op_rows(tp, hidden, p->head_row, p->R), model_head(m, s->t->adapter), m->head_bias, &form);
 }
 
 static tensor *label_head(pass *s, tape *tp, tensor *hidden, const piece *p, int at) {

@@ -38,7 +38,8 @@ static size_t measure_pass(const trainer *t) {
     tensor *h = op_rows(tp, model_forward(t->policy, tp, &(model_batch){ids, &l}, t->adapter), ids, R);
     float *zeros = arena_array(a, float, R *(1 + objective_values(t->s->objective, t->s->own)));
     if (writes)
-        op_logp_seed(tp, op_logp(tp, h, t->policy->head, t->policy->head_bias, &(logp_form){.target = ids}), zeros, NULL, NULL);
+        op_logp_seed(tp, op_logp(tp, h, model_head(t->policy, t->adapter), t->policy->head_bias, &(logp_form){.target = ids}),
+                     zeros, NULL, NULL);
     if (t->value_adapter) {
         tensor *v = op_rows(tp, model_forward(t->policy, tp, &(model_batch){ids, &l}, t->value_adapter), ids, T);
         tape_seed(tp, model_labels(t->policy, tp, v, t->value_adapter), zeros);

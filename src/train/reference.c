@@ -18,13 +18,15 @@ static adapter *same_adapter(trainer *t, err *e) {
                             .rslora = o->use_rslora,
                             .dora = o->use_dora,
                             .targets = o->lora_target_modules.item,
-                            .target_count = o->lora_target_modules.count};
+                            .target_count = o->lora_target_modules.count,
+                            .whole = o->modules_to_save.item,
+                            .whole_count = o->modules_to_save.count};
     return adapter_new(t->arena, t->policy, &l, (uint64_t)o->seed, false, e);
 }
 
 /* An adapter that only starts at zero (B = 0) is the reference when switched off; one that was trained before needs a frozen copy. */
 static bool freeze_adapter(trainer *t, err *e) {
-    bool fresh = true;
+    bool fresh = !t->s->o.adapter || (!t->adapter->embedding && !t->adapter->lm_head);
     for (int i = 0; i < t->adapter->count && fresh; i++) {
         const weight *B = t->adapter->entry[i].B;
         fresh = values_sum_squares(t->backend, B->values, (size_t)B->rows * (size_t)B->cols) == 0;
@@ -74,7 +76,7 @@ static void compute(trainer *t, const piece *p, float *out) {
     const model *m = t->reference ? t->reference : t->policy;
     tape *tp = tape_new(t->backend, t->pool, (tape_options){.compute = t->compute});
     tensor *h = op_rows(tp, model_forward(m, tp, &(model_batch){p->ids, &p->layout}, t->reference_adapter), p->head_row, p->R);
-    op_logp(tp, h, m->head, m->head_bias,
+    op_logp(tp, h, model_head(m, t->reference_adapter), m->head_bias,
             &(logp_form){.target = p->target, .columns = {.logp = out}, .scale = trainer_logit_scale(t)});
     tape_free(tp);
 }

@@ -35,7 +35,7 @@ typedef struct {
     bool gradient_checkpointing, use_peft, use_rslora, use_dora, precompute_ref_log_probs;
     int64_t lora_r;
     double lora_alpha, lora_dropout;
-    opt_list lora_target_modules;
+    opt_list lora_target_modules, modules_to_save;
     bool sync_ref_model;
     double ref_model_mixup_alpha;
     int64_t ref_model_sync_steps;

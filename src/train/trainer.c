@@ -31,8 +31,8 @@ static float *state_of(trainer *t, int which, const weight_shape *w) {
     return h->at;
 }
 
-static bool is_embedding(const model *m, const weight *w) {
-    if (w == m->head) return true;
+static bool is_embedding(const model *m, const adapter *ad, const weight *w) {
+    if (w == m->head || (ad && (w == ad->embedding || w == ad->lm_head))) return true;
     for (int i = 0; i < m->count; i++)
         if (m->parameters[i].w == w) return m->parameters[i].layer < 0;
     return false;
@@ -42,7 +42,7 @@ static void add_weight(trainer *t, weight *w, const char *name) {
     trained *x = &t->weights[t->count++];
     *x = (trained){.w = w,
                    .name = name,
-                   .shape = {w->rows, w->cols, w->matrix, w->matrix && !is_embedding(t->policy, w)},
+                   .shape = {w->rows, w->cols, w->matrix, w->matrix && !is_embedding(t->policy, t->adapter, w)},
                    .decays = parameter_decays(name)};
     for (int k = 0; k < OPTIMIZER_STATES && t->optimizer.kind->state[k]; k++) x->state[k] = state_of(t, k, &x->shape);
 }
@@ -85,7 +85,7 @@ bool trainer_weights(trainer *t, err *e) {
     const train_options *o = &t->s->o;
     if (!optimizer_choose(t->arena, o->optim, o->optim_args, &t->optimizer, e)) return false;
     t->rates = (optimizer_rates){o->adam_beta1, o->adam_beta2, o->adam_epsilon, train_learning_rate(t->s)};
-    t->weights = arena_array(t->arena, trained, t->policy->count * 6 + 6);
+    t->weights = arena_array(t->arena, trained, t->policy->count * 6 + 10);
     const bool adapts = o->use_peft || o->adapter;
     if (o->adapter) {
         if (!(t->adapter = adapter_open(t->arena, t->policy, o->adapter, true, e))) return false;
@@ -97,7 +97,9 @@ bool trainer_weights(trainer *t, err *e) {
                                 .rslora = o->use_rslora,
                                 .dora = o->use_dora,
                                 .targets = o->lora_target_modules.item,
-                                .target_count = o->lora_target_modules.count};
+                                .target_count = o->lora_target_modules.count,
+                                .whole = o->modules_to_save.item,
+                                .whole_count = o->modules_to_save.count};
         if (!(t->adapter = adapter_new(t->arena, t->policy, &l, (uint64_t)o->seed, true, e))) return false;
     }
     if (adapts) add_adapter(t, t->adapter, "");

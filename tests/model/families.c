@@ -25,6 +25,7 @@ static const family_case cases[] = {
     {"qwen2-lora/base", "qwen2-lora/lora"},
     {"qwen2-lora/base", "qwen2-lora/rslora"},
     {"gpt2-lora/base", "gpt2-lora/lora"},
+    {"llama-lora/base", "llama-lora/lora-lm-head"},
     {"llama-lora/base", "llama-lora/dora"},
     {"qwen2-lora/base", "qwen2-lora/dora"},
     {"gpt2-lora/base", "gpt2-lora/dora"},

@@ -215,6 +215,47 @@ static void an_adapter_saved_opened_and_merged_gives_the_same_logits(void **stat
     }
 }
 
+/* An embedding and an output matrix in the adapter's file stand for those of the base, apart even where the base has one for both. */
+static void what_an_adapter_saves_whole_stands_for_the_base(void **state) {
+    (void)state;
+    for (int i = 0; i < CONFIGS; i++) {
+        arena *a = arena_new();
+        backend *b = test_backend();
+        char *folder = scratch_folder(a), *merged = scratch_folder(a);
+        err e = {0};
+        model *m = made(a, b, configs[i], &frozen);
+        const char *const whole[] = {"lm_head", m->config.rope.kind == ROPE_NONE ? "wte" : "embed_tokens"};
+        const lora_options o = {.r = 4, .alpha = 8, .whole = whole, .whole_count = 2};
+        adapter *ad = adapter_new(a, m, &o, 1, true, &e);
+        if (!ad) fail_msg("%s", e.text);
+        assert_true(logits_differ(a, m, NULL, m, ad) == 0);
+        weight *own[] = {ad->lm_head, ad->embedding};
+        for (int k = 0; k < 2; k++) {
+            const size_t n = (size_t)own[k]->rows * (size_t)own[k]->cols;
+            float *values = arena_array(a, float, n);
+            weight_read(b, own[k], values);
+            for (size_t x = 0; x < n; x++) values[x] *= 1 + 0.1f * (float)((x + (size_t)k) % 5);
+            weight_set(b, own[k], values);
+        }
+        assert_true(logits_differ(a, m, NULL, m, ad) > 1e-3);
+        assert_ok(adapter_save(ad, m, folder, TYPE_F32, &e), e);
+        const adapter *again = adapter_open(a, m, folder, false, &e);
+        if (!again) fail_msg("%s", e.text);
+        assert_true(logits_differ(a, m, ad, m, again) == 0);
+        if (m->config.tied) {
+            assert_false(model_save(m, ad, merged, TYPE_F32, 0, &e));
+            assert_non_null(strstr(e.text, "--to peft"));
+        } else {
+            assert_ok(model_save(m, ad, merged, TYPE_F32, 0, &e), e);
+            assert_true(logits_differ(a, m, ad, opened(a, b, merged, &frozen), NULL) < 1e-5);
+        }
+        assert_ok(dir_remove(folder, &e), e);
+        assert_ok(dir_remove(merged, &e), e);
+        arena_free(a);
+        backend_close(b);
+    }
+}
+
 /* alpha_pattern's keys are regular expressions, as in PEFT; the first that fits counts. */
 static void alpha_patterns_are_regular_expressions(void **state) {
     arena *a = arena_new();
@@ -306,7 +347,7 @@ static void unknown_kinds_of_adapters_are_refused_by_name(void **state) {
     (void)state;
     static const char *const kinds[][2] = {{"{\"peft_type\":\"IA3\"}", "IA3"},
                                            {"{\"peft_type\":\"LORA\",\"use_qalora\":true}", "use_qalora"},
-                                           {"{\"peft_type\":\"LORA\",\"modules_to_save\":[\"lm_head\"]}", "modules_to_save"},
+                                           {"{\"peft_type\":\"LORA\",\"modules_to_save\":[\"q_proj\"]}", "modules_to_save"},
                                            {"{\"peft_type\":\"LORA\",\"bias\":\"all\"}", "bias"}};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         arena *a = arena_new();
@@ -552,6 +593,7 @@ int main(void) {
         TEST(a_fresh_adapter_changes_nothing),
         TEST(a_fresh_adapter_with_magnitudes_changes_nothing),
         TEST(an_adapter_saved_opened_and_merged_gives_the_same_logits),
+        TEST(what_an_adapter_saves_whole_stands_for_the_base),
         TEST(alpha_patterns_are_regular_expressions),
         TEST(names_without_the_prefix_stay_so),
         TEST(an_adapter_of_another_base_is_refused),

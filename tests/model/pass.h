@@ -41,9 +41,9 @@ static inline passed pass(arena *a, const model *m, const adapter *ad, const seq
     pool *p = pool_new();
     tape *t = tape_new(m->backend, p, (tape_options){.compute = COMPUTE_F32, .grad = grad});
     tensor *h = model_forward(m, t, &(model_batch){id, &l}, ad);
-    tape_read(t, model_logits(m, t, h), out.logits);
-    tensor *y =
-        op_logp(t, op_rows(t, h, row, R), m->head, m->head_bias, &(logp_form){.target = target, .columns = {.logp = out.logp}});
+    tape_read(t, model_logits(m, t, h, ad), out.logits);
+    tensor *y = op_logp(t, op_rows(t, h, row, R), model_head(m, ad), m->head_bias,
+                        &(logp_form){.target = target, .columns = {.logp = out.logp}});
     for (int i = 0; i < R; i++) {
         out.loss -= (double)out.logp[i] / R;
         dlogp[i] = -1.0f / (float)R;

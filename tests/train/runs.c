@@ -230,6 +230,7 @@ static void killed_and_resumed(arena *a, const char *root, const char *base) {
                                            "save_steps=3",
                                            "use_peft=true",
                                            "use_dora=true",
+                                           "modules_to_save=lm_head",
                                            "lora_r=4",
                                            "lora_target_modules=all-linear",
                                            "train_sampling_strategy=random",
