@@ -56,12 +56,24 @@ static bool read_bits(db_rows *r, bits *out, err *e) {
     return e->code == ERR_NONE;
 }
 
+static db_value lowest(const filter *f) { return db_r(isnan(f->ge) ? -INFINITY : f->ge); }
+static db_value highest(const filter *f) { return db_r(isnan(f->le) ? INFINITY : f->le); }
+
 /* The index of numbers has the records of a range side by side. */
 static bool range_bits(store_tx *t, const filter *f, bits *out, err *e) {
     db_rows *r = db_query(t, e, "SELECT record FROM facets WHERE kind = $1 AND part = $2 AND number >= $3 AND number <= $4",
-                          db_i(FACET_METADATA), db_i(f->part), db_r(isnan(f->ge) ? -INFINITY : f->ge),
-                          db_r(isnan(f->le) ? INFINITY : f->le));
+                          db_i(FACET_METADATA), db_i(f->part), lowest(f), highest(f));
     return read_bits(r, out, e);
+}
+
+/* Few hits are looked up one by one: a range may hold a tenth of all records. The plus signs: see look_up_page. */
+static bool range_bits_few(store_tx *t, const filter *f, const words_hits *h, bits *out, err *e) {
+    for (int64_t i = 0; i < h->count && !e->code; i++)
+        if (db_int_of(t, e, 0,
+                      "SELECT 1 FROM facets WHERE record = $1 AND +kind = $2 AND +part = $3 AND +number >= $4 AND +number <= $5",
+                      db_i(h->seq[i]), db_i(FACET_METADATA), db_i(f->part), lowest(f), highest(f)))
+            set_bit(out, h->seq[i]);
+    return e->code == ERR_NONE;
 }
 
 static bool any_bits(store_tx *t, arena *a, const record_query *q, const filter *f, bits *out, err *e) {
@@ -94,10 +106,12 @@ static bool status_bits(store_tx *t, const record_query *q, const filter *f, bit
     return true;
 }
 
-static bool bits_for(store_tx *t, arena *a, const record_query *q, const filter *f, bits *out, bool *but, err *e) {
+static bool bits_for(store_tx *t, arena *a, const record_query *q, const filter *f, const words_hits *h, bits *out, bool *but,
+                     err *e) {
+    const bool few = h->count * 256 <= out->last - out->first; /* a look-up takes as long as three or four rows of a range */
     bool known = false;
     *but = false;
-    if (is_number_range(f)) return range_bits(t, f, out, e);
+    if (is_number_range(f)) return few ? range_bits_few(t, f, h, out, e) : range_bits(t, f, out, e);
     return status_bits(t, q, f, out, but, &known, e) && (known || any_bits(t, a, q, f, out, e));
 }
 
@@ -106,7 +120,7 @@ static bool keep_those(store_tx *t, arena *a, const record_query *q, const filte
     if (!h->count) return true;
     bits b = bits_of(h->seq[0], h->seq[h->count - 1]);
     bool but;
-    const bool ok = bits_for(t, a, q, f, &b, &but, e);
+    const bool ok = bits_for(t, a, q, f, h, &b, &but, e);
     int64_t kept = 0;
     for (int64_t i = 0; ok && i < h->count; i++) {
         if (has_bit(&b, h->seq[i]) == but) continue;
