@@ -1,4 +1,8 @@
-/* api_arena.c - the arena: two models answer unnamed, a person says which is better, and a table says how strong each is. */
+/* api_arena.c - the arena: two models answer unnamed, a person says which is better, and a table says how strong each is.
+ *
+ *     a vote ──► the table of models
+ *            └─► a record of the dataset "arena" (inbox.h) with the person's comparison: pairs to export and to train on, like all others. Who
+ *                answers it besides sees no names: they lie in metadata that annotators are not shown. */
 #include <math.h>
 #include <string.h>
 
@@ -6,6 +10,7 @@
 #include "model/model.h"
 #include "serve/bouts.h"
 #include "serve/catalog.h"
+#include "serve/inbox.h"
 
 enum { PROMPT_MOST = 20000, TOKENS = 512, PLAYERS_MOST = 200 };
 static const char *const vote_words[] = {"left", "right", "tie", "bad"};
@@ -144,37 +149,126 @@ static bool take_vote(call *c, const char **out, err *e) {
     return invalid(c, "body.vote", e, "vote should be left, right, tie or bad, it is '%s'", *out);
 }
 
-static bool put_names(call *c, const duel *d) {
+static bool put_names(call *c, const duel *d, const char *set, const char *row) {
     json_open(&c->w, '{');
     json_key(&c->w, "left"), json_put_cstr(&c->w, d->model[0]);
     json_key(&c->w, "right"), json_put_cstr(&c->w, d->model[1]);
+    json_key(&c->w, "dataset_id"), json_put_cstr(&c->w, set);
+    json_key(&c->w, "record_id"), json_put_cstr(&c->w, row);
     json_close(&c->w);
     return true;
 }
 
 /* The vote on one that waits, or another vote on one that was judged before. */
-static bool post_vote(call *c, err *e) {
+typedef struct {
+    call *c;
     uuid_text id;
-    judging j = {.c = c, .d = {.user = c->me.seq}};
     const char *vote;
-    if (!need_me(c, e) || !take_vote(c, &vote, e)) return false;
-    if (!uuid_parse(c->arg[0], id)) return no_bout(c, e);
-    duel before;
+    duel d;
+} voting;
+
+static bool write_vote(store_tx *t, void *context, err *e) {
+    voting *v = context;
+    judging j = {.c = v->c, .d = {.user = v->c->me.seq}};
     err none = {0};
-    if (duel_get(c->tx, c->a, c->me.seq, id, &before, &none)) return duel_vote(c->tx, &before, vote, e) && put_names(c, &before);
-    if (!bouts_see(server_bouts(c->server), id, c->me.seq, see_whole, &j)) return no_bout(c, e);
+    if (duel_get(t, v->c->a, v->c->me.seq, v->id, &v->d, &none)) return duel_vote(t, &v->d, v->vote, e);
+    if (!bouts_see(server_bouts(v->c->server), v->id, v->c->me.seq, see_whole, &j)) return no_bout(v->c, e);
     if (!j.done) return err_set(e, ERR_CONFLICT, "the answers are not whole yet");
-    j.d.vote = vote;
-    return duel_add(c->tx, &j.d, e) && put_names(c, &j.d);
+    v->d = j.d;
+    v->d.vote = v->vote;
+    return duel_add(t, &v->d, e);
+}
+
+static bool write_back(store_tx *t, void *context, err *e) {
+    voting *v = context;
+    return duel_get(t, v->c->a, v->c->me.seq, v->id, &v->d, e) && duel_vote(t, &v->d, NULL, e);
+}
+
+/* ---- votes as records ------------------------------------------------------------------------------------------------------------------------ */
+
+#define TEXT(name, title)                                                                                                        \
+    "{\"name\":\"" name "\",\"title\":\"" title "\",\"required\":true,\"settings\":{\"type\":\"text\",\"use_markdown\":true}}"
+#define HIDDEN(name, title)                                                                                                      \
+    "{\"name\":\"" name "\",\"title\":\"" title "\",\"settings\":{\"type\":\"terms\"},\"visible_for_annotators\":false}"
+static const inbox_part dataset_parts[] = {
+    {"fields", TEXT("prompt", "Prompt")},
+    {"fields", TEXT("answer_a", "Answer A")},
+    {"fields", TEXT("answer_b", "Answer B")},
+    {"questions", "{\"name\":\"better\",\"title\":\"Which answer is better?\",\"required\":true,\"settings\":"
+                  "{\"type\":\"comparison\",\"fields\":[\"answer_a\",\"answer_b\"]}}"},
+    {"metadata-properties", HIDDEN("model_a", "Model A")},
+    {"metadata-properties", HIDDEN("model_b", "Model B")},
+    {NULL, NULL}};
+static const inbox_shape shape = {"arena", "Which of two unnamed models answered better.", dataset_parts};
+
+static const char *choice_of(const char *vote) {
+    static const char *const choices[] = {"a", "b", "tie", "both_bad"}; /* in the order of vote_words */
+    for (size_t i = 0; vote && i < sizeof choices / sizeof *choices; i++)
+        if (strcmp(vote_words[i], vote) == 0) return choices[i];
+    return NULL;
+}
+
+/* A vote that was taken back is an answer that is discarded. */
+static void put_vote(const call *c, json_writer *w, const char *vote) {
+    json_key(w, "responses"), json_open(w, '['), json_open(w, '{');
+    json_key(w, "user_id"), json_put_cstr(w, c->me.id);
+    json_key(w, "status"), json_put_cstr(w, vote ? "submitted" : "discarded");
+    json_key(w, "values"), json_open(w, '{');
+    if (vote) {
+        json_key(w, "better"), json_open(w, '{'), json_key(w, "value"), json_open(w, '{');
+        json_key(w, "choice"), json_put_cstr(w, choice_of(vote));
+        json_close(w), json_close(w);
+    }
+    json_close(w), json_close(w), json_close(w);
+}
+
+static void put_bout_record(const call *c, json_writer *w, const duel *d, const char *vote) {
+    json_open(w, '{');
+    json_key(w, "external_id"), json_put_cstr(w, d->id);
+    json_key(w, "fields"), json_open(w, '{');
+    json_key(w, "prompt"), json_put_cstr(w, d->prompt);
+    json_key(w, "answer_a"), json_put_cstr(w, d->text[0]);
+    json_key(w, "answer_b"), json_put_cstr(w, d->text[1]);
+    json_close(w);
+    json_key(w, "metadata"), json_open(w, '{');
+    json_key(w, "model_a"), json_put_cstr(w, d->model[0]);
+    json_key(w, "model_b"), json_put_cstr(w, d->model[1]);
+    json_close(w);
+    put_vote(c, w, vote);
+    json_close(w);
+}
+
+/* *set NULL: the vote counts for the table alone, of who is in no workspace, or between answers of which one is empty. */
+static bool keep_record(call *c, const duel *d, const char *vote, const char **set, const char **row, err *e) {
+    err none = {0};
+    buf item = {0};
+    json_writer w = json_writer_on(&item, false);
+    *set = *row = NULL;
+    if (!*d->text[0] || !*d->text[1]) return true;
+    if (!inbox_find(c, &shape, set, &none)) return none.code == ERR_FORBIDDEN || err_set(e, none.code, "%s", none.text);
+    put_bout_record(c, &w, d, vote);
+    const bool ok = inbox_put(c, *set, buf_str(&item), row, e);
+    buf_free(&item);
+    return ok;
+}
+
+static bool post_vote(call *c, err *e) {
+    voting v = {.c = c};
+    const char *set, *row;
+    if (!need_me(c, e) || !take_vote(c, &v.vote, e)) return false;
+    if (!uuid_parse(c->arg[0], v.id)) return no_bout(c, e);
+    return store_write(server_store(c->server), write_vote, &v, e) && keep_record(c, &v.d, v.vote, &set, &row, e) &&
+           put_names(c, &v.d, set, row);
 }
 
 static bool delete_vote(call *c, err *e) {
-    uuid_text id;
-    duel d;
-    if (!uuid_parse(c->arg[0], id)) return no_bout(c, e);
+    voting v = {.c = c};
+    const char *set, *row;
+    if (!uuid_parse(c->arg[0], v.id)) return no_bout(c, e);
+    if (!store_write(server_store(c->server), write_back, &v, e) || !keep_record(c, &v.d, NULL, &set, &row, e)) return false;
     c->status = 204;
     c->no_body = true;
-    return duel_get(c->tx, c->a, c->me.seq, id, &d, e) && duel_vote(c->tx, &d, NULL, e);
+    return true;
 }
 
 /* ---- the table ---------------------------------------------------------------------------------------------------------------------------------- */
@@ -244,7 +338,8 @@ const route routes_arena[] = {
     {"GET", "/api/v1/arena/table", WHO_USER, OF_NOTHING, RUN_READ, get_table,
      "how strong each model is, from all votes (Bradley and Terry)"},
     {"GET", "/api/v1/arena/{bout}", WHO_USER, OF_NOTHING, RUN_READ, get_bout, "their answers so far"},
-    {"POST", "/api/v1/arena/{bout}/vote", WHO_USER, OF_NOTHING, RUN_WRITE, post_vote, "which is better; tells who they are"},
-    {"DELETE", "/api/v1/arena/{bout}/vote", WHO_USER, OF_NOTHING, RUN_WRITE, delete_vote, "take the vote back"},
+    {"POST", "/api/v1/arena/{bout}/vote", WHO_USER, OF_NOTHING, RUN_SELF, post_vote,
+     "which is better; tells who they are, and which record of the dataset arena keeps it"},
+    {"DELETE", "/api/v1/arena/{bout}/vote", WHO_USER, OF_NOTHING, RUN_SELF, delete_vote, "take the vote back"},
     {0},
 };

@@ -1,98 +1,24 @@
 /* api_feedback.c - POST /v1/feedback: a thumb or a better answer to a completion becomes a record of the dataset "inbox", with an answer
  * of the person who gave it. The dataset is an ordinary one: what it is made of goes through the routes that everybody uses. */
-#include <pthread.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "serve/inbox.h"
 #include "serve/recall.h"
-
-static const char inbox[] = "inbox";
-static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER; /* two first thumbs make one dataset */
-
-/* ---- requests of our own -------------------------------------------------------------------------------------------------------------------- */
-
-static bool ask(call *c, const char *method, const char *path, str body, json **out, err *e) {
-    int status;
-    buf text = {0};
-    bool ok = server_call(c->server, method, path, body, &status, &text, e);
-    if (out) *out = NULL;
-    if (ok && out && text.len) ok = json_parse_any(c->a, str_of(str_copy(c->a, buf_str(&text))), out, e);
-    buf_free(&text);
-    return ok;
-}
-
-static bool make(call *c, const char *path, const char *body, json **out, err *e) {
-    return ask(c, "POST", path, str_of(body), out, e);
-}
-
-static const char *id_of(call *c, const json *v) { return str_copy(c->a, json_get_text(v, "id", STR(""))); }
-
-static const json *named(const json *list, const char *name) {
-    const json *items = json_get(list, "items");
-    for (size_t i = 0; i < json_count(items); i++)
-        if (str_is(json_get_text(json_at(items, i), "name", STR("")), name)) return json_at(items, i);
-    return NULL;
-}
 
 /* ---- the dataset ---------------------------------------------------------------------------------------------------------------------------- */
 
-static bool read_space(store_tx *t, void *context, err *e) {
-    call *c = context;
-    workspaces list;
-    if (!workspace_list(t, c->a, c->me.role == ROLE_OWNER ? 0 : c->me.seq, &list, e)) return false;
-    c->space = (workspace){0};
-    for (int i = 0; i < list.count; i++)
-        if (!c->space.seq || strcmp(list.item[i].name, inbox) == 0) c->space = list.item[i];
-    return true;
-}
-
-/* The person's workspace: "inbox" where they are in it, else their first. An owner where there is none gets one. */
-static bool find_space(call *c, const char **id, err *e) {
-    json *space;
-    if (!store_read(server_store(c->server), read_space, c, e)) return false;
-    if (c->space.seq) return (*id = c->space.id), true;
-    if (c->me.role != ROLE_OWNER) return forbidden(e, "you are in no workspace: an owner must let you into one first");
-    if (!make(c, "/api/v1/workspaces", "{\"name\":\"inbox\"}", &space, e)) return false;
-    *id = id_of(c, space);
-    return true;
-}
-
-static bool make_parts(call *c, const char *at, err *e) {
-    static const char field[] = "{\"name\":\"messages\",\"title\":\"Conversation\",\"required\":true,"
-                                "\"settings\":{\"type\":\"chat\",\"use_markdown\":true}}",
-                      good[] = "{\"name\":\"good\",\"title\":\"Is the last answer good?\",\"required\":true,\"settings\":"
-                               "{\"type\":\"label_selection\",\"options\":[{\"value\":\"good\",\"text\":\"Good\"},"
-                               "{\"value\":\"bad\",\"text\":\"Bad\"},{\"value\":\"edited\",\"text\":\"I wrote a better one\"}]}}",
-                      better[] = "{\"name\":\"better\",\"title\":\"A better answer\",\"required\":false,"
-                                 "\"settings\":{\"type\":\"text\",\"use_markdown\":true}}",
-                      model[] = "{\"name\":\"model\",\"title\":\"Model\",\"settings\":{\"type\":\"terms\"}}";
-    return make(c, arena_printf(c->a, "%s/fields", at), field, NULL, e) &&
-           make(c, arena_printf(c->a, "%s/questions", at), good, NULL, e) &&
-           make(c, arena_printf(c->a, "%s/questions", at), better, NULL, e) &&
-           make(c, arena_printf(c->a, "%s/metadata-properties", at), model, NULL, e) &&
-           ask(c, "PUT", arena_printf(c->a, "%s/publish", at), STR(""), NULL, e);
-}
-
-static bool make_dataset(call *c, const char *space, json **out, err *e) {
-    const char *body = arena_printf(c->a,
-                                    "{\"name\":\"inbox\",\"workspace_id\":\"%s\",\"allow_extra_metadata\":true,\"guidelines\":"
-                                    "\"What people said of answers they were given.\"}",
-                                    space);
-    return make(c, "/api/v1/datasets", body, out, e) &&
-           make_parts(c, arena_printf(c->a, "/api/v1/datasets/%s", id_of(c, *out)), e);
-}
-
-static bool find_dataset(call *c, const char **id, err *e) {
-    json *all, *made = NULL;
-    const char *space = NULL;
-    if (!find_space(c, &space, e) ||
-        !ask(c, "GET", arena_printf(c->a, "/api/v1/me/datasets?workspace_id=%s", space), STR(""), &all, e))
-        return false;
-    const json *there = named(all, inbox);
-    if (!there && !make_dataset(c, space, &made, e)) return false;
-    *id = id_of(c, there ? there : made);
-    return true;
-}
+static const inbox_part dataset_parts[] = {
+    {"fields", "{\"name\":\"messages\",\"title\":\"Conversation\",\"required\":true,\"settings\":{\"type\":\"chat\",\"use_"
+               "markdown\":true}}"},
+    {"questions", "{\"name\":\"good\",\"title\":\"Is the last answer good?\",\"required\":true,\"settings\":"
+                  "{\"type\":\"label_selection\",\"options\":[{\"value\":\"good\",\"text\":\"Good\"},"
+                  "{\"value\":\"bad\",\"text\":\"Bad\"},{\"value\":\"edited\",\"text\":\"I wrote a better one\"}]}}"},
+    {"questions", "{\"name\":\"better\",\"title\":\"A better answer\",\"required\":false,"
+                  "\"settings\":{\"type\":\"text\",\"use_markdown\":true}}"},
+    {"metadata-properties", "{\"name\":\"model\",\"title\":\"Model\",\"settings\":{\"type\":\"terms\"}}"},
+    {NULL, NULL}};
+static const inbox_shape shape = {"inbox", "What people said of answers they were given.", dataset_parts};
 
 /* ---- the record ---------------------------------------------------------------------------------------------------------------------------------- */
 
@@ -147,19 +73,17 @@ static void put_item(call *c, json_writer *w, const opinion *o, const json *mess
 }
 
 static bool put_record_of(call *c, const opinion *o, const char *set, const char **id, err *e) {
-    json *questions, *done;
     str answer;
-    buf body = {0};
-    json_writer w = json_writer_on(&body, false);
+    const char *better;
+    buf item = {0};
+    json_writer w = json_writer_on(&item, false);
     const json *messages = with_answer(c, o, &answer, e);
-    const char *at = arena_printf(c->a, "/api/v1/datasets/%s", set);
-    if (!messages || !ask(c, "GET", arena_printf(c->a, "%s/questions", at), STR(""), &questions, e)) return false;
-    json_open(&w, '{'), json_key(&w, "items"), json_open(&w, '['), json_open(&w, '{');
-    put_item(c, &w, o, messages, answer, id_of(c, named(questions, "better")));
-    json_close(&w), json_close(&w), json_close(&w);
-    const bool ok = ask(c, "PUT", arena_printf(c->a, "%s/records/bulk", at), buf_str(&body), &done, e);
-    buf_free(&body);
-    if (ok) *id = id_of(c, json_at(json_get(done, "items"), 0));
+    if (!messages || !inbox_question(c, set, "better", &better, e)) return false;
+    json_open(&w, '{');
+    put_item(c, &w, o, messages, answer, better);
+    json_close(&w);
+    const bool ok = inbox_put(c, set, buf_str(&item), id, e);
+    buf_free(&item);
     return ok;
 }
 
@@ -205,10 +129,7 @@ static bool post_feedback(call *c, err *e) {
     opinion o = {0};
     const char *set, *row = NULL;
     if (!need_me(c, e) || !read_opinion(c, &o, e)) return false;
-    pthread_mutex_lock(&making);
-    const bool ok = find_dataset(c, &set, e);
-    pthread_mutex_unlock(&making);
-    if (!ok || !put_record_of(c, &o, set, &row, e)) return false;
+    if (!inbox_find(c, &shape, &set, e) || !put_record_of(c, &o, set, &row, e)) return false;
     c->status = 201;
     json_open(&c->w, '{');
     json_key(&c->w, "record_id"), json_put_cstr(&c->w, row);

@@ -216,8 +216,35 @@ static void conversations_are_trees_of_their_owner(void **state) {
 
 /* ---- the arena --------------------------------------------------------------------------------------------------------------------------- */
 
+static int pairs_in(desk *d, const char *set) {
+    const json *all = get(d, arena_printf(d->a, "/api/v1/datasets/%s/recipes", set));
+    return (int)number(json_get(json_get(json_get(all, "report"), "targets"), "pairs"), "count");
+}
+
+/* Every vote is a record with the person's comparison; the models lie in metadata; one that is taken back trains nothing. */
+static void votes_are_pairs_of_the_arena(desk *d, const json *last) {
+    const char *set = arena_printf(d->a, "%.*s", STR_ARG(text(last, "dataset_id"))),
+               *row = arena_printf(d->a, "%.*s", STR_ARG(text(last, "record_id")));
+    const json *one = get(d, arena_printf(d->a, "/api/v1/records/%s", row)), *about = json_get(one, "metadata"),
+               *fields = json_get(one, "fields");
+    const json *said = json_get(json_get(json_get(json_at(json_get(one, "responses"), 0), "values"), "better"), "value");
+    const bool a = str_is(text(about, "model_a"), "tiny");
+    assert_true(str_is(text(about, a ? "model_b" : "model_a"), "other"));
+    assert_true(str_is(text(said, "choice"), a ? "a" : "b"));
+    assert_true(str_is(text(fields, "prompt"), "say a") && text(fields, "answer_a").len && text(fields, "answer_b").len);
+    const int all = pairs_in(d, set);
+    assert_true(all >= 1);
+    const char *vote = arena_printf(d->a, "/api/v1/arena/%.*s/vote", STR_ARG(text(one, "external_id")));
+    ask(d, "DELETE", vote, "", NULL);
+    assert_int_equal(pairs_in(d, set), all - 1);
+    assert_int_equal(number(get(d, "/api/v1/arena/table"), "votes"), 3);
+    ask(d, "POST", vote, a ? "{\"vote\":\"left\"}" : "{\"vote\":\"right\"}", NULL);
+    assert_int_equal(pairs_in(d, set), all);
+}
+
 static void models_are_named_behind_the_vote(void **state) {
     desk *d = *state;
+    const json *last = NULL;
     for (int i = 0; i < 4; i++) {
         const json *made = ask(d, "POST", "/api/v1/arena", "{\"models\":[\"tiny\",\"other\"],\"prompt\":\"say a\"}", NULL);
         const char *at = arena_printf(d->a, "/api/v1/arena/%s", id_of(d, made));
@@ -228,8 +255,9 @@ static void models_are_named_behind_the_vote(void **state) {
         buf_free(&all);
         const json *names = ask(d, "POST", arena_printf(d->a, "%s/vote", at), "{\"vote\":\"tie\"}", NULL);
         const bool left = str_is(text(names, "left"), "tiny");
-        ask(d, "POST", arena_printf(d->a, "%s/vote", at), left ? "{\"vote\":\"left\"}" : "{\"vote\":\"right\"}", NULL);
+        last = ask(d, "POST", arena_printf(d->a, "%s/vote", at), left ? "{\"vote\":\"left\"}" : "{\"vote\":\"right\"}", NULL);
     }
+    votes_are_pairs_of_the_arena(d, last);
     const json *table = get(d, "/api/v1/arena/table"), *first = json_at(json_get(table, "items"), 0);
     assert_int_equal(number(table, "votes"), 4);
     assert_true(str_is(text(first, "model"), "tiny"));

@@ -537,6 +537,7 @@ export const en = {
   'arena.any': 'any model',
   'arena.start': 'Compare',
   'arena.were': 'Left was {left}, right was {right}.',
+  'arena.kept': 'Kept as a pair to train on',
   'arena.table': 'Standing',
   'arena.votes': '{n} vote | {n} votes',
   'arena.score': 'Strength',

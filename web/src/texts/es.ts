@@ -539,6 +539,7 @@ export const es: Texts = {
   'arena.any': 'cualquiera',
   'arena.start': 'Comparar',
   'arena.were': 'La izquierda era {left}; la derecha, {right}.',
+  'arena.kept': 'Guardado como par para entrenar',
   'arena.table': 'Clasificación',
   'arena.votes': '{n} voto | {n} votos',
   'arena.score': 'Fuerza',
