@@ -145,7 +145,8 @@ static bool open_recipe(call *c, walk *w, err *e) {
     if (!mapping)
         return err_set(
             e, ERR_INPUT,
-            "no question of this dataset gives examples: it needs a text, rating, ranking, label or comparison question");
+            "no question of this dataset gives examples: it needs a text, rating, ranking or comparison question, or labels that"
+            " mean good or bad; which of others do is said by fettle dataset map NAME --set question=Q --set good=LABEL,LABEL");
     if (asks)
         return err_set(e, ERR_INPUT,
                        "which is which is not clear: %.*s. Say it with a mapping, e.g. PUT /api/v1/datasets/%s/recipe",
