@@ -135,7 +135,7 @@ static bool is_backup(arena *a, const char *from, err *e) {
 bool store_restore_check(arena *a, const char *folder, const char *from, err *e) {
     const char *copy = path_join(a, folder, "fettle.db.check");
     remove_copy(a, copy);
-    const bool ok = is_backup(a, from, e) && copy_file(from, copy, e) && check_copy(&db_sqlite, copy, from, e);
+    const bool ok = is_backup(a, from, e) && copy_file(from, copy, e) && check_copy(&DB_USUAL, copy, from, e);
     remove_copy(a, copy);
     return ok;
 }
@@ -145,7 +145,7 @@ bool store_restore(arena *a, const char *folder, const char *from, const char **
     if (!is_backup(a, from, e) || !dir_make(folder, e)) return false;
     const int lock = store_lock(folder, e);
     if (lock < 0) return false;
-    const bool ok = dir_remove(path_join(a, folder, "vectors"), e) && replace(a, &db_sqlite, folder, from, kept, e); /* near.h */
+    const bool ok = dir_remove(path_join(a, folder, "vectors"), e) && replace(a, &DB_USUAL, folder, from, kept, e); /* near.h */
     file_io.close(lock);
     return ok;
 }

@@ -154,6 +154,7 @@ int64_t db_int_of_values(store_tx *t, int64_t fallback, const char *sql, const d
 bool db_tokens(store_tx *t, str text, void (*each)(void *context, str word), void *context, err *e) {
     return t->s->driver->tokens(t->conn, text, each, context, e);
 }
+const db_search *db_search_of(const store_tx *t) { return t->s->driver->search; }
 struct words_shelf *db_words(store_tx *t) {
     return t->s->words;
 }
@@ -266,7 +267,7 @@ static bool may_write(const store *s, err *e) {
            err_set(e, ERR_IO, "the store stopped: an earlier write did not reach the disk. Start the program again");
 }
 
-static bool begin_batch(store *s, err *e) { return may_write(s, e) && db_run_values(s->writer, "BEGIN IMMEDIATE", NULL, 0, e); }
+static bool begin_batch(store *s, err *e) { return may_write(s, e) && db_run_values(s->writer, s->driver->begin, NULL, 0, e); }
 
 /* What did not reach the disk may be gone, though a second try succeeds. */
 static void note_failure(store *s, const err *e) {
@@ -451,7 +452,7 @@ static bool begin(store *s, arena *a, err *e) {
 store *store_open(const char *folder, err *e) {
     arena *a = arena_new();
     store *s = memory_alloc(sizeof *s);
-    s->driver = &db_sqlite;
+    s->driver = &DB_USUAL;
     s->lock = -1;
     const char *path = path_join(a, folder, "fettle.db");
     s->folder = memory_alloc(strlen(folder) + 1);

@@ -8,7 +8,9 @@
  * acknowledged until the program has read the file anew (docs/decisions/0014); but a full disk is known to have taken nothing, and
  * passes.
  *
- * SQL is one dialect with parameters $1, $2 ...; text search and backup are functions of the driver. */
+ * SQL is one dialect with parameters $1, $2 ...; what each database says in its own way is the driver's: text search (db_search), backup,
+ * scrub. What is left of SQLite elsewhere: STRICT, WITHOUT ROWID and AUTOINCREMENT in schema.c, which another driver reads as its own words
+ * for them; and plus signs before numbers, which keep SQLite from an index and say nothing to others. */
 #ifndef FETTLE_STORE_DB_H
 #define FETTLE_STORE_DB_H
 
@@ -84,6 +86,25 @@ static inline void store_id(str text, uuid_text out) {
     } while (0)
 void *store_grow(arena *a, void *old, size_t used, size_t room);
 
+/* ---- text ---------------------------------------------------------------------------------------------------------------------------- */
+
+/* A dataset's text index and what of statements each database says in its own way. A field is a column. Texts: one a field, in order. */
+typedef struct {
+    bool (*is_there)(store_tx *t, int64_t dataset, err *e);
+    bool (*drop)(store_tx *t, int64_t dataset, err *e);
+    bool (*create)(store_tx *t, int64_t dataset, const parts *fields, err *e); /* anew; none for no fields */
+    bool (*put)(store_tx *t, int64_t dataset, int64_t record, const parts *fields, const str *texts, bool remove, err *e);
+    bool (*compact)(store_tx *t, int64_t dataset, err *e);
+    /* A query in Elasticsearch's simple syntax as this index takes it; false: it names no word. *all_but: it says what must not be there. */
+    bool (*match)(arena *a, str text, int64_t field, const char **out, bool *all_but);
+    const char *(*from)(arena *a, int64_t dataset);                   /* FROM records r with the index, so that it has a rank */
+    const char *(*where)(arena *a, int64_t dataset);                  /* a condition; the parameter with the query follows */
+    const char *(*rows)(arena *a, int64_t dataset, const char *what); /* SELECT "seq" or "*" (their number) ...; likewise */
+    const char *rank;                                                 /* the lower the better */
+    const char *list_begin, *list_end; /* around a parameter with a JSON array: its members as rows */
+    const char *type_of;               /* of a part: settings.type */
+} db_search;
+
 /* ---- drivers ------------------------------------------------------------------------------------------------------------------------ */
 
 typedef struct db_conn db_conn;
@@ -113,9 +134,12 @@ typedef struct {
     bool (*tokens)(db_conn *c, str text, void (*each)(void *context, str word), void *context, err *e);
     /* What was deleted leaves the files: they are made anew, and the log is emptied once nobody reads from it. Outside a transaction. */
     bool (*scrub)(db_conn *c, err *e);
+    const char *begin; /* a transaction that writes */
+    const db_search *search;
 } db_driver;
 
 #define DB_DRIVERS(X) X(sqlite)
+#define DB_USUAL      db_sqlite /* of a folder */
 #define X(name)       extern const db_driver db_##name;
 DB_DRIVERS(X)
 #undef X
@@ -129,6 +153,7 @@ int store_lock(const char *folder, err *e);
 
 bool db_search_drop(store_tx *t, int64_t dataset, err *e);
 bool db_tokens(store_tx *t, str text, void (*each)(void *context, str word), void *context, err *e);
+const db_search *db_search_of(const store_tx *t);
 struct words_shelf *db_words(store_tx *t); /* of the store (store_words.c) */
 struct near_shelf *db_near(store_tx *t);   /* of the store (store_near.c) */
 bool db_writes(const store_tx *t);         /* it may see what nobody else does, and what may be taken back */

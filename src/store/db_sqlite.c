@@ -223,7 +223,7 @@ static fts5_api *fts5_of(db_conn *c) {
     return api;
 }
 
-/* The same tokenizer with the same options as the index has (store_search.c). */
+/* The same tokenizer with the same options as the index has (db_sqlite_text.c). */
 static bool find_tokenizer(db_conn *c) {
     const char *options[] = {"remove_diacritics", "0"};
     void *context;
@@ -240,6 +240,8 @@ static bool sqlite_tokens(db_conn *c, str text, void (*each)(void *context, str 
                SQLITE_OK ||
            err_set(e, ERR_IO, "the words of a text could not be told apart");
 }
+
+extern const db_search db_sqlite_search; /* db_sqlite_text.c */
 
 const db_driver db_sqlite = {.name = "sqlite",
                              .connect = sqlite_connect,
@@ -261,4 +263,6 @@ const db_driver db_sqlite = {.name = "sqlite",
                              .backup = sqlite_backup,
                              .check = sqlite_check,
                              .tokens = sqlite_tokens,
-                             .scrub = sqlite_scrub};
+                             .scrub = sqlite_scrub,
+                             .begin = "BEGIN IMMEDIATE",
+                             .search = &db_sqlite_search};

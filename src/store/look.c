@@ -43,5 +43,5 @@ bool store_look(arena *a, const char *folder, bool whole, store_facts *out, err 
     out->bytes = file_size(path);
     const int64_t log = file_size(arena_printf(a, "%s-wal", path));
     out->log_bytes = log > 0 ? log : 0;
-    return ask_file(&db_sqlite, path, whole, out, e);
+    return ask_file(&DB_USUAL, path, whole, out, e);
 }

@@ -80,8 +80,9 @@ bool user_traces(store_tx *t, arena *a, const user *u, traces *out, err *e) {
 
 /* What repeats the object of this id. A request that comes again still finds that it was made, with nothing to show for it. */
 static bool empty_copies(store_tx *t, const char *id, err *e) {
-    return db_run(t, e, "UPDATE events SET payload = NULL WHERE instr(payload, $1) > 0", db_c(id)) &&
-           db_run(t, e, "UPDATE idempotency SET body = NULL WHERE instr(body, $1) > 0 OR instr(request, $1) > 0", db_c(id));
+    return db_run(t, e, "UPDATE events SET payload = NULL WHERE payload LIKE '%' || $1 || '%'", db_c(id)) &&
+           db_run(t, e, "UPDATE idempotency SET body = NULL WHERE body LIKE '%' || $1 || '%' OR request LIKE '%' || $1 || '%'",
+                  db_c(id));
 }
 
 static bool keep_entry(store_tx *t, erasure_entry *x, err *e) {

@@ -1,4 +1,4 @@
-/* store_search.c - finding records: full text in Elasticsearch's simple query syntax on an FTS5 index, filters as trees, sorting.
+/* store_search.c - finding records: full text on the driver's index (db_search in db.h), filters as trees, sorting.
  *
  * A query becomes one SQL statement. What comes from outside is bound, never written into the text: values go to a list and the
  * text gets their number, so a statement has as many parameters as it needs. Texts of statements are therefore few and stay
@@ -15,198 +15,38 @@ enum { PARAMETERS_MOST = 256 }; /* fifty filters take at most four each */
 
 /* ---- the index ----------------------------------------------------------------------------------------------------------------------- */
 
-static bool search_is_there(store_tx *t, int64_t set, err *e) {
-    char name[48];
-    snprintf(name, sizeof name, "search_%lld", (long long)set);
-    return db_int_of(t, e, 0, "SELECT 1 FROM sqlite_schema WHERE name = $1", db_c(name)) == 1;
-}
-
 bool db_search_drop(store_tx *t, int64_t set, err *e) {
-    char sql[96];
-    snprintf(sql, sizeof sql, "DROP TABLE IF EXISTS search_%lld", (long long)set);
-    return db_exec(t, sql, e) && db_run(t, e, "DELETE FROM text_changes WHERE dataset = $1", db_i(set));
+    return db_search_of(t)->drop(t, set, e) && db_run(t, e, "DELETE FROM text_changes WHERE dataset = $1", db_i(set));
 }
 
 bool search_create(store_tx *t, int64_t set, const parts *fields, err *e) {
-    buf sql = {0};
-    buf_printf(&sql, "CREATE VIRTUAL TABLE search_%lld USING fts5(", (long long)set);
-    for (int i = 0; i < fields->count; i++) buf_printf(&sql, "f%lld, ", (long long)fields->item[i].seq);
-    buf_put_text(&sql, "content='', tokenize='unicode61 remove_diacritics 0')");
-    const bool ok = db_search_drop(t, set, e) && (!fields->count || db_exec(t, sql.ptr, e)) && words_changed(t, set, 0, e);
-    buf_free(&sql);
-    return ok;
-}
-
-/* The index keeps no texts: to take a record out it must be told what it put in. */
-static bool index_row(store_tx *t, int64_t set, int64_t row, const parts *fields, const str *texts, bool remove, err *e) {
-    buf sql = {0};
-    db_value v[PARAMETERS_MOST + 1];
-    const int n = fields->count < PARAMETERS_MOST - 1 ? fields->count : PARAMETERS_MOST - 1;
-    buf_printf(&sql, "INSERT INTO search_%lld(", (long long)set);
-    if (remove) buf_printf(&sql, "search_%lld, ", (long long)set);
-    buf_put_text(&sql, "rowid");
-    for (int i = 0; i < n; i++) buf_printf(&sql, ", f%lld", (long long)fields->item[i].seq);
-    buf_printf(&sql, ") VALUES(%s$1", remove ? "'delete', " : "");
-    v[0] = db_i(row);
-    for (int i = 0; i < n; i++) {
-        buf_printf(&sql, ", $%d", i + 2);
-        v[i + 1] = texts[i].ptr ? db_s(texts[i]) : db_c("");
-    }
-    buf_put_char(&sql, ')');
-    const bool ok = db_run_values(t, sql.ptr, v, n + 1, e);
-    buf_free(&sql);
-    return ok;
+    return db_search_drop(t, set, e) && db_search_of(t)->create(t, set, fields, e) && words_changed(t, set, 0, e);
 }
 
 bool search_put(store_tx *t, int64_t set, int64_t row, const parts *fields, const str *before, const str *texts, err *e) {
+    const db_search *x = db_search_of(t);
     if (!fields->count) return true;
-    return words_changed(t, set, row, e) && (!before || index_row(t, set, row, fields, before, true, e)) &&
-           (!texts || index_row(t, set, row, fields, texts, false, e));
+    return words_changed(t, set, row, e) && (!before || x->put(t, set, row, fields, before, true, e)) &&
+           (!texts || x->put(t, set, row, fields, texts, false, e));
 }
 
-bool search_compact(store_tx *t, int64_t set, err *e) {
-    char sql[128];
-    const bool there = search_is_there(t, set, e);
-    snprintf(sql, sizeof sql, "INSERT INTO search_%lld(search_%lld) VALUES('optimize')", (long long)set, (long long)set);
-    return !e->code && (!there || db_exec(t, sql, e));
-}
-
-/* ---- the language of text queries ------------------------------------------------------------------------------------------------------ */
-
-/* words AND by default, + and, | or, -word not, "phrase", pre*, ( ), word~1 and "a b"~2 (the number is read and not used: FTS5 knows no
- * edit distance), \ escapes. Errors never fail: what cannot be read is left out. */
-typedef struct {
-    str s;
-    size_t at;
-    int depth;
-} reader;
-
-static void skip_space(reader *r) {
-    while (r->at < r->s.len && strchr(" \t\r\n+", r->s.ptr[r->at])) r->at++;
-}
-
-static void skip_fuzz(reader *r) {
-    if (r->at < r->s.len && r->s.ptr[r->at] == '~') {
-        r->at++;
-        while (r->at < r->s.len && r->s.ptr[r->at] >= '0' && r->s.ptr[r->at] <= '9') r->at++;
-    }
-}
-
-/* A word or phrase as an FTS5 string; false when nothing of it is left. */
-static bool term(reader *r, buf *out) {
-    const bool phrase = r->s.ptr[r->at] == '"';
-    buf word = {0};
-    bool prefix = false;
-    if (phrase) r->at++;
-    for (; r->at < r->s.len; r->at++) {
-        const char c = r->s.ptr[r->at];
-        if (c == '\\' && r->at + 1 < r->s.len) buf_put_char(&word, r->s.ptr[++r->at]);
-        else if (phrase ? c == '"' : strchr(" \t\r\n|()~\"", c) != NULL) break;
-        else if (!phrase && c == '*' && (r->at + 1 >= r->s.len || strchr(" \t\r\n|()", r->s.ptr[r->at + 1]))) prefix = true;
-        else buf_put_char(&word, c);
-    }
-    if (phrase && r->at < r->s.len) r->at++;
-    skip_fuzz(r);
-    bool some = false;
-    for (size_t i = 0; i < word.len; i++) {
-        const unsigned char c = (unsigned char)word.ptr[i];
-        some |= c >= 128 || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    }
-    if (some) {
-        buf_put_char(out, '"');
-        for (size_t i = 0; i < word.len; i++) {
-            if (word.ptr[i] == '"') buf_put_char(out, '"');
-            if (word.ptr[i]) buf_put_char(out, word.ptr[i]);
-        }
-        buf_put_text(out, prefix ? "\"*" : "\"");
-    }
-    buf_free(&word);
-    return some;
-}
-
-static bool alternatives(reader *r, buf *out, bool *all_but);
-
-/* One operand; *negated: it says what must not be there. */
-static bool operand(reader *r, buf *out, bool *negated) {
-    *negated = false;
-    while (r->at < r->s.len && r->s.ptr[r->at] == '-') {
-        *negated = !*negated;
-        r->at++;
-    }
-    if (r->at >= r->s.len) return false;
-    if (r->s.ptr[r->at] != '(' || r->depth > 20)
-        return r->s.ptr[r->at] == '(' || r->s.ptr[r->at] == ')' ? (r->at++, false) : term(r, out);
-    buf inner = {0};
-    bool all_but;
-    r->at++;
-    r->depth++;
-    const bool some = alternatives(r, &inner, &all_but);
-    r->depth--;
-    if (r->at < r->s.len && r->s.ptr[r->at] == ')') r->at++;
-    if (some) buf_printf(out, "(%s)", inner.ptr);
-    if (all_but) *negated = !*negated;
-    buf_free(&inner);
-    return some;
-}
-
-/* Operands joined by AND; those that must not be there behind NOT. When all are negated the result is what must not be there. */
-static bool conjunction(reader *r, buf *out, bool *all_but) {
-    buf yes = {0}, no = {0}, one = {0};
-    bool negated;
-    while (skip_space(r), r->at < r->s.len && r->s.ptr[r->at] != '|' && r->s.ptr[r->at] != ')') {
-        const size_t before = r->at;
-        buf_clear(&one);
-        if (operand(r, &one, &negated)) {
-            buf *to = negated ? &no : &yes;
-            buf_printf(to, "%s%s", to->len ? (negated ? " OR " : " AND ") : "", one.ptr);
-        } else if (r->at == before) r->at++;
-    }
-    *all_but = !yes.len && no.len;
-    if (yes.len && no.len) buf_printf(out, "(%s) NOT (%s)", yes.ptr, no.ptr);
-    else if (yes.len || no.len) buf_put_text(out, yes.len ? yes.ptr : no.ptr);
-    const bool some = yes.len || no.len;
-    buf_free(&yes), buf_free(&no), buf_free(&one);
-    return some;
-}
-
-static bool alternatives(reader *r, buf *out, bool *all_but) {
-    buf one = {0};
-    int count = 0;
-    *all_but = false;
-    do {
-        bool but;
-        buf_clear(&one);
-        if (conjunction(r, &one, &but) && (!but || !count)) { /* FTS5 has no complement: "a | -b" is read as "a" */
-            buf_printf(out, "%s(%s)", count ? " OR " : "", one.ptr);
-            *all_but = but;
-            count++;
-            if (but) break;
-        }
-    } while (r->at < r->s.len && r->s.ptr[r->at] == '|' && ++r->at);
-    buf_free(&one);
-    return count > 0;
-}
-
-/* The FTS5 expression of a query; false: it names no word. */
-static bool match_of(arena *a, str text, int64_t field, const char **out, bool *all_but) {
-    reader r = {.s = text};
-    buf expression = {0};
-    bool some = alternatives(&r, &expression, all_but);
-    if (some) *out = field ? arena_printf(a, "f%lld : (%s)", (long long)field, expression.ptr) : arena_text(a, expression.ptr);
-    buf_free(&expression);
-    return some;
-}
+bool search_compact(store_tx *t, int64_t set, err *e) { return db_search_of(t)->compact(t, set, e); }
 
 /* ---- filters as SQL --------------------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
     arena *a;
+    const db_search *text;
     buf sql;
     db_value value[PARAMETERS_MOST];
     int count;
     int64_t user;
     bool too_many;
 } builder;
+
+static builder builder_of(store_tx *t, arena *a, const record_query *q) {
+    return (builder){.a = a, .text = db_search_of(t), .user = q->user};
+}
 
 static void put_value(builder *b, db_value v) {
     if (b->count == PARAMETERS_MOST) b->too_many = true;
@@ -221,9 +61,9 @@ static void put_terms(builder *b, const filter *f) {
     json_open(&w, '[');
     for (int i = 0; i < f->count; i++) json_put_text(&w, f->terms[i]);
     json_close(&w);
-    buf_put_text(&b->sql, "(SELECT value FROM json_each(");
+    buf_put_text(&b->sql, b->text->list_begin);
     put_value(b, db_s((str){arena_copy(b->a, list.ptr, list.len), list.len}));
-    buf_put_text(&b->sql, "))");
+    buf_put_text(&b->sql, b->text->list_end);
     buf_free(&list);
 }
 
@@ -362,21 +202,18 @@ static void put_sort(builder *b, const sort_key *k) {
     buf_printf(&b->sql, "%s %s NULLS LAST, ", value, k->descending ? "DESC" : "ASC");
 }
 
-/* FROM ... WHERE ... of a query. *ranked: the index gives a score. What is outside in a CROSS JOIN stays outside: with the records there
- * the words would be looked up once for each of them. */
+/* FROM ... WHERE ... of a query. *ranked: the index gives a score. */
 static void put_from(builder *b, const record_query *q, bool *ranked) {
     const char *match = NULL;
     bool all_but = false;
-    const bool text = q->text.ptr && match_of(b->a, q->text, q->text_field, &match, &all_but);
+    const bool text = q->text.ptr && b->text->match(b->a, q->text, q->text_field, &match, &all_but);
     *ranked = text && !all_but;
-    if (*ranked) buf_printf(&b->sql, "FROM search_%lld x CROSS JOIN records r ON r.seq = x.rowid ", (long long)q->dataset);
-    else buf_put_text(&b->sql, RECORD_FROM);
+    buf_put_text(&b->sql, *ranked ? b->text->from(b->a, q->dataset) : RECORD_FROM);
     buf_put_text(&b->sql, "WHERE r.dataset = ");
     put_value(b, db_i(q->dataset));
     if (text) {
-        const char *table = arena_printf(b->a, "search_%lld", (long long)q->dataset);
-        if (all_but) buf_printf(&b->sql, " AND r.seq NOT IN (SELECT rowid FROM %s WHERE %s MATCH ", table, table);
-        else buf_printf(&b->sql, " AND %s MATCH ", table);
+        if (all_but) buf_printf(&b->sql, " AND r.seq NOT IN (%s", b->text->rows(b->a, q->dataset, "seq"));
+        else buf_printf(&b->sql, " AND %s", b->text->where(b->a, q->dataset));
         put_value(b, db_c(match));
         if (all_but) buf_put_char(&b->sql, ')');
     } else if (q->text.ptr && str_trim(q->text).len) buf_put_text(&b->sql, " AND 0"); /* words of punctuation alone */
@@ -389,14 +226,16 @@ static void put_from(builder *b, const record_query *q, bool *ranked) {
 static void put_order(builder *b, const record_query *q, bool ranked) {
     buf_put_text(&b->sql, " ORDER BY ");
     for (int i = 0; i < q->sorts; i++) put_sort(b, &q->sort[i]);
-    if (!q->sorts && ranked) buf_put_text(&b->sql, "rank, ");
+    if (!q->sorts && ranked) buf_printf(&b->sql, "%s, ", b->text->rank);
     else if (!q->sorts && q->shuffled && q->user) /* a walk over residues of a prime, begun elsewhere by each */
         buf_printf(&b->sql, "((r.seq + %lld) * 7919 %% 104729), ", (long long)(q->user * 15485863 % 104729));
     buf_put_text(&b->sql, "r.seq");
 }
 
 /* Without an index nothing was ever put in. */
-static bool unsearchable(store_tx *t, const record_query *q, err *e) { return q->text.ptr && !search_is_there(t, q->dataset, e); }
+static bool unsearchable(store_tx *t, const record_query *q, err *e) {
+    return q->text.ptr && !db_search_of(t)->is_there(t, q->dataset, e);
+}
 
 static bool too_many(const builder *b, err *e) {
     return b->too_many && !err_set(e, ERR_LIMIT, "a query of at most %d conditions, this one has more", PARAMETERS_MOST / 4);
@@ -418,26 +257,28 @@ static bool find_page(store_tx *t, builder *b, const record_query *q, found_list
 }
 
 static bool find_any(store_tx *t, arena *a, const record_query *q, found_list *out, err *e) {
-    builder b = {.a = a, .user = q->user}, from = {.a = a, .user = q->user};
+    builder b = builder_of(t, a, q), from = builder_of(t, a, q);
     bool ranked;
     put_from(&from, q, &ranked); /* for what it says of the rank, which stands before it */
     buf_free(&from.sql);
-    buf_printf(&b.sql, "SELECT r.seq, %s ", ranked && !q->sorts ? "-rank" : "1.0");
+    if (ranked && !q->sorts) buf_printf(&b.sql, "SELECT r.seq, -%s ", b.text->rank);
+    else buf_put_text(&b.sql, "SELECT r.seq, 1.0 ");
     put_from(&b, q, &ranked);
     put_order(&b, q, ranked);
     return find_page(t, &b, q, out, e);
 }
 
 /* Sorted by one number of the metadata alone: whoever has one has just one, and the index has them in order. */
-static bool sorts_by_number(store_tx *t, const record_query *q, err *e) {
+static bool sorts_by_number(store_tx *t, arena *a, const record_query *q, err *e) {
     return q->sorts == 1 && q->sort[0].scope == SCOPE_METADATA &&
-           db_int_of(t, e, 0, "SELECT json_extract(settings, '$.type') IN ('integer', 'float') FROM parts WHERE seq = $1",
+           db_int_of(t, e, 0,
+                     arena_printf(a, "SELECT %s IN ('integer', 'float') FROM parts WHERE seq = $1", db_search_of(t)->type_of),
                      db_i(q->sort[0].part)) == 1;
 }
 
 /* False in *whole: the page is not full, so that those without the number, who come last, may belong to it. */
 static bool find_by_number(store_tx *t, arena *a, const record_query *q, found_list *out, bool *whole, err *e) {
-    builder b = {.a = a, .user = q->user};
+    builder b = builder_of(t, a, q);
     buf_printf(&b.sql, "SELECT r.seq, 1.0 FROM facets s CROSS JOIN records r ON r.seq = s.record WHERE s.kind = %d AND s.part = ",
                FACET_METADATA);
     put_value(&b, db_i(q->sort[0].part));
@@ -454,13 +295,13 @@ static bool find_by_number(store_tx *t, arena *a, const record_query *q, found_l
 }
 
 static int64_t count_all(store_tx *t, arena *a, const record_query *q, err *e) {
-    builder b = {.a = a, .user = q->user};
+    builder b = builder_of(t, a, q);
     const char *match;
     bool ranked, all_but = false;
     if (!q->where && !q->text.ptr) return db_int_of(t, e, 0, "SELECT records FROM datasets WHERE seq = $1", db_i(q->dataset));
-    if (!q->where && match_of(a, q->text, q->text_field, &match, &all_but) && !all_but) { /* the index has this dataset alone */
-        buf_printf(&b.sql, "SELECT count(*) FROM search_%lld WHERE search_%lld MATCH ", (long long)q->dataset,
-                   (long long)q->dataset);
+    if (!q->where && b.text->match(a, q->text, q->text_field, &match, &all_but) &&
+        !all_but) { /* the index has this dataset alone */
+        buf_put_text(&b.sql, b.text->rows(a, q->dataset, "*"));
         put_value(&b, db_c(match));
     } else {
         buf_put_text(&b.sql, "SELECT count(*) ");
@@ -474,7 +315,7 @@ static int64_t count_all(store_tx *t, arena *a, const record_query *q, err *e) {
 /* Sorting moves numbers about, not records: these are read when it is known which. */
 static bool find_page_of(store_tx *t, arena *a, const record_query *q, found_list *page, int64_t *total, err *e) {
     bool done = false, whole = false;
-    const bool by_number = sorts_by_number(t, q, e);
+    const bool by_number = sorts_by_number(t, a, q, e);
     if (e->code || !plain_page(t, a, q, by_number, page, total, &done, e) || done) return e->code == ERR_NONE;
     if (by_number && !q->text.ptr && !find_by_number(t, a, q, page, &whole, e)) return false;
     if (!whole && !find_any(t, a, q, page, e)) return false;
@@ -497,7 +338,7 @@ bool record_search(store_tx *t, arena *a, const record_query *q, record_hits *ou
 }
 
 bool search_seqs(store_tx *t, arena *a, const record_query *q, int64_t **out, int64_t *count, err *e) {
-    builder b = {.a = a, .user = q->user};
+    builder b = builder_of(t, a, q);
     struct {
         int64_t *item;
         int count;
