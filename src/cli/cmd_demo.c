@@ -2,7 +2,7 @@
  *
  *   answer 12 prompts four times each ─► a scripted annotator picks and edits ─► feedback file ─► DPO + LoRA ─► before against after
  *                                        with --method ppo: feedback file ─► reward model (accuracy on prompts held out) ─► PPO + LoRA ─┘
- *                                        (a taste for words that the model hardly writes: its edits are imitated first)
+ *                                        (edits in words that the model hardly writes are imitated first)
  *
  * The annotator is a rule with a taste (taste.c) and the result says so; a person's own feedback file takes its place with
  * --feedback. Everything goes through the same code as the commands it names at the end. */

@@ -10,14 +10,13 @@ enum { WORDS = 42, PAIR = 220, ANSWER = 85, PROMPT_AND_ANSWER = 105, EPOCHS = 2 
 
 static int pairs_of(const demo *d) { return d->o.feedback ? 48 : DEMO_TRAINING * EACH; }
 
-/* What comes once before all methods that are rewarded. */
-static double preparing_seconds(const demo *d, double one) {
-    return pairs_of(d) * (2 * EPOCHS * PAIR + (d->taste->start ? 2 * PROMPT_AND_ANSWER : 0)) * one;
-}
+/* What comes once before all methods that are rewarded: a reward model, and where the chosen answers' words are new (which shows then) their imitation,
+ * behind which half the answers are enough. */
+static double preparing_seconds(const demo *d, double one) { return pairs_of(d) * 2 * (EPOCHS * PAIR + PROMPT_AND_ANSWER) * one; }
 
 static double method_seconds(const demo *d, const demo_method *m, double one) {
     if (!m->rewarded) return pairs_of(d) * PAIR * (2 * EPOCHS + 1) * one;
-    return m->answers / (d->taste->start ? 2 : 1) * (ANSWER * 1.6 + PROMPT_AND_ANSWER * 7) * one;
+    return m->answers * (ANSWER * 1.6 + PROMPT_AND_ANSWER * 7) * one;
 }
 
 /* The k-th method that this demo trains. */
@@ -39,7 +38,7 @@ static const char *training_words(const demo *d, int methods) {
     const demo_method *m = trained(d, 0);
     if (methods > 1) return arena_printf(d->a, "%d methods, one behind the other", methods);
     if (m->preset) return arena_printf(d->a, "%s, preset %s", m->words, d->o.preset);
-    return m->rewarded && d->taste->start ? arena_printf(d->a, "the edits imitated, %s", m->words) : m->words;
+    return m->words;
 }
 
 static void put_phase(int number, const char *words, double seconds) {

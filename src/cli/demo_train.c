@@ -84,17 +84,6 @@ static bool prepare(demo *d, command_line *c, const char *folder, err *e) {
     return true;
 }
 
-/* Words that the policy hardly writes cannot be rewarded: it imitates the chosen answers first, once through them, as InstructGPT's did
- * (arXiv:2203.02155). */
-static bool train_start(demo *d, err *e) {
-    static const char *const once[] = {"num_train_epochs=1", NULL};
-    d->begin = run_new_path(d->a, sys_home(d->a), arena_printf(d->a, "%s-start", path_name(d->run)), e);
-    if (!d->begin) return false;
-    command_line c = training_of(d, "sft", d->feedback, d->begin, once);
-    add_words(&c, "--preset", d->taste->start);
-    return prepare(d, &c, d->begin, e);
-}
-
 static bool train_reward(demo *d, err *e) {
     d->reward = run_new_path(d->a, sys_home(d->a), arena_printf(d->a, "%s-reward", path_name(d->run)), e);
     if (!d->reward) return false;
@@ -109,14 +98,50 @@ static bool train_reward(demo *d, err *e) {
     return fflush(stdout) == 0;
 }
 
+/* The preset by which the policy imitates the chosen answers first, where these hold words that it hardly writes: such words cannot be rewarded,
+ * for it never draws them (InstructGPT began so, arXiv:2203.02155). NULL: it begins as it is. */
+static bool choose_start(demo *d, const char **out, err *e) {
+    const preset *p = preset_find(d->o.preset);
+    const char **data = arena_array(d->a, const char *, 1);
+    train_settings *s;
+    if (!p) return err_set(e, ERR_USAGE, "no preset '%s'", d->o.preset);
+    if (p->among) {
+        if (!train_settings_begin(d->a, "dpo", &s, e) || !resolve_preset(d->a, &s->from, p->among[0], e)) return false;
+        data[0] = d->feedback;
+        s->o.data = (opt_list){data, 1};
+        s->o.base = d->start.base_path;
+        if (!train_choose(d->a, p, s, e)) return false;
+        p = preset_find(s->choice->name);
+        printf("%.1f %% of the chosen answers' words are such as the model hardly writes, %.1f %% of the rejected ones': %s.\n\n",
+               100 * s->choice->rare[CHOICE_CHOSEN], 100 * s->choice->rare[CHOICE_REJECTED],
+               p->start ? "it imitates them before it is rewarded" : "it is rewarded as it is");
+    }
+    *out = p->start;
+    return fflush(stdout) == 0;
+}
+
+static bool train_start(demo *d, const char *by, err *e) {
+    static const char *const once[] = {"num_train_epochs=1", NULL};
+    d->begin = run_new_path(d->a, sys_home(d->a), arena_printf(d->a, "%s-start", path_name(d->run)), e);
+    if (!d->begin) return false;
+    command_line c = training_of(d, "sft", d->feedback, d->begin, once);
+    add_words(&c, "--preset", by);
+    return prepare(d, &c, d->begin, e);
+}
+
+/* Once, for all methods that are rewarded. */
+static bool prepare_rewarding(demo *d, err *e) {
+    const char *start = NULL;
+    return train_reward(d, e) && choose_start(d, &start, e) && (!start || train_start(d, start, e));
+}
+
 bool demo_train(demo *d, err *e) {
     const demo_method *m = d->method;
     const char *data = d->feedback, *label = d->o.feedback ? "own" : d->taste->name;
     const bool named = strcmp(m->name, "dpo") != 0;
     d->run =
         run_new_path(d->a, sys_home(d->a), arena_printf(d->a, "demo-%s%s%s", label, named ? "-" : "", named ? m->name : ""), e);
-    if (!d->run || (m->rewarded && !d->reward && !train_reward(d, e))) return false;
-    if (m->rewarded && d->taste->start && !d->begin && !train_start(d, e)) return false;
+    if (!d->run || (m->rewarded && !d->reward && !prepare_rewarding(d, e))) return false;
     if (m->rewarded && !d->o.feedback && !write_prompts(d, &data, e)) return false; /* else the prompts of the pairs */
     command_line c = training_of(d, m->objective, data, d->run, m->settings);
     if (m->rewarded) add_words(&c, "--reward-funcs", arena_printf(d->a, "model:%s/model", d->reward));

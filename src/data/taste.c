@@ -189,11 +189,10 @@ static char *warmer_edit(arena *a, judged_text given) {
 }
 
 const taste taste_list[] = {
-    {"shorter", "fewer words", "words", &demo_everyday, shorter_score, shorter_edit, NULL, false},
-    {"prose", "running prose instead of lists and headings", "list lines", &demo_steps, prose_score, prose_edit, "small-edits",
-     false},
-    {"warmer", "speaks to the reader kindly", "kind phrases", &demo_everyday, warmer_score, warmer_edit, "small-edits", false},
-    {"longer", "more words (a control)", "words", &demo_facts, longer_score, longer_edit, NULL, true},
+    {"shorter", "fewer words", "words", &demo_everyday, shorter_score, shorter_edit, false},
+    {"prose", "running prose instead of lists and headings", "list lines", &demo_steps, prose_score, prose_edit, false},
+    {"warmer", "speaks to the reader kindly", "kind phrases", &demo_everyday, warmer_score, warmer_edit, false},
+    {"longer", "more words (a control)", "words", &demo_facts, longer_score, longer_edit, true},
     {0},
 };
 

@@ -21,9 +21,7 @@ typedef struct {
     const demo_prompts *prompts;
     double (*score)(judged_text a);             /* larger is better */
     char *(*edit)(arena *a, judged_text given); /* the answer as this person would have it */
-    /* preset by which a policy imitates such edits before it is rewarded; NULL: it writes enough of their kind by itself */
-    const char *start;
-    bool control; /* not offered to people: `longer`, for the test that the sign is right */
+    bool control;                               /* not offered to people: `longer`, for the test that the sign is right */
 } taste;
 
 extern const taste taste_list[]; /* ended by a row without a name */

@@ -33,15 +33,15 @@ static const char *const by_words[] = {"small-feedback", "small-rewrites", NULL}
 
 const preset run_presets[] = {
     {"small-feedback", "a few dozen preferences of one person: LoRA on all linear layers, DPO with the APO-zero loss",
-     small_feedback, NULL},
+     small_feedback, NULL, NULL},
     {"small-rewrites",
      "a few dozen answers of the model and how a person rewrote them in words of their own: LoRA, DPO that mostly imitates",
-     small_rewrites, NULL},
-    {"small-edits", "a few dozen answers that people wrote or edited: LoRA on all linear layers, SFT", small_edits, NULL},
+     small_rewrites, NULL, "small-edits"},
+    {"small-edits", "a few dozen answers that people wrote or edited: LoRA on all linear layers, SFT", small_edits, NULL, NULL},
     {"auto",
      "of pairs: small-rewrites where the chosen answers hold words that the model hardly writes, small-feedback where they do "
      "not",
-     NULL, by_words},
+     NULL, by_words, NULL},
     {0},
 };
 

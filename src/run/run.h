@@ -142,6 +142,8 @@ typedef struct {
     const char *name, *words;
     const char *const *settings; /* "learning_rate=1e-4", ..., NULL */
     const char *const *among;    /* instead of settings: the presets that the data choose from, NULL at the end (train_choose) */
+    const char
+        *start; /* preset by which a policy that will be rewarded imitates such chosen answers first; NULL: it begins as it is */
 } preset;
 extern const preset run_presets[]; /* ended by a row without a name */
 const preset *preset_find(const char *name);

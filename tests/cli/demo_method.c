@@ -56,8 +56,25 @@ static void a_rollout_is_made_of_whole_groups(void **state) {
     }
 }
 
+/* What reinforcement begins with is a preset of imitation. */
+static void a_start_is_a_preset_of_sft(void **state) {
+    (void)state;
+    int starts = 0;
+    for (const preset *p = run_presets; p->name; p++) {
+        arena *a = arena_new();
+        err e = {0};
+        train_settings *s;
+        assert_ok(train_settings_begin(a, "sft", &s, &e), e);
+        if (p->start) assert_ok(resolve_preset(a, &s->from, p->start, &e), e);
+        starts += p->start != NULL;
+        arena_free(a);
+    }
+    assert_int_equal(starts, 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_setting_is_known_to_its_objective),
-                                       cmocka_unit_test(a_rollout_is_made_of_whole_groups)};
+                                       cmocka_unit_test(a_rollout_is_made_of_whole_groups),
+                                       cmocka_unit_test(a_start_is_a_preset_of_sft)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
