@@ -4,6 +4,7 @@
  * measuring mode knows the exact peak. A tensor's block lives until nothing later needs it: without gradients until the end of its
  * segment; with them until its node has gone backward; inside a segment to be recomputed, until the segment's end and again from its
  * recomputation on. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -282,6 +283,7 @@ tensor *op_embed(tape *t, weight *table, const int32_t *ids, int T, int no_grad_
     n->w = table;
     n->index = ids;
     n->size = no_grad_id;
+    n->scale = t->o.noise / sqrtf((float)table->cols);
     run_forward(t, n);
     return y;
 }

@@ -136,6 +136,7 @@ typedef struct {
     bool recompute; /* keep only the ends of segments; the inside is computed again in backward */
     bool measure;   /* run nothing, only count memory */
     bool dropout;   /* let op_dropout drop */
+    float noise;    /* op_embed adds numbers drawn evenly from +- noise / sqrt(D) to what it looks up */
     uint64_t seed;  /* of this step: randomness is keyed by (seed, node) */
 } tape_options;
 

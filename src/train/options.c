@@ -47,6 +47,7 @@ const opt train_option_table[] = {
     {"preflight", OPT_CHOICE, AT(preflight), "refuse", 0, 0, "refuse|warn", "ours: what happens to rows that look wrong (an all-masked batch, two BOS tokens, an end of turn that is never trained)"},
     {"precompute_ref_log_probs", OPT_BOOL, AT(precompute_ref_log_probs), "false", 0, 0, NULL, "TRL's; what the reference says of a row is kept from its first step on in any case"},
     {"normalize", OPT_CHOICE, AT(normalize), "step", 0, 0, "step|microbatch", "ours: means over the whole step, or TRL's mean of micro-batch means"},
+    {"neftune_noise_alpha", OPT_REAL, AT(neftune_noise_alpha), "0", 0, 1e3, NULL, "noise on the embeddings while it trains: evenly from +- alpha / sqrt(tokens of the longest row x width) (sft only; NEFTune)"},
     {"seed", OPT_INT, AT(seed), "42", 0, 9e15, NULL, "of order, adapters and dropout"},
     {"gradient_checkpointing", OPT_BOOL, AT(gradient_checkpointing), "false", 0, 0, NULL, "compute layers again in backward: less memory, a third more time (TRL: true)"},
     {"use_peft", OPT_BOOL, AT(use_peft), "false", 0, 0, NULL, "train a LoRA adapter instead of the weights"},

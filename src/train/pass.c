@@ -162,13 +162,19 @@ static void chunk_gradient(void *self, int first, int count, const head_columns 
     }
 }
 
-static tape *new_tape(const trainer *t, bool grad) {
+/* What is drawn at random is a matter of the step and of the piece's first row. */
+static tape *new_tape(const trainer *t, const piece *p, bool grad) {
+    const train_options *o = &t->s->o;
+    const bool draws = !t->measuring && objective_dropout(t->s->objective, t->s->own);
+    int longest = 1;
+    for (int i = 0; i < p->rows; i++) longest = p->row[i].length > longest ? p->row[i].length : longest;
     return tape_new(t->backend, t->pool,
                     (tape_options){.compute = t->compute,
                                    .grad = grad,
-                                   .recompute = t->s->o.gradient_checkpointing,
-                                   .dropout = !t->measuring && objective_dropout(t->s->objective, t->s->own),
-                                   .seed = rng_mix((uint64_t)t->s->o.seed, (uint64_t)t->step)});
+                                   .recompute = o->gradient_checkpointing,
+                                   .dropout = draws,
+                                   .noise = draws ? (float)(o->neftune_noise_alpha / sqrt(longest)) : 0,
+                                   .seed = rng_mix(rng_mix((uint64_t)o->seed, (uint64_t)t->step), (uint64_t)p->index[0])});
 }
 
 /* Where the rows of a piece stand among those of the pass: of the head that writes, and of the one that scores or labels. */
@@ -261,7 +267,7 @@ static void backward(const pass *s, tape *tp, said y, begins at, const piece *p)
 static void one_piece(pass *s) {
     const bool learns = !s->t->measuring,
                fused = learns && s->t->s->objective->scope == SCOPE_TOKEN && !s->packed[COLUMN_SMOOTH] && !s->labels;
-    tape *tp = new_tape(s->t, learns);
+    tape *tp = new_tape(s->t, &s->all, learns);
     const said y = forward(s, tp, &s->all, (begins){0}, (token_rule){fused ? chunk_gradient : NULL, s});
     if (fused) tape_backward(tp);
     else {
@@ -280,7 +286,7 @@ static void several_pieces(pass *s, const piece *pieces, int count) {
     begins at = {0};
     for (int i = 0; i < count; at = behind(at, &pieces[i++])) {
         if (!is_asked(&pieces[i])) continue;
-        tape *tp = new_tape(s->t, false);
+        tape *tp = new_tape(s->t, &pieces[i], false);
         forward(s, tp, &pieces[i], at, (token_rule){0});
         tape_free(tp);
     }
@@ -288,7 +294,7 @@ static void several_pieces(pass *s, const piece *pieces, int count) {
     at = (begins){0};
     for (int i = 0; i < count && !s->t->measuring; at = behind(at, &pieces[i++])) {
         if (!is_asked(&pieces[i])) continue;
-        tape *tp = new_tape(s->t, true);
+        tape *tp = new_tape(s->t, &pieces[i], true);
         backward(s, tp, forward(s, tp, &pieces[i], at, (token_rule){0}), at, &pieces[i]);
         tape_free(tp);
     }
@@ -364,7 +370,7 @@ void trainer_look(trainer *t) {
         pass s = {.a = a, .t = t, .all = piece_make(a, t, index + first, n)};
         if (s.all.R) {
             make_columns(&s);
-            tape *tp = new_tape(t, false);
+            tape *tp = new_tape(t, &s.all, false);
             forward(&s, tp, &s.all, (begins){0}, (token_rule){0});
             tape_free(tp);
             spread(&s, 0, s.all.R);

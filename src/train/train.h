@@ -34,7 +34,7 @@ typedef struct {
     int64_t seed;
     bool gradient_checkpointing, use_peft, use_rslora, use_dora, precompute_ref_log_probs;
     int64_t lora_r;
-    double lora_alpha, lora_dropout;
+    double lora_alpha, lora_dropout, neftune_noise_alpha;
     opt_list lora_target_modules, modules_to_save;
     bool sync_ref_model;
     double ref_model_mixup_alpha;

@@ -168,7 +168,7 @@ static float weight_of_output(int i) { return (float)sin(1.7 * i + 0.3); }
 /* loss = sum of outputs, each times a fixed number; for the head: of logp, entropy and mean log-probability. */
 static double run(setting *s, tensor *(*build)(setting *, tape *), bool grad, bool head) {
     pool *p = pool_new();
-    tape *t = tape_new(s->b, p, (tape_options){.compute = s->compute, .grad = grad, .dropout = true, .seed = 5});
+    tape *t = tape_new(s->b, p, (tape_options){.compute = s->compute, .grad = grad, .dropout = true, .noise = 0.4f, .seed = 5});
     tensor *y = build(s, t);
     const int n = y->rows * y->cols;
     double loss = 0;
@@ -332,12 +332,46 @@ static void a_fused_head_gives_the_bits_of_a_seeded_one(void **state) {
     assert_memory_equal(g[0], g[1], 198 * sizeof(float));
 }
 
+/* Numbers of the same key are the same; they fill +- noise / sqrt(D) evenly. */
+static void noise_on_embeddings_is_even_and_known_by_its_key(void **state) {
+    (void)state;
+    enum { T = 64, D = 48 };
+    arena *a = arena_new();
+    err e = {0};
+    backend *b = backend_open("cpu", &e);
+    pool *p = pool_new();
+    float *zero = arena_array(a, float, 4 * D), *first = arena_array(a, float, T *D);
+    int32_t ids[T];
+    for (int i = 0; i < T; i++) ids[i] = i % 4;
+    weight *table = weight_new(a, b, "w", 4, D, true, TYPE_F32, zero, TYPE_F32, false);
+    const float bound = 5 / sqrtf((float)D);
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+        tape *t = tape_new(b, p, (tape_options){.noise = seed == 3 ? 0 : 5, .seed = seed == 2 ? 1 : seed});
+        const float *y = op_embed(t, table, ids, T, -1)->data;
+        double sum = 0, squares = 0;
+        for (int i = 0; i < T * D; i++) {
+            if (!(fabsf(y[i]) <= bound)) fail_msg("%g is beyond %g", (double)y[i], (double)bound);
+            sum += (double)y[i], squares += (double)y[i] * (double)y[i];
+        }
+        const double n = T * D, even = (double)bound * (double)bound / 3; /* the variance of an even draw */
+        if (seed < 3) assert_true(fabs(sum / n) < 4 * sqrt(even / n) && fabs(squares / n - even) < 0.1 * even);
+        else assert_true(squares == 0);
+        if (seed == 1) memcpy(first, y, T * D * sizeof *first);
+        if (seed == 2) assert_memory_equal(first, y, T * D * sizeof *first);
+        tape_free(t);
+    }
+    pool_free(p);
+    arena_free(a);
+    backend_close(b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(every_operation_has_the_gradient_of_finite_differences),
         TEST(answers_that_share_a_prompt_have_the_same_gradients),
         TEST(threads_and_recomputation_change_no_bit_and_measuring_knows_the_peak),
         TEST(a_fused_head_gives_the_bits_of_a_seeded_one),
+        TEST(noise_on_embeddings_is_even_and_known_by_its_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

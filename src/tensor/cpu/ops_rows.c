@@ -23,7 +23,13 @@ enum { PIECE = 8192 };
 
 /* ---- tables --------------------------------------------------------------------------------------------------------------------- */
 
-/* y [T,D] = table [V,D] [ids] */
+/* y [D] += uniform numbers of +- bound, those of token t */
+static void add_noise(float *y, int D, uint64_t key, int t, float bound) {
+    rng r = rng_new(key, (uint64_t)t);
+    for (int k = 0; k < D; k++) y[k] += (float)(2 * rng_uniform(&r) - 1) * bound;
+}
+
+/* y [T,D] = table [V,D] [ids], and noise */
 void cpu_embed_forward(backend *b, node *n) {
     (void)b;
     const weight *w = n->w;
@@ -34,6 +40,7 @@ void cpu_embed_forward(backend *b, node *n) {
         if (w->values && w->grad && w->type == TYPE_F32)
             memcpy(y, w->values + (size_t)n->index[t] * (size_t)D, (size_t)D * sizeof *y);
         else gemm_unpack(w->packed, w->type, w->rows, w->cols, n->index[t], 1, y);
+        if (n->scale > 0) add_noise(y, D, n->key, t, n->scale);
     }
 }
 
