@@ -68,14 +68,18 @@ static void print_others(const json *what, const json *used, str name) {
     }
 }
 
+/* What the first records give: so many examples of each target. */
 static void print_preview(const json *preview) {
+    enum { EXAMPLES = 3 };
     json_member m = {0};
     while (preview && json_next(preview, &m)) {
-        if (!json_count(m.value)) continue;
-        buf row = {0};
-        json_put(&row, json_at(m.value, 0));
-        printf("First of %s: %.400s%s\n", m.key, row.ptr, row.len > 400 ? " ..." : "");
-        buf_free(&row);
+        if (json_count(m.value)) printf("The first of %s:\n", m.key);
+        for (size_t i = 0; i < json_count(m.value) && i < EXAMPLES; i++) {
+            buf row = {0};
+            json_put(&row, json_at(m.value, i));
+            printf("  %.400s%s\n", row.ptr, row.len > 400 ? " ..." : "");
+            buf_free(&row);
+        }
     }
 }
 
