@@ -224,6 +224,7 @@ static bool layer(arena *a, const flags *f, const char *name, train_settings *s,
 static bool settle(arena *a, const flags *f, train_settings *s, err *e) {
     const preset *p = f->preset ? preset_find(f->preset) : NULL;
     const bool choose = p && p->among;
+    if (choose && !train_may_choose(p, s, e)) return false;
     if (!layer(a, f, choose ? p->among[0] : f->preset, s, e)) return false;
     train_settings_settle(s);
     if (!train_settings_check(s, e) || !find_models(a, s, e) || !find_reward_models(a, s, e) || !find_data(a, s, e)) return false;

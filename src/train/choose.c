@@ -120,10 +120,14 @@ static bool measure(arena *a, const train_settings *s, preset_choice *c, err *e)
     return !x.count || score(a, s, &x, rows_counts(all)->end, c->rare, e);
 }
 
+bool train_may_choose(const preset *p, const train_settings *s, err *e) {
+    const objective_rows kind = objective_rows_of(s->objective, s->own);
+    return objective_wants_pairs(kind) || err_set(e, ERR_USAGE, "preset %s looks at pairs, and %s trains on %s: name another",
+                                                  p->name, s->objective->name, objective_rows_name(kind));
+}
+
 bool train_choose(arena *a, const preset *p, train_settings *s, err *e) {
-    if (!objective_wants_pairs(objective_rows_of(s->objective, s->own)))
-        return err_set(e, ERR_USAGE, "preset %s looks at pairs, and %s trains on %s: name another", p->name, s->objective->name,
-                       objective_rows_name(objective_rows_of(s->objective, s->own)));
+    if (!train_may_choose(p, s, e)) return false;
     preset_choice *c = arena_new_of(a, preset_choice);
     arena *meanwhile = arena_new();
     const bool ok = measure(meanwhile, s, c, e);

@@ -83,6 +83,7 @@ bool train_settings_check(const train_settings *s, err *e);
 /* Takes that preset of p->among which the data suit, under what other sources have set; the settings are whole but for it, with the first
  * of these presets in its place. A forward pass over some dozen answers; s->choice says what was found. */
 bool train_choose(arena *a, const preset *p, train_settings *s, err *e);
+bool train_may_choose(const preset *p, const train_settings *s, err *e); /* it learns from pairs */
 void preset_choice_put(json_writer *w, const preset_choice *c); /* {"asked", "name", "rare_chosen", "rare_rejected", "pairs"} */
 
 /* ---- rows: examples as token ids and masks ----------------------------------------------------------------------------------- */
