@@ -422,6 +422,24 @@ static void a_gradient_that_is_not_finite_leaves_no_result(void **state) {
     end(&p);
 }
 
+/* Later on the newest checkpoint is what is left: the command's word grows beyond all numbers behind four rollouts. */
+static void a_gradient_that_is_not_finite_later_leaves_the_last_good_checkpoint(void **state) {
+    (void)state;
+    place p = begin();
+    const char *asked = path_join(p.a, p.root, "asked");
+    STOPS(&p, "later", "not finite",
+          arena_printf(p.a,
+                       "reward_funcs=command:s=0; case $(cat) in [a-m]*) s=1;; esac; echo >>%s; [ $(wc -l <%s) -le 64 ] || "
+                       "s=${s}e30; echo $s",
+                       asked, asked),
+          "scale_rewards=none", "min_distinct=0");
+    const track steps = metric_of(&p, path_join(p.a, p.root, "later"), "step"),
+                loss = metric_of(&p, path_join(p.a, p.root, "later"), "loss");
+    assert_true(steps.at[steps.steps - 1] >= 3);
+    for (int i = 0; i < loss.steps; i++) assert_true(isfinite(loss.at[i]));
+    end(&p);
+}
+
 static void a_run_backs_off_when_it_is_told_to(void **state) {
     (void)state;
     place p = begin();
@@ -449,6 +467,7 @@ int main(void) {
 
                                        TEST(what_goes_wrong_stops_the_run_at_its_last_good_checkpoint),
                                        TEST(a_gradient_that_is_not_finite_leaves_no_result),
+                                       TEST(a_gradient_that_is_not_finite_later_leaves_the_last_good_checkpoint),
                                        TEST(a_run_backs_off_when_it_is_told_to)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

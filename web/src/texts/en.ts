@@ -379,6 +379,7 @@ export const en = {
   'curve.kl': 'Distance from the original (KL)',
   'curve.loss': 'Loss',
   'curve.entropy': 'Variety (entropy)',
+  'curve.distinct': 'Share of completions that differ',
   'curve.token': 'Tokens guessed right',
   'curve.length': 'Length of answers',
   'curve.gradient': 'Size of the gradient',

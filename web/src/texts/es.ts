@@ -381,6 +381,7 @@ export const es: Texts = {
   'curve.kl': 'Distancia al original (KL)',
   'curve.loss': 'Pérdida',
   'curve.entropy': 'Variedad (entropía)',
+  'curve.distinct': 'Proporción de respuestas distintas',
   'curve.token': 'Tokens acertados',
   'curve.length': 'Longitud de las respuestas',
   'curve.gradient': 'Tamaño del gradiente',
