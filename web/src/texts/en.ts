@@ -384,6 +384,7 @@ export const en = {
   'curve.length': 'Length of answers',
   'curve.gradient': 'Size of the gradient',
   'curve.rate': 'Learning rate',
+  'curve.step': 'Step',
   'curve.more': '{n} more curve | {n} more curves',
   'curve.fewer': 'fewer curves',
 

@@ -386,6 +386,7 @@ export const es: Texts = {
   'curve.length': 'Longitud de las respuestas',
   'curve.gradient': 'Tamaño del gradiente',
   'curve.rate': 'Tasa de aprendizaje',
+  'curve.step': 'Paso',
   'curve.more': '{n} curva más | {n} curvas más',
   'curve.fewer': 'menos curvas',
 
