@@ -34,8 +34,7 @@ static const char *const orpo[] = {PAIRS, "beta=0.5", "learning_rate=1e-4", NULL
 static const char *const simpo[] = {PAIRS, "beta=2", "simpo_gamma=0.5", "learning_rate=5e-5", NULL};
 static const char *const ppo[] = {ROLLOUTS, "num_iterations=2", "missing_eos_penalty=1", "kl_coef=0.05", "vf_coef=0.1", "lam=1",
                                   NULL};
-static const char *const grpo[] = {ROLLOUTS, "num_iterations=2", "scale_rewards=batch", "beta=0.05", NULL};
-static const char *const rloo[] = {ROLLOUTS, "num_iterations=2", "beta=0.05", NULL};
+static const char *const grpo[] = {ROLLOUTS, "num_iterations=2", "beta=0.05", NULL};
 
 const demo_method demo_methods[] = {{"dpo", "dpo", "DPO + LoRA", true, false, none, 0},
                                     {"ipo", "dpo", "IPO + LoRA", false, false, ipo, 0},
@@ -44,7 +43,7 @@ const demo_method demo_methods[] = {{"dpo", "dpo", "DPO + LoRA", true, false, no
                                     {"simpo", "simpo", "SimPO + LoRA", false, false, simpo, 0},
                                     {"ppo", "ppo", "a reward model, then PPO + LoRA", false, true, ppo, 192},
                                     {"grpo", "grpo", "a reward model, then GRPO + LoRA", false, true, grpo, 192},
-                                    {"rloo", "rloo", "a reward model, then RLOO + LoRA", false, true, rloo, 192},
+                                    {"rloo", "rloo", "a reward model, then RLOO + LoRA", false, true, grpo, 192},
                                     {0}};
 
 const demo_method *demo_method_find(const char *name) {
