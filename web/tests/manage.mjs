@@ -84,6 +84,23 @@ check('changed guidelines are a new version', async () => {
   await until('a version', async () => (await server.ask('GET', `/api/v1/datasets/${set.id}/guidelines`)).items[0]?.guidelines === '# Be brief')
 })
 
+check('a published dataset gets a field and a question, and loses a question with its answers', async () => {
+  const set = (await datasets()).find((d) => d.name === 'disputed')
+  const place = `/api/v1/datasets/${set.id}`, names = async (what) => (await server.ask('GET', `${place}/${what}`)).items.map((x) => x.name)
+  const page = await openPage(server)
+  await page.goto(`${server.url}/#/datasets/${set.id}?tab=settings`)
+  await page.getByLabel('Name of a new field').fill('context')
+  await page.getByRole('button', { name: 'Add a text field' }).click()
+  await until('a field', async () => (await names('fields')).includes('context'))
+  await page.getByRole('button', { name: 'Add a question' }).click()
+  await until('a question', async () => (await names('questions')).length === 2)
+  await page.locator('summary').filter({ hasText: 'Good?' }).click()
+  await page.getByRole('button', { name: 'Remove the question' }).first().click()
+  same('one press removes nothing', (await names('questions')).length, 2)
+  await page.getByRole('button', { name: 'Remove it and its answers' }).click()
+  await until('no question', async () => !(await names('questions')).includes('good'))
+})
+
 check('somebody is invited by a link, sets a password and is in; the link is over then', async () => {
   const page = await openPage(server)
   await page.goto(server.url + '/#/people')
