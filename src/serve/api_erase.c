@@ -70,6 +70,10 @@ static bool gather(store_tx *t, void *context, err *e) {
     const char *salt = store_fact(t, c->a, "salt", e);
     if (e->code) return false;
     needles_add(s->ids, str_of(arena_printf(c->a, "\"%s\"", person_pseudonym(c->a, salt, str_of(c->person.id)))));
+    records own;
+    if (!record_list_author(t, c->a, c->person.seq, &own, e)) return false;
+    for (int i = 0; i < own.count; i++)
+        if (!record_traces(t, c->a, &own.item[i], &list, e) || !add_traces(c, &list, s->ids, s->texts, e)) return false;
     return user_traces(t, c->a, &c->person, &list, e) && add_traces(c, &list, s->ids, s->texts, e);
 }
 
@@ -83,11 +87,26 @@ static bool tell(call *c, const erasure_entry *x, err *e) {
                      server_has_webhooks(c->server) ? str_of(ids) : (str){NULL, 0}, e);
 }
 
-static bool inside_record(call *c, err *e) {
+/* c->record of c->set; its bytes leave the text index with search_compact. */
+static bool drop_record(call *c, err *e) {
     schema s;
     erasure_entry *x = &c->erased;
     return schema_rules(c, c->set.seq, &s, e) && (!c->set.ready || unindex_record(c, &c->record, &s, e)) &&
-           record_erase(c->tx, &c->record, c->me.seq, x, e) && search_compact(c->tx, c->set.seq, e) && tell(c, x, e);
+           record_erase(c->tx, &c->record, c->me.seq, x, e) && tell(c, x, e);
+}
+
+static bool inside_record(call *c, err *e) { return drop_record(c, e) && search_compact(c->tx, c->set.seq, e); }
+
+/* Records of the person's own words. */
+static bool drop_own(call *c, const records *own, err *e) {
+    for (int i = 0; i < own->count; i++) {
+        const bool last = i + 1 == own->count || own->item[i + 1].dataset != own->item[i].dataset;
+        if (!record_get(c->tx, c->a, own->item[i].id, &c->record, e) ||
+            !dataset_get_seq(c->tx, c->a, c->record.dataset, &c->set, e) || !drop_record(c, e) ||
+            (last && !search_compact(c->tx, c->set.seq, e)))
+            return false;
+    }
+    return true;
 }
 
 /* Before any file is touched, and again where it is written. */
@@ -101,7 +120,14 @@ static bool keeps_an_owner(call *c, store_tx *t, err *e) {
 }
 
 static bool inside_user(call *c, err *e) {
-    return keeps_an_owner(c, c->tx, e) && user_erase(c->tx, c->a, &c->person, c->me.seq, &c->erased, e);
+    records own;
+    if (!keeps_an_owner(c, c->tx, e) || !record_list_author(c->tx, c->a, c->person.seq, &own, e) ||
+        !user_erase(c->tx, c->a, &c->person, c->me.seq, &c->erased, e))
+        return false;
+    const erasure_entry of_person = c->erased;
+    const bool ok = drop_own(c, &own, e);
+    c->erased = of_person;
+    return ok;
 }
 
 /* ---- the answer ------------------------------------------------------------------------------------------------------------------------ */
@@ -230,7 +256,7 @@ const route routes_erase[] = {
      "erase a record everywhere; the answer lists the runs that trained on it (?scrub=false: more follow, the bytes go with the "
      "last)"},
     {"POST", "/api/v1/users/{id}/erase", WHO_OWNER, OF_USER, RUN_SELF, post_user_erase,
-     "erase a person's answers, name and keys everywhere; numbers stay"},
+     "erase a person's answers, records of their own words, name and keys everywhere; numbers stay"},
     {"POST", "/api/v1/erasures/scrub", WHO_OWNER, OF_NOTHING, RUN_SELF, post_scrub,
      "make the database's file anew, without a byte of what was deleted"},
     {"GET", "/api/v1/erasures", WHO_OWNER, OF_NOTHING, RUN_READ, get_erasures, "what was erased, newest first: ids and numbers"},

@@ -98,10 +98,21 @@ bool inbox_question(call *c, const char *set, const char *name, const char **id,
     return one || err_set(e, ERR_CONFLICT, "the dataset has no question '%s' any more: rename it, and a new one is made", name);
 }
 
+typedef struct {
+    const char *row;
+    int64_t person;
+} owning;
+
+static bool write_author(store_tx *t, void *context, err *e) {
+    const owning *o = context;
+    return record_author(t, o->row, o->person, e);
+}
+
 bool inbox_put(call *c, const char *set, str item, const char **row, err *e) {
     json *done;
     const char *body = arena_printf(c->a, "{\"items\":[%.*s]}", STR_ARG(item));
     if (!ask(c, "PUT", arena_printf(c->a, "/api/v1/datasets/%s/records/bulk", set), str_of(body), &done, e)) return false;
-    *row = id_of(c, json_at(json_get(done, "items"), 0));
-    return true;
+    owning o = {id_of(c, json_at(json_get(done, "items"), 0)), c->me.seq};
+    *row = o.row;
+    return store_write(server_store(c->server), write_author, &o, e);
 }

@@ -19,7 +19,8 @@ typedef struct {
 bool inbox_find(call *c, const inbox_shape *shape, const char **set, err *e);
 /* Id of one of its questions. */
 bool inbox_question(call *c, const char *set, const char *name, const char **id, err *e);
-/* One record as PUT .../records/bulk takes it, JSON of an object: by its external_id a new one, or in the place of the old one. */
+/* One record as PUT .../records/bulk takes it, JSON of an object: by its external_id a new one, or in the place of the old one. Its words
+ * are those of c->me, with whom it is erased. */
 bool inbox_put(call *c, const char *set, str item, const char **row, err *e);
 
 #endif

@@ -196,7 +196,10 @@ static const char *const migrations[] = {
     "ALTER TABLE vector_states ADD COLUMN last INTEGER NOT NULL DEFAULT 0;"
     "UPDATE vector_states SET last = (SELECT coalesce(max(record), 0) FROM vectors WHERE setting = vector_states.setting);"
     "CREATE TABLE vector_changes(setting INTEGER NOT NULL REFERENCES parts(seq) ON DELETE CASCADE, epoch INTEGER NOT NULL,"
-    " record INTEGER NOT NULL, before INTEGER NOT NULL, PRIMARY KEY(setting, epoch)) STRICT, WITHOUT ROWID;",
+    " record INTEGER NOT NULL, before INTEGER NOT NULL, PRIMARY KEY(setting, epoch)) STRICT, WITHOUT ROWID;"
+    /* and whose words a record is made of: it goes with the person; 0: nobody's (inbox.h) */
+    "ALTER TABLE records ADD COLUMN author INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX records_by_author ON records(author) WHERE author > 0;",
 };
 
 int schema_newest(void) { return (int)(sizeof migrations / sizeof *migrations); }

@@ -238,6 +238,9 @@ bool record_save(store_tx *t, record *r, err *e);
 bool record_delete(store_tx *t, const record *r, err *e);
 bool record_get(store_tx *t, arena *a, const char *id, record *out, err *e);
 bool record_external(store_tx *t, arena *a, int64_t dataset, str external_id, record *out, err *e);
+/* Records that hold a person's own words (what was asked and said in passing) are erased with the person. */
+bool record_author(store_tx *t, const char *id, int64_t person, err *e);
+bool record_list_author(store_tx *t, arena *a, int64_t person, records *out, err *e);
 bool record_page(store_tx *t, arena *a, int64_t dataset, int64_t offset, int64_t limit, records *out, err *e);
 /* The next records behind a seq: for walks over all of them. */
 bool record_after(store_tx *t, arena *a, int64_t dataset, int64_t seq, int64_t limit, records *out, err *e);

@@ -78,6 +78,17 @@ static bool read_records(db_rows *r, arena *a, records *out, err *e) {
     return e->code == ERR_NONE;
 }
 
+bool record_author(store_tx *t, const char *id, int64_t person, err *e) {
+    return db_run(t, e, "UPDATE records SET author = $2 WHERE id = $1", db_c(id), db_i(person));
+}
+
+bool record_list_author(store_tx *t, arena *a, int64_t person, records *out, err *e) {
+    return read_records(
+        db_query(t, e, "SELECT " RECORD_COLUMNS RECORD_FROM "WHERE r.author > 0 AND r.author = $1 ORDER BY r.dataset, r.seq",
+                 db_i(person)),
+        a, out, e);
+}
+
 bool record_page(store_tx *t, arena *a, int64_t set, int64_t offset, int64_t limit, records *out, err *e) {
     return read_records(db_query(t, e,
                                  "SELECT " RECORD_COLUMNS RECORD_FROM "WHERE r.dataset = $1 ORDER BY r.seq LIMIT $2 OFFSET $3",

@@ -158,6 +158,44 @@ static void a_record_is_erased_everywhere(void **state) {
     assert_ok(store_check(server_store(d->s), &e), e);
 }
 
+typedef struct {
+    arena *a;
+    const char *row, *person;
+} owning;
+
+static bool make_own(store_tx *t, void *context, err *e) {
+    const owning *o = context;
+    user u;
+    return user_get(t, o->a, o->person, &u, e) && record_author(t, o->row, u.seq, e);
+}
+
+/* What was asked and said in passing lies in records of the inbox and the arena: they go with who said it, whoever else answered them. */
+static void records_of_a_persons_own_words_go_with_them(void **state) {
+    desk *d = *state;
+    err e = {0};
+    const char *ann = a_member(d, "ann", "annotator"), *bob = a_member(d, "bob", "annotator");
+    fill(d, 50);
+    const char *own = a_record(d, "\"fields\":{\"prompt\":\"asked " CANARY "\",\"answer\":\"b\"}");
+    const char *other = a_record(d, "\"fields\":{\"prompt\":\"two\",\"answer\":\"b\"}");
+    an_answer(d, own, bob, "said of " CANARY, "yes");
+    an_answer(d, other, ann, "mine", "yes");
+    owning o = {d->a, own, ann};
+    assert_ok(store_write(server_store(d->s), make_own, &o, &e), e);
+    const char *run_a =
+        a_run(d, "sft-1", "tiny", arena_printf(d->a, "{\"prompt\":\"asked " CANARY "\",\"record\":\"%s\"}\n", own), "");
+    assert_somewhere(d, "fettle.db");
+    const json *answer = ask(d, "POST", arena_printf(d->a, "/api/v1/users/%s/erase", ann), "", NULL);
+    assert_nowhere(d);
+    assert_int_equal(json_get_int(answer, "responses", -1), 1);
+    assert_int_equal(json_count(json_get(answer, "runs")), 1);
+    assert_int_equal(text_of(d, run_a, "examples.jsonl").len, 0);
+    ask(d, "GET", arena_printf(d->a, "/api/v1/records/%s", own), "", &e);
+    assert_int_equal(e.code, ERR_NOT_FOUND);
+    ask(d, "GET", arena_printf(d->a, "/api/v1/records/%s", other), "", NULL);
+    const json *list = json_get(ask(d, "GET", "/api/v1/erasures", "", NULL), "items");
+    assert_int_equal(json_count(list), 2); /* the person, and the record */
+}
+
 static void a_person_is_erased_and_their_numbers_stay(void **state) {
     desk *d = *state;
     const char *ann = a_member(d, CANARY, "annotator"), *bob = a_member(d, "bob", "annotator");
@@ -262,6 +300,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         DESK_TEST(a_record_is_erased_everywhere),
         DESK_TEST(a_person_is_erased_and_their_numbers_stay),
+        DESK_TEST(records_of_a_persons_own_words_go_with_them),
         DESK_TEST(lines_are_found_by_the_pseudonym),
         DESK_TEST(a_text_that_another_record_holds_is_told),
         DESK_TEST(the_only_owner_stays),

@@ -222,6 +222,28 @@ static int pairs_in(desk *d, const char *set) {
 }
 
 /* Every vote is a record with the person's comparison; the models lie in metadata; one that is taken back trains nothing. */
+typedef struct {
+    arena *a;
+    const char *person;
+    records own;
+} authored;
+
+static bool list_own(store_tx *t, void *context, err *e) {
+    authored *x = context;
+    user u;
+    return user_get(t, x->a, x->person, &u, e) && record_list_author(t, x->a, u.seq, &x->own, e);
+}
+
+/* Who asked is who is erased with it. */
+static void assert_own(desk *d, const char *row) {
+    err e = {0};
+    authored x = {.a = d->a, .person = id_of(d, get(d, "/api/v1/me"))};
+    assert_ok(store_read(server_store(d->s), list_own, &x, &e), e);
+    bool found = false;
+    for (int i = 0; i < x.own.count; i++) found |= strcmp(x.own.item[i].id, row) == 0;
+    assert_true(found);
+}
+
 static void votes_are_pairs_of_the_arena(desk *d, const json *last) {
     const char *set = arena_printf(d->a, "%.*s", STR_ARG(text(last, "dataset_id"))),
                *row = arena_printf(d->a, "%.*s", STR_ARG(text(last, "record_id")));
@@ -229,6 +251,7 @@ static void votes_are_pairs_of_the_arena(desk *d, const json *last) {
                *fields = json_get(one, "fields");
     const json *said = json_get(json_get(json_get(json_at(json_get(one, "responses"), 0), "values"), "better"), "value");
     const bool a = str_is(text(about, "model_a"), "tiny");
+    assert_own(d, row);
     assert_true(str_is(text(about, a ? "model_b" : "model_a"), "other"));
     assert_true(str_is(text(said, "choice"), a ? "a" : "b"));
     assert_true(str_is(text(fields, "prompt"), "say a") && text(fields, "answer_a").len && text(fields, "answer_b").len);
