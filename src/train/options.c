@@ -88,8 +88,8 @@ const opt rollout_option_table[] = {
     {"reward_weights", OPT_LIST, AT(reward_weights), NULL, 0, 0, NULL, "what each of them weighs; unset: 1"},
     {"value_model", OPT_TEXT, AT(value_model), NULL, 0, 0, NULL, "ppo: values by a copy of this reward adapter on the policy's base, trained beside it (unset: a head on the policy's own layers)"},
     {"rollouts", OPT_TEXT, AT(rollouts), NULL, 0, 0, NULL, "ours: completions and rewards from this file (as in a run's rollouts.jsonl) instead of sampling them"},
-    {"max_kl", OPT_REAL, AT(max_kl), "0", 0, 1e6, NULL, "ours: stop when the policy is this many nats a token from the reference; 0: never"},
-    {"min_entropy", OPT_REAL, AT(min_entropy), "0", 0, 100, NULL, "ours: stop when the entropy of a token falls below this; 0: never"},
+    {"max_kl", OPT_REAL, AT(max_kl), NULL, 0, 1e6, NULL, "ours: stop when the policy is this many nats a token from the reference (unset: 1 where a reference is read anyway; 0: never)"},
+    {"min_entropy", OPT_REAL, AT(min_entropy), "0.01", 0, 100, NULL, "ours: stop when the entropy of a token falls below this; 0: never"},
     {"min_distinct", OPT_REAL, AT(min_distinct), "0.1", 0, 1, NULL, "ours: stop when the share of distinct completions falls below this; 0: never"},
     {"preference_data", OPT_TEXT, AT(preference_data), NULL, 0, 0, NULL, "ours: held-out pairs of people's preferences; stop when reward rises while the policy prefers fewer of them"},
     {"max_length_growth", OPT_REAL, AT(max_length_growth), "0", 0, 1e6, NULL, "ours: stop when completions are this many times as long as the first ones; 0: never"},
@@ -129,6 +129,8 @@ bool train_settings_begin(arena *a, const char *name, train_settings **out, err 
 
 void train_settings_settle(train_settings *s) {
     if (s->rollout && !objective_writes(s->objective, s->own)) s->rollout = NULL;
+    const bool compares = objective_needs(s->objective, s->own) & NEEDS(COLUMN_REF_LOGP);
+    if (s->rollout && isnan(s->rollout->max_kl)) s->rollout->max_kl = compares ? 1 : 0;
 }
 
 static bool parse_kwargs(const train_settings *s, arena *a, const json **out, err *e) {

@@ -170,6 +170,7 @@ static void resumes(const place *q, const char *name, const char *held) {
                                  "per_device_train_batch_size=8",
                                  held,
                                  "temperature=0.8",
+                                 "max_kl=0", /* such steps go far */
                                  NULL};
     sha256_text hash[2], told[2];
     err e = {0};

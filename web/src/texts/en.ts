@@ -376,6 +376,7 @@ export const en = {
   'curve.preference': 'Prefers the better answer (accuracy)',
   'curve.margin': 'By how much (margin)',
   'curve.reward': 'Reward',
+  'curve.drift': 'Distance from the original, nats a token',
   'curve.kl': 'Distance from the original (KL)',
   'curve.loss': 'Loss',
   'curve.entropy': 'Variety (entropy)',

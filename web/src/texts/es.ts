@@ -378,6 +378,7 @@ export const es: Texts = {
   'curve.preference': 'Prefiere la mejor respuesta (acierto)',
   'curve.margin': 'Por cuánto (margen)',
   'curve.reward': 'Recompensa',
+  'curve.drift': 'Distancia al original, nats por token',
   'curve.kl': 'Distancia al original (KL)',
   'curve.loss': 'Pérdida',
   'curve.entropy': 'Variedad (entropía)',
