@@ -48,6 +48,7 @@ static inline void *far_main(void *context) {
         const int i = f->asked < FAR_MOST ? f->asked : FAR_MOST - 1;
         const far_answer *x = &f->answer[i < f->answers ? i : f->answers - 1];
         f->request[i] = far_read(fd);
+        f->asked++; /* before the answer, behind which somebody looks */
         if (x->status) {
             buf out = {0};
             buf_printf(&out,
@@ -56,7 +57,6 @@ static inline void *far_main(void *context) {
             send(fd, out.ptr, out.len, MSG_NOSIGNAL);
             buf_free(&out);
         }
-        f->asked++;
     }
     return NULL;
 }
