@@ -146,8 +146,9 @@ tests: $(TESTS)
 syntax:
 	@printf '%s\n' $(patsubst $(BUILD)/%,%.c,$(TESTS)) | xargs -P $$(nproc) -n 8 $(CC) $(filter-out -MMD -MP,$(FLAGS)) -Itests -fsyntax-only
 
+# JOBS=2: so many at once.
 run-tests: program tests
-	@FETTLE_PROGRAM=$(BUILD)/fettle tools/run-tests $(TESTS)
+	@FETTLE_PROGRAM=$(BUILD)/fettle tools/run-tests $(if $(JOBS),-j $(JOBS)) $(TESTS)
 
 # The starter model is wanted, not needed: tests that use it say so when they skip.
 test:
