@@ -73,7 +73,8 @@ endef
 $(foreach f,$(FOLDERS),$(eval $(call folder_rules,$(f))))
 
 # Kernels are compiled for their instruction set; src/tensor/cpu/cpu.c chooses at run time.
-$(BUILD)/obj/tensor/%.o: KERNEL += -O3
+# (Under sanitizers speed is not the matter, and -O3 of tiles takes minutes to compile.)
+$(BUILD)/obj/tensor/%.o: KERNEL += $(if $(SANITIZE),,-O3)
 $(BUILD)/obj/store/store_similar.o: KERNEL += -O3
 $(BUILD)/obj/tensor/cpu/%_avx2.o: KERNEL += -mavx2 -mfma -mf16c -ffp-contract=fast
 $(BUILD)/obj/tensor/cpu/%_avx512.o: KERNEL += -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mfma -mf16c -ffp-contract=fast
