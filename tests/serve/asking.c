@@ -214,6 +214,7 @@ static void the_next_records_have_suggestions_before_people_come_to_them(void **
     assert_string_equal(word(made("POST", at(&x, "suggester/stop"), "{}"), "state"), "off");
     answer_as(&ann, row[0]);
     answer_as(&ann, row[1]);
+    for (int i = 0; i < 100 && json_get_int(ahead_of(&x), "suggested", -1) < 2; i++) usleep(50000); /* counted behind it */
     usleep(500000);
     assert_null(suggested(row[2]));
     const json *after = ahead_of(&x);

@@ -278,7 +278,9 @@ static void models_are_named_behind_the_vote(void **state) {
         buf_free(&all);
         const json *names = ask(d, "POST", arena_printf(d->a, "%s/vote", at), "{\"vote\":\"tie\"}", NULL);
         const bool left = str_is(text(names, "left"), "tiny");
-        last = ask(d, "POST", arena_printf(d->a, "%s/vote", at), left ? "{\"vote\":\"left\"}" : "{\"vote\":\"right\"}", NULL);
+        const json *said =
+            ask(d, "POST", arena_printf(d->a, "%s/vote", at), left ? "{\"vote\":\"left\"}" : "{\"vote\":\"right\"}", NULL);
+        if (!last || json_has(said, "record_id")) last = said; /* an answer of so small a model may be empty: that is no pair */
     }
     votes_are_pairs_of_the_arena(d, last);
     const json *table = get(d, "/api/v1/arena/table"), *first = json_at(json_get(table, "items"), 0);
