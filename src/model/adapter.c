@@ -75,17 +75,25 @@ tensor *model_linear(const model *m, tape *t, tensor *x, weight *w, weight *bias
     return op_linear_add(t, y, low, l->B, l->scale);
 }
 
+/* What it holds whole beside its factors, in a fixed order; how many. */
+enum { WHOLE = 4 };
+static int whole_weights(const adapter *ad, weight *out[WHOLE]) {
+    weight *const all[WHOLE] = {ad->score, ad->score_bias, ad->embedding, ad->lm_head};
+    int n = 0;
+    for (int i = 0; i < WHOLE; i++)
+        if (all[i]) out[n++] = all[i];
+    return n;
+}
+
 weight **adapter_weights(arena *a, const adapter *ad, int *count) {
-    weight **list = arena_array(a, weight *, 3 * ad->count + 4);
+    weight **list = arena_array(a, weight *, 3 * ad->count + WHOLE);
     *count = 0;
     for (int i = 0; i < ad->count; i++) {
         const lora *l = &ad->entry[i];
         list[(*count)++] = l->A, list[(*count)++] = l->B;
         if (l->magnitude) list[(*count)++] = l->magnitude;
     }
-    weight *const whole[] = {ad->score, ad->score_bias, ad->embedding, ad->lm_head};
-    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
-        if (whole[i]) list[(*count)++] = whole[i];
+    *count += whole_weights(ad, list + *count);
     return list;
 }
 
@@ -445,16 +453,14 @@ static void put_patterns(json_writer *w, const adapter *ad) {
 }
 
 static void put_whole(json_writer *w, const adapter *ad) {
-    const weight *const whole[] = {ad->score, ad->embedding, ad->lm_head};
+    weight *whole[WHOLE];
+    const int count = whole_weights(ad, whole);
     arena *a = arena_new();
-    int count = 0;
-    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
-        if (whole[i] && !count++) json_open(w, '[');
-        else if (whole[i]) count++;
-    for (size_t i = 0; count && i < sizeof whole / sizeof *whole; i++)
-        if (whole[i]) json_put_cstr(w, short_name(module_of(a, whole[i]->name)));
-    if (count) json_close(w);
+    if (count) json_open(w, '[');
     else json_put_null(w);
+    for (int i = 0; i < count; i++)
+        if (whole[i]->matrix) json_put_cstr(w, short_name(module_of(a, whole[i]->name)));
+    if (count) json_close(w);
     arena_free(a);
 }
 
@@ -502,17 +508,16 @@ bool adapter_save(const adapter *ad, const model *m, const char *folder, storage
     if (type != TYPE_F32 && type != TYPE_BF16 && type != TYPE_F16)
         return err_set(e, ERR_UNSUPPORTED, "adapters are written as f32, bf16 or f16");
     arena *a = arena_new();
-    saving s = {m, arena_array(a, const weight *, 3 * ad->count + 4), type};
-    tensor_to_write *t = arena_array(a, tensor_to_write, 3 * ad->count + 4);
+    saving s = {m, arena_array(a, const weight *, 3 * ad->count + WHOLE), type};
+    tensor_to_write *t = arena_array(a, tensor_to_write, 3 * ad->count + WHOLE);
     int n = 0;
     for (int i = 0; i < m->count; i++) { /* in the order of the model */
         const lora *l = adapter_find(ad, m->parameters[i].w);
         if (l) s.w[n++] = l->A, s.w[n++] = l->B;
         if (l && l->magnitude) s.w[n++] = l->magnitude;
     }
-    const weight *const whole[] = {ad->score, ad->score_bias, ad->embedding, ad->lm_head};
-    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
-        if (whole[i]) s.w[n++] = whole[i];
+    weight *whole[WHOLE];
+    for (int i = 0, count = whole_weights(ad, whole); i < count; i++) s.w[n++] = whole[i];
     for (int i = 0; i < n; i++) t[i] = written(a, s.w[i], type);
     const bool ok = dir_make(folder, e) &&
                     safetensors_write(path_join(a, folder, "adapter_model.safetensors"), t, n, &s, NULL, e) &&
