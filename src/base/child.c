@@ -11,14 +11,14 @@
 
 #include "base/sys.h"
 
-enum { PIECE = 4096, SAID_MOST = 4096, LOOK_EVERY = 100 };
+enum { PIECE = 4096, SAID_MOST = 4096, LOOK_EVERY = 100, LOOK_AT_END = 2 /* milliseconds */ };
 
 typedef struct {
     const child_run *c;
     pid_t process;
     int out, said; /* pipes, -1: closed */
     buf printed, last;
-    double until;
+    double seconds, until;
     bool late, much, stopped;
 } watch;
 
@@ -77,11 +77,17 @@ static void hear(watch *w) {
     w->last.len = SAID_MOST / 2;
 }
 
+static bool has_ended(const watch *w) {
+    siginfo_t how = {0};
+    return waitid(P_PID, (id_t)w->process, &how, WEXITED | WNOHANG | WNOWAIT) == 0 && how.si_pid == w->process;
+}
+
+/* Until both pipes are at their end and so is the process, which may close them and go on. */
 static void listen(watch *w) {
     const size_t most = w->c->output_most ? w->c->output_most : (size_t)1 << 20;
-    while (w->out >= 0 || w->said >= 0) {
+    while (w->out >= 0 || w->said >= 0 || !has_ended(w)) {
         struct pollfd both[2] = {{.fd = w->out, .events = POLLIN}, {.fd = w->said, .events = POLLIN}};
-        poll(both, 2, LOOK_EVERY);
+        poll(both, 2, w->out >= 0 || w->said >= 0 ? LOOK_EVERY : LOOK_AT_END);
         if (both[0].revents) take(&w->out, &w->printed);
         if (both[1].revents && take(&w->said, &w->last)) hear(w);
         w->late |= sys_seconds() > w->until;
@@ -105,7 +111,7 @@ static str last_line(str all) {
 
 static bool judge(const watch *w, int status, err *e) {
     if (w->stopped) return err_set(e, ERR_STOPPED, "stopped on request");
-    if (w->late) return err_set(e, ERR_LIMIT, "it took longer than %.0f seconds", w->c->seconds);
+    if (w->late) return err_set(e, ERR_LIMIT, "it took longer than %.0f seconds", w->seconds);
     if (w->much) return err_set(e, ERR_LIMIT, "it printed more than was to be expected");
     if (WIFSIGNALED(status))
         return err_set(e, ERR_IO, "the process was ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
@@ -131,7 +137,8 @@ static int end(const watch *w) {
 }
 
 bool child_capture(arena *a, const child_run *c, str *out, err *e) {
-    watch w = {.c = c, .until = sys_seconds() + (c->seconds > 0 ? c->seconds : 3600)};
+    watch w = {.c = c, .seconds = c->seconds > 0 ? c->seconds : 3600};
+    w.until = sys_seconds() + w.seconds;
     *out = (str){"", 0};
     if (!start(&w, e)) return false;
     listen(&w);

@@ -26,6 +26,11 @@ static char *put_digits(char *to, int v, int n) {
     return to + n;
 }
 
+static bool is_date(int y, int m, int d) {
+    if (m < 1 || m > 12 || d < 1) return false;
+    return d <= days_of(y + m / 12, m % 12 + 1, 1) - days_of(y, m, 1);
+}
+
 /* By hand: an answer has many of them, and printing them took more than all else that was done for one. */
 void moment_put(int64_t moment, moment_text out) {
     const time_t seconds = (time_t)(moment / SECOND - (moment % SECOND < 0));
@@ -63,6 +68,7 @@ static bool zone(str s, size_t *at, int64_t *moment) {
     if (!digits(s, at, 2, &hours)) return false;
     sign(s, at, ':');
     if (*at < s.len && !digits(s, at, 2, &minutes)) return false;
+    if (hours > 23 || minutes > 59) return false;
     *moment += (east ? -1 : 1) * (int64_t)(hours * 60 + minutes) * 60 * SECOND;
     return true;
 }
@@ -82,7 +88,7 @@ bool moment_parse(str s, int64_t *out) {
     size_t at = 0;
     int y, m, d;
     if (!digits(s, &at, 4, &y) || !sign(s, &at, '-') || !digits(s, &at, 2, &m) || !sign(s, &at, '-') || !digits(s, &at, 2, &d) ||
-        m < 1 || m > 12 || d < 1 || d > 31)
+        !is_date(y, m, d))
         return false;
     *out = days_of(y, m, d) * DAY;
     if (at == s.len) return true;

@@ -184,7 +184,7 @@ static bool gzip_stream(unpacking *u, err *e) {
             z.avail_in = (uInt)u->have;
         }
         if (ok && u->at_end && !z.avail_in) break;
-        if (ok && state == Z_STREAM_END) ok = inflateReset(&z) == Z_OK;
+        if (ok && state == Z_STREAM_END && inflateReset(&z) != Z_OK) ok = err_set(e, ERR_IO, "gzip failed");
         z.next_out = (Bytef *)u->plain;
         z.avail_out = FILE_PIECE;
         if (ok) state = inflate(&z, Z_NO_FLUSH);

@@ -86,6 +86,9 @@ bool fetch(arena *a, const fetch_request *r, int *status, str *body, err *e) {
     pthread_once(&once, load);
     if (!lib.there)
         return err_set(e, ERR_UNSUPPORTED, "requests to other servers need libcurl (Debian: libcurl4), which is not here");
+    if (!str_starts(str_of(r->url), STR("http://")) &&
+        !str_starts(str_of(r->url), STR("https://"))) /* an old libcurl asks others too */
+        return err_set(e, ERR_INPUT, "expected an address that begins with http:// or https://, got '%s'", r->url);
     CURL *c = lib.easy_init();
     if (!c) return err_set(e, ERR_LIMIT, "no memory for a request");
     struct curl_slist *headers = NULL;

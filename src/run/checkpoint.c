@@ -71,15 +71,21 @@ static char *folder_of(arena *a, const run *r, int64_t step) {
     return path_join(a, r->path, arena_printf(a, "checkpoint-%lld", (long long)step));
 }
 
+static bool remove_older(arena *a, const run *r, int keep, err *e) {
+    int count;
+    const int64_t *steps = steps_of(a, r, &count, e);
+    bool ok = steps != NULL;
+    for (int i = 0; ok && i < count - keep; i++) ok = dir_remove(folder_of(a, r, steps[i]), e);
+    return ok;
+}
+
 bool checkpoint_commit(const run *r, checkpoint_out *c, int keep_last, err *e) {
     arena *a = arena_new();
-    int count;
     bool ok = write_manifest(a, c, e) && dir_sync(c->path, e) && dir_remove(c->final, e);
     if (ok && file_io.rename(c->path, c->final) != 0) ok = err_errno(e, ERR_IO, "cannot rename %s to %s", c->path, c->final);
     ok = ok && dir_sync(r->path, e);
     if (!ok) checkpoint_abandon(c);
-    const int64_t *steps = ok && keep_last > 0 ? steps_of(a, r, &count, e) : NULL;
-    for (int i = 0; steps && ok && i < count - keep_last; i++) ok = dir_remove(folder_of(a, r, steps[i]), e);
+    ok = ok && (keep_last <= 0 || remove_older(a, r, keep_last, e));
     arena_free(a);
     return ok;
 }

@@ -1,7 +1,7 @@
 /* erase.c - what a run folder and files of rows keep of a record or a person: lines that go, and a note that stays (contract: run.h).
  *
  * Lines of examples say what they come from ("record", "responses", "people"): those are judged by their ids alone. Other lines
- * (samples, the log) are judged by the texts they hold. */
+ * (samples, rollouts, the log) are judged by the texts they hold. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -177,14 +177,31 @@ static bool find_runs(arena *a, run *all, int runs, const erasure *x, erased_run
     return true;
 }
 
+/* Of a run that writes its own answers a checkpoint keeps those under way, prompts included. A file less would be damage to it, so it goes
+ * as a whole; the run can be resumed from an older one. */
+static bool clean_checkpoints(arena *a, const run *r, const erasure *x, err *e) {
+    char **names;
+    int count;
+    if (!dir_list(a, r->path, &names, &count, e)) return false;
+    for (int i = 0; i < count; i++) {
+        const char *folder = path_join(a, r->path, names[i]), *rollouts = path_join(a, folder, CHECKPOINT_ROLLOUTS);
+        bool ids, texts;
+        if (!file_exists(rollouts)) continue;
+        if (!needles_in_file(x->ids, rollouts, &ids, e) || !needles_in_file(x->texts, rollouts, &texts, e)) return false;
+        if ((ids || texts) && !dir_remove(folder, e)) return false;
+    }
+    return true;
+}
+
 static bool clean(arena *a, run *r, const erasure *x, int64_t *examples, err *e) {
-    static const char *const others[] = {"samples.jsonl", "metrics.jsonl", "log"};
+    static const char *const others[] = {"samples.jsonl", "rollouts.jsonl", "metrics.jsonl", "log", "console"};
     int64_t lines;
     if (r->status == RUN_RUNNING) return true; /* not on it: see find_runs */
     if (!run_lock(r, e)) return false;
     bool ok = erase_lines(path_join(a, r->path, "examples.jsonl"), x, examples, e);
     for (size_t i = 0; ok && i < sizeof others / sizeof *others; i++)
         ok = erase_lines(path_join(a, r->path, others[i]), x, &lines, e);
+    ok = ok && clean_checkpoints(a, r, x, e);
     run_release(r);
     return ok;
 }

@@ -81,9 +81,18 @@ void run_release(run *r) {
     r->lock_fd = -1;
 }
 
-bool run_create(arena *a, const char *dir, str config, run *out, err *e) {
+/* Of what a run writes: the examples may be there before it. */
+static bool is_empty(arena *a, const char *dir, err *e) {
     char **names;
-    int count = 0;
+    int count;
+    if (!dir_list(a, dir, &names, &count, e)) return false;
+    if (count == 0 || (count == 1 && strcmp(names[0], "examples.jsonl") == 0)) return true;
+    const bool is_run = file_exists(path_join(a, dir, "state.json"));
+    return err_set(e, ERR_CONFLICT, "%s is there already and not empty; choose another --output%s%s", dir,
+                   is_run ? ", or go on with --resume " : "", is_run ? dir : "");
+}
+
+bool run_create(arena *a, const char *dir, str config, run *out, err *e) {
     char now[32];
     sys_date(now);
     *out = (run){.path = arena_text(a, dir),
@@ -95,14 +104,10 @@ bool run_create(arena *a, const char *dir, str config, run *out, err *e) {
                  .log_fd = -1,
                  .lock_fd = -1};
     if (file_exists(dir) && !file_is_dir(dir)) return err_set(e, ERR_CONFLICT, "%s is there already and no folder", dir);
-    if (!dir_make(dir, e) || !run_lock(out, e) || !dir_list(a, dir, &names, &count, e)) return false;
-    if (count > 1 || (count == 1 && strcmp(names[0], "examples.jsonl") != 0)) {
-        run_release(out);
-        return err_set(e, ERR_CONFLICT, "%s is there already and not empty; choose another --output%s%s", dir,
-                       file_exists(path_join(a, dir, "state.json")) ? ", or go on with --resume " : "",
-                       file_exists(path_join(a, dir, "state.json")) ? dir : "");
-    }
-    return file_write(path_join(a, dir, "config.json"), config, e) && write_state(out, e);
+    if (!dir_make(dir, e) || !run_lock(out, e)) return false;
+    if (is_empty(a, dir, e) && file_write(path_join(a, dir, "config.json"), config, e) && write_state(out, e)) return true;
+    run_release(out);
+    return false;
 }
 
 bool run_open(arena *a, const char *dir, run *out, err *e) {
@@ -110,7 +115,7 @@ bool run_open(arena *a, const char *dir, run *out, err *e) {
     if (!file_exists(state))
         return err_set(e, ERR_NOT_FOUND, "%s is no run folder (it has no state.json); 'fettle runs' lists them", dir);
     const json *s = json_parse_file(a, state, 1 << 20, e);
-    if (!s) return err_prefix(e, "%s", state);
+    if (!s) return false;
     *out = (run){.path = arena_text(a, dir),
                  .status = status_of(json_get_text(s, "status", STR(""))),
                  .pid = json_get_int(s, "pid", 0),
@@ -172,11 +177,10 @@ bool run_begin(run *r, int64_t steps, err *e) {
 }
 
 bool run_step(run *r, int64_t step, err *e) {
-    static double written;
     const double now = sys_seconds();
     r->step = step;
-    if (now - written < 1) return true;
-    written = now;
+    if (now - r->written < 1) return true;
+    r->written = now;
     return write_state(r, e);
 }
 
@@ -214,26 +218,34 @@ bool run_rollout(run *r, str line, err *e) {
     return r->rollouts_fd >= 0 && append_line(r->rollouts_fd, line, e);
 }
 
+/* A line that a kill cut in two is none. */
+static bool is_until(str line, int64_t step) {
+    arena *a = arena_new();
+    err ignored = {0};
+    const json *j = json_parse(a, line, &ignored);
+    const bool stays = j && json_get_int(j, "step", 0) <= step;
+    arena_free(a);
+    return stays;
+}
+
+static bool copy_until(file_lines *in, file_out *out, int64_t step, err *e) {
+    str line;
+    while (file_lines_next(in, &line, e))
+        if (is_until(line, step) && (!file_out_put(out, line.ptr, line.len, e) || !file_out_put(out, "\n", 1, e))) return false;
+    return e->code == ERR_NONE;
+}
+
 static bool cut_lines(const char *path, int64_t step, err *e) {
     file_lines in;
-    str line;
-    buf kept = {0};
-    bool ok = true;
+    file_out out;
     if (!file_exists(path)) return true;
     if (!file_lines_open(&in, path, 1 << 26, e)) return false;
-    while (ok && file_lines_next(&in, &line, e)) {
-        arena *a = arena_new();
-        err ignored = {0};
-        const json *j = json_parse(a, line, &ignored); /* a line that a kill cut in two goes too */
-        if (j && json_get_int(j, "step", 0) <= step) {
-            buf_put_str(&kept, line);
-            buf_put_char(&kept, '\n');
-        }
-        arena_free(a);
-    }
+    bool ok = file_out_open(&out, path, e);
+    if (ok && !copy_until(&in, &out, step, e)) {
+        file_out_abandon(&out);
+        ok = false;
+    } else ok = ok && file_out_commit(&out, e);
     file_lines_close(&in);
-    ok = !e->code && file_write(path, buf_str(&kept), e);
-    buf_free(&kept);
     return ok;
 }
 

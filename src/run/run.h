@@ -53,6 +53,7 @@ typedef struct {
     char *reason, *started, *updated;
     char begun[32]; /* when this process began to train, "" before; at which step: what an estimate of the time left stands on */
     int64_t begun_step;
+    double written;                                  /* when run_step last wrote state.json, by sys_seconds */
     int metrics_fd, samples_fd, rollouts_fd, log_fd; /* -1 when not open for writing */
     int lock_fd;                                     /* -1 when the folder is not ours */
 } run;
@@ -82,6 +83,9 @@ bool run_rewind(run *r, int64_t step, err *e);
 bool run_back(run *r, int64_t step, err *e); /* the same while it runs */
 
 /* ---- checkpoints: written aside, fsynced, renamed; manifest.json names every file with size and SHA-256 ------------------ */
+
+#define CHECKPOINT_ROLLOUTS                                                                                                      \
+    "rollout.jsonl" /* in it: answers under way, where the run writes its own; an erasure looks here too */
 
 typedef struct {
     char *path; /* the folder being written: DIR/.checkpoint-N.part */

@@ -20,8 +20,7 @@ enum { READERS_MOST = 16, STATEMENTS = 512, NEAR = 256, JOBS_MOST = 256 };
 struct db_rows {
     store_tx *owner;
     db_stmt *stmt;
-    const char *sql;
-    char *own_sql; /* a copy when the text was made at run time */
+    char *own_sql; /* a copy: the text may be made at run time */
     uint64_t hash;
     bool busy;
 };

@@ -257,7 +257,7 @@ bool trainer_save(const trainer *t, const char *folder, err *e) {
     const bool ok = save_weights(t, path_join(a, folder, "weights.safetensors"), e) &&
                     save_optimizer(t, path_join(a, folder, "optimizer.safetensors"), e) &&
                     reference_save(t, path_join(a, folder, "reference.safetensors"), e) &&
-                    rollout_save(t, path_join(a, folder, "rollout.jsonl"), e) &&
+                    rollout_save(t, path_join(a, folder, CHECKPOINT_ROLLOUTS), e) &&
                     file_write(path_join(a, folder, "trainer.json"), buf_str(&out), e);
     buf_free(&out);
     arena_free(a);
@@ -291,7 +291,7 @@ bool trainer_load(trainer *t, const char *folder, int64_t step, err *e) {
               reference_load(t, path_join(a, folder, "reference.safetensors"), e);
     for (int i = 0; ok && i < t->count; i++) ok = load_weight(a, t, &t->weights[i], &weights, &state, e);
     t->step = step;
-    ok = ok && rollout_load(t, path_join(a, folder, "rollout.jsonl"), e);
+    ok = ok && rollout_load(t, path_join(a, folder, CHECKPOINT_ROLLOUTS), e);
     t->num_tokens = json_get_real(j, "num_tokens", 0);
     for (int i = 0; i < OBJECTIVE_CARRY; i++) t->carry[i] = json_real(json_at(json_get(j, "carry"), (size_t)i), 0);
     for (int i = 0; i < GUARD_NUMBERS; i++) t->guard[i] = json_real(json_at(json_get(j, "guard"), (size_t)i), 0);

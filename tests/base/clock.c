@@ -41,13 +41,24 @@ static void zones_and_short_forms_are_read(void **state) {
     assert_int_equal(parsed("2024-02-29T13:30:00+01:30"), noon);
     assert_int_equal(parsed("2024-02-29T07:00:00-0500"), noon);
     assert_int_equal(parsed("2024-02-29T12:00:00.5"), noon + 500000);
+    assert_int_equal(parsed("2024-12-31") - parsed("2024-12-01"), (int64_t)30 * 24 * 3600 * 1000000);
     assert_int_equal(parsed("2024-02-29"), noon - (int64_t)12 * 3600 * 1000000);
 }
 
 static void what_is_no_moment_is_refused(void **state) {
     (void)state;
-    static const char *const wrong[] = {
-        "", "2024", "2024-13-01", "2024-01-00", "yesterday", "2024-01-01T25:00:00", "2024-01-01T10", "2024-01-01T10:00:00X"};
+    static const char *const wrong[] = {"",
+                                        "2024",
+                                        "2024-13-01",
+                                        "2024-01-00",
+                                        "yesterday",
+                                        "2024-01-01T25:00:00",
+                                        "2024-01-01T10",
+                                        "2024-01-01T10:00:00X",
+                                        "2023-02-29",
+                                        "2024-04-31T10:00:00",
+                                        "2024-01-01T10:00:00+24:00",
+                                        "2024-01-01T10:00:00-05:60"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         int64_t m;
         if (moment_parse(str_of(wrong[i]), &m)) fail_msg("'%s' was read", wrong[i]);

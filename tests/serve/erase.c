@@ -57,6 +57,20 @@ static const char *a_run(desk *d, const char *name, const char *base, const char
     return path;
 }
 
+static void write_text(desk *d, const char *folder, const char *name, const char *text) {
+    err e = {0};
+    assert_ok(file_write(path_join(d->a, folder, name), str_of(text), &e), e);
+}
+
+static void a_checkpoint(desk *d, const char *path, int64_t step, const char *rollouts) {
+    err e = {0};
+    run r = {.path = (char *)(uintptr_t)path};
+    checkpoint_out c;
+    assert_ok(checkpoint_begin(d->a, &r, step, &c, &e), e);
+    write_text(d, c.path, CHECKPOINT_ROLLOUTS, rollouts);
+    assert_ok(checkpoint_commit(&r, &c, 0, &e), e);
+}
+
 static str text_of(desk *d, const char *folder, const char *name) {
     str out;
     err e = {0};
@@ -106,6 +120,10 @@ static void a_record_is_erased_everywhere(void **state) {
     const char *run_a =
         a_run(d, "sft-1", "/models/tiny", examples,
               "{\"step\":0,\"prompt\":\"user: changed, still " CANARY "\\n\",\"text\":\"...\"}\n{\"step\":1,\"text\":\"ok\"}\n");
+    a_checkpoint(d, run_a, 1, "{\"text\":\"as it was: changed, still " CANARY "\"}\n");
+    a_checkpoint(d, run_a, 2, "{\"text\":\"of others\"}\n");
+    write_text(d, run_a, "rollouts.jsonl", "{\"step\":1,\"prompt\":\"changed, still " CANARY "\"}\n{\"step\":2}\n");
+    write_text(d, run_a, "console", "warning: changed, still " CANARY "\n");
     const char *run_b = a_run(d, "sft-2", arena_printf(d->a, "%s/model", run_a), "{\"prompt\":\"y\",\"record\":\"other\"}\n", "");
     const char *run_c = a_run(d, "sft-3", "/models/tiny", "{\"prompt\":\"y\",\"record\":\"other\"}\n", "");
     assert_ok(dir_make(path_join(d->a, d->home, "exports"), &e), e);
@@ -118,6 +136,8 @@ static void a_record_is_erased_everywhere(void **state) {
     assert_somewhere(d, "fettle.db");
     assert_somewhere(d, "sft-1/examples.jsonl");
     assert_somewhere(d, "sft-1/samples.jsonl");
+    assert_somewhere(d, "sft-1/rollouts.jsonl");
+    assert_somewhere(d, "sft-1/checkpoint-1/" CHECKPOINT_ROLLOUTS);
 
     const json *answer = ask(d, "POST", arena_printf(d->a, "%s/erase", path), "", NULL);
     assert_nowhere(d);
@@ -143,6 +163,9 @@ static void a_record_is_erased_everywhere(void **state) {
     assert_true(str_is(text_of(d, run_a, "examples.jsonl"),
                        arena_printf(d->a, "{\"prompt\":\"y\",\"completion\":\"z\",\"record\":\"%s\"}\n", other)));
     assert_true(str_is(text_of(d, run_a, "samples.jsonl"), "{\"step\":1,\"text\":\"ok\"}\n"));
+    assert_true(str_is(text_of(d, run_a, "rollouts.jsonl"), "{\"step\":2}\n"));
+    assert_false(file_exists(path_join(d->a, run_a, "checkpoint-1")));
+    assert_true(file_exists(path_join(d->a, run_a, "checkpoint-2")));
     assert_non_null(run_erased_words(d->a, run_a));
     assert_non_null(run_erased_words(d->a, run_b));
     assert_null(run_erased_words(d->a, run_c));
