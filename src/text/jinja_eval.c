@@ -36,7 +36,7 @@ static jvalue look_up(run *r, const frame *f, str name) {
     return jinja_global(r, name, &found) ? found : jv_undefined(name);
 }
 
-static void refuse_undefined(run *r, jvalue v) {
+void jinja_refuse_undefined(run *r, jvalue v) {
     if (v.kind == V_UNDEFINED) jinja_fail(r, "'%.*s' is undefined", STR_ARG(v.u.text));
 }
 
@@ -55,7 +55,7 @@ static bool item_of(run *r, jvalue v, jvalue key, jvalue *out) {
         const jlist *l = jv_iterate(r, v);
         const int64_t i = index_of(key, l->count);
         if (i < 0 || i >= l->count) return false;
-        *out = l->item[i];
+        *out = jv_marked(l->item[i], v.kind == V_STRING ? v.markup : l->item[i].markup);
         return true;
     }
     return false;
@@ -63,7 +63,7 @@ static bool item_of(run *r, jvalue v, jvalue key, jvalue *out) {
 
 jvalue jinja_attribute(run *r, jvalue v, str name, bool item_first) {
     jvalue out;
-    refuse_undefined(r, v);
+    jinja_refuse_undefined(r, v);
     if (v.kind == V_LIST && v.u.list->group && (str_is(name, "grouper") || str_is(name, "list")))
         return v.u.list->item[str_is(name, "list")];
     if (v.kind == V_FUNCTION && v.u.function->macro && str_is(name, "name")) return jv_text(str_of(v.u.function->name));
@@ -78,15 +78,14 @@ jvalue jinja_attribute(run *r, jvalue v, str name, bool item_first) {
 
 /* ---- arithmetic ------------------------------------------------------------------------------------------------------------------- */
 
-static double real_of(jvalue v) { return v.kind == V_FLOAT ? v.u.real : v.kind == V_INT ? (double)v.u.integer : v.u.boolean; }
-static int64_t whole_of(jvalue v) { return v.kind == V_INT ? v.u.integer : v.u.boolean; }
-
 static jvalue add(run *r, jvalue a, jvalue b) {
     if (a.kind == V_STRING && b.kind == V_STRING) {
+        const bool markup = a.markup || b.markup; /* what stands beside markup is escaped */
+        if (markup) a = jinja_escape(r, a), b = jinja_escape(r, b);
         buf *out = jinja_buf(r);
         buf_put_str(out, a.u.text);
         buf_put_str(out, b.u.text);
-        return jv_of_buf(r, out);
+        return jv_marked(jv_of_buf(r, out), markup);
     }
     if (a.kind == V_LIST && b.kind == V_LIST) {
         const jvalue l = jv_list(r, a.u.list->tuple);
@@ -98,8 +97,8 @@ static jvalue add(run *r, jvalue a, jvalue b) {
         jinja_fail(
             r, a.kind == V_STRING ? "can only concatenate str (not \"%s\") to str" : "unsupported operand type(s) for +: '%s'",
             jv_type(a.kind == V_STRING ? b : a));
-    if (a.kind == V_FLOAT || b.kind == V_FLOAT) return jv_real(real_of(a) + real_of(b));
-    return jv_int((int64_t)((uint64_t)whole_of(a) + (uint64_t)whole_of(b)));
+    if (a.kind == V_FLOAT || b.kind == V_FLOAT) return jv_real(jv_real_of(a) + jv_real_of(b));
+    return jv_int((int64_t)((uint64_t)jv_whole_of(a) + (uint64_t)jv_whole_of(b)));
 }
 
 static jvalue repeat(run *r, jvalue v, int64_t times) {
@@ -113,50 +112,51 @@ static jvalue repeat(run *r, jvalue v, int64_t times) {
         } else
             for (int k = 0; k < v.u.list->count; k++) jv_append(r, l, v.u.list->item[k]);
     }
-    return v.kind == V_STRING ? jv_of_buf(r, out) : l;
+    return v.kind == V_STRING ? jv_marked(jv_of_buf(r, out), v.markup) : l;
 }
 
 static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
 
 static jvalue arithmetic(run *r, str op, jvalue a, jvalue b) {
-    refuse_undefined(r, a);
-    refuse_undefined(r, b);
+    jinja_refuse_undefined(r, a);
+    jinja_refuse_undefined(r, b);
     const char o = op.ptr[0];
     const bool two = op.len == 2;
     if (o == '+') return add(r, a, b);
     if (o == '*' && !two && (a.kind == V_STRING || a.kind == V_LIST) && (b.kind == V_INT || b.kind == V_BOOL))
-        return repeat(r, a, whole_of(b));
+        return repeat(r, a, jv_whole_of(b));
     if (o == '*' && !two && (b.kind == V_STRING || b.kind == V_LIST) && (a.kind == V_INT || a.kind == V_BOOL))
-        return repeat(r, b, whole_of(a));
+        return repeat(r, b, jv_whole_of(a));
     if (o == '%' && a.kind == V_STRING) {
         const bool many = b.kind == V_LIST && b.u.list->tuple;
-        jargs args = {.item = many ? b.u.list->item : &b,
-                      .name = arena_array(r->a, str, many ? b.u.list->count + 1 : 1),
-                      .count = many ? b.u.list->count : 1};
-        return jinja_filter(r, STR("format"), a, &args);
+        const jargs args = {.item = many ? b.u.list->item : &b,
+                            .name = arena_array(r->a, str, many ? b.u.list->count + 1 : 1),
+                            .count = many ? b.u.list->count : 1};
+        return jinja_percent(r, a, &args);
     }
     if (!jv_is_number(a) || !jv_is_number(b))
         jinja_fail(r, "unsupported operand type(s) for %.*s: '%s' and '%s'", STR_ARG(op), jv_type(a), jv_type(b));
     const bool real = a.kind == V_FLOAT || b.kind == V_FLOAT;
-    const double x = real_of(a), y = real_of(b);
+    const double x = jv_real_of(a), y = jv_real_of(b);
     if ((o == '/' || o == '%') && y == 0) jinja_fail(r, "division by zero");
     if (o == '*' && two) {
-        if (!real && whole_of(b) >= 0) {
+        if (!real && jv_whole_of(b) >= 0) {
             int64_t p = 1;
-            for (int64_t i = 0; i < whole_of(b); i++) {
+            for (int64_t i = 0; i < jv_whole_of(b); i++) {
                 jinja_burn(r, 1);
-                p = (int64_t)((uint64_t)p * (uint64_t)whole_of(a));
+                p = (int64_t)((uint64_t)p * (uint64_t)jv_whole_of(a));
             }
             return jv_int(p);
         }
         return jv_real(pow(x, y));
     }
-    if (o == '-') return real ? jv_real(x - y) : jv_int((int64_t)((uint64_t)whole_of(a) - (uint64_t)whole_of(b)));
-    if (o == '*') return real ? jv_real(x * y) : jv_int((int64_t)((uint64_t)whole_of(a) * (uint64_t)whole_of(b)));
+    if (o == '-') return real ? jv_real(x - y) : jv_int((int64_t)((uint64_t)jv_whole_of(a) - (uint64_t)jv_whole_of(b)));
+    if (o == '*') return real ? jv_real(x * y) : jv_int((int64_t)((uint64_t)jv_whole_of(a) * (uint64_t)jv_whole_of(b)));
     if (o == '/' && !two) return jv_real(x / y);
-    if (!real && whole_of(b) == -1) return jv_int(o == '/' ? (int64_t)(0 - (uint64_t)whole_of(a)) : 0);
-    if (o == '/') return real ? jv_real(floor(x / y)) : jv_int(floor_div(whole_of(a), whole_of(b)));
-    return real ? jv_real(x - floor(x / y) * y) : jv_int(whole_of(a) - floor_div(whole_of(a), whole_of(b)) * whole_of(b));
+    if (!real && jv_whole_of(b) == -1) return jv_int(o == '/' ? (int64_t)(0 - (uint64_t)jv_whole_of(a)) : 0);
+    if (o == '/') return real ? jv_real(floor(x / y)) : jv_int(floor_div(jv_whole_of(a), jv_whole_of(b)));
+    return real ? jv_real(x - floor(x / y) * y)
+                : jv_int(jv_whole_of(a) - floor_div(jv_whole_of(a), jv_whole_of(b)) * jv_whole_of(b));
 }
 
 static bool holds(run *r, str op, jvalue a, jvalue b) {
@@ -164,8 +164,8 @@ static bool holds(run *r, str op, jvalue a, jvalue b) {
     if (str_is(op, "!=")) return !jv_equal(a, b);
     if (str_is(op, "in")) return jv_contains(r, b, a);
     if (str_is(op, "not in")) return !jv_contains(r, b, a);
-    refuse_undefined(r, a);
-    refuse_undefined(r, b);
+    jinja_refuse_undefined(r, a);
+    jinja_refuse_undefined(r, b);
     const int c = jv_compare(r, a, b);
     return op.ptr[0] == '<' ? (op.len == 2 ? c <= 0 : c < 0) : op.len == 2 ? c >= 0 : c > 0;
 }
@@ -256,11 +256,11 @@ jvalue jinja_macro(run *r, frame *f, const jnode *n) {
     jfunction *fn = arena_new_of(r->a, jfunction);
     /* the frame outlives this call only for macros set at the top; inner ones are used inside their frame */
     *fn = (jfunction){.call = call_macro, .name = n->name.len ? str_copy(r->a, n->name) : "caller", .macro = n, .frame = f};
-    return (jvalue){V_FUNCTION, {.function = fn}};
+    return (jvalue){.kind = V_FUNCTION, .u.function = fn};
 }
 
 jvalue jinja_call(run *r, jvalue f, const jargs *args) {
-    refuse_undefined(r, f);
+    jinja_refuse_undefined(r, f);
     if (f.kind != V_FUNCTION) jinja_fail(r, "'%s' object is not callable", jv_type(f));
     jinja_enter(r);
     const jvalue v = f.u.function->call(r, f.u.function, args);
@@ -271,7 +271,7 @@ jvalue jinja_call(run *r, jvalue f, const jargs *args) {
 /* ---- expressions ------------------------------------------------------------------------------------------------------------------------ */
 
 static jvalue slice(run *r, frame *f, const jnode *n, jvalue v) {
-    refuse_undefined(r, v);
+    jinja_refuse_undefined(r, v);
     const jlist *l = jv_iterate(r, v);
     const jvalue b = n->b ? jinja_eval(r, f, n->b) : jv_none(), e = n->c ? jinja_eval(r, f, n->c) : jv_none(),
                  s = n->d ? jinja_eval(r, f, n->d) : jv_none();
@@ -291,7 +291,7 @@ static jvalue slice(run *r, frame *f, const jnode *n, jvalue v) {
     if (v.kind != V_STRING) return out;
     buf *text = jinja_buf(r);
     for (int i = 0; i < out.u.list->count; i++) buf_put_str(text, out.u.list->item[i].u.text);
-    return jv_of_buf(r, text);
+    return jv_marked(jv_of_buf(r, text), v.markup);
 }
 
 static jvalue eval_items(run *r, frame *f, const jnode *n) {
@@ -311,7 +311,7 @@ static jvalue eval_dict(run *r, frame *f, const jnode *n) {
 
 static jvalue subscript(run *r, jvalue v, jvalue key) {
     jvalue out;
-    refuse_undefined(r, v);
+    jinja_refuse_undefined(r, v);
     if (item_of(r, v, key, &out)) return out;
     if (key.kind == V_STRING) return jinja_attribute(r, v, key.u.text, true);
     return jv_undefined(STR("item"));
@@ -328,10 +328,10 @@ static jvalue compare_chain(run *r, frame *f, const jnode *n) {
 }
 
 static jvalue unary(run *r, str op, jvalue v) {
-    refuse_undefined(r, v);
+    jinja_refuse_undefined(r, v);
     if (!jv_is_number(v)) jinja_fail(r, "bad operand type for unary %.*s: '%s'", STR_ARG(op), jv_type(v));
     if (op.ptr[0] == '+') return v.kind == V_BOOL ? jv_int(v.u.boolean) : v;
-    return v.kind == V_FLOAT ? jv_real(-v.u.real) : jv_int((int64_t)(0 - (uint64_t)whole_of(v)));
+    return v.kind == V_FLOAT ? jv_real(-v.u.real) : jv_int((int64_t)(0 - (uint64_t)jv_whole_of(v)));
 }
 
 static jvalue joined(run *r, jvalue a, jvalue b) {

@@ -50,12 +50,6 @@ static jvalue call_changed(run *r, const jfunction *fn, const jargs *args) {
     return jv_bool(!same);
 }
 
-static jvalue with_self(run *r, const char *name, jvalue (*call)(run *, const jfunction *, const jargs *), jvalue *self) {
-    jvalue v = jinja_function(r, name, call);
-    v.u.function->self = self;
-    return v;
-}
-
 /* The variable `loop` of one turn. */
 static jvalue loop_value(run *r, const jlist *l, int i, int depth, jvalue *last, frame *f, const jnode *n) {
     const jvalue d = jv_dict(r);
@@ -75,13 +69,13 @@ static jvalue loop_value(run *r, const jlist *l, int i, int depth, jvalue *last,
     SET("depth0", jv_int(depth));
     SET("previtem", i ? l->item[i - 1] : jv_undefined(STR("there is no previous item")));
     SET("nextitem", i + 1 < l->count ? l->item[i + 1] : jv_undefined(STR("there is no next item")));
-    SET("cycle", with_self(r, "cycle", call_cycle, index));
-    SET("changed", with_self(r, "changed", call_changed, last));
+    SET("cycle", jinja_bound(r, "cycle", call_cycle, index));
+    SET("changed", jinja_bound(r, "changed", call_changed, last));
 #undef SET
     if (!n->flag) return d;
     recursion *rec = arena_new_of(r->a, recursion);
     *rec = (recursion){n, f, depth};
-    jv_put(r, v, jv_text(STR("()")), with_self(r, "loop", call_loop, (jvalue *)(void *)rec));
+    jv_put(r, v, jv_text(STR("()")), jinja_bound(r, "loop", call_loop, (jvalue *)(void *)rec));
     return d;
 }
 
@@ -119,7 +113,7 @@ static void execute_call(run *r, frame *f, const jnode *n) {
     if (fn.kind != V_FUNCTION) jinja_fail(r, "'%s' object is not callable", jv_type(fn));
     jfunction with = *fn.u.function;
     with.caller = caller;
-    jv_str(r, r->text, jinja_call(r, (jvalue){V_FUNCTION, {.function = &with}}, &args));
+    jv_str(r, r->text, jinja_call(r, (jvalue){.kind = V_FUNCTION, .u.function = &with}, &args));
 }
 
 /* Filters of a block: the innermost takes the captured text. */

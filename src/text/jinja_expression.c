@@ -112,19 +112,19 @@ static jnode *bracketed(parser *p) {
 
 jnode *parse_primary(parser *p) {
     const token *t = peek(p);
-    if (t->kind == T_INT) return p->at++, literal(p, (jvalue){V_INT, {.integer = t->number}});
-    if (t->kind == T_FLOAT) return p->at++, literal(p, (jvalue){V_FLOAT, {.real = t->real}});
+    if (t->kind == T_INT) return p->at++, literal(p, (jvalue){.kind = V_INT, .u.integer = t->number});
+    if (t->kind == T_FLOAT) return p->at++, literal(p, (jvalue){.kind = V_FLOAT, .u.real = t->real});
     if (t->kind == T_STRING) {
         buf all = {0};
         for (; peek(p)->kind == T_STRING; p->at++) buf_put_str(&all, peek(p)->text);
         const str kept = {arena_copy(p->a, all.ptr ? all.ptr : "", all.len), all.len};
         buf_free(&all);
-        return literal(p, (jvalue){V_STRING, {.text = kept}});
+        return literal(p, (jvalue){.kind = V_STRING, .u.text = kept});
     }
     if (t->kind == T_NAME) {
         p->at++;
-        if (str_is(t->text, "true") || str_is(t->text, "True")) return literal(p, (jvalue){V_BOOL, {.boolean = true}});
-        if (str_is(t->text, "false") || str_is(t->text, "False")) return literal(p, (jvalue){V_BOOL, {.boolean = false}});
+        if (str_is(t->text, "true") || str_is(t->text, "True")) return literal(p, (jvalue){.kind = V_BOOL, .u.boolean = true});
+        if (str_is(t->text, "false") || str_is(t->text, "False")) return literal(p, (jvalue){.kind = V_BOOL, .u.boolean = false});
         if (str_is(t->text, "none") || str_is(t->text, "None")) return literal(p, (jvalue){.kind = V_NONE});
         jnode *n = parse_node(p, N_NAME);
         n->name = t->text;
@@ -168,7 +168,7 @@ jnode *parse_postfix(parser *p, jnode *n) {
             if (peek(p)->kind == T_INT) {
                 jnode *i = parse_node(p, N_ITEM);
                 i->a = n;
-                i->b = literal(p, (jvalue){V_INT, {.integer = peek(p)->number}});
+                i->b = literal(p, (jvalue){.kind = V_INT, .u.integer = peek(p)->number});
                 p->at++;
                 n = i;
                 continue;

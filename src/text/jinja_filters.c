@@ -1,11 +1,11 @@
-/* jinja_filters.c - what stands behind `|`: each a row of a table. */
+/* jinja_filters.c - what stands behind `|`: each a row of a table. Here those of numbers and lists; jinja_filters_text.c and _html.c have
+ * the others. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "text/jinja_parts.h"
 
-#define FILTER(name) static jvalue name(run *r, jvalue v, const jargs *args)
 FILTER(f_default) {
     (void)r;
     return v.kind == V_UNDEFINED || (jv_truth(jinja_arg(args, 1, "boolean", jv_bool(false))) && !jv_truth(v))
@@ -15,35 +15,6 @@ FILTER(f_default) {
 FILTER(f_length) {
     (void)args;
     return jv_int(jv_length(r, v));
-}
-FILTER(f_trim) { return jv_text(jinja_stripped(jv_string(r, v), jinja_set_arg(r, args, 0, "chars"), true, true)); }
-FILTER(f_lower) {
-    (void)args;
-    return jinja_cased(r, jv_string(r, v), 0);
-}
-FILTER(f_upper) {
-    (void)args;
-    return jinja_cased(r, jv_string(r, v), 1);
-}
-FILTER(f_title) { /* words begin behind white space and -({[<, so that it's stays It's */
-    (void)args;
-    return jinja_cased(r, jv_string(r, v), 5);
-}
-FILTER(f_capitalize) {
-    (void)args;
-    return jinja_cased(r, jv_string(r, v), 3);
-}
-FILTER(f_string) {
-    (void)args;
-    return jv_text(jv_string(r, v));
-}
-FILTER(f_same) {
-    (void)r, (void)args;
-    return v;
-}
-FILTER(f_replace) {
-    return jinja_replaced(r, jv_string(r, v), jinja_set_arg(r, args, 0, "old"), jinja_set_arg(r, args, 1, "new"),
-                          jinja_int_arg(args, 2, "count", -1));
 }
 FILTER(f_list) {
     (void)args;
@@ -75,7 +46,7 @@ FILTER(f_reverse) {
     const jlist *l = jv_iterate(r, v);
     const jvalue out = jv_list(r, false);
     for (int i = l->count - 1; i >= 0; i--) jv_append(r, out, l->item[i]);
-    return v.kind == V_STRING ? jinja_join(r, STR(""), out.u.list) : out;
+    return v.kind == V_STRING ? jv_marked(jinja_join(r, STR(""), out.u.list), v.markup) : out;
 }
 FILTER(f_abs) {
     (void)args;
@@ -83,10 +54,15 @@ FILTER(f_abs) {
            : v.kind == V_INT ? jv_int(v.u.integer < 0 ? -v.u.integer : v.u.integer)
                              : (jinja_fail(r, "bad operand type for abs(): '%s'", jv_type(v)), v);
 }
+static jvalue whole(run *r, double x) {
+    if (!(fabs(x) < 9.2e18)) jinja_fail(r, "the number %g is too large for a whole one of 64 bits", x);
+    return jv_int((int64_t)x);
+}
 FILTER(f_int) {
+    jinja_refuse_undefined(r, v);
     if (v.kind == V_INT) return v;
     if (v.kind == V_BOOL) return jv_int(v.u.boolean);
-    if (v.kind == V_FLOAT) return jv_int((int64_t)v.u.real);
+    if (v.kind == V_FLOAT) return whole(r, v.u.real);
     double x;
     long n;
     const int64_t base = jinja_int_arg(args, 1, "base", 10);
@@ -99,13 +75,12 @@ FILTER(f_int) {
         return jinja_arg(args, 0, "default", jv_int(0));
     }
     if (v.kind == V_STRING && str_to_long(str_trim(v.u.text), &n)) return jv_int(n);
-    if (v.kind == V_STRING && str_to_double(str_trim(v.u.text), &x)) return jv_int((int64_t)x);
-    (void)r;
+    if (v.kind == V_STRING && str_to_double(str_trim(v.u.text), &x)) return whole(r, x);
     return jinja_arg(args, 0, "default", jv_int(0));
 }
 FILTER(f_float) {
     double x;
-    (void)r;
+    jinja_refuse_undefined(r, v);
     if (v.kind == V_FLOAT) return v;
     if (v.kind == V_INT) return jv_real((double)v.u.integer);
     if (v.kind == V_BOOL) return jv_real(v.u.boolean);
@@ -120,108 +95,10 @@ FILTER(f_round) {
     if (digits < 0 || digits > 300 || !isfinite(x)) return jv_real(digits < 0 ? rint(x * by) / by : x);
     return jv_real(strtod(arena_printf(r->a, "%.*f", (int)digits, x), NULL)); /* the nearest decimal, as round() finds it */
 }
-static str spaces(run *r, int64_t n) {
-    buf *out = jinja_buf(r);
-    for (int64_t i = 0; i < n && i < 1000; i++) buf_put_char(out, ' ');
-    return jv_of_buf(r, out).u.text;
-}
-FILTER(f_tojson) { /* as transformers overrides it: ensure_ascii, indent, separators, sort_keys */
-    buf *out = jinja_buf(r);
-    const jvalue indent = jinja_arg(args, 1, "indent", jv_none()), separators = jinja_arg(args, 2, "separators", jv_none());
-    json_style s = {.broken = indent.kind != V_NONE,
-                    .ascii = jv_truth(jinja_arg(args, 0, "ensure_ascii", jv_bool(false))),
-                    .sorted = jv_truth(jinja_arg(args, 3, "sort_keys", jv_bool(false))),
-                    .between = indent.kind == V_NONE ? STR(", ") : STR(","),
-                    .behind_key = STR(": ")};
-    if (indent.kind == V_STRING) s.indent = indent.u.text;
-    else if (indent.kind == V_INT) s.indent = spaces(r, indent.u.integer);
-    if (separators.kind == V_LIST && separators.u.list->count == 2) {
-        s.between = jv_string(r, separators.u.list->item[0]);
-        s.behind_key = jv_string(r, separators.u.list->item[1]);
-    } else if (separators.kind != V_NONE) jinja_fail(r, "separators wants two texts");
-    jv_json(r, out, v, &s, 0);
-    return jv_of_buf(r, out);
-}
-FILTER(f_indent) {
-    const jvalue width = jinja_arg(args, 0, "width", jv_int(4));
-    const bool first = jv_truth(jinja_arg(args, 1, "first", jv_bool(false))),
-               blank = jv_truth(jinja_arg(args, 2, "blank", jv_bool(false)));
-    const str s = jv_string(r, v);
-    buf *out = jinja_buf(r), *pad = jinja_buf(r);
-    if (width.kind == V_STRING) buf_put_str(pad, width.u.text);
-    else
-        for (int64_t i = 0; i < jinja_int_arg(args, 0, "width", 4) && i < 1000; i++) buf_put_char(pad, ' ');
-    for (size_t at = 0, line = 0; at <= s.len; line++) {
-        const ptrdiff_t end = str_find(s, STR("\n"), at);
-        const str text = str_slice(s, at, end < 0 ? s.len : (size_t)end);
-        if (line) buf_put_char(out, '\n');
-        if ((line || first) && (text.len || blank)) buf_put_str(out, buf_str(pad));
-        buf_put_str(out, text);
-        if (end < 0) break;
-        at = (size_t)end + 1;
-    }
-    buf_free(pad);
-    return jv_of_buf(r, out);
-}
-FILTER(f_escape) {
-    static const struct {
-        char c;
-        const char *with;
-    } escapes[] = {{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&#34;"}, {'\'', "&#39;"}};
-    (void)args;
-    const str s = jv_string(r, v);
-    buf *out = jinja_buf(r);
-    for (size_t i = 0; i < s.len; i++) {
-        const char *with = NULL;
-        for (int k = 0; k < 5; k++)
-            if (s.ptr[i] == escapes[k].c) with = escapes[k].with;
-        if (with) buf_put_text(out, with);
-        else buf_put_char(out, s.ptr[i]);
-    }
-    return jv_of_buf(r, out);
-}
-/* "%s of %d" % values */
-FILTER(f_format) {
-    const str s = jv_string(r, v);
-    buf *out = jinja_buf(r);
-    int next = 0;
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.ptr[i] != '%' || i + 1 >= s.len) {
-            buf_put_char(out, s.ptr[i]);
-            continue;
-        }
-        if (s.ptr[i + 1] == '%') {
-            buf_put_char(out, '%');
-            i++;
-            continue;
-        }
-        char spec[32] = "%";
-        size_t n = 1;
-        while (++i < s.len && strchr("0123456789.+- #", s.ptr[i]) && n < 20) spec[n++] = s.ptr[i];
-        const char kind = i < s.len ? s.ptr[i] : 's';
-        const jvalue x = jinja_arg(args, next++, "", jv_undefined(STR("")));
-        if (x.kind == V_UNDEFINED) jinja_fail(r, "not enough arguments for format string");
-        if (kind == 's' || kind == 'r') {
-            memcpy(spec + n, "s", 2);
-            buf_printf(out, spec, str_copy(r->a, jv_string(r, x)));
-        } else if (strchr("dixXo", kind)) {
-            memcpy(spec + n, "ll", 2);
-            spec[n + 2] = kind == 'i' ? 'd' : kind;
-            spec[n + 3] = 0;
-            buf_printf(out, spec, (long long)f_int(r, x, &(jargs){0}).u.integer);
-        } else if (strchr("eEfFgG", kind)) {
-            spec[n] = kind;
-            spec[n + 1] = 0;
-            buf_printf(out, spec, f_float(r, x, &(jargs){0}).u.real);
-        } else jinja_fail(r, "unsupported format character '%c'", kind);
-    }
-    return jv_of_buf(r, out);
-}
-
 /* select, reject, selectattr, rejectattr */
 static jvalue choose(run *r, jvalue v, const jargs *args, bool by_attribute, bool want) {
-    const jlist *l = jv_iterate(r, v);
     const jvalue out = jv_list(r, false);
+    const jlist *l = jv_truth(v) ? jv_iterate(r, v) : out.u.list; /* none, too, is nothing to choose from */
     const int shift = by_attribute ? 1 : 0;
     const bool named = args->count > shift;
     const jargs rest = {args->item + shift + 1, args->name + shift + 1,
@@ -238,7 +115,7 @@ FILTER(f_reject) { return choose(r, v, args, false, false); }
 FILTER(f_selectattr) { return choose(r, v, args, true, true); }
 FILTER(f_rejectattr) { return choose(r, v, args, true, false); }
 FILTER(f_map) {
-    const jlist *l = jv_iterate(r, v);
+    const jlist *l = jv_truth(v) ? jv_iterate(r, v) : jv_list(r, false).u.list;
     const jvalue out = jv_list(r, false), attribute = jinja_arg(args, 1 << 20, "attribute", jv_none()),
                  fallback = jinja_arg(args, 1 << 20, "default", jv_undefined(STR("default")));
     const jargs rest = {args->item + 1, args->name + 1, args->count ? args->count - 1 : 0};
@@ -413,89 +290,55 @@ FILTER(f_batch) {
     }
     return out;
 }
-FILTER(f_wordcount) {
-    (void)args;
-    return jv_int(jinja_split(r, jv_string(r, v), (str){NULL, 0}, -1, false).u.list->count);
-}
-FILTER(f_center) {
-    const str s = jv_string(r, v);
-    const int64_t width = jinja_int_arg(args, 0, "width", 80), n = jinja_characters(r, s), left = width > n ? (width - n) / 2 : 0;
-    buf *out = jinja_buf(r);
-    if (width > 100000) jinja_fail(r, "center wants at most 100000 columns");
-    for (int64_t i = 0; i < left; i++) buf_put_char(out, ' ');
-    buf_put_str(out, s);
-    for (int64_t i = left + n; i < width; i++) buf_put_char(out, ' ');
-    return jv_of_buf(r, out);
-}
-FILTER(f_truncate) {
-    const int64_t length = jinja_int_arg(args, 0, "length", 255), leeway = jinja_int_arg(args, 3, "leeway", 5);
-    const str s = jv_string(r, v), end = jinja_text_arg(r, args, 2, "end", STR("..."));
-    if (jinja_characters(r, s) <= length + leeway) return jv_text(s);
-    const jlist *l = jv_iterate(r, jv_text(s));
-    buf *out = jinja_buf(r);
-    const int64_t keep = length - jinja_characters(r, end);
-    for (int i = 0; i < keep && i < l->count; i++) buf_put_str(out, l->item[i].u.text);
-    if (!jv_truth(jinja_arg(args, 1, "killwords", jv_bool(false))))
-        for (size_t i = out->len; i > 0; i--)
-            if (out->ptr[i - 1] == ' ') {
-                out->len = i - 1;
-                break;
-            }
-    buf_put_str(out, end);
-    return jv_of_buf(r, out);
+FILTER(f_random) {
+    (void)v, (void)args;
+    jinja_fail(r, "random would make each rendering another; a chat template must give the same text every time");
 }
 
-static const struct {
-    const char *name;
-    jvalue (*apply)(run *, jvalue, const jargs *);
-} filters[] = {{"default", f_default},
-               {"d", f_default},
-               {"length", f_length},
-               {"count", f_length},
-               {"trim", f_trim},
-               {"lower", f_lower},
-               {"upper", f_upper},
-               {"title", f_title},
-               {"capitalize", f_capitalize},
-               {"string", f_string},
-               {"safe", f_same},
-               {"replace", f_replace},
-               {"list", f_list},
-               {"first", f_first},
-               {"last", f_last},
-               {"join", f_join},
-               {"reverse", f_reverse},
-               {"abs", f_abs},
-               {"int", f_int},
-               {"float", f_float},
-               {"round", f_round},
-               {"tojson", f_tojson},
-               {"indent", f_indent},
-               {"escape", f_escape},
-               {"e", f_escape},
-               {"format", f_format},
-               {"select", f_select},
-               {"reject", f_reject},
-               {"selectattr", f_selectattr},
-               {"rejectattr", f_rejectattr},
-               {"map", f_map},
-               {"sort", f_sort},
-               {"groupby", f_groupby},
-               {"slice", f_slice},
-               {"dictsort", f_dictsort},
-               {"unique", f_unique},
-               {"sum", f_sum},
-               {"max", f_max},
-               {"min", f_min},
-               {"items", f_items},
-               {"attr", f_attr},
-               {"batch", f_batch},
-               {"wordcount", f_wordcount},
-               {"center", f_center},
-               {"truncate", f_truncate}};
+const jinja_filter_row jinja_filters_of_lists[] = {{"default", f_default},
+                                                   {"d", f_default},
+                                                   {"length", f_length},
+                                                   {"count", f_length},
+                                                   {"list", f_list},
+                                                   {"first", f_first},
+                                                   {"last", f_last},
+                                                   {"join", f_join},
+                                                   {"reverse", f_reverse},
+                                                   {"abs", f_abs},
+                                                   {"int", f_int},
+                                                   {"float", f_float},
+                                                   {"round", f_round},
+                                                   {"select", f_select},
+                                                   {"reject", f_reject},
+                                                   {"selectattr", f_selectattr},
+                                                   {"rejectattr", f_rejectattr},
+                                                   {"map", f_map},
+                                                   {"sort", f_sort},
+                                                   {"groupby", f_groupby},
+                                                   {"slice", f_slice},
+                                                   {"dictsort", f_dictsort},
+                                                   {"unique", f_unique},
+                                                   {"sum", f_sum},
+                                                   {"max", f_max},
+                                                   {"min", f_min},
+                                                   {"items", f_items},
+                                                   {"attr", f_attr},
+                                                   {"batch", f_batch},
+                                                   {"random", f_random},
+                                                   {NULL, NULL}};
+
+static const jinja_filter_row *find(str name) {
+    static const jinja_filter_row *const tables[] = {jinja_filters_of_lists, jinja_filters_of_text, jinja_filters_of_html};
+    for (int t = 0; t < 3; t++)
+        for (const jinja_filter_row *row = tables[t]; row->name; row++)
+            if (str_is(name, row->name)) return row;
+    return NULL;
+}
+
+bool jinja_has_filter(str name) { return find(name) != NULL; }
 
 jvalue jinja_filter(run *r, str name, jvalue v, const jargs *args) {
-    for (size_t i = 0; i < sizeof filters / sizeof *filters; i++)
-        if (str_is(name, filters[i].name)) return filters[i].apply(r, v, args);
-    jinja_fail(r, "No filter named '%.*s'.", STR_ARG(name));
+    const jinja_filter_row *row = find(name);
+    if (!row) jinja_fail(r, "No filter named '%.*s'.", STR_ARG(name));
+    return row->apply(r, v, args);
 }

@@ -55,31 +55,19 @@ METHOD(m_removesuffix) {
     return jv_text(p.len && str_ends(SELF, p) ? str_slice(SELF, 0, SELF.len - p.len) : SELF);
 }
 
-/* where: the text to the left (-1), the right (1), or the middle. */
-static jvalue padded(run *r, str s, int64_t width, str with, int where) {
-    const int64_t n = jinja_characters(r, s), more = width > n ? width - n : 0;
-    if (more > 100000) jinja_fail(r, "at most 100000 columns are padded");
-    /* str.center: where it cannot be even, the odd one goes left if the width is odd */
-    const int64_t left = where < 0 ? 0 : where > 0 ? more : more / 2 + (more & width & 1);
-    buf *out = jinja_buf(r);
-    for (int64_t i = 0; i < left; i++) buf_put_str(out, with);
-    buf_put_str(out, s);
-    for (int64_t i = left; i < more; i++) buf_put_str(out, with);
-    return jv_of_buf(r, out);
-}
 METHOD(m_ljust) {
-    return padded(r, SELF, jinja_int_arg(args, 0, "width", 0), jinja_text_arg(r, args, 1, "fillchar", STR(" ")), -1);
+    return jinja_padded(r, SELF, jinja_int_arg(args, 0, "width", 0), jinja_text_arg(r, args, 1, "fillchar", STR(" ")), -1);
 }
 METHOD(m_rjust) {
-    return padded(r, SELF, jinja_int_arg(args, 0, "width", 0), jinja_text_arg(r, args, 1, "fillchar", STR(" ")), 1);
+    return jinja_padded(r, SELF, jinja_int_arg(args, 0, "width", 0), jinja_text_arg(r, args, 1, "fillchar", STR(" ")), 1);
 }
 METHOD(m_center) {
-    return padded(r, SELF, jinja_int_arg(args, 0, "width", 0), jinja_text_arg(r, args, 1, "fillchar", STR(" ")), 0);
+    return jinja_padded(r, SELF, jinja_int_arg(args, 0, "width", 0), jinja_text_arg(r, args, 1, "fillchar", STR(" ")), 0);
 }
 METHOD(m_zfill) {
     const bool sign = SELF.len && strchr("+-", SELF.ptr[0]);
     const str rest = str_slice(SELF, sign, SELF.len);
-    const jvalue made = padded(r, rest, jinja_int_arg(args, 0, "width", 0) - sign, STR("0"), 1);
+    const jvalue made = jinja_padded(r, rest, jinja_int_arg(args, 0, "width", 0) - sign, STR("0"), 1);
     return jv_text(str_join(r->a, str_slice(SELF, 0, sign), made.u.text));
 }
 static jvalue three(run *r, str a, str b, str c) {
@@ -116,16 +104,7 @@ METHOD(m_count) {
     for (ptrdiff_t at = 0; sub.len && (at = str_find(SELF, sub, (size_t)at)) >= 0; at += (ptrdiff_t)sub.len) n++;
     return jv_int(n);
 }
-METHOD(m_splitlines) {
-    (void)args;
-    const jvalue out = jv_list(r, false);
-    for (size_t at = 0; at < SELF.len;) {
-        const ptrdiff_t end = str_find(SELF, STR("\n"), at);
-        jv_append(r, out, jv_text(str_slice(SELF, at, end < 0 ? SELF.len : (size_t)end)));
-        at = end < 0 ? SELF.len : (size_t)end + 1;
-    }
-    return out;
-}
+METHOD(m_splitlines) { return jinja_lines(r, SELF, jv_truth(jinja_arg(args, 0, "keepends", jv_bool(false)))); }
 METHOD(m_join) { return jinja_join(r, SELF, jv_iterate(r, jinja_arg(args, 0, "iterable", jv_undefined(STR("iterable"))))); }
 static bool all_letters(str s, bool (*is)(int32_t)) {
     int32_t c;
@@ -148,24 +127,13 @@ METHOD(m_isalnum) {
     (void)r, (void)args;
     return jv_bool(all_letters(SELF, is_letter_or_digit));
 }
-/* No letter is of the other case, and at least one has a case. */
-static bool has_case(str s, bool upper) {
-    bool some = false;
-    int32_t c;
-    for (size_t i = 0; i < s.len;) {
-        i += utf8_next(s, i, &c);
-        if (c >= 0 && (upper ? unicode_upper(c) : unicode_lower(c)) != c) return false;
-        some |= c >= 0 && (upper ? unicode_lower(c) : unicode_upper(c)) != c;
-    }
-    return some;
-}
 METHOD(m_islower) {
     (void)r, (void)args;
-    return jv_bool(has_case(SELF, false));
+    return jv_bool(jinja_has_case(SELF, false));
 }
 METHOD(m_isupper) {
     (void)r, (void)args;
-    return jv_bool(has_case(SELF, true));
+    return jv_bool(jinja_has_case(SELF, true));
 }
 METHOD(m_isspace) {
     (void)r, (void)args;
@@ -353,16 +321,50 @@ static const struct {
     {V_LIST, "count", m_list_count},
 };
 
+static jvalue marked_items(run *r, jvalue v) {
+    if (v.kind != V_LIST) return jv_marked(v, true);
+    const jvalue out = jv_list(r, v.u.list->tuple);
+    for (int i = 0; i < v.u.list->count; i++) jv_append(r, out, jv_marked(v.u.list->item[i], true));
+    return out;
+}
+
+static jvalue escaped_items(run *r, jvalue v) {
+    if (v.kind == V_STRING) return jinja_escape(r, v);
+    if (v.kind != V_LIST) return v;
+    const jvalue out = jv_list(r, v.u.list->tuple);
+    for (int i = 0; i < v.u.list->count; i++) jv_append(r, out, jinja_escape(r, v.u.list->item[i]));
+    return out;
+}
+
+/* A method of markup: the texts that join, format and replace put in are escaped, and what comes out is markup. */
+static jvalue call_of_markup(run *r, const jfunction *f, const jargs *args) {
+    size_t i = 0;
+    while (methods[i].of != V_STRING || strcmp(methods[i].name, f->name) != 0) i++;
+    jargs given = *args;
+    if (methods[i].call == m_join || methods[i].call == m_format || methods[i].call == m_replace) {
+        given.item = arena_array(r->a, jvalue, args->count + 1);
+        for (int k = 0; k < args->count; k++)
+            given.item[k] = methods[i].call == m_replace && k != 1 ? args->item[k] : escaped_items(r, args->item[k]);
+    }
+    return marked_items(r, methods[i].call(r, f, &given));
+}
+
 jvalue jinja_function(run *r, const char *name, jvalue (*call)(run *, const jfunction *, const jargs *)) {
     jfunction *f = arena_new_of(r->a, jfunction);
     *f = (jfunction){.call = call, .name = name};
-    return (jvalue){V_FUNCTION, {.function = f}};
+    return (jvalue){.kind = V_FUNCTION, .u.function = f};
+}
+
+jvalue jinja_bound(run *r, const char *name, jvalue (*call)(run *, const jfunction *, const jargs *), jvalue *self) {
+    const jvalue v = jinja_function(r, name, call);
+    v.u.function->self = self;
+    return v;
 }
 
 bool jinja_method(run *r, jvalue v, str name, jvalue *out) {
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
         if (methods[i].of == v.kind && str_is(name, methods[i].name)) {
-            *out = jinja_function(r, methods[i].name, methods[i].call);
+            *out = jinja_function(r, methods[i].name, v.kind == V_STRING && v.markup ? call_of_markup : methods[i].call);
             out->u.function->self = arena_new_of(r->a, jvalue);
             *out->u.function->self = v;
             return true;

@@ -140,6 +140,7 @@ typedef struct jfunction {
 
 struct jvalue {
     value_kind kind;
+    bool markup; /* of V_STRING: what |escape and |safe made, which is not escaped again */
     union {
         bool boolean;
         int64_t integer;
@@ -179,6 +180,7 @@ jvalue jv_bool(bool b);
 jvalue jv_int(int64_t n);
 jvalue jv_real(double x);
 jvalue jv_text(str s); /* the view must live */
+jvalue jv_marked(jvalue text, bool markup);
 jvalue jv_copy_text(run *r, str s);
 jvalue jv_of_buf(run *r, buf *b); /* takes what b holds */
 jvalue jv_undefined(str name);
@@ -189,7 +191,9 @@ void jv_put(run *r, jdict *d, jvalue key, jvalue value);
 const jvalue *jv_get(const jdict *d, jvalue key);
 jvalue jv_of_json(run *r, const json *j);
 bool jv_truth(jvalue v);
-bool jv_is_number(jvalue v);             /* booleans too, as in Python */
+bool jv_is_number(jvalue v); /* booleans too, as in Python */
+static inline int64_t jv_whole_of(jvalue v) { return v.kind == V_INT ? v.u.integer : v.u.boolean; } /* of a number */
+static inline double jv_real_of(jvalue v) { return v.kind == V_FLOAT ? v.u.real : (double)jv_whole_of(v); }
 jvalue jv_items(run *r, const jdict *d); /* a list of (key, value) */
 bool jv_equal(jvalue a, jvalue b);
 int jv_compare(run *r, jvalue a, jvalue b);
@@ -209,7 +213,8 @@ int64_t jv_length(run *r, jvalue v);
 bool jv_contains(run *r, jvalue container, jvalue item);
 void jinja_put_float(buf *out, double x);
 
-void jinja_enter(run *r); /* one level deeper, one step of fuel; r->depth-- leaves */
+void jinja_refuse_undefined(run *r, jvalue v); /* fails with its name */
+void jinja_enter(run *r);                      /* one level deeper, one step of fuel; r->depth-- leaves */
 jvalue jinja_eval(run *r, frame *f, const jnode *n);
 void jinja_eval_arguments(run *r, frame *f, const jnode *n, jargs *out);
 jvalue jinja_macro(run *r, frame *f, const jnode *n);       /* the function of a macro or call block */
@@ -219,17 +224,35 @@ flow jinja_execute(run *r, frame *f, const jnode *n);
 jvalue jinja_call(run *r, jvalue f, const jargs *args);
 jvalue jinja_attribute(run *r, jvalue v, str name, bool item_first);
 jvalue jinja_filter(run *r, str name, jvalue v, const jargs *args);
+bool jinja_has_filter(str name);
 bool jinja_test(run *r, str name, jvalue v, const jargs *args);
+bool jinja_has_test(str name);
 bool jinja_method(run *r, jvalue v, str name, jvalue *out);
 bool jinja_global(run *r, str name, jvalue *out);
 jvalue jinja_function(run *r, const char *name, jvalue (*call)(run *, const jfunction *, const jargs *));
+jvalue jinja_bound(run *r, const char *name, jvalue (*call)(run *, const jfunction *, const jargs *), jvalue *self);
 /* The argument at a place or of a name; fallback when it was not given. */
 jvalue jinja_arg(const jargs *args, int place, const char *name, jvalue fallback);
 str jinja_text_arg(run *r, const jargs *args, int place, const char *name, str fallback);
 int64_t jinja_int_arg(const jargs *args, int place, const char *name, int64_t fallback);
 str jinja_set_arg(run *r, const jargs *args, int place, const char *name); /* characters to strip or split at; NULL view: space */
 
+/* Filters: each file has a table of them, which ends with a row without a name. */
+typedef struct {
+    const char *name;
+    jvalue (*apply)(run *, jvalue, const jargs *);
+} jinja_filter_row;
+extern const jinja_filter_row jinja_filters_of_lists[], jinja_filters_of_text[], jinja_filters_of_html[];
+#define FILTER(name) static jvalue name(run *r, jvalue v, const jargs *args)
+
 /* Texts, for methods and filters alike. */
+jvalue jinja_escape(run *r, jvalue v);                                  /* & < > " ' as HTML; what is markup stays */
+jvalue jinja_percent(run *r, jvalue format, const jargs *args);         /* "%s of %d" % values; a dict alone: by name */
+void jinja_pretty(run *r, buf *out, jvalue v);                          /* pprint.pformat */
+jvalue jinja_lines(run *r, str s, bool keep_ends);                      /* str.splitlines */
+jvalue jinja_padded(run *r, str s, int64_t width, str with, int where); /* to the left (-1), the middle, the right (1) */
+bool jinja_has_case(str s, bool upper);                  /* no letter is of the other case, and at least one has a case */
+bool jinja_is_word(int32_t code);                        /* \w of a regular expression */
 jvalue jinja_dotted(run *r, jvalue v, jvalue attribute); /* an attribute by a dotted name or number */
 str jinja_stripped(str s, str set, bool left, bool right);
 jvalue jinja_cased(run *r, str s, int mode); /* 0 lower, 1 upper, 2 title, 3 capitalize, 4 swap, 5 Jinja's title */

@@ -45,19 +45,22 @@ TEST(t_string) {
 }
 TEST(t_mapping) {
     (void)r, (void)args;
-    return v.kind == V_DICT;
+    return v.kind == V_DICT && !v.u.dict->namespace;
+}
+static bool is_sequence(jvalue v) {
+    return v.kind == V_LIST || (v.kind == V_DICT && !v.u.dict->namespace) || v.kind == V_STRING || v.kind == V_UNDEFINED;
 }
 TEST(t_iterable) {
     (void)r, (void)args;
-    return v.kind == V_LIST || v.kind == V_DICT || v.kind == V_STRING || v.kind == V_UNDEFINED;
+    return is_sequence(v);
 }
 TEST(t_sequence) {
     (void)r, (void)args;
-    return v.kind == V_LIST || v.kind == V_DICT || v.kind == V_STRING || v.kind == V_UNDEFINED;
+    return is_sequence(v);
 }
 TEST(t_callable) {
-    (void)r, (void)args;
-    return v.kind == V_FUNCTION;
+    (void)r, (void)args; /* what is undefined can be called, to fail with its name */
+    return v.kind == V_FUNCTION || v.kind == V_UNDEFINED;
 }
 static int64_t modulo(run *r, jvalue v, int64_t by) {
     if (v.kind != V_INT && v.kind != V_BOOL) jinja_fail(r, "not all arguments converted: '%s' is no whole number", jv_type(v));
@@ -88,13 +91,23 @@ TEST(t_ge) { return jv_compare(r, v, ARG0) >= 0; }
 TEST(t_in) { return jv_contains(r, ARG0, v); }
 TEST(t_lower) {
     (void)args;
-    const str s = jv_string(r, v);
-    return str_eq(s, jinja_cased(r, s, 0).u.text);
+    return jinja_has_case(jv_string(r, v), false);
 }
 TEST(t_upper) {
     (void)args;
-    const str s = jv_string(r, v);
-    return str_eq(s, jinja_cased(r, s, 1).u.text);
+    return jinja_has_case(jv_string(r, v), true);
+}
+TEST(t_escaped) {
+    (void)r, (void)args;
+    return v.kind == V_STRING && v.markup;
+}
+TEST(t_filter) {
+    (void)r, (void)args;
+    return v.kind == V_STRING && jinja_has_filter(v.u.text);
+}
+TEST(t_test) {
+    (void)r, (void)args;
+    return v.kind == V_STRING && jinja_has_test(v.u.text);
 }
 TEST(t_sameas) {
     (void)r;
@@ -140,7 +153,16 @@ static const struct {
              {"in", t_in},
              {"lower", t_lower},
              {"upper", t_upper},
-             {"sameas", t_sameas}};
+             {"sameas", t_sameas},
+             {"escaped", t_escaped},
+             {"filter", t_filter},
+             {"test", t_test}};
+
+bool jinja_has_test(str name) {
+    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
+        if (str_is(name, tests[i].name)) return true;
+    return false;
+}
 
 bool jinja_test(run *r, str name, jvalue v, const jargs *args) {
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)

@@ -164,3 +164,47 @@ jvalue jinja_join(run *r, str separator, const jlist *l) {
     }
     return jv_of_buf(r, out);
 }
+
+jvalue jinja_padded(run *r, str s, int64_t width, str with, int where) {
+    const int64_t n = jinja_characters(r, s), more = width > n ? width - n : 0;
+    if (more > 100000) jinja_fail(r, "at most 100000 columns are padded");
+    /* str.center: where it cannot be even, the odd one goes left if the width is odd */
+    const int64_t left = where < 0 ? 0 : where > 0 ? more : more / 2 + (more & width & 1);
+    buf *out = jinja_buf(r);
+    for (int64_t i = 0; i < left; i++) buf_put_str(out, with);
+    buf_put_str(out, s);
+    for (int64_t i = left; i < more; i++) buf_put_str(out, with);
+    return jv_of_buf(r, out);
+}
+bool jinja_has_case(str s, bool upper) {
+    bool some = false;
+    int32_t c;
+    for (size_t i = 0; i < s.len;) {
+        i += utf8_next(s, i, &c);
+        if (c >= 0 && (upper ? unicode_upper(c) : unicode_lower(c)) != c) return false;
+        some |= c >= 0 && (upper ? unicode_lower(c) : unicode_upper(c)) != c;
+    }
+    return some;
+}
+bool jinja_is_word(int32_t code) { return code == '_' || unicode_is_letter(code) || unicode_is_digit(code); }
+
+/* Where str.splitlines breaks. */
+static bool ends_line(int32_t c) {
+    return (c >= '\n' && c <= '\r') || (c >= 0x1c && c <= 0x1e) || c == 0x85 || c == 0x2028 || c == 0x2029;
+}
+
+jvalue jinja_lines(run *r, str s, bool keep_ends) {
+    const jvalue out = jv_list(r, false);
+    int32_t c;
+    for (size_t at = 0, from = 0; at < s.len; from = at) {
+        size_t end = s.len;
+        while (at < s.len && end == s.len) {
+            const size_t n = utf8_next(s, at, &c);
+            if (ends_line(c)) end = at;
+            at += n;
+            if (c == '\r' && at < s.len && s.ptr[at] == '\n') at++;
+        }
+        jv_append(r, out, jv_text(str_slice(s, from, keep_ends ? at : end)));
+    }
+    return out;
+}

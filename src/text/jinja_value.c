@@ -8,11 +8,15 @@
 #include "text/unicode.h"
 
 jvalue jv_none(void) { return (jvalue){.kind = V_NONE}; }
-jvalue jv_bool(bool b) { return (jvalue){V_BOOL, {.boolean = b}}; }
-jvalue jv_int(int64_t n) { return (jvalue){V_INT, {.integer = n}}; }
-jvalue jv_real(double x) { return (jvalue){V_FLOAT, {.real = x}}; }
-jvalue jv_text(str s) { return (jvalue){V_STRING, {.text = s}}; }
-jvalue jv_undefined(str name) { return (jvalue){V_UNDEFINED, {.text = name}}; }
+jvalue jv_bool(bool b) { return (jvalue){.kind = V_BOOL, .u.boolean = b}; }
+jvalue jv_int(int64_t n) { return (jvalue){.kind = V_INT, .u.integer = n}; }
+jvalue jv_real(double x) { return (jvalue){.kind = V_FLOAT, .u.real = x}; }
+jvalue jv_text(str s) { return (jvalue){.kind = V_STRING, .u.text = s}; }
+jvalue jv_marked(jvalue text, bool markup) {
+    text.markup = markup && text.kind == V_STRING;
+    return text;
+}
+jvalue jv_undefined(str name) { return (jvalue){.kind = V_UNDEFINED, .u.text = name}; }
 
 jvalue jv_copy_text(run *r, str s) {
     jinja_burn(r, (int64_t)(s.len / 16) + 1);
@@ -38,10 +42,10 @@ jvalue jv_of_buf(run *r, buf *b) {
 jvalue jv_list(run *r, bool tuple) {
     jlist *l = arena_new_of(r->a, jlist);
     l->tuple = tuple;
-    return (jvalue){V_LIST, {.list = l}};
+    return (jvalue){.kind = V_LIST, .u.list = l};
 }
 
-jvalue jv_dict(run *r) { return (jvalue){V_DICT, {.dict = arena_new_of(r->a, jdict)}}; }
+jvalue jv_dict(run *r) { return (jvalue){.kind = V_DICT, .u.dict = arena_new_of(r->a, jdict)}; }
 
 void jv_append(run *r, jvalue list, jvalue item) {
     jlist *l = list.u.list;
@@ -120,12 +124,10 @@ bool jv_truth(jvalue v) {
 }
 
 bool jv_is_number(jvalue v) { return v.kind == V_BOOL || v.kind == V_INT || v.kind == V_FLOAT; }
-static double number_of(jvalue v) { return v.kind == V_FLOAT ? v.u.real : v.kind == V_INT ? (double)v.u.integer : v.u.boolean; }
-static int64_t whole_of(jvalue v) { return v.kind == V_INT ? v.u.integer : v.u.boolean; }
 
 bool jv_equal(jvalue a, jvalue b) {
     if (jv_is_number(a) && jv_is_number(b))
-        return a.kind == V_FLOAT || b.kind == V_FLOAT ? number_of(a) == number_of(b) : whole_of(a) == whole_of(b);
+        return a.kind == V_FLOAT || b.kind == V_FLOAT ? jv_real_of(a) == jv_real_of(b) : jv_whole_of(a) == jv_whole_of(b);
     if (a.kind != b.kind) return false;
     switch (a.kind) {
     case V_STRING: return str_eq(a.u.text, b.u.text);
@@ -151,8 +153,8 @@ bool jv_equal(jvalue a, jvalue b) {
 int jv_compare(run *r, jvalue a, jvalue b) {
     jinja_burn(r, 1);
     if (jv_is_number(a) && jv_is_number(b)) {
-        if (a.kind != V_FLOAT && b.kind != V_FLOAT) return (whole_of(a) > whole_of(b)) - (whole_of(a) < whole_of(b));
-        return (number_of(a) > number_of(b)) - (number_of(a) < number_of(b));
+        if (a.kind != V_FLOAT && b.kind != V_FLOAT) return (jv_whole_of(a) > jv_whole_of(b)) - (jv_whole_of(a) < jv_whole_of(b));
+        return (jv_real_of(a) > jv_real_of(b)) - (jv_real_of(a) < jv_real_of(b));
     }
     if (a.kind == V_STRING && b.kind == V_STRING) return str_compare(a.u.text, b.u.text);
     if (a.kind == V_LIST && b.kind == V_LIST) {
@@ -203,7 +205,8 @@ static void put_quoted(buf *out, str s) {
         else if (code == '\n') buf_put_text(out, "\\n");
         else if (code == '\r') buf_put_text(out, "\\r");
         else if (code == '\t') buf_put_text(out, "\\t");
-        else if (code >= 0 && (code < 32 || code == 127)) buf_printf(out, "\\x%02x", (unsigned)code);
+        else if (code >= 0 && !unicode_is_printable(code))
+            buf_printf(out, code < 0x100 ? "\\x%02x" : code < 0x10000 ? "\\u%04x" : "\\U%08x", (unsigned)code);
         else buf_put(out, s.ptr + i, n);
     }
     buf_put_char(out, quote);
@@ -217,8 +220,11 @@ static void check_size(run *r, const buf *out) {
 void jv_repr(run *r, buf *out, jvalue v) {
     check_size(r, out);
     if (++r->depth > r->depth_max) jinja_fail(r, "more than %d levels of nesting", r->depth_max);
-    if (v.kind == V_STRING) put_quoted(out, v.u.text);
-    else if (v.kind == V_LIST) {
+    if (v.kind == V_STRING) {
+        if (v.markup) buf_put_text(out, "Markup(");
+        put_quoted(out, v.u.text);
+        if (v.markup) buf_put_char(out, ')');
+    } else if (v.kind == V_LIST) {
         buf_put_char(out, v.u.list->tuple ? '(' : '[');
         for (int i = 0; i < v.u.list->count; i++) {
             if (i) buf_put_text(out, ", ");

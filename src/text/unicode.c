@@ -100,3 +100,8 @@ bool unicode_is_punctuation(int32_t c) {
     const utf8proc_category_t k = utf8proc_category(c);
     return k >= UTF8PROC_CATEGORY_PC && k <= UTF8PROC_CATEGORY_PO;
 }
+
+bool unicode_is_printable(int32_t c) {
+    const utf8proc_category_t k = utf8proc_category(c);
+    return c == ' ' || (k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_SO);
+}

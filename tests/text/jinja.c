@@ -62,6 +62,49 @@ static const struct {
     {"{{ 'ab1'.isalnum() }}{{ 'ab'.islower() }}{{ 'x'.center(4, '*') }}{{ [[1], [2]] | sum(start=[]) }}{{ [1, 2, 3] | slice(2) | "
      "list }}",
      "", "TrueTrue*x**[1, 2][[1, 2], [3]]"},
+    {"{{ h | striptags }}",
+     "{\"h\": \"<p class='a'>Tom &amp; Jerry</p> &lt;b&gt; &#39;x&#x41; &hellip;&eacute;&notit; &#128;&#0; <!-- a <b> c -->\\n z "
+     "< y\"}",
+     "Tom & Jerry <b> 'xA \xe2\x80\xa6\xc3\xa9\xc2\xacit; \xe2\x82\xac\xef\xbf\xbd z < y"},
+    {"{{ ('a<b' | e) + '<' }} {{ '<' | e | e }} {{ '<' | e | forceescape }} {{ ('<%s>' | safe) % '&' }} {{ ('-' | e).join(['<', "
+     "'x' | e]) }}",
+     "", "a&lt;b&lt; &lt; &amp;lt; <&amp;> &lt;-x"},
+    {"{{ 'a' is escaped }} {{ 'a' | e is escaped }} {{ ('a' | e | upper)[0:] is escaped }} {{ 'a' | e ~ '' is escaped }} {{ ['<' "
+     "| e] }}",
+     "", "False True True aFalse [Markup('&lt;')]"},
+    {"{{ 'upper' is filter }} {{ 'nope' is filter }} {{ 'odd' is test }} {{ '1' is lower }}", "", "True False True False"},
+    {"{{ p | wordwrap(12) }}|{{ p | wordwrap(5, false) }}|{{ p | wordwrap(12, true, '~', false) }}",
+     "{\"p\": \"The quick-brown fox -- it's said---jumped well-being a_b-c  unconditionally.\\n\\n x\"}",
+     "The quick-\nbrown fox --\nit's said---\njumped well-\nbeing a_b-c\nunconditiona\nlly.\n\n "
+     "x|The\nquick-\nbrown\nfox\n--\nit's\nsaid\n---\njumped\nwell-\nbeing\na_b-c\nunconditionally.\n\n x|The~quick-brown~fox -- "
+     "it's ~said---jumpe~d well-being~a_b-c  uncon~ditionally.~~ x"},
+    {"{{ {'a': 1, 'b': none, 'c': '<\"', 'd': nope} | xmlattr }}|{{ {'a': 1} | xmlattr(false) }}|{{ {} | xmlattr }}", "",
+     " a=\"1\" c=\"&lt;&#34;\"|a=\"1\"|"},
+    {"{{ 'a/b c?\xc3\xa9~' | urlencode }} {{ {'a b': 'x/y&z'} | urlencode }} {{ [[1, 2.5]] | urlencode }}", "",
+     "a/b%20c%3F%C3%A9~ a+b=x%2Fy%26z 1=2.5"},
+    {"{{ 1 | filesizeformat }}, {{ 999 | filesizeformat }}, {{ '1048576' | filesizeformat(true) }}, {{ 1e24 | filesizeformat }}",
+     "", "1 Byte, 999 Bytes, 1.0 MiB, 1000.0 ZB"},
+    {"{% set c = cycler('a', 'b') %}{{ c.next() }}{{ c.next() }}{{ c.next() }} {{ c.current }} {{ c.reset() }} {{ c.current }}{% "
+     "set j = joiner('|') %}{% for x in 'xyz' %}{{ j() }}{{ x }}{% endfor %}",
+     "", "aba b None ax|y|z"},
+    {"{{ '%5.1f|%-4d|%+05d|%#x|%r|%.2s|%%' % (2.25, 7, 3, 255, '\xc3\xa9', 'abc') }} {{ '%(a)s-%(b)03d' | format(a='x', b=5) }} "
+     "{{ '%x' % -26 }}",
+     "", "  2.2|7   |+0003|0xff|'\xc3\xa9'|ab|% x-005 -1a"},
+    {"{{ v | pprint }}",
+     "{\"v\": {\"b\": [1, 2, {\"c\": \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}], \"a\": \"word word word word word word word "
+     "word word word word word word word word word word word word word \", \"d\": [\"some text here\", \"and more of it, so that "
+     "it breaks\", \"some text here\", \"and more of it, so that it breaks\"]}}",
+     "{'a': 'word word word word word word word word word word word word word word '\n      'word word word word word word ',\n "
+     "'b': [1, 2, {'c': 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'}],\n 'd': ['some text here',\n       'and more of it, so that "
+     "it breaks',\n       'some text here',\n       'and more of it, so that it breaks']}"},
+    {"{{ ('word ' * 20) | pprint }} {{ ['\xe2\x80\x8b\xc2\xa0\xc3\xa9'] }}", "",
+     "('word word word word word word word word word word word word word word word '\n 'word word word word word ') "
+     "['\\u200b\\xa0\xc3\xa9']"},
+    {"{{ l.splitlines() }} {{ l | indent(2, true) }} {{ '' | indent(2, true) }}|", "{\"l\": \"a\\r\\nb\\u2028c\\n\"}",
+     "['a', 'b', 'c']   a\n  b\n  c\n   |"},
+    {"{{ \"don't stop_it 1-2\" | wordcount }} {{ none | select | list }} {{ nope | map('upper') | list }}", "", "5 [] []"},
+    {"{{ 'abc def' | truncate(6, true, '!', 0) }} {{ 'a b c d e f' | truncate(6, false, '.', 0) }}|{{ 'x' | center(4) }}|", "",
+     "abc d! a b.| x  |"},
     {"{{ 1 < 2 < 3 }} {{ 'b' not in 'abc' }} {{ not true or 1 }}", "", "True False 1"},
 };
 
@@ -87,7 +130,15 @@ static void faults_say_the_line(void **state) {
                                       "{{ 1 / 0 }}",
                                       "{{ 'a' + 1 }}",
                                       "{% include 'x' %}",
-                                      "{{ xs.append(1) }}"};
+                                      "{{ xs.append(1) }}",
+                                      "{{ cycler() }}",
+                                      "{{ '%d' % 'a' }}",
+                                      "{{ '%s %s' % (1,) }}",
+                                      "{{ '%s' % (1, 2) }}",
+                                      "{{ {'a b': 1} | xmlattr }}",
+                                      "{{ 'a' | wordwrap(0) }}",
+                                      "{{ 'abcdefgh' | truncate(2) }}",
+                                      "{{ 1e300 | int }}"};
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         buf out = {0};
@@ -98,16 +149,37 @@ static void faults_say_the_line(void **state) {
     }
 }
 
+/* What Jinja2 has and a chat template must not use is refused with the reason. */
+static void what_a_template_must_not_use_says_why(void **state) {
+    static const char *const bad[][2] = {{"{{ xs | random }}", "the same text every time"},
+                                         {"{{ lipsum() }}", "the same text every time"},
+                                         {"{{ 'a' | urlize }}", "links for a web page"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        buf out = {0};
+        err e = {0};
+        if (render(bad[i][0], "{\"xs\":[1]}", (jinja_options){0}, NULL, &out, &e)) fail_msg("accepted: %s", bad[i][0]);
+        assert_non_null(strstr(e.text, bad[i][1]));
+        buf_free(&out);
+    }
+}
+
 static void endless_templates_are_stopped(void **state) {
     static const char *const bad[] = {"{% for i in range(99999) %}{% for j in range(99999) %}{{ i }}{% endfor %}{% endfor %}",
-                                      "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "{{ 'x' * 999999999 }}",
-                                      "{% set x = 'aaaaaaaaaa' %}{% for i in range(60) %}{% set x = x + x %}{{ x }}{% endfor %}"};
+                                      "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+                                      "{{ 'x' * 999999999 }}",
+                                      "{{ '%999999999d' % 1 }}",
+                                      "{{ '%*d' % (999999999, 1) }}",
+                                      "{{ 'x' | center(999999999) }}",
+                                      "{{ ('\\n' * 60000) | indent(900, true, true) }}",
+                                      "{{ ('a ' * 30000) | wordwrap(1, true, 'between lines') }}",
+                                      "{{ ('&x' * 30000) | striptags }}",
+                                      "{{ ([[[[]] * 99] * 99] * 99) | pprint }}"};
     const jinja_limits small = {.fuel = 200000, .output = 1 << 16, .depth = 60};
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         buf out = {0};
         err e = {0};
-        if (i == 3) continue; /* sets in a loop are local to a turn, so this one ends by itself */
         if (render(bad[i], "", (jinja_options){0}, &small, &out, &e)) fail_msg("ran to its end: %s", bad[i]);
         buf_free(&out);
     }
@@ -246,13 +318,10 @@ static void shared_chat_templates_render(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(templates_render_as_in_jinja2),
-        TEST(faults_say_the_line),
-        TEST(endless_templates_are_stopped),
-        TEST(generation_blocks_mark_what_is_trained),
-        TEST(a_block_ends_with_the_first_token_of_its_last_character),
-        TEST(shared_language_cases_render),
-        TEST(shared_templates_parse),
+        TEST(templates_render_as_in_jinja2),          TEST(faults_say_the_line),
+        TEST(what_a_template_must_not_use_says_why),  TEST(endless_templates_are_stopped),
+        TEST(generation_blocks_mark_what_is_trained), TEST(a_block_ends_with_the_first_token_of_its_last_character),
+        TEST(shared_language_cases_render),           TEST(shared_templates_parse),
         TEST(shared_chat_templates_render),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
