@@ -149,6 +149,12 @@ size_t str_utf8(str s, size_t at) {
     return size;
 }
 
+size_t str_characters(str s) {
+    size_t n = 0;
+    for (size_t i = 0; i < s.len; i++) n += ((unsigned char)s.ptr[i] & 0xc0) != 0x80;
+    return n;
+}
+
 bool str_is_utf8(str s) {
     for (size_t at = 0, size; at < s.len; at += size)
         if (!(size = str_utf8(s, at))) return false;

@@ -8,6 +8,7 @@
 #include "cli/dataset_options.h"
 #include "cli/dataset_show.h"
 #include "cli/dataset_work.h"
+#include "cli/listing.h"
 #include "cli/shelf.h"
 
 /* ---- dataset ----------------------------------------------------------------------------------------------------------------------- */
@@ -68,15 +69,17 @@ static bool list(arena *a, desk *d, const dataset_options *o, err *e) {
     if (!desk_ask(a, d, "GET", "/api/v1/me/datasets", STR(""), &all, e)) return false;
     const json *items = json_get(all, "items");
     if (o->json) return desk_print(items), true;
+    listing l = listing_new(a, (const char *const[]){"DATASET", "STATE", "RECORDS", "COMPLETED", NULL});
     for (size_t i = 0; i < json_count(items); i++) {
         const json *v = json_at(items, i);
         if (!desk_ask(a, d, "GET", arena_printf(a, "/api/v1/datasets/%.*s/progress", STR_ARG(desk_text(v, "id"))), STR(""),
                       &progress, e))
             return false;
-        printf("%-32.*s %-6.*s %8lld records, %lld completed\n", STR_ARG(desk_text(v, "name")), STR_ARG(desk_text(v, "status")),
-               (long long)json_get_int(progress, "total", 0), (long long)json_get_int(progress, "completed", 0));
+        listing_add(&l, (const char *const[]){str_copy(a, desk_text(v, "name")), str_copy(a, desk_text(v, "status")),
+                                              arena_printf(a, "%lld", (long long)json_get_int(progress, "total", 0)),
+                                              arena_printf(a, "%lld", (long long)json_get_int(progress, "completed", 0))});
     }
-    if (!json_count(items)) printf("no datasets yet: make one with Argilla's SDK, or fettle import FILE --dataset NAME\n");
+    listing_print(&l, "no datasets yet: 'fettle import FILE --dataset NAME' makes one, so do the page and Argilla's SDK");
     return true;
 }
 

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/sys.h"
+#include "cli/listing.h"
 #include "cli/subject.h"
 #include "train/train.h"
 
@@ -143,15 +144,18 @@ static bool list(arena *a, err *e) {
     char **names = NULL;
     int count = 0;
     if (file_is_dir(models_folder(a)) && !dir_list(a, models_folder(a), &names, &count, e)) return false;
+    listing l = listing_new(a, (const char *const[]){"MODEL", "PATH", NULL});
     for (int i = 0; i < count; i++) {
         subject s;
         err ignored = {0};
         str name = str_of(names[i]);
         if (str_ends(name, STR(".gguf"))) name = str_slice(name, 0, name.len - 5);
-        if (subject_find(a, str_copy(a, name), &s, &ignored)) printf("%-24.*s %s\n", STR_ARG(name), s.base_path);
+        if (subject_find(a, str_copy(a, name), &s, &ignored))
+            listing_add(&l, (const char *const[]){str_copy(a, name), s.base_path});
     }
-    if (!count)
-        log_note("no models yet in %s; 'fettle model add NAME PATH' adds one, 'make demo' fetches the starter", models_folder(a));
+    listing_print(&l,
+                  arena_printf(a, "no models yet in %s; 'fettle model add NAME PATH' adds one, 'make demo' fetches the starter",
+                               models_folder(a)));
     return true;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/sys.h"
+#include "cli/listing.h"
 #include "run/run.h"
 
 typedef struct {
@@ -54,14 +55,19 @@ static bool list(arena *a, bool as_json, err *e) {
     run *all;
     int count;
     if (!run_list(a, sys_home(a), &all, &count, e)) return false;
-    for (int i = 0; i < count; i++)
-        if (as_json) list_json(a, &all[i]);
-        else
-            printf("%-24s %-8s step %lld of %lld  %s%s%s%s\n", path_name(all[i].path), run_status_word(all[i].status),
-                   (long long)all[i].step, (long long)all[i].steps, all[i].started, all[i].reason ? "  " : "",
-                   all[i].reason ? all[i].reason : "",
-                   run_erasures(a, all[i].path) ? "  (of its data something was erased)" : "");
-    if (!count) fprintf(stderr, "no runs in %s/runs\n", sys_home(a));
+    listing l = listing_new(a, (const char *const[]){"RUN", "STATE", "STEP", "STARTED", "", NULL});
+    for (int i = 0; i < count; i++) {
+        const run *r = &all[i];
+        if (as_json) {
+            list_json(a, r);
+            continue;
+        }
+        const char *erased = run_erasures(a, r->path) ? "(of its data something was erased)" : "";
+        const char *step = arena_printf(a, "%lld of %lld", (long long)r->step, (long long)r->steps);
+        listing_add(&l, (const char *const[]){path_name(r->path), run_status_word(r->status), step, r->started,
+                                              r->reason ? arena_printf(a, "%s %s", r->reason, erased) : erased});
+    }
+    if (!as_json || !count) listing_print(&l, arena_printf(a, "no runs in %s/runs", sys_home(a)));
     return true;
 }
 

@@ -149,12 +149,6 @@ static size_t take_line(str s, int width) {
     return at < s.len && s.ptr[at] != '\n' && s.ptr[at] != ' ' && space ? space : at;
 }
 
-static int characters(str s) {
-    int n = 0;
-    for (size_t i = 0; i < s.len; i++) n += ((unsigned char)s.ptr[i] & 0xC0) != 0x80;
-    return n;
-}
-
 static void two_columns(FILE *out, str left, str right, int width, int most_lines) {
     for (int line = 0; line < most_lines && (left.len || right.len); line++) {
         str piece[2];
@@ -166,7 +160,7 @@ static void two_columns(FILE *out, str left, str right, int width, int most_line
             if (skip < rest[k]->len && (rest[k]->ptr[skip] == '\n' || rest[k]->ptr[skip] == ' ')) skip++;
             *rest[k] = str_slice(*rest[k], skip, rest[k]->len);
         }
-        fprintf(out, "  %.*s%*s | %.*s\n", STR_ARG(piece[0]), width - characters(piece[0]), "", STR_ARG(piece[1]));
+        fprintf(out, "  %.*s%*s | %.*s\n", STR_ARG(piece[0]), width - (int)str_characters(piece[0]), "", STR_ARG(piece[1]));
     }
     if (left.len || right.len) fprintf(out, "  %-*s | %s\n", width, left.len ? "..." : "", right.len ? "..." : "");
 }

@@ -77,12 +77,7 @@ static bool fit_items(const json *want, const json *schema, const json *v) {
     return true;
 }
 
-static double characters(const json *v) {
-    const str s = json_text(v, STR(""));
-    double n = 0;
-    for (size_t i = 0; i < s.len; i++) n += ((unsigned char)s.ptr[i] & 0xc0) != 0x80;
-    return n;
-}
+static double characters(const json *v) { return (double)str_characters(json_text(v, STR(""))); }
 
 static bool is_number(const json *v) { return json_kind_of(v) == JSON_INT || json_kind_of(v) == JSON_REAL; }
 #define LIMIT(name, applies, measure, relation)                                                                                  \
