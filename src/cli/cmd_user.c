@@ -1,4 +1,4 @@
-/* cmd_user.c - fettle user add|invite|list|password|key|rm|erase: people, from a terminal. */
+/* cmd_user.c - fettle user VERB: people, their keys and sessions, from a terminal. A verb is a row of verbs[]. */
 #include <stdio.h>
 #include <string.h>
 
@@ -9,7 +9,7 @@
 #include "cli/erased.h"
 
 typedef struct {
-    const char *home, *role, *first_name, *last_name, *password, *workspace, *address;
+    const char *home, *role, *first_name, *last_name, *password, *workspace, *address, *revoke;
     int64_t hours;
     bool print_key, json;
 } options;
@@ -25,17 +25,18 @@ static const opt table[] = {
      "make the person a member; the workspace is made when it is not there"},
     {"hours", OPT_INT, AT(hours), "72", 1, 24 * 90, NULL, "invite: so long the link is good"},
     {"address", OPT_TEXT, AT(address), "http://127.0.0.1:6900", 0, 0, NULL, "invite: where the invited reach the server"},
+    {"revoke", OPT_TEXT, AT(revoke), NULL, 0, 0, NULL, "keys, sessions: end the one with this id, or 'all'"},
     {"print_key", OPT_BOOL, AT(print_key), "false", 0, 0, NULL, "print the API key alone"},
-    {"json", OPT_BOOL, AT(json), "false", 0, 0, NULL, "list, erase: as JSON"},
+    {"json", OPT_BOOL, AT(json), "false", 0, 0, NULL, "list, keys, sessions, erase: as JSON"},
     OPT_END,
 };
 
 static bool user_run(arena *a, int argc, char **argv, err *e);
 
 const command command_user = {
-    "user", "people: add, invite, list, password, key, rm, erase",
+    "user", "people: add, invite, list, password, key, keys, sessions, rm, erase",
     "add NAME [options]\nuser invite NAME [--address URL]\nuser list\nuser password NAME [--password -]\nuser key NAME "
-    "[--print-key]\nuser rm NAME\nuser erase NAME",
+    "[--print-key]\nuser keys NAME [--revoke ID]\nuser sessions NAME [--revoke ID]\nuser rm NAME\nuser erase NAME",
     table, user_run};
 
 static bool read_password(arena *a, const options *o, const char **out, err *e) {
@@ -101,15 +102,13 @@ static bool invite(arena *a, desk *d, const options *o, const char *name, err *e
     return true;
 }
 
-static bool list(arena *a, desk *d, const options *o, err *e) {
+static bool list(arena *a, desk *d, const options *o, const char *name, err *e) {
     json *all;
+    (void)name;
     if (!desk_ask(a, d, "GET", "/api/v1/users", STR(""), &all, e)) return false;
     const json *items = json_get(all, "items");
     if (o->json) {
-        buf text = {0};
-        json_put(&text, items);
-        printf("%s\n", text.ptr);
-        buf_free(&text);
+        desk_print(items);
         return true;
     }
     for (size_t i = 0; i < json_count(items); i++)
@@ -136,17 +135,19 @@ static bool set_password(arena *a, desk *d, const options *o, const char *name, 
     return true;
 }
 
-static bool new_key(arena *a, desk *d, const char *name, err *e) {
+static bool new_key(arena *a, desk *d, const options *o, const char *name, err *e) {
     const char *path;
     json *answer;
+    (void)o;
     if (!person_path(a, d, name, "/keys", &path, e) || !desk_ask(a, d, "POST", path, STR(""), &answer, e)) return false;
     printf("%.*s\n", STR_ARG(json_get_text(answer, "api_key", STR(""))));
     return true;
 }
 
-static bool user_rm(arena *a, desk *d, const char *name, err *e) {
+static bool user_rm(arena *a, desk *d, const options *o, const char *name, err *e) {
     const char *path;
     json *answer;
+    (void)o;
     return person_path(a, d, name, "", &path, e) && desk_ask(a, d, "DELETE", path, STR(""), &answer, e);
 }
 
@@ -155,25 +156,114 @@ static bool user_erase_everywhere(arena *a, desk *d, const options *o, const cha
     return person_path(a, d, name, "/erase", &path, e) && erased_ask(a, d, path, name, o->json, e);
 }
 
+/* ---- keys and sessions ---------------------------------------------------------------------------------------------------------- */
+
+/* Those of a kind, of a person. */
+static bool passes_of(arena *a, desk *d, const char *path, const char *kind, json **out, err *e) {
+    json *all;
+    *out = json_new_array(a);
+    if (!desk_ask(a, d, "GET", path, STR(""), &all, e)) return false;
+    const json *items = json_get(all, "items");
+    for (size_t i = 0; i < json_count(items); i++)
+        if (str_is(desk_text(json_at(items, i), "kind"), kind)) json_append(*out, json_share(a, json_at(items, i)));
+    return true;
+}
+
+/* A moment to the minute, in UTC. */
+static const char *minute_of(arena *a, const json *its, const char *key) {
+    const str text = json_get_text(its, key, STR(""));
+    return text.len < 16 ? "never" : arena_printf(a, "%.10s %.5s", text.ptr, text.ptr + 11);
+}
+
+/* A session may do whatever its person may. */
+static const char *scopes_of(arena *a, const json *its) {
+    const json *list = json_get(its, "scopes");
+    const char *out = json_count(list) ? "" : "all";
+    for (size_t i = 0; i < json_count(list); i++)
+        out = arena_printf(a, "%s%s%.*s", out, i ? "," : "", STR_ARG(json_text(json_at(list, i), STR(""))));
+    return out;
+}
+
+static void print_passes(arena *a, const json *list) {
+    static const char row[] = "%-36s  %-16s  %-9s  %-16s  %-16s  %s\n";
+    if (json_count(list)) printf(row, "id", "name", "scope", "made (UTC)", "last used", "expires");
+    for (size_t i = 0; i < json_count(list); i++) {
+        const json *p = json_at(list, i);
+        printf(row, str_copy(a, desk_text(p, "id")), str_copy(a, desk_text(p, "name")), scopes_of(a, p),
+               minute_of(a, p, "inserted_at"), minute_of(a, p, "used_at"), minute_of(a, p, "expires_at"));
+    }
+}
+
+static bool revoke(arena *a, desk *d, const char *path, const char *kind, const char *name, const json *list, const char *id,
+                   err *e) {
+    const bool all = strcmp(id, "all") == 0;
+    json *none;
+    int ended = 0;
+    for (size_t i = 0; i < json_count(list); i++) {
+        const str its = desk_text(json_at(list, i), "id");
+        if (!all && !str_is(its, id)) continue;
+        if (!desk_ask(a, d, "DELETE", arena_printf(a, "%s/%.*s", path, STR_ARG(its)), STR(""), &none, e)) return false;
+        ended++;
+    }
+    if (!ended && !all)
+        return err_set(e, ERR_NOT_FOUND, "%s has no %s with id '%s': fettle user %ss %s lists them", name, kind, id, kind, name);
+    log_note("%d %s%s of %s ended", ended, kind, ended == 1 ? "" : "s", name);
+    return true;
+}
+
+static bool show_passes(arena *a, desk *d, const options *o, const char *name, const char *kind, err *e) {
+    const char *path;
+    json *list;
+    if (!person_path(a, d, name, "/keys", &path, e) || !passes_of(a, d, path, kind, &list, e)) return false;
+    if (o->revoke) return revoke(a, d, path, kind, name, list, o->revoke, e);
+    if (o->json) desk_print(list);
+    else print_passes(a, list);
+    return true;
+}
+
+static bool keys(arena *a, desk *d, const options *o, const char *name, err *e) { return show_passes(a, d, o, name, "key", e); }
+
+static bool sessions(arena *a, desk *d, const options *o, const char *name, err *e) {
+    return show_passes(a, d, o, name, "session", e);
+}
+
+/* ---- all ------------------------------------------------------------------------------------------------------------------------ */
+
+static const struct {
+    const char *word;
+    bool (*run)(arena *a, desk *d, const options *o, const char *name, err *e); /* name NULL: none was given */
+    bool nobody;                                                                /* it needs no name */
+} verbs[] = {{"add", add, false},
+             {"invite", invite, false},
+             {"list", list, true},
+             {"password", set_password, false},
+             {"key", new_key, false},
+             {"keys", keys, false},
+             {"sessions", sessions, false},
+             {"rm", user_rm, false},
+             {"erase", user_erase_everywhere, false}};
+enum { VERBS = sizeof verbs / sizeof *verbs };
+
+static bool unknown(const char *what, err *e) {
+    buf words = {0};
+    for (int i = 0; i < VERBS; i++) buf_printf(&words, "%s%s", i == 0 ? "" : i + 1 < VERBS ? ", " : " and ", verbs[i].word);
+    err_set(e, ERR_USAGE, *what ? "fettle user knows %s, not '%s'" : "fettle user: say which of %s%s", words.ptr, what);
+    buf_free(&words);
+    return false;
+}
+
 static bool user_run(arena *a, int argc, char **argv, err *e) {
     options o;
-    int rest;
+    int rest, v = 0;
     bool help;
     desk d;
     if (!arguments_read(a, &command_user, &o, argc, argv, &rest, &help, e) || help) return help;
     const char *what = rest ? argv[0] : "", *name = rest > 1 ? argv[1] : NULL;
-    const bool lists = strcmp(what, "list") == 0;
-    if (!lists && !name) return err_set(e, ERR_USAGE, "fettle user add|invite|list|password|key|rm|erase NAME");
+    while (v < VERBS && strcmp(what, verbs[v].word) != 0) v++;
+    if (v == VERBS) return unknown(what, e);
+    if (!name && !verbs[v].nobody) return err_set(e, ERR_USAGE, "say whose: fettle user %s NAME", what);
     if (!desk_open(a, o.home, &d, e)) return false;
-    bool ok;
-    if (lists) ok = list(a, &d, &o, e);
-    else if (strcmp(what, "add") == 0) ok = add(a, &d, &o, name, e);
-    else if (strcmp(what, "invite") == 0) ok = invite(a, &d, &o, name, e);
-    else if (strcmp(what, "password") == 0) ok = set_password(a, &d, &o, name, e);
-    else if (strcmp(what, "key") == 0) ok = new_key(a, &d, name, e);
-    else if (strcmp(what, "rm") == 0) ok = user_rm(a, &d, name, e);
-    else if (strcmp(what, "erase") == 0) ok = user_erase_everywhere(a, &d, &o, name, e);
-    else ok = err_set(e, ERR_USAGE, "fettle user knows add, invite, list, password, key, rm and erase, not '%s'", what);
+    const bool ok = verbs[v].run(a, &d, &o, name, e);
     desk_close(&d);
     return ok;
 }

@@ -50,6 +50,7 @@ typedef struct {
 #define ROUTE_TABLES(X) \
     X(session) \
     X(users) \
+    X(keys) \
     X(invitations) \
     X(workspaces) \
     X(datasets) \
@@ -240,6 +241,7 @@ worker *server_worker(server *s);
 const char *server_program(const server *s); /* a file of this program, or NULL: serve.h */
 bool load_aliases(server *s, err *e);        /* tells the worker what the store knows */
 bool session_find(call *c, err *e);          /* who is it: fills me */
+void note_use(call *c); /* after the answer: when their key or session was last used; outside a transaction */
 void server_stats(server *s, json_writer *w);
 void server_enter(server *s); /* around each request */
 void server_leave(server *s);

@@ -1,4 +1,4 @@
-/* api_session.c - who is asking: keys, sessions, login, the first owner. */
+/* api_session.c - who is asking: login, the first owner, passwords. */
 #include <pthread.h>
 #include <string.h>
 
@@ -6,7 +6,8 @@
 #include "base/file.h"
 #include "serve/api.h"
 
-#define HOUR ((int64_t)3600 * 1000000)
+#define HOUR      ((int64_t)3600 * 1000000)
+#define USE_NOTED (HOUR / 12) /* how often the last use of a key or session is written down */
 enum { SESSION_HOURS = 24 * 30, NAMES = 4096, FREE_TRIES = 3, WAIT_MOST = 60 };
 enum { HASHES_MOST = 2, HASHES_WAIT = 32 };
 
@@ -65,6 +66,19 @@ bool session_find(call *c, err *e) {
     /* Without a login any key will do: clients of models cannot be told to send none. */
     if (serve_is_open(c->server) || (nothing && c->trusted)) return find_owner(c, e);
     return err_set(e, ERR_UNAUTHORIZED, "Could not validate credentials");
+}
+
+static bool write_use(store_tx *t, void *context, err *e) {
+    const pass *p = context;
+    return pass_touch(t, p->seq, clock_now(), e);
+}
+
+/* Written once in a while: a write at every request would make readers wait for the disk. */
+void note_use(call *c) {
+    const int64_t now = clock_now();
+    err none = {0}; /* that it was not noted fails nobody's request */
+    if (c->came_by.seq && c->came_by.used_at + USE_NOTED < now)
+        store_write(server_store(c->server), write_use, &c->came_by, &none);
 }
 
 /* ---- passwords: few at once ------------------------------------------------------------------------------------------------------------ */
@@ -268,95 +282,7 @@ static bool post_welcome(call *c, err *e) {
     return write_inside(c, add_owner, e);
 }
 
-/* ---- my keys and sessions -------------------------------------------------------------------------------------------------------------------------- */
-
-static const struct {
-    const char *name;
-    pass_scope bit;
-} scopes[] = {{"api", SCOPE_API}, {"serve", SCOPE_SERVE}};
-enum { SCOPES = sizeof scopes / sizeof *scopes, RETENTION = 30, RETENTION_MOST = 3650 };
-
-static void put_limits(call *c, const pass *p, err *e) {
-    json_key(&c->w, "scopes"), json_open(&c->w, '[');
-    for (int i = 0; i < SCOPES; i++)
-        if (!p->scopes || (p->scopes & scopes[i].bit)) json_put_cstr(&c->w, scopes[i].name);
-    json_close(&c->w);
-    json_key(&c->w, "budget"), p->budget ? json_put_int(&c->w, p->budget) : json_put_null(&c->w);
-    json_key(&c->w, "spent_today"), json_put_int(&c->w, pass_spent(c->tx, p->seq, clock_now() / (24 * HOUR), e));
-    json_key(&c->w, "record"), json_put_bool(&c->w, p->record);
-    json_key(&c->w, "retention_days"), p->record ? json_put_int(&c->w, p->retention) : json_put_null(&c->w);
-}
-
-static bool read_scopes(call *c, pass *p, err *e) {
-    const json *list = json_get(c->body, "scopes");
-    if (!list) return true;
-    if (json_kind_of(list) != JSON_ARRAY || !json_count(list))
-        return invalid(c, "body.scopes", e, "scopes should be a list of api, serve or both");
-    for (size_t i = 0; i < json_count(list); i++) {
-        int k = 0;
-        while (k < SCOPES && !str_is(json_text(json_at(list, i), STR("")), scopes[k].name)) k++;
-        if (k == SCOPES) return invalid(c, "body.scopes", e, "scopes are api and serve");
-        p->scopes |= scopes[k].bit;
-    }
-    return true;
-}
-
-static bool read_limits(call *c, pass *p, err *e) {
-    const json *budget = json_get(c->body, "budget"), *days = json_get(c->body, "retention_days");
-    p->budget = json_int(budget, 0);
-    p->retention = json_int(days, RETENTION);
-    if (budget && (json_kind_of(budget) != JSON_INT || p->budget < 1))
-        return invalid(c, "body.budget", e, "budget should be a number of tokens a day, or null");
-    if (days && (json_kind_of(days) != JSON_INT || p->retention < 1 || p->retention > RETENTION_MOST))
-        return invalid(c, "body.retention_days", e, "retention_days should be 1 to %d", RETENTION_MOST);
-    return read_scopes(c, p, e) && body_bool_or(c, "record", &p->record, e);
-}
-
-static bool get_passes(call *c, err *e) {
-    static const char *const kinds[] = {"key", "session", "link"};
-    passes list;
-    if (!pass_list(c->tx, c->a, c->me.seq, &list, e)) return false;
-    items_begin(c);
-    for (int i = 0; i < list.count; i++) {
-        const pass *p = &list.item[i];
-        json_open(&c->w, '{');
-        json_key(&c->w, "id"), json_put_cstr(&c->w, p->id);
-        json_key(&c->w, "kind"), json_put_cstr(&c->w, kinds[p->kind]);
-        json_key(&c->w, "name"), json_put_cstr(&c->w, p->name);
-        json_key(&c->w, "current"), json_put_bool(&c->w, p->seq == c->session);
-        put_moment(&c->w, "inserted_at", p->inserted_at);
-        if (p->kind == PASS_KEY) put_limits(c, p, e);
-        json_close(&c->w);
-    }
-    items_end(c);
-    object_end(c);
-    return true;
-}
-
-static bool post_key(call *c, err *e) {
-    const char *name = "key";
-    key_text key;
-    pass p = {.user = c->me.seq};
-    if (!body_text_or(c, "name", 1, 200, &name, e) || !read_limits(c, &p, e)) return false;
-    if (!c->me.seq) return err_set(e, ERR_CONFLICT, "there is no user yet to give a key to");
-    p.name = name;
-    if (!new_key_as(c, &p, key, e) || !audit_add(c->tx, c->me.seq, "key.create", name, (str){NULL, 0}, e)) return false;
-    c->status = 201;
-    json_open(&c->w, '{');
-    json_key(&c->w, "name"), json_put_cstr(&c->w, name);
-    json_key(&c->w, "api_key"), json_put_cstr(&c->w, key);
-    json_key(&c->w, "id"), json_put_cstr(&c->w, p.id);
-    put_limits(c, &p, e);
-    json_close(&c->w);
-    return true;
-}
-
-static bool delete_pass(call *c, err *e) {
-    c->status = 204;
-    c->no_body = true;
-    return pass_delete(c->tx, c->me.seq, str_copy(c->a, c->arg[0]), e) &&
-           audit_add(c->tx, c->me.seq, "pass.delete", str_copy(c->a, c->arg[0]), (str){NULL, 0}, e);
-}
+/* ---- my password ---------------------------------------------------------------------------------------------------------------------------- */
 
 static bool save_password(call *c, err *e) {
     const char *own = c->me.password; /* the rest of the row may have changed while this was made */
@@ -385,9 +311,6 @@ const route routes_session[] = {
     {"POST", "/api/v1/welcome", WHO_ANYONE, OF_NOTHING, RUN_SELF, post_welcome,
      "become the owner by the link of an empty server"},
     {"DELETE", "/api/v1/me/session", WHO_USER, OF_NOTHING, RUN_WRITE, end_session, "log out"},
-    {"GET", "/api/v1/me/keys", WHO_USER, OF_NOTHING, RUN_READ, get_passes, "my keys and sessions, without their secrets"},
-    {"POST", "/api/v1/me/keys", WHO_USER, OF_NOTHING, RUN_WRITE, post_key, "a new key; its secret is answered this once"},
-    {"DELETE", "/api/v1/me/keys/{key}", WHO_USER, OF_NOTHING, RUN_WRITE, delete_pass, "end a key or session"},
     {"PUT", "/api/v1/me/password", WHO_USER, OF_NOTHING, RUN_SELF, put_password, "change my password; ends my sessions"},
     {0},
 };

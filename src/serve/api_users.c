@@ -116,16 +116,6 @@ static bool get_user_workspaces(call *c, err *e) {
     return true;
 }
 
-static bool post_user_key(call *c, err *e) {
-    key_text key;
-    if (!new_key(c, c->person.seq, "issued", key, e) ||
-        !audit_add(c->tx, c->me.seq, "key.create", c->person.id, (str){NULL, 0}, e))
-        return false;
-    c->status = 201;
-    put_user(&c->w, &c->person, key);
-    return true;
-}
-
 const route routes_users[] = {
     {"GET", "/api/v1/users", WHO_OWNER, OF_NOTHING, RUN_READ, get_users, "all people"},
     {"POST", "/api/v1/users", WHO_OWNER, OF_NOTHING, RUN_SELF, post_user, "a new person; the answer alone shows the API key"},
@@ -134,6 +124,5 @@ const route routes_users[] = {
      "change a person; resets the password when one is given"},
     {"DELETE", "/api/v1/users/{id}", WHO_OWNER, OF_USER, RUN_WRITE, delete_user, "remove a person with all answers of theirs"},
     {"GET", "/api/v1/users/{id}/workspaces", WHO_OWNER, OF_USER, RUN_READ, get_user_workspaces, "where a person is a member"},
-    {"POST", "/api/v1/users/{id}/keys", WHO_OWNER, OF_USER, RUN_WRITE, post_user_key, "one more API key for a person"},
     {0},
 };

@@ -417,6 +417,7 @@ static void run_and_answer(call *c) {
 void route_run(call *c) {
     server_enter(c->server);
     run_and_answer(c);
+    note_use(c);
     server_leave(c->server);
 }
 

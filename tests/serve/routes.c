@@ -339,6 +339,42 @@ static void keys_and_sessions_that_ended_let_nobody_in(void **state) {
     assert_int_equal(request_of(bob.key, "GET", "/api/v1/me", NULL).status, 401);
 }
 
+/* Of the one pass of a person that has this id or, without one, is of this kind. */
+static const json *pass_of(const person *who, const char *kind, const char *id) {
+    const json *items = json_get(made("GET", FORMAT("/api/v1/users/%s/keys", who->id), NULL), "items");
+    for (size_t i = 0; i < json_count(items); i++)
+        if (id ? str_is(json_get_text(json_at(items, i), "id", STR("")), id)
+               : str_is(json_get_text(json_at(items, i), "kind", STR("")), kind))
+            return json_at(items, i);
+    return NULL;
+}
+
+static void owners_see_and_end_keys_and_sessions_of_others(void **state) {
+    (void)state;
+    const person ann = a_person("annotator"), bob = a_person("annotator");
+    int status;
+    const json *key = pass_of(&ann, "key", NULL);
+    assert_non_null(key);
+    assert_null(json_get(key, "used_at")); /* not yet */
+    assert_null(json_get(key, "expires_at"));
+    assert_int_equal(request_of(ann.key, "GET", "/api/v1/me", NULL).status, 200);
+    key = pass_of(&ann, "key", NULL);
+    const char *used = word(key, "used_at"), *id = word(key, "id");
+    assert_true(strcmp(used, word(key, "inserted_at")) >= 0);
+    assert_int_equal(request_of(ann.key, "GET", "/api/v1/me", NULL).status, 200);
+    assert_string_equal(word(pass_of(&ann, NULL, id), "used_at"), used); /* once in a while, not at each request */
+    made("POST", "/api/v1/token", FORMAT("{'username':'%s','password':'12345678'}", ann.name));
+    const json *session = pass_of(&ann, "session", NULL);
+    assert_non_null(session);
+    assert_true(strcmp(word(session, "expires_at"), word(session, "inserted_at")) > 0);
+    ask("DELETE", FORMAT("/api/v1/users/%s/keys/%s", bob.id, id), NULL, &status); /* not bob's */
+    assert_int_equal(status, 404);
+    made("DELETE", FORMAT("/api/v1/users/%s/keys/%s", ann.id, id), NULL);
+    assert_null(pass_of(&ann, NULL, id));
+    assert_int_equal(request_of(ann.key, "GET", "/api/v1/me", NULL).status, 401);
+    assert_int_equal(request_of(bob.key, "GET", "/api/v1/me", NULL).status, 200);
+}
+
 static void wrong_passwords_make_a_name_wait(void **state) {
     (void)state;
     const person ann = a_person("annotator");
@@ -393,6 +429,7 @@ int main(void) {
         TEST(foreign_ids_in_bodies_and_queries_reach_nothing),
         TEST(another_annotator_changes_no_answer_of_mine),
         TEST(keys_and_sessions_that_ended_let_nobody_in),
+        TEST(owners_see_and_end_keys_and_sessions_of_others),
         TEST(wrong_passwords_make_a_name_wait),
         TEST(annotators_do_not_see_hidden_metadata),
     };
