@@ -60,7 +60,7 @@ static bool wait_restored(arena *a, const char *home, const char **kept, err *e)
         const str state = desk_text(answer, "state"), before = desk_text(answer, "kept");
         if (str_is(state, "failed")) return err_set(e, ERR_IO, "nothing is restored: %.*s", STR_ARG(desk_text(answer, "error")));
         *kept = before.len ? str_copy(a, before) : NULL;
-        if (str_is(state, "done")) return true;
+        if (str_is(state, "finished")) return true;
     }
     return err_set(e, ERR_BUSY, "the server has not come back within a minute: see its log");
 }

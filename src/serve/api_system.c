@@ -164,7 +164,7 @@ static void put_restore(call *c, const serve_restore *r, const char *state) {
 static bool get_restore(call *c, err *e) {
     const serve_restore *r = server_restore(c->server);
     (void)e;
-    put_restore(c, r, !r ? "none" : r->asked ? "asked" : !r->done ? "none" : r->failed.code ? "failed" : "done");
+    put_restore(c, r, !r ? "none" : r->asked ? "asked" : !r->done ? "none" : r->failed.code ? "failed" : "finished");
     return true;
 }
 

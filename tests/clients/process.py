@@ -192,7 +192,7 @@ def a_backup_comes_back_while_it_runs(c):
     same("and back", fettle("restore", before).returncode, 0)
     assert late in spaces()
     s.want(403, "POST", "/api/v1/restore", {"file": copy})
-    same("what came of it", s.want(200, "GET", "/api/v1/restore")["state"], "done")
+    same("what came of it", s.want(200, "GET", "/api/v1/restore")["state"], "finished")
     stream.close()
 
 

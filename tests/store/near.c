@@ -1,40 +1,27 @@
 /* Copies of vectors in files: what a scan in double finds whatever changed, without being made anew; nothing of what was erased. */
-#include "things.h"
+#include "vectors.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
-#include "base/rng.h"
-
-enum { DIMENSIONS = 24 };
-
-static double cosine(const double *a, const double *b) {
-    double ab = 0, aa = 0, bb = 0;
-    for (int i = 0; i < DIMENSIONS; i++) ab += a[i] * b[i], aa += a[i] * a[i], bb += b[i] * b[i];
-    return aa > 0 && bb > 0 ? ab / sqrt(aa * bb) : 0;
-}
-
-static void a_vector(rng *random, double *out) {
-    for (int i = 0; i < DIMENSIONS; i++) out[i] = rng_normal(random);
-}
 
 enum { MANY = 13600, ROW = 8 + 4 * DIMENSIONS, HEAD = 4096 }; /* over a megabyte, from where on a copy is a file */
 
 static double many_of[MANY + 20][DIMENSIONS];
 static bool gone_of[MANY + 20];
 
-static void put_many(things *h, const desk *d, rng *random, int64_t *seq, int from, int to) {
-    err e = {0};
+static desk an_empty_desk(things *h) {
     session *x = begin(h, true);
-    for (int i = from; i < to; i++) {
-        const record r = a_record(x->t, &d->set, NULL);
-        a_vector(random, many_of[i]);
-        seq[i] = r.seq;
-        assert_ok(vector_put(x->t, d->vector.seq, r.seq, many_of[i], DIMENSIONS, &e), e);
-    }
+    const desk d = a_desk(x->t);
+    KEEP(h, x);
+    return d;
+}
+
+static void put_many(things *h, const desk *d, rng *random, int64_t *seq, int from, int to) {
+    session *x = begin(h, true);
+    for (int i = from; i < to; i++) seq[i] = with_random(x->t, d, random, many_of[i]).seq;
     KEEP(h, x);
 }
 
@@ -109,9 +96,7 @@ static void a_large_copy_is_a_file_that_grows_and_outlives_the_process(void **st
     err e = {0};
     rng random = rng_new(11, 0);
     static int64_t seq[MANY + 20];
-    session *x = begin(h, true);
-    const desk d = a_desk(x->t);
-    KEEP(h, x);
+    const desk d = an_empty_desk(h);
     put_many(h, &d, &random, seq, 0, MANY);
     assert_ok(store_read(h->s, refresh, NULL, &e), e); /* it might still change */
     assert_false(file_exists(copy_path(h, &d)));
@@ -140,9 +125,7 @@ static void settle(things *h) {
 
 /* A desk with MANY vectors and their copy, as it was left. */
 static desk many_there(things *h, rng *random, int64_t *seq) {
-    session *x = begin(h, true);
-    const desk d = a_desk(x->t);
-    KEEP(h, x);
+    const desk d = an_empty_desk(h);
     memset(gone_of, 0, sizeof gone_of);
     put_many(h, &d, random, seq, 0, MANY);
     settle(h);

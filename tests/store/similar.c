@@ -1,22 +1,7 @@
 /* Nearest records: what a scan in double finds, under text and filters, while others write. */
-#include "things.h"
-
-#include <math.h>
+#include "vectors.h"
 
 #include "base/file.h"
-#include "base/rng.h"
-
-enum { DIMENSIONS = 24 };
-
-static double cosine(const double *a, const double *b) {
-    double ab = 0, aa = 0, bb = 0;
-    for (int i = 0; i < DIMENSIONS; i++) ab += a[i] * b[i], aa += a[i] * a[i], bb += b[i] * b[i];
-    return aa > 0 && bb > 0 ? ab / sqrt(aa * bb) : 0;
-}
-
-static void a_vector(rng *random, double *out) {
-    for (int i = 0; i < DIMENSIONS; i++) out[i] = rng_normal(random);
-}
 
 /* Every hit has the score that its own vector gives; scores fall; and what was left out scores no better than the last. */
 static void the_nearest_are_those_of_a_scan(void **state) {
@@ -29,10 +14,8 @@ static void the_nearest_are_those_of_a_scan(void **state) {
     session *x = begin(h, true);
     const desk d = a_desk(x->t);
     for (int i = 0; i < COUNT; i++) {
-        all[i] = a_record(x->t, &d.set, NULL);
-        a_vector(&random, v[i]);
-        if (i % 10 == 9) continue; /* some have no vector */
-        assert_ok(vector_put(x->t, d.vector.seq, all[i].seq, v[i], DIMENSIONS, &e), e);
+        const bool bare = i % 10 == 9; /* some have no vector */
+        all[i] = bare ? a_record(x->t, &d.set, NULL) : with_random(x->t, &d, &random, v[i]);
     }
     KEEP(h, x);
     x = begin(h, false);
@@ -75,11 +58,7 @@ static void pages_of_the_nearest_fit_together_up_to_a_thousand(void **state) {
     int64_t last = 0, seen = 0;
     session *x = begin(h, true);
     const desk d = a_desk(x->t);
-    for (int i = 0; i < COUNT; i++) {
-        const record r = a_record(x->t, &d.set, NULL);
-        a_vector(&random, v);
-        assert_ok(vector_put(x->t, d.vector.seq, r.seq, v, DIMENSIONS, &e), e);
-    }
+    for (int i = 0; i < COUNT; i++) with_random(x->t, &d, &random, v);
     KEEP(h, x);
     x = begin(h, false);
     double score = 2;
@@ -110,10 +89,7 @@ static int nearest(things *h, store_tx *t, const desk *d, const double *q) {
 }
 
 static record with_vector(store_tx *t, const desk *d, double a, double b) {
-    err e = {0};
-    const record r = a_record(t, &d->set, NULL);
-    assert_ok(vector_put(t, d->vector.seq, r.seq, (const double[]){a, b}, 2, &e), e);
-    return r;
+    return with_numbers(t, d, (const double[]){a, b}, 2);
 }
 
 /* A reader that looks while a write is under way must not leave an old copy behind for those who come after it. */
