@@ -25,7 +25,7 @@ enum {
     DIMENSIONS = 384,
     WORDS = 2000,
     RECORD_BYTES = 1000,
-    PAGE = 1000,
+    EXPORTED_MOST = 1 << 20, /* a record as a line of the export */
     STREAMS_MOST = 4000
 };
 
@@ -33,7 +33,7 @@ typedef struct {
     arena *a;
     const bench_server_options *o;
     json_writer *out;
-    const char *folder, *home, *rows, *key, *space, *set;
+    const char *folder, *home, *rows, *exported, *key, *space, *set;
     int64_t process;
     int port;
     desk d;
@@ -113,8 +113,20 @@ static void put_word(buf *out, rng *r) {
     for (; n; n /= 11) buf_put_char(out, "etaoinshrdl"[n % 11]);
 }
 
+/* Numbers between -3 and 3 with four digits, written by hand: a million of these vectors has 384 million. */
 static void put_vector(buf *out, rng *r) {
-    for (int i = 0; i < DIMENSIONS; i++) buf_printf(out, "%c%.4f", i ? ',' : '[', rng_normal(r));
+    enum { LONGEST = 9 };
+    buf_reserve(out, DIMENSIONS * LONGEST);
+    char *at = out->ptr + out->len;
+    for (int i = 0; i < DIMENSIONS; i++) {
+        const uint32_t n = rng_below(r, 60000), size = n < 30000 ? n : n - 30000;
+        *at++ = i ? ',' : '[';
+        if (n < 30000) *at++ = '-';
+        *at++ = (char)('0' + size / 10000);
+        *at++ = '.';
+        for (uint32_t unit = 1000; unit; unit /= 10) *at++ = (char)('0' + size / unit % 10);
+    }
+    out->len = (size_t)(at - out->ptr);
     buf_put_char(out, ']');
 }
 
@@ -148,12 +160,9 @@ static bool run_command(const char *const *words, int count, double *seconds, er
 }
 
 static bool move_rows(bench *b, err *e) {
-    const char *out = path_join(b->a, b->folder, "export.jsonl");
-    const char *const in[] = {"import", b->rows, "--dataset", "bench", "--home", b->home, "--quiet"}, *const export[] = {
-                                                                                                          "export", "bench",
-                                                                                                          "--as",   "records",
-                                                                                                          "--out",  out,
-                                                                                                          "--home", b->home};
+    b->exported = path_join(b->a, b->folder, "export.jsonl");
+    const char *const in[] = {"import", b->rows, "--dataset", "bench", "--home", b->home, "--quiet"};
+    const char *const export[] = {"export", "bench", "--as", "records", "--out", b->exported, "--home", b->home};
     double seconds;
     if (!run_command(in, 7, &seconds, e)) return false;
     tell(b, "import_per_second", "fettle import, records of 1 KB", (double)b->o->records / seconds, "/s");
@@ -179,39 +188,35 @@ static bool settle(bench *b, err *e) {
     return true;
 }
 
+/* From the export: pages with an offset would take longer the more records there are. */
 static bool read_ids(bench *b, err *e) {
-    b->record = arena_array(b->a, const char *, b->o->records + PAGE);
-    for (int64_t got = PAGE; got == PAGE && b->records < b->o->records;) {
-        arena *a = arena_new();
-        json *page;
-        const char *path = arena_printf(a, "%s/records?limit=%d&offset=%lld", b->set, PAGE, (long long)b->records);
-        got = 0;
-        if (desk_ask(a, &b->d, "GET", path, STR(""), &page, e)) {
-            const json *items = json_get(page, "items");
-            got = (int64_t)json_count(items);
-            for (int64_t i = 0; i < got; i++)
-                b->record[b->records++] = str_copy(b->a, json_get_text(json_at(items, (size_t)i), "id", STR("")));
-        }
-        arena_free(a);
-        if (e->code) return false;
-    }
-    return b->records > 0 || err_set(e, ERR_IO, "no records came in");
+    const str begin = STR("{\"id\":\"");
+    file_lines f;
+    str line;
+    b->record = arena_array(b->a, const char *, b->o->records + 1);
+    if (!file_lines_open(&f, b->exported, EXPORTED_MOST, e)) return false;
+    while (b->records < b->o->records && file_lines_next(&f, &line, e))
+        if (str_starts(line, begin))
+            b->record[b->records++] = arena_copy(b->a, line.ptr + begin.len, strcspn(line.ptr + begin.len, "\""));
+    file_lines_close(&f);
+    return !e->code && (b->records > 0 || err_set(e, ERR_IO, "no records came in"));
 }
 
 /* ---- loads ---------------------------------------------------------------------------------------------------------------------- */
 
-static bool make_read(const void *context, int thread, int64_t i, buf *out) {
+static bool make_read(const void *context, int connection, int64_t i, buf *out) {
     const bench *b = context;
     char path[128];
-    snprintf(path, sizeof path, "/api/v1/records/%s", b->record[rng_mix((uint64_t)thread, (uint64_t)i) % (uint64_t)b->records]);
+    snprintf(path, sizeof path, "/api/v1/records/%s",
+             b->record[rng_mix((uint64_t)connection, (uint64_t)i) % (uint64_t)b->records]);
     wire_put(out, "GET", path, b->key, (str){NULL, 0});
     return true;
 }
 
-/* Each record is answered once: thread k has the records k, k + 64, ... */
-static bool make_answer(const void *context, int thread, int64_t i, buf *out) {
+/* Each record is answered once: connection k has the records k, k + 64, ... */
+static bool make_answer(const void *context, int connection, int64_t i, buf *out) {
     const bench *b = context;
-    const int64_t at = i * WRITERS + thread;
+    const int64_t at = i * WRITERS + connection;
     char path[128];
     if (at >= b->records) return false;
     snprintf(path, sizeof path, "/api/v1/records/%s/responses", b->record[at]);
@@ -222,9 +227,9 @@ static bool make_answer(const void *context, int thread, int64_t i, buf *out) {
 }
 
 /* Two words, a range of a tenth of the records, sorted by metadata; every second one by relevance. */
-static bool make_search(const void *context, int thread, int64_t i, buf *out) {
+static bool make_search(const void *context, int connection, int64_t i, buf *out) {
     const bench *b = context;
-    rng r = rng_new(3, rng_mix((uint64_t)thread, (uint64_t)i));
+    rng r = rng_new(3, rng_mix((uint64_t)connection, (uint64_t)i));
     buf body = {0};
     char path[160];
     const uint32_t from = rng_below(&r, (uint32_t)b->records);
@@ -242,9 +247,9 @@ static bool make_search(const void *context, int thread, int64_t i, buf *out) {
     return true;
 }
 
-static bool make_similar(const void *context, int thread, int64_t i, buf *out) {
+static bool make_similar(const void *context, int connection, int64_t i, buf *out) {
     const bench *b = context;
-    rng r = rng_new(5, rng_mix((uint64_t)thread, (uint64_t)i));
+    rng r = rng_new(5, rng_mix((uint64_t)connection, (uint64_t)i));
     buf body = {0};
     char path[160];
     buf_put_text(&body, "{\"query\":{\"vector\":{\"name\":\"v\",\"order\":\"most_similar\",\"value\":");
@@ -256,9 +261,9 @@ static bool make_similar(const void *context, int thread, int64_t i, buf *out) {
     return true;
 }
 
-static bool measure(bench *b, const char *key, const char *words, int threads,
-                    bool (*make)(const void *context, int thread, int64_t i, buf *out), err *e) {
-    const load l = {.port = b->port, .threads = threads, .seconds = b->o->seconds, .make = make, .context = b};
+static bool measure(bench *b, const char *key, const char *words, int connections,
+                    bool (*make)(const void *context, int connection, int64_t i, buf *out), err *e) {
+    const load l = {.port = b->port, .connections = connections, .seconds = b->o->seconds, .make = make, .context = b};
     load_result r;
     if (!load_run(&l, &r, e)) return false;
     tell_load(b, key, words, &r);

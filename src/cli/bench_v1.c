@@ -43,9 +43,9 @@ static bool get_key(bench *b, err *e) {
 }
 
 /* Another prompt each time, so that nothing of it was read before. */
-static bool make_request(const void *context, int thread, int64_t i, buf *out) {
+static bool make_request(const void *context, int connection, int64_t i, buf *out) {
     const bench *b = context;
-    rng r = rng_new((uint64_t)thread * 1000003 + (uint64_t)i, 7);
+    rng r = rng_new((uint64_t)connection * 1000003 + (uint64_t)i, 7);
     buf body = {0};
     buf_printf(&body, "{\"model\":\"bench\",\"max_tokens\":%d,\"ignore_eos\":true,\"prompt\":[", NEW);
     for (int k = 0; k < PROMPT; k++) buf_printf(&body, "%s%d", k ? "," : "", (int)rng_below(&r, VOCABULARY));
@@ -75,7 +75,7 @@ static void tell(bench *b, int together, double rate, const load_result *r) {
 
 static bool measure(bench *b, int together, double seconds, err *e) {
     load_result r;
-    const load l = {.port = b->port, .threads = together, .seconds = seconds, .make = make_request, .context = b};
+    const load l = {.port = b->port, .connections = together, .seconds = seconds, .make = make_request, .context = b};
     if (!load_run(&l, &r, e)) return false;
     if (sys_stop_requested()) return err_set(e, ERR_STOPPED, "stopped while measuring");
     const double rate = r.seconds > 0 ? (double)(r.answers - r.refused) * NEW / r.seconds : 0;
@@ -89,7 +89,7 @@ static bool run_all(bench *b, backend *back, const json *config, double seconds,
     load_result warm;
     if (!dir_make(path_join(b->a, b->home, "models"), e) || !make_model(b, back, config, e) ||
         !load_server(b->a, b->folder, b->home, &b->process, &b->port, e) || !get_key(b, e) ||
-        !load_run(&(load){.port = b->port, .threads = 1, .seconds = 0.01, .make = make_request, .context = b}, &warm, e))
+        !load_run(&(load){.port = b->port, .connections = 1, .seconds = 0.01, .make = make_request, .context = b}, &warm, e))
         return false;
     if (warm.refused) return err_set(e, ERR_IO, "the server refused to answer");
     for (size_t i = 0; i < sizeof together / sizeof *together; i++)

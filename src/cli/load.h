@@ -1,4 +1,4 @@
-/* load.h - many clients of a server at once, for measuring it: keep-alive connections, a thread each, and how long answers took. */
+/* load.h - many clients of a server at once, for measuring it: keep-alive connections, and how long answers took. */
 #ifndef FETTLE_CLI_LOAD_H
 #define FETTLE_CLI_LOAD_H
 
@@ -15,7 +15,8 @@ bool load_server(arena *a, const char *folder, const char *home, int64_t *proces
 
 typedef struct {
     int fd;
-    buf in; /* what was read of the answer */
+    buf in;             /* what was read of the answer */
+    size_t body, whole; /* where its body begins, and its length; whole 0: not known yet */
 } wire;
 
 bool wire_open(wire *w, int port, err *e); /* 127.0.0.1 */
@@ -35,10 +36,10 @@ typedef struct {
 void load_note(load_times *t, double seconds);
 
 typedef struct {
-    int port, threads;
+    int port, connections;
     double seconds;
-    /* The i-th request of a thread into `out` (empty); false: there is none any more. Called from all threads at once. */
-    bool (*make)(const void *context, int thread, int64_t i, buf *out);
+    /* The i-th request of a connection into `out` (empty); false: there is none any more. */
+    bool (*make)(const void *context, int connection, int64_t i, buf *out);
     const void *context;
 } load;
 
