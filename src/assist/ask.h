@@ -28,7 +28,8 @@ typedef struct {
 } ask_order;
 
 typedef struct {
-    json *value; /* NULL: there is nothing to ask about (an answer is missing) */
+    json *value; /* NULL: there is nothing to ask about (an answer is missing), or what came is of no use */
+    bool no_use; /* the model wrote nothing, or came to no end */
     json *score; /* a number, a list for a ranking, or NULL */
     int worded;  /* choices that were read from words, for want of log-probabilities */
 } ask_answer;

@@ -14,7 +14,8 @@ static bool ask(const ask_order *o, ask_answer *out, err *e) {
     endpoint_answer said;
     if (!endpoint_chat(o->p, o->a, &order, &said, e)) return false;
     const str text = str_trim(said.text);
-    if (text.len && str_is(str_of(said.finish), "stop")) out->value = json_new_text(o->a, text);
+    out->no_use = !text.len || !str_is(str_of(said.finish), "stop");
+    if (!out->no_use) out->value = json_new_text(o->a, text);
     return true;
 }
 

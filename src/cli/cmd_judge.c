@@ -70,6 +70,7 @@ static void print_result(const json *r) {
         const char *key, *words;
     } lines[] = {{"there_already", "had one already (--again asks them too)"},
                  {"nothing_to_ask", "had nothing to ask about"},
+                 {"empty_or_cut_off", "answers were empty or cut off at the limit, and are left out"},
                  {"changed_meanwhile", "changed meanwhile"},
                  {"failed", "failed"},
                  {"read_from_words", "choices were read from words: the server tells no log-probabilities"}};

@@ -41,7 +41,7 @@ static bool rlaif(arena *a, int argc, char **argv, err *e);
 const command command_rlaif = {
     "rlaif", "preference pairs that a model judged or revised",
     "MODEL --prompts FILE --guidelines FILE --out FILE [--judge MODEL] [--revise | --constitution FILE]\n\nThen: fettle "
-    "train dpo MODEL --data FILE. The same "
+    "train dpo --base MODEL --data FILE. The same "
     "command goes on after a stop.",
     table, rlaif};
 

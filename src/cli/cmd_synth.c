@@ -44,7 +44,7 @@ static bool synthesise(arena *a, int argc, char **argv, err *e);
 const command command_synth = {
     "synth", "new tasks out of a few seeds (Self-Instruct)",
     "MODEL --seeds FILE --out FILE [--count N] [--licence TERMS]\n\nMODEL is a model, or URL#MODEL. Then: "
-    "fettle train sft MODEL --data FILE, or fettle import FILE. The same command goes on after a stop.",
+    "fettle train sft --base MODEL --data FILE, or fettle import FILE. The same command goes on after a stop.",
     table, synthesise};
 
 /* A line of the seeds: its task; empty: none. */

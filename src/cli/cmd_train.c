@@ -128,7 +128,9 @@ static bool read_flags(arena *a, int argc, char **argv, flags *f, bool *help, er
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) *help = true;
         else if (strncmp(argv[i], "--", 2) == 0) {
             if (!read_flag(a, argc, argv, &i, f, e)) return false;
-        } else if (f->objective) return err_set(e, ERR_USAGE, "'%s' is no option; only one objective can be named", argv[i]);
+        } else if (f->objective)
+            return err_set(e, ERR_USAGE, "'%s' stands where an option should: behind %s come options, --base MODEL among them",
+                           argv[i], f->objective);
         else f->objective = argv[i];
     }
     return true;

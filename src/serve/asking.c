@@ -44,7 +44,7 @@ struct asking {
     } without; /* ahead of people: not asked again */
 
     endpoint *p;
-    int64_t seq, done, asked, there, nothing, failed, worded, changed;
+    int64_t seq, done, asked, there, nothing, no_use, failed, worded, changed;
     char failure[sizeof((err *)0)->text];
 };
 
@@ -241,7 +241,7 @@ static bool ask_one(page *p, const ask_kind *k, const json *values, size_t q, er
     if (!ok || !said.value) note_tried(p, seq_of_question(p, q));
     if (!ok) return note_failure(x, &why, e);
     if (x->show) return x->asked++, show(p, &said);
-    if (!said.value) return x->nothing++, true;
+    if (!said.value) return ++*(said.no_use ? &x->no_use : &x->nothing), true;
     return write_down(p, e);
 }
 
@@ -302,6 +302,7 @@ static void put_result(const asking *x, json_writer *w) {
     put_count(w, "suggested", x->asked);
     put_count(w, "there_already", x->there);
     put_count(w, "nothing_to_ask", x->nothing);
+    put_count(w, "empty_or_cut_off", x->no_use);
     put_count(w, "changed_meanwhile", x->changed);
     put_count(w, "failed", x->failed);
     json_key(w, "first_failure"), json_put_cstr(w, *x->failure ? x->failure : NULL);

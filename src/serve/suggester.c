@@ -20,6 +20,7 @@ typedef struct one {
     int64_t dataset, at; /* at: of the settings it was begun with */
     asking *x;           /* NULL: could not be opened */
     asking_count before; /* what the row had when it was begun */
+    asking_count kept;   /* of what was counted since: what the row has by now */
     bool asks;
     double until; /* nothing before this moment, after a failure */
     char failure[sizeof((err *)0)->text];
@@ -64,26 +65,38 @@ static void put_count(json_writer *w, const asking_count *n) {
 static asking_count spent_by(const one *o) { return o->x ? sum(o->before, asking_counted(o->x)) : o->before; }
 
 typedef struct {
-    const one *o;
-    str text;
+    int64_t dataset;
+    asking_count more;
 } spending;
 
-static bool write_spent(store_tx *t, void *context, err *e) {
+/* Onto what the row has: its settings may be others by now, the money is spent all the same. */
+static bool add_spent(store_tx *t, void *context, err *e) {
     const spending *p = context;
-    return suggester_spend(t, p->o->dataset, p->o->at, p->text, e);
+    arena *a = arena_new();
+    suggester row;
+    buf text = {0};
+    const json *spent = suggester_get(t, a, p->dataset, &row, e) ? json_parse(a, row.spent, e) : NULL;
+    if (spent) {
+        json_writer w = json_writer_on(&text, false);
+        const asking_count all = sum(count_of_json(spent), p->more);
+        json_open(&w, '{');
+        put_count(&w, &all);
+        json_close(&w);
+    }
+    const bool ok = spent && suggester_spend(t, p->dataset, buf_str(&text), e);
+    buf_free(&text);
+    arena_free(a);
+    return ok;
 }
 
-static bool keep_spent(const one *o, err *e) {
-    buf text = {0};
-    json_writer w = json_writer_on(&text, false);
-    const asking_count n = spent_by(o);
-    json_open(&w, '{');
-    put_count(&w, &n);
-    json_close(&w);
-    spending p = {o, buf_str(&text)};
-    const bool ok = store_write(server_store(o->of->server), write_spent, &p, e);
-    buf_free(&text);
-    return ok;
+/* A dataset that is gone took its row along. */
+static bool keep_spent(one *o, err *e) {
+    const asking_count now = asking_counted(o->x), kept = o->kept;
+    spending p = {o->dataset,
+                  {now.suggested - kept.suggested, now.requests - kept.requests, now.tokens - kept.tokens, now.cost - kept.cost}};
+    if (!store_write(server_store(o->of->server), add_spent, &p, e)) return e->code == ERR_NOT_FOUND;
+    o->kept = now;
+    return true;
 }
 
 /* ---- the thread ------------------------------------------------------------------------------------------------------------------------- */

@@ -801,8 +801,7 @@ typedef struct {
 } suggesters;
 bool suggester_put(store_tx *t, suggester *x, err *e); /* makes or changes it; fills at */
 bool suggester_get(store_tx *t, arena *a, int64_t dataset, suggester *out, err *e);
-/* What was spent since; nothing where the settings are not those of `at` any more. */
-bool suggester_spend(store_tx *t, int64_t dataset, int64_t at, str spent, err *e);
+bool suggester_spend(store_tx *t, int64_t dataset, str spent, err *e); /* what was spent in all; its settings stay */
 bool suggester_active(store_tx *t, arena *a, suggesters *out, err *e); /* all that are on */
 /* Records that are not completed, from the one after `seq` on. */
 bool record_open_after(store_tx *t, arena *a, int64_t dataset, int64_t seq, int64_t limit, records *out, err *e);

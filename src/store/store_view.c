@@ -86,8 +86,8 @@ bool suggester_get(store_tx *t, arena *a, int64_t set, suggester *out, err *e) {
     return true;
 }
 
-bool suggester_spend(store_tx *t, int64_t set, int64_t at, str spent, err *e) {
-    return db_run(t, e, "UPDATE suggesters SET spent = $3 WHERE dataset = $1 AND at = $2", db_i(set), db_i(at), db_s(spent));
+bool suggester_spend(store_tx *t, int64_t set, str spent, err *e) {
+    return db_run(t, e, "UPDATE suggesters SET spent = $2 WHERE dataset = $1", db_i(set), db_s(spent));
 }
 
 bool suggester_active(store_tx *t, arena *a, suggesters *out, err *e) {

@@ -38,6 +38,7 @@ typedef struct {
     double place;
     bool silent;       /* tells no log-probabilities */
     const char *words; /* what it says then; NULL: the letter it likes */
+    bool endless;      /* its answers reach the limit */
     int asked;
 } rule;
 
@@ -69,7 +70,7 @@ static bool rule_chat(void *hands, arena *at, const endpoint_order *o, endpoint_
     (void)t, (void)e;
     r->asked++;
     out->text = str_of(r->words ? r->words : arena_printf(at, "%c.", 'A' + liked(last_of(o->messages))));
-    out->finish = "stop";
+    out->finish = r->endless ? "length" : "stop";
     return true;
 }
 
@@ -257,8 +258,19 @@ static void a_text_is_written_by_the_model(void **state) {
     const ask_answer x = asked_of(&r, "{'name':'q','title':'Answer','settings':{'type':'text'}}", "{}", "{'prompt':'hi'}");
     assert_true(str_is(json_text(x.value, STR("")), "A fine day."));
     assert_null(x.score);
-    assert_null(asked_of(&r, "{'name':'q','settings':{'type':'text'}}", "{}", "{}").value);
+    const ask_answer unasked = asked_of(&r, "{'name':'q','settings':{'type':'text'}}", "{}", "{}");
+    assert_true(!unasked.value && !unasked.no_use);
     assert_null(ask_kind_of(parsed("{'settings':{'type':'span'}}")));
+}
+
+static void a_text_without_words_or_end_is_of_no_use(void **state) {
+    (void)state;
+    rule mute = {.words = " "}, endless = {.words = "and on and on", .endless = true};
+    rule *const rules[] = {&mute, &endless};
+    for (int i = 0; i < 2; i++) {
+        const ask_answer x = asked_of(rules[i], "{'name':'q','settings':{'type':'text'}}", "{}", "{'prompt':'hi'}");
+        assert_true(!x.value && x.no_use);
+    }
 }
 
 /* ---- pairs without people ------------------------------------------------------------------------------------------------------------------ */
@@ -405,6 +417,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_comparison_is_a_choice_with_its_probability_or_a_tie, begin, end),
         cmocka_unit_test_setup_teardown(ranking_rating_and_label_are_values_of_their_questions, begin, end),
         cmocka_unit_test_setup_teardown(a_text_is_written_by_the_model, begin, end),
+        cmocka_unit_test_setup_teardown(a_text_without_words_or_end_is_of_no_use, begin, end),
         cmocka_unit_test_setup_teardown(the_judged_better_answer_is_chosen_wherever_it_came, begin, end),
         cmocka_unit_test_setup_teardown(ties_same_answers_and_cut_ones_give_no_pair, begin, end),
         cmocka_unit_test_setup_teardown(a_revision_is_preferred_to_what_it_revises, begin, end),
