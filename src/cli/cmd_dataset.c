@@ -69,7 +69,7 @@ static bool list(arena *a, desk *d, const dataset_options *o, err *e) {
     if (!desk_ask(a, d, "GET", "/api/v1/me/datasets", STR(""), &all, e)) return false;
     const json *items = json_get(all, "items");
     if (o->json) return desk_print(items), true;
-    listing l = listing_new(a, (const char *const[]){"DATASET", "STATE", "RECORDS", "COMPLETED", NULL});
+    listing l = listing_new(a, (const char *const[]){"dataset", "state", "records", "completed", NULL});
     for (size_t i = 0; i < json_count(items); i++) {
         const json *v = json_at(items, i);
         if (!desk_ask(a, d, "GET", arena_printf(a, "/api/v1/datasets/%.*s/progress", STR_ARG(desk_text(v, "id"))), STR(""),

@@ -144,7 +144,7 @@ static bool list(arena *a, err *e) {
     char **names = NULL;
     int count = 0;
     if (file_is_dir(models_folder(a)) && !dir_list(a, models_folder(a), &names, &count, e)) return false;
-    listing l = listing_new(a, (const char *const[]){"MODEL", "PATH", NULL});
+    listing l = listing_new(a, (const char *const[]){"model", "path", NULL});
     for (int i = 0; i < count; i++) {
         subject s;
         err ignored = {0};

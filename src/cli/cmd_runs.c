@@ -55,7 +55,7 @@ static bool list(arena *a, bool as_json, err *e) {
     run *all;
     int count;
     if (!run_list(a, sys_home(a), &all, &count, e)) return false;
-    listing l = listing_new(a, (const char *const[]){"RUN", "STATE", "STEP", "STARTED", "", NULL});
+    listing l = listing_new(a, (const char *const[]){"run", "state", "step", "started", "", NULL});
     for (int i = 0; i < count; i++) {
         const run *r = &all[i];
         if (as_json) {

@@ -7,6 +7,7 @@
 #include "base/sys.h"
 #include "cli/command.h"
 #include "cli/erased.h"
+#include "cli/listing.h"
 
 typedef struct {
     const char *home, *role, *first_name, *last_name, *password, *workspace, *address, *revoke;
@@ -111,10 +112,13 @@ static bool list(arena *a, desk *d, const options *o, const char *name, err *e) 
         desk_print(items);
         return true;
     }
-    for (size_t i = 0; i < json_count(items); i++)
-        printf("%-24.*s %-10.*s %.*s\n", STR_ARG(json_get_text(json_at(items, i), "username", STR(""))),
-               STR_ARG(json_get_text(json_at(items, i), "role", STR(""))),
-               STR_ARG(json_get_text(json_at(items, i), "id", STR(""))));
+    listing l = listing_new(a, (const char *const[]){"name", "role", "id", NULL});
+    for (size_t i = 0; i < json_count(items); i++) {
+        const json *v = json_at(items, i);
+        listing_add(&l, (const char *const[]){str_copy(a, desk_text(v, "username")), str_copy(a, desk_text(v, "role")),
+                                              str_copy(a, desk_text(v, "id"))});
+    }
+    listing_print(&l, NULL);
     return true;
 }
 
@@ -185,13 +189,14 @@ static const char *scopes_of(arena *a, const json *its) {
 }
 
 static void print_passes(arena *a, const json *list) {
-    static const char row[] = "%-36s  %-16s  %-9s  %-16s  %-16s  %s\n";
-    if (json_count(list)) printf(row, "id", "name", "scope", "made (UTC)", "last used", "expires");
+    listing l = listing_new(a, (const char *const[]){"id", "name", "scope", "made (UTC)", "last used", "expires", NULL});
     for (size_t i = 0; i < json_count(list); i++) {
         const json *p = json_at(list, i);
-        printf(row, str_copy(a, desk_text(p, "id")), str_copy(a, desk_text(p, "name")), scopes_of(a, p),
-               minute_of(a, p, "inserted_at"), minute_of(a, p, "used_at"), minute_of(a, p, "expires_at"));
+        listing_add(&l, (const char *const[]){str_copy(a, desk_text(p, "id")), str_copy(a, desk_text(p, "name")), scopes_of(a, p),
+                                              minute_of(a, p, "inserted_at"), minute_of(a, p, "used_at"),
+                                              minute_of(a, p, "expires_at")});
     }
+    listing_print(&l, NULL);
 }
 
 static bool revoke(arena *a, desk *d, const char *path, const char *kind, const char *name, const json *list, const char *id,
