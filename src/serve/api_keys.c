@@ -85,7 +85,7 @@ static bool post_key(call *c, err *e) {
     if (!body_text_or(c, "name", 1, 200, &name, e) || !read_limits(c, &p, e)) return false;
     if (!c->me.seq) return err_set(e, ERR_CONFLICT, "there is no user yet to give a key to");
     p.name = name;
-    if (!new_key_as(c, &p, key, e) || !audit_add(c->tx, c->me.seq, "key.create", name, (str){NULL, 0}, e)) return false;
+    if (!new_key_as(c, &p, key, e) || !audit_add(c->tx, c->me.seq, "key.create", p.id, (str){NULL, 0}, e)) return false;
     c->status = 201;
     json_open(&c->w, '{');
     json_key(&c->w, "name"), json_put_cstr(&c->w, name);

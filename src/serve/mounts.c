@@ -70,7 +70,9 @@ static bool look(worker *w, arena *a, const char *base_path, const char *adapter
     return err_set(e, own.code, "%s cannot be used: %s", adapter_path ? adapter_path : base_path, own.text);
 }
 
-static void keep_facts(mounts *all, const char *base_path, const char *adapter_path, str facts) {
+/* stamps: of the files before they were looked at, so that what changes meanwhile is looked at again. */
+static void keep_facts(mounts *all, const char *base_path, const char *adapter_path, uint64_t base_stamp, uint64_t adapter_stamp,
+                       str facts) {
     checked *c = find_checked(all, base_path, adapter_path);
     if (!c) {
         c = memory_alloc(sizeof *c);
@@ -80,8 +82,8 @@ static void keep_facts(mounts *all, const char *base_path, const char *adapter_p
     memory_release(c->facts);
     c->facts = memory_alloc(facts.len + 1);
     memcpy(c->facts, facts.ptr, facts.len);
-    c->base_stamp = stamp_of(base_path);
-    c->adapter_stamp = stamp_of(adapter_path);
+    c->base_stamp = base_stamp;
+    c->adapter_stamp = adapter_stamp;
 }
 
 bool worker_check(worker *w, arena *a, const char *base_path, const char *adapter_path, const json **out, err *e) {
@@ -90,12 +92,10 @@ bool worker_check(worker *w, arena *a, const char *base_path, const char *adapte
     str facts = {NULL, 0};
     pthread_mutex_lock(&all->checking); /* one look at a time: they take memory */
     const checked *known = find_checked(all, base_path, adapter_path);
-    if (known && known->base_stamp == base_stamp && known->adapter_stamp == adapter_stamp)
-        facts = str_of(arena_text(a, known->facts));
-    const bool ok = facts.ptr || look(w, a, base_path, adapter_path, &facts, e);
-    if (ok && !known) keep_facts(all, base_path, adapter_path, facts);
-    else if (ok && (known->base_stamp != base_stamp || known->adapter_stamp != adapter_stamp))
-        keep_facts(all, base_path, adapter_path, facts);
+    const bool current = known && known->base_stamp == base_stamp && known->adapter_stamp == adapter_stamp;
+    if (current) facts = str_of(arena_text(a, known->facts));
+    const bool ok = current || look(w, a, base_path, adapter_path, &facts, e);
+    if (ok && !current) keep_facts(all, base_path, adapter_path, base_stamp, adapter_stamp, facts);
     pthread_mutex_unlock(&all->checking);
     *out = ok ? json_parse(a, facts, e) : NULL;
     return *out != NULL;

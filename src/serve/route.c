@@ -93,7 +93,8 @@ static bool find_suggestion(call *c, const char *id, err *e) {
     records one;
     part question;
     if (!part_get(c->tx, c->a, PART_QUESTION, c->suggestion.question_id, &question, e)) return false;
-    if (!record_after(c->tx, c->a, question.dataset, row - 1, 1, &one, e) || !one.count) return false;
+    if (!record_after(c->tx, c->a, question.dataset, row - 1, 1, &one, e)) return false;
+    if (!one.count || one.item[0].seq != row) return err_set(e, ERR_NOT_FOUND, "Suggestion with id `%s` not found", id);
     c->record = one.item[0];
     return dataset_get_seq(c->tx, c->a, question.dataset, &c->set, e);
 }

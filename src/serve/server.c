@@ -414,13 +414,20 @@ static bool write_port(const server *s, err *e) {
     return file_write(s->o.port_file, (str){text, (size_t)n}, e);
 }
 
-bool server_run(server *s, err *e) {
+static bool start_helpers(server *s, err *e) {
+    return (s->courier = courier_start(s, e)) != NULL && (s->keeper = vector_keeper_start(s, e)) != NULL &&
+           (s->indexer = indexer_start(s, e)) != NULL && (s->suggesting = suggesting_start(s, e)) != NULL;
+}
+
+/* Once all is there that requests look at. */
+static bool open_doors(server *s, err *e) {
     const int fd = listen_local(s->o.home, e);
-    bool ok = fd >= 0 && (s->local = http_open(s, "the data folder's socket", 0, fd, s->o.body_max, e)) != NULL &&
-              (s->web = http_open(s, s->o.host, s->o.port, -1, s->o.body_max, e)) != NULL && make_link(s, e) &&
-              find_webhooks(s, e) && (s->courier = courier_start(s, e)) != NULL &&
-              (s->keeper = vector_keeper_start(s, e)) != NULL && (s->indexer = indexer_start(s, e)) != NULL &&
-              (s->suggesting = suggesting_start(s, e)) != NULL && write_port(s, e);
+    return fd >= 0 && (s->local = http_open(s, "the data folder's socket", 0, fd, s->o.body_max, e)) != NULL &&
+           (s->web = http_open(s, s->o.host, s->o.port, -1, s->o.body_max, e)) != NULL;
+}
+
+bool server_run(server *s, err *e) {
+    bool ok = make_link(s, e) && find_webhooks(s, e) && start_helpers(s, e) && open_doors(s, e) && write_port(s, e);
     if (ok) {
         s->port = http_port(s->web);
         runs_wake(s->runs);

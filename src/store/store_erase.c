@@ -65,6 +65,8 @@ bool user_traces(store_tx *t, arena *a, const user *u, traces *out, err *e) {
                               " UNION ALL SELECT 0, value FROM changed WHERE user = $1"
                               " UNION ALL SELECT 1, text FROM notes WHERE user = $1"
                               " UNION ALL SELECT 1, name FROM passes WHERE user = $1"
+                              " UNION ALL SELECT 1, name FROM views WHERE user = $1"
+                              " UNION ALL SELECT 0, query FROM views WHERE user = $1"
                               " UNION ALL SELECT 0, request FROM traffic WHERE user = $1"
                               " UNION ALL SELECT 0, answer FROM traffic WHERE user = $1"
                               " UNION ALL SELECT 1, username FROM users WHERE seq = $1"
@@ -123,6 +125,7 @@ static bool forget_person(store_tx *t, const user *u, err *e) {
                                        "DELETE FROM assignments WHERE user = $1",
                                        "UPDATE idempotency SET body = NULL WHERE user = $1",
                                        "UPDATE history SET actor = 0 WHERE actor = $1",
+                                       "DELETE FROM views WHERE user = $1",
                                        "DELETE FROM lessons WHERE user = $1",
                                        "DELETE FROM talks WHERE user = $1", /* of pairs the votes stay, as numbers */
                                        "UPDATE duels SET prompt = '', left_text = '', right_text = '' WHERE user = $1"};

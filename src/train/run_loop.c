@@ -352,13 +352,12 @@ static bool run_steps(arena *a, run *r, trainer *t, const train_how *how, step_r
             if (!recover(a, r, t, t->step - 1, &alarm, e)) return false;
             continue;
         }
-        const bool stop = sys_stop_requested(), far = drifted(t, s, e),
-                   good = t->s->rollout && every(t->s->rollout->good_steps, t->step);
+        const bool stop = sys_stop_requested(), good = t->s->rollout && every(t->s->rollout->good_steps, t->step);
         if ((stop || good || every(o->save_steps, t->step)) && !save_checkpoint(a, r, t, e)) return false;
         if (stop)
             return err_set(e, ERR_STOPPED, "stopped at step %lld, checkpoint saved; go on with: fettle train --resume %s",
                            (long long)t->step, r->path);
-        if (far) return false;
+        if (drifted(t, s, e)) return false;
     }
     progress_end(&p, NULL);
     return true;

@@ -219,8 +219,21 @@ static void records_of_a_persons_own_words_go_with_them(void **state) {
     assert_int_equal(json_count(list), 2); /* the person, and the record */
 }
 
+/* A view of the dataset that the person kept, and a key that they named. */
+static bool make_words(store_tx *t, void *context, err *e) {
+    const owning *o = context;
+    user u;
+    dataset set;
+    if (!user_get(t, o->a, o->person, &u, e) || !dataset_get(t, o->a, o->row, &set, e)) return false;
+    kept_view v = {
+        .dataset = set.seq, .user = u.seq, .name = "my " CANARY, .query = STR("{\"q\":\"" CANARY "\"}"), .shared = true};
+    pass p = {.kind = PASS_KEY, .user = u.seq, .name = "for " CANARY};
+    return view_put(t, &v, e) && pass_add(t, &p, STR("a secret"), e);
+}
+
 static void a_person_is_erased_and_their_numbers_stay(void **state) {
     desk *d = *state;
+    err e = {0};
     const char *ann = a_member(d, CANARY, "annotator"), *bob = a_member(d, "bob", "annotator");
     fill(d, 50);
     const char *one = a_record(d, "\"fields\":{\"prompt\":\"one\",\"answer\":\"b\"}");
@@ -229,6 +242,8 @@ static void a_person_is_erased_and_their_numbers_stay(void **state) {
     an_answer(d, one, ann, "then " CANARY, "yes");
     an_answer(d, one, bob, "mine", "no");
     an_answer(d, two, ann, CANARY, "no");
+    owning words = {d->a, d->set, ann};
+    assert_ok(store_write(server_store(d->s), make_words, &words, &e), e);
     const json *before = ask(d, "GET", arena_printf(d->a, "/api/v1/records/%s", one), "", NULL);
     assert_true(str_is(json_get_text(before, "status", STR("")), "completed"));
     const char *answer_id = id_of(d, json_at(json_get(before, "responses"), 0));
