@@ -1,5 +1,6 @@
-/* probe_logits.c - fettle probe logits: all lines together are one ragged batch; log-probabilities, the mean loss over predicted
- * tokens, gradients of that loss, greedy continuations. Big arrays go to a safetensors file: logits.0 ..., grad.NAME. */
+/* probe_logits.c - fettle probe logits: lines are ragged batches, as many together as a pass holds; log-probabilities, the mean loss
+ * over all predicted tokens, gradients of that loss, greedy continuations. Big arrays go to a safetensors file as they are computed:
+ * logits.0 ..., grad.NAME. */
 #include "cli/probe.h"
 
 #include <math.h>
@@ -51,46 +52,90 @@ static bool read_batch(arena *a, const probe *p, batch *b, err *e) {
 
 /* ---- forward, backward ------------------------------------------------------------------------------------------------------------ */
 
-typedef struct {
-    float *logits; /* [tokens, V] */
-    float *logp;   /* [predicted] */
-} results;
+/* Lines go through the model together up to so many tokens, as long as there is no longer one alone; the logits of a line are
+ * computed for so many rows at a time, so that memory is that of one pass, not of all lines. */
+enum { PASS_TOKENS = 2048, LOGIT_ROWS = 128 };
 
-static void run_batch(arena *a, const probe *p, const model *m, const adapter *ad, const batch *b, results *r) {
-    const int V = m->config.vocab;
-    int32_t *id = arena_array(a, int32_t, b->tokens), *position = arena_array(a, int32_t, b->tokens);
-    int32_t *row = arena_array(a, int32_t, b->predicted + 1), *target = arena_array(a, int32_t, b->predicted + 1);
-    span *spans = arena_array(a, span, b->count);
-    for (int i = 0, at = 0, k = 0; i < b->count; at += b->length[i++]) {
+/* The passes over a batch. One pass is there at a time: its tape keeps the hidden states that logits are computed from. */
+typedef struct {
+    const probe *p;
+    const model *m;
+    const adapter *ad;
+    const batch *b;
+    float *logp; /* [predicted], of all lines */
+    pool *memory;
+    arena *arena; /* of the pass */
+    tape *tape;
+    tensor *hidden;
+    int first, last;      /* lines of the pass */
+    int token, predicted; /* before `last` */
+} passes;
+
+static void end_pass(passes *s) {
+    if (s->tape) tape_free(s->tape);
+    arena_free(s->arena);
+    s->tape = NULL;
+    s->arena = NULL;
+}
+
+/* d loss / d logp, the loss being the mean over the predicted tokens of all lines. */
+static void go_back(passes *s, tensor *logp, int rows) {
+    float *dlogp = arena_array(s->arena, float, rows);
+    for (int i = 0; i < rows; i++) dlogp[i] = -1.0f / (float)s->b->predicted;
+    op_logp_seed(s->tape, logp, dlogp, NULL, NULL);
+    tape_backward(s->tape);
+}
+
+static void score_pass(passes *s, const int32_t *row, const int32_t *target, int rows, bool grad) {
+    if (!rows) return;
+    const logp_form form = {.target = target, .columns = {.logp = s->logp + s->predicted}};
+    tensor *y = op_logp(s->tape, op_rows(s->tape, s->hidden, row, rows), model_head(s->m, s->ad), s->m->head_bias, &form);
+    if (grad) go_back(s, y, rows);
+    s->predicted += rows;
+}
+
+/* The lines from `last` on that fit into one pass go through the model. */
+static void next_pass(passes *s, bool grad) {
+    const batch *b = s->b;
+    int T = 0, R = 0;
+    end_pass(s);
+    for (s->first = s->last; s->last < b->count && (!T || T + b->length[s->last] <= PASS_TOKENS); s->last++)
+        T += b->length[s->last];
+    s->arena = arena_new();
+    int32_t *id = arena_array(s->arena, int32_t, T), *position = arena_array(s->arena, int32_t, T),
+            *row = arena_array(s->arena, int32_t, T), *target = arena_array(s->arena, int32_t, T);
+    span *spans = arena_array(s->arena, span, s->last - s->first);
+    for (int i = s->first, at = 0; i < s->last; at += b->length[i++]) {
         memcpy(id + at, b->ids[i], (size_t)b->length[i] * sizeof *id);
-        spans[i] = (span){.begin = at, .length = b->length[i], .parent = -1};
-        for (int t = 0; t + 1 < b->length[i]; t++, k++) {
-            row[k] = at + t;
-            target[k] = b->ids[i][t + 1];
-        }
+        spans[i - s->first] = (span){.begin = at, .length = b->length[i], .parent = -1};
+        for (int t = 0; t + 1 < b->length[i]; t++, R++) row[R] = at + t, target[R] = b->ids[i][t + 1];
     }
-    layout_positions(spans, b->count, position);
-    const layout l = {b->tokens, b->count, spans, position};
-    pool *memory_pool = pool_new();
-    tape *t = tape_new(m->backend, memory_pool, (tape_options){.compute = p->all.options.compute, .grad = p->o.grad});
-    tensor *h = model_forward(m, t, &(model_batch){id, &l}, ad);
-    if (p->o.out) {
-        r->logits = memory_alloc((size_t)b->tokens * (size_t)V * sizeof(float));
-        tape_read(t, model_logits(m, t, h, ad), r->logits);
+    layout_positions(spans, s->last - s->first, position);
+    layout *l = arena_new_of(s->arena, layout);
+    *l = (layout){T, s->last - s->first, spans, position};
+    s->tape = tape_new(s->m->backend, s->memory, (tape_options){.compute = s->p->all.options.compute, .grad = grad});
+    s->hidden = model_forward(s->m, s->tape, &(model_batch){id, l}, s->ad);
+    s->token = 0;
+    score_pass(s, row, target, R, grad);
+}
+
+static void all_passes(passes *s, bool grad) {
+    for (s->last = s->predicted = 0; s->last < s->b->count;) next_pass(s, grad);
+    end_pass(s);
+}
+
+/* The logits [length, V] of the next line. */
+static void read_logits(passes *s, int line, float *out) {
+    const int V = s->m->config.vocab, length = s->b->length[line];
+    int32_t row[LOGIT_ROWS];
+    if (line == s->last) next_pass(s, false);
+    for (int from = 0, n; from < length; from += n, out += (size_t)n * (size_t)V) {
+        for (n = 0; n < LOGIT_ROWS && from + n < length; n++) row[n] = s->token + from + n;
+        tape_segment_begin(s->tape, s->hidden); /* whose inside, the logits, is freed at its end */
+        tape_read(s->tape, model_logits(s->m, s->tape, op_rows(s->tape, s->hidden, row, n), s->ad), out);
+        tape_segment_end(s->tape, op_rows(s->tape, s->hidden, row, 1));
     }
-    r->logp = arena_array(a, float, b->predicted + 1);
-    if (b->predicted) {
-        const logp_form form = {.target = target, .columns = {.logp = r->logp}};
-        tensor *y = op_logp(t, op_rows(t, h, row, b->predicted), model_head(m, ad), m->head_bias, &form);
-        if (p->o.grad) {
-            float *dlogp = arena_array(a, float, b->predicted);
-            for (int i = 0; i < b->predicted; i++) dlogp[i] = -1.0f / (float)b->predicted;
-            op_logp_seed(t, y, dlogp, NULL, NULL);
-            tape_backward(t);
-        }
-    }
-    tape_free(t);
-    pool_free(memory_pool);
+    s->token += length;
 }
 
 /* ---- gradients and logits to a file -------------------------------------------------------------------------------------------------- */
@@ -119,35 +164,54 @@ static double grad_norm(backend *b, const trained *list, int count) {
     return sqrt(sum);
 }
 
-static bool write_arrays(arena *a, const probe *p, const batch *b, const results *r, const trained *list, int count, err *e) {
-    const model *m = p->subject.model;
-    const int V = m->config.vocab;
+typedef struct {
+    passes *of;
+    const trained *list;
+} writing;
+
+/* Logits of the lines, then gradients. */
+static void fill(void *self, int index, void *out) {
+    const writing *w = self;
+    if (index < w->of->b->count) {
+        read_logits(w->of, index, out);
+        return;
+    }
+    end_pass(w->of);
+    const trained *t = &w->list[index - w->of->b->count];
+    backend *b = w->of->m->backend;
+    if (t->p) parameter_grad_read(w->of->m, t->p, out);
+    else b->get(b, out, t->w->grad, (size_t)t->w->rows * (size_t)t->w->cols * sizeof(float));
+}
+
+static tensor_to_write gradient_to_write(arena *a, const trained *of) {
+    const weight *w = of->w;
+    const bool turned = of->p && of->p->form->transposed;
+    const int rows = turned ? w->cols : w->rows, cols = turned ? w->rows : w->cols;
+    return (tensor_to_write){.name = arena_printf(a, "grad.%s", of->name),
+                             .type = "F32",
+                             .dims = w->matrix ? 2 : 1,
+                             .shape = {w->matrix ? rows : w->rows * w->cols, cols},
+                             .fill = fill,
+                             .bytes = (size_t)rows * (size_t)cols * sizeof(float)};
+}
+
+static bool write_arrays(arena *a, passes *s, const trained *list, int count, err *e) {
+    const batch *b = s->b;
+    const int V = s->m->config.vocab;
     tensor_to_write *t = arena_array(a, tensor_to_write, b->count + count);
     int n = 0;
-    for (int i = 0, at = 0; i < b->count; at += b->length[i++])
+    for (int i = 0; i < b->count; i++)
         t[n++] = (tensor_to_write){.name = arena_printf(a, "logits.%d", i),
                                    .type = "F32",
                                    .dims = 2,
                                    .shape = {b->length[i], V},
-                                   .data = r->logits + (size_t)at * (size_t)V,
-                                   .bytes = (size_t)b->length[i] * (size_t)V * 4};
-    for (int i = 0; p->o.grad && i < count; i++) {
-        const weight *w = list[i].w;
-        const size_t values = (size_t)w->rows * (size_t)w->cols;
-        float *copy = arena_array(a, float, values);
-        if (list[i].p) parameter_grad_read(m, list[i].p, copy);
-        else m->backend->get(m->backend, copy, w->grad, values * 4);
-        const bool turned = list[i].p && list[i].p->form->transposed;
-        t[n] = (tensor_to_write){.name = arena_printf(a, "grad.%s", list[i].name),
-                                 .type = "F32",
-                                 .dims = w->matrix ? 2 : 1,
-                                 .shape = {turned ? w->cols : w->rows, turned ? w->rows : w->cols},
-                                 .data = copy,
-                                 .bytes = values * 4};
-        if (!w->matrix) t[n].shape[0] = (int64_t)values;
-        n++;
-    }
-    return safetensors_write(p->o.out, t, n, NULL, NULL, e);
+                                   .fill = fill,
+                                   .bytes = (size_t)b->length[i] * (size_t)V * sizeof(float)};
+    for (int i = 0; s->p->o.grad && i < count; i++) t[n++] = gradient_to_write(a, &list[i]);
+    s->last = s->predicted = 0;
+    const bool ok = safetensors_write(s->p->o.out, t, n, &(writing){s, list}, NULL, e);
+    end_pass(s);
+    return ok;
 }
 
 /* ---- greedy ------------------------------------------------------------------------------------------------------------------------------ */
@@ -183,9 +247,9 @@ static void put_sequence(const probe *p, const float *logp, int n, const session
     buf_free(&line);
 }
 
-static void put_total(const results *r, int predicted, bool grad, double norm) {
+static void put_total(const float *logp, int predicted, bool grad, double norm) {
     double loss = 0;
-    for (int i = 0; i < predicted; i++) loss -= (double)r->logp[i];
+    for (int i = 0; i < predicted; i++) loss -= (double)logp[i];
     buf line = {0};
     json_writer w = json_writer_on(&line, false);
     json_open(&w, '{');
@@ -212,7 +276,6 @@ static model *merged_model(arena *a, const probe *p, const adapter *ad, err *e) 
 
 bool probe_logits(arena *a, const probe *p, err *e) {
     batch b = {0};
-    results r = {0};
     model *m = p->subject.model;
     adapter *ad = NULL;
     if (!model_writes(m, NULL, e) || !read_batch(a, p, &b, e)) return false;
@@ -222,15 +285,16 @@ bool probe_logits(arena *a, const probe *p, err *e) {
         if (!(m = merged_model(a, p, ad, e))) return false;
         ad = NULL;
     }
-    run_batch(a, p, m, ad, &b, &r);
+    passes s = {.p = p, .m = m, .ad = ad, .b = &b, .logp = arena_array(a, float, b.predicted + 1), .memory = pool_new()};
+    if (p->o.grad || !p->o.out) all_passes(&s, p->o.grad);
     int count;
     const trained *list = trained_weights(a, m, ad, &count);
     session **continued = arena_array(a, session *, b.count);
-    bool ok = (!p->o.out || write_arrays(a, p, &b, &r, list, count, e)) && (!p->o.greedy || greedy(p, &b, m, ad, continued, e));
+    bool ok = (!p->o.out || write_arrays(a, &s, list, count, e)) && (!p->o.greedy || greedy(p, &b, m, ad, continued, e));
     for (int i = 0, at = 0; ok && i < b.count; at += b.length[i++] - 1)
-        put_sequence(p, r.logp + at, b.length[i] - 1, continued[i]);
-    if (ok) put_total(&r, b.predicted, p->o.grad, p->o.grad ? grad_norm(m->backend, list, count) : 0);
+        put_sequence(p, s.logp + at, b.length[i] - 1, continued[i]);
+    if (ok) put_total(s.logp, b.predicted, p->o.grad, p->o.grad ? grad_norm(m->backend, list, count) : 0);
     for (int i = 0; i < b.count; i++) session_free(continued[i]);
-    memory_release(r.logits);
+    pool_free(s.memory);
     return ok;
 }
