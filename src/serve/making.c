@@ -87,6 +87,14 @@ bool making_terms(call *c, const making *x, const char *model, err *e) {
 
 static bool stop_asked(void *self) { return job_stop_asked(self); }
 
+bool making_begin(call *c, const making_job *j, bool ordered, err *e) {
+    uuid_text id;
+    if (ordered && jobs_run_of(c->server, j->order.kind, j->order.of)) ordered = err_set(e, ERR_CONFLICT, "%s", j->running);
+    if (ordered) return job_run(c->server, &j->order, j->work, j->end, j->context, id, e) && job_accepted(c, id);
+    j->end(j->context);
+    return false;
+}
+
 endpoint *making_open(making *x, const char *model, job *j, err *e) {
     x->limits.spec = model;
     x->limits.stop = stop_asked;

@@ -32,6 +32,17 @@ bool making_number(call *c, const char *key, double least, double most, double *
 /* Of texts that come from a server elsewhere the terms must be said. */
 bool making_terms(call *c, const making *x, const char *model, err *e);
 
+/* A job that a request ordered. */
+typedef struct {
+    job_order order;
+    const char *running; /* said where one of the kind works on the same already */
+    job_work work;
+    void (*end)(void *context); /* gets the context once, also where nothing begins */
+    void *context;
+} making_job;
+bool making_begin(call *c, const making_job *j, bool ordered,
+                  err *e); /* ordered: the body was in order, else only the end is called */
+
 endpoint *making_open(making *x, const char *model, job *j, err *e); /* stops with the job */
 void making_tell(job *j, endpoint *p, int64_t done, int64_t total);
 /* Members of the result: path, what was used; with a dataset its id, made of the rows of the file. */

@@ -228,19 +228,19 @@ static bool take_models(call *c, pairs *x, err *e) {
 }
 
 static bool post_rlaif(call *c, err *e) {
-    uuid_text id;
     if (!body_object(c, e)) return false;
     arena *own = arena_new();
     pairs *x = arena_new_of(own, pairs);
     *x = (pairs){.m = {.server = c->server, .own = own}, .set = arena_text(own, c->set.id)};
     const char *file = arena_printf(c->a, "-%s", strrchr(c->set.id, '-') + 1);
-    bool ok = take_numbers(c, x, e) && take_rules(c, x, e) && making_take(c, &x->m, file, e) && take_models(c, x, e);
-    if (ok && jobs_run_of(c->server, "rlaif", c->set.id))
-        ok = err_set(e, ERR_CONFLICT, "pairs of this dataset are being made: wait for the job, or stop it");
-    const job_order o = {.kind = "rlaif", .unit = "prompts", .workspace = c->set.workspace, .by = c->me.seq, .of = c->set.id};
-    if (ok) return job_run(c->server, &o, pairs_work, end_pairs, x, id, e) && job_accepted(c, id);
-    end_pairs(x);
-    return false;
+    const bool ok = take_numbers(c, x, e) && take_rules(c, x, e) && making_take(c, &x->m, file, e) && take_models(c, x, e);
+    const making_job j = {
+        .order = {.kind = "rlaif", .unit = "prompts", .workspace = c->set.workspace, .by = c->me.seq, .of = c->set.id},
+        .running = "pairs of this dataset are being made: wait for the job, or stop it",
+        .work = pairs_work,
+        .end = end_pairs,
+        .context = x};
+    return making_begin(c, &j, ok, e);
 }
 
 const route routes_making_pairs[] = {

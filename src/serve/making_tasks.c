@@ -121,20 +121,20 @@ static bool take_seeds(call *c, tasks *x, err *e) {
 
 static bool post_synth(call *c, err *e) {
     const char *model;
-    uuid_text id;
     if (!body_object(c, e) || !body_text(c, "model", 1, 2000, &model, e) || !hosted_may_name(c, model, e)) return false;
     arena *own = arena_new();
     tasks *x = arena_new_of(own, tasks);
     *x = (tasks){.m = {.server = c->server, .own = own}, .model = arena_text(own, model)};
-    bool ok = take_numbers(c, x, e) && take_seeds(c, x, e) && making_take(c, &x->m, NULL, e) && making_terms(c, &x->m, model, e);
+    const bool ok =
+        take_numbers(c, x, e) && take_seeds(c, x, e) && making_take(c, &x->m, NULL, e) && making_terms(c, &x->m, model, e);
     x->order.licence = str_of(x->m.licence ? x->m.licence : "");
-    if (ok && jobs_run_of(c->server, "synth", path_name(x->m.path)))
-        ok = err_set(e, ERR_CONFLICT, "that file is being made: wait for the job, or stop it");
-    const job_order o = {
-        .kind = "synth", .unit = "tasks", .total = x->count, .by = c->me.seq, .of = ok ? path_name(x->m.path) : NULL};
-    if (ok) return job_run(c->server, &o, tasks_work, end_tasks, x, id, e) && job_accepted(c, id);
-    end_tasks(x);
-    return false;
+    const making_job j = {
+        .order = {.kind = "synth", .unit = "tasks", .total = x->count, .by = c->me.seq, .of = ok ? path_name(x->m.path) : NULL},
+        .running = "that file is being made: wait for the job, or stop it",
+        .work = tasks_work,
+        .end = end_tasks,
+        .context = x};
+    return making_begin(c, &j, ok, e);
 }
 
 const route routes_making_tasks[] = {
