@@ -116,3 +116,67 @@ bool chat_tokens(const chat_template *t, const tokenizer *tok, const chat_reques
     token_ids_free(&ids);
     return true;
 }
+
+/* ---- a rendered prompt, read again ------------------------------------------------------------------------------------------------------- */
+
+/* What a template writes around turns: found by rendering marks in their place. */
+static const char *const marks[] = {"qZ0Zq", "qZ1Zq", "qZ2Zq"};
+
+static bool render_marks(const chat_template *t, const tokenizer *tok, const char *const *roles, int count, arena *a, str *out) {
+    json *messages = json_new_array(a);
+    for (int i = 0; i < count; i++) {
+        json *m = json_new_object(a);
+        json_set(m, "role", json_new_text(a, str_of(roles[i])));
+        json_set(m, "content", json_new_text(a, str_of(marks[i])));
+        json_append(messages, m);
+    }
+    chat_rendered r;
+    err refused = {0}; /* a template that knows no such conversation */
+    if (!chat_render(t, &(chat_request){.messages = messages, .add_generation_prompt = true, .tok = tok}, a, &r, &refused))
+        return false;
+    *out = r.text;
+    return true;
+}
+
+/* frame[i]: what stands before mark i; frame[count]: behind the last one. */
+static bool frames(const chat_template *t, const tokenizer *tok, const char *const *roles, int count, arena *a, str *frame) {
+    str text;
+    if (!render_marks(t, tok, roles, count, a, &text)) return false;
+    size_t from = 0;
+    for (int i = 0; i < count; i++) {
+        const ptrdiff_t at = str_find(text, str_of(marks[i]), from);
+        if (at < 0) return false;
+        frame[i] = str_slice(text, from, (size_t)at);
+        from = (size_t)at + strlen(marks[i]);
+    }
+    frame[count] = str_slice(text, from, text.len);
+    return true;
+}
+
+/* Every frame between two turns becomes a blank line. */
+static str without(arena *a, str said, const str *between, int count) {
+    buf out = {0};
+    for (size_t at = 0; at < said.len;) {
+        str found = {0};
+        for (int i = 0; i < count && !found.len; i++)
+            if (between[i].len && str_starts(str_slice(said, at, said.len), between[i])) found = between[i];
+        if (found.len) buf_put_text(&out, "\n\n");
+        else buf_put_char(&out, said.ptr[at]);
+        at += found.len ? found.len : 1;
+    }
+    const str text = {arena_copy(a, out.ptr ? out.ptr : "", out.len), out.len};
+    buf_free(&out);
+    return text;
+}
+
+str chat_said(const chat_template *t, const tokenizer *tok, str prompt, arena *a) {
+    static const char *const turns[] = {"user", "assistant", "user"}, *const led[] = {"system", "user"};
+    str frame[4], system[3];
+    if (!frames(t, tok, turns, 3, a, frame) || !str_ends(prompt, frame[3])) return prompt;
+    const str said = str_slice(prompt, 0, prompt.len - frame[3].len);
+    if (frame[0].len <= said.len && str_starts(said, frame[0]))
+        return without(a, str_slice(said, frame[0].len, said.len), frame + 1, 2);
+    if (!frames(t, tok, led, 2, a, system) || !system[1].len || !str_starts(said, system[0])) return prompt;
+    const ptrdiff_t user = str_find(said, system[1], system[0].len);
+    return user < 0 ? prompt : without(a, str_slice(said, (size_t)user + system[1].len, said.len), frame + 1, 2);
+}

@@ -42,4 +42,8 @@ typedef struct {
 /* Renders and tokenises, without special tokens of the tokenizer's own: the template writes them. */
 bool chat_tokens(const chat_template *t, const tokenizer *tok, const chat_request *r, arena *a, chat_encoded *out, err *e);
 
+/* What a person reads of a rendered prompt: what was said from the first user's turn on, a blank line between turns, without the words of
+ * the template and of a system turn before it. A prompt that the template did not write comes back as it is. */
+str chat_said(const chat_template *t, const tokenizer *tok, str prompt, arena *a);
+
 #endif

@@ -107,6 +107,8 @@ typedef struct {
 piece_size trainer_largest_piece(const trainer *t);
 
 int row_trained(const row *r); /* how many of its tokens are trained */
+/* "prompt": its exact text; "said": without the chat template's words, where there are any. */
+void row_put_prompt(json_writer *w, const model *m, const row *x);
 
 bool trainer_has_values(const trainer *t); /* a value head stands beside the one that writes */
 /* What the model is opened with for this objective, and the head of its policy. */

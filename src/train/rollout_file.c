@@ -19,11 +19,15 @@ static void put_floats(json_writer *w, const char *key, const float *x, int coun
     json_close(w);
 }
 
-static void put_prompt(json_writer *w, const trainer *t, const completion *c) {
+void row_put_prompt(json_writer *w, const model *m, const row *x) {
+    arena *a = arena_new();
     buf text = {0};
-    tokenizer_decode(t->text->tokenizer, c->row.ids, c->row.prompt, true, &text);
+    tokenizer_decode(m->tokenizer, x->ids, x->prompt, true, &text);
     json_key(w, "prompt"), json_put_text(w, buf_str(&text));
+    const str said = m->chat ? chat_said(m->chat, m->tokenizer, buf_str(&text), a) : buf_str(&text);
+    if (!str_eq(said, buf_str(&text))) json_key(w, "said"), json_put_text(w, said);
     buf_free(&text);
+    arena_free(a);
 }
 
 void rollout_put_line(json_writer *w, const trainer *t, int which, int64_t step) {
@@ -32,7 +36,7 @@ void rollout_put_line(json_writer *w, const trainer *t, int which, int64_t step)
     json_key(w, "step"), json_put_int(w, step);
     json_key(w, "rollout"), json_put_int(w, t->rollout->number);
     json_key(w, "group"), json_put_int(w, c->group);
-    put_prompt(w, t, c);
+    row_put_prompt(w, t->text, &c->row);
     json_key(w, "completion"), json_put_text(w, c->text);
     json_key(w, "rewards"), json_open(w, '{');
     for (int f = 0; f < t->reward_count; f++) json_key(w, t->rewards[f].name), json_put_float(w, c->reward[f]);

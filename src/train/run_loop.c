@@ -187,18 +187,16 @@ static int sample_rows(const trainer *t, row *out) {
 }
 
 static bool put_sample(run *r, const trainer *t, const row *x, int index, const session *s, err *e) {
-    buf line = {0}, prompt = {0};
+    buf line = {0};
     json_writer w = json_writer_on(&line, false);
-    tokenizer_decode(t->policy->tokenizer, x->ids, x->prompt, true, &prompt);
     json_open(&w, '{');
     json_key(&w, "step"), json_put_int(&w, t->step);
     json_key(&w, "index"), json_put_int(&w, index);
-    json_key(&w, "prompt"), json_put_text(&w, buf_str(&prompt));
+    row_put_prompt(&w, t->policy, x);
     json_key(&w, "text"), json_put_text(&w, session_text(s));
     json_close(&w);
     const bool ok = run_sample(r, buf_str(&line), e);
     buf_free(&line);
-    buf_free(&prompt);
     return ok;
 }
 

@@ -316,12 +316,50 @@ static void shared_chat_templates_render(void **state) {
     arena_free(a);
 }
 
+/* Renders the messages with the template and reads them again. */
+static void reads(const char *template, const char *messages, const char *want) {
+    arena *a = arena_new();
+    err e = {0};
+    chat_template *t =
+        chat_template_parse(a, chat_template_named(template).len ? chat_template_named(template) : str_of(template), "case", &e);
+    chat_rendered r;
+    assert_ok(t && chat_render(t, &(chat_request){.messages = json_parse(a, str_of(messages), &e), .add_generation_prompt = true},
+                               a, &r, &e),
+              e);
+    const str got = chat_said(t, NULL, r.text, a);
+    if (!str_is(got, want)) fail_msg("'%s' is read as '%.*s', not '%s'", messages, STR_ARG(got), want);
+    arena_free(a);
+}
+
+static void a_rendered_prompt_is_read_without_the_words_of_its_template(void **state) {
+    (void)state;
+    reads("chatml", "[{\"role\":\"user\",\"content\":\"How long?\"}]", "How long?");
+    reads("chatml", "[{\"role\":\"system\",\"content\":\"Be brief.\"},{\"role\":\"user\",\"content\":\"How\\nlong?\"}]",
+          "How\nlong?");
+    reads("chatml",
+          "[{\"role\":\"user\",\"content\":\"One\"},{\"role\":\"assistant\",\"content\":\"Two\"},{\"role\":\"user\",\"content\":"
+          "\"Three\"}]",
+          "One\n\nTwo\n\nThree");
+    /* a system turn of the template's own; a template that refuses system turns; one that writes other words than were said */
+    reads("[sys]be kind[/sys]{% for m in messages %}[{{ m.role }}]{{ m.content | trim }}{% endfor %}[assistant]",
+          "[{\"role\":\"user\",\"content\":\" Why? \"}]", "Why?");
+    reads(
+        "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('none') }}{% endif %}<{{ m.content }}>{% endfor %}",
+        "[{\"role\":\"user\",\"content\":\"Why?\"}]", "Why?");
+    reads("{% for m in messages %}<{{ m.content | upper }}>{% endfor %}", "[{\"role\":\"user\",\"content\":\"Why?\"}]", "<WHY?>");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(templates_render_as_in_jinja2),          TEST(faults_say_the_line),
-        TEST(what_a_template_must_not_use_says_why),  TEST(endless_templates_are_stopped),
-        TEST(generation_blocks_mark_what_is_trained), TEST(a_block_ends_with_the_first_token_of_its_last_character),
-        TEST(shared_language_cases_render),           TEST(shared_templates_parse),
+        TEST(templates_render_as_in_jinja2),
+        TEST(faults_say_the_line),
+        TEST(what_a_template_must_not_use_says_why),
+        TEST(endless_templates_are_stopped),
+        TEST(generation_blocks_mark_what_is_trained),
+        TEST(a_block_ends_with_the_first_token_of_its_last_character),
+        TEST(a_rendered_prompt_is_read_without_the_words_of_its_template),
+        TEST(shared_language_cases_render),
+        TEST(shared_templates_parse),
         TEST(shared_chat_templates_render),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,6 +41,7 @@ export interface Sample {
   step: number
   index?: number
   prompt: string
+  said?: string /* the prompt without the words of the chat template */
   text: string
 }
 
