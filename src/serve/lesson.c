@@ -1,6 +1,7 @@
 /* lesson.c - what a lesson is at this moment, from its row and its rows (contract: lesson.h). */
 #include "serve/lesson.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -250,10 +251,13 @@ static bool ask(call *c, const char *method, const char *path, const char *body,
 
 static bool add_fields(call *c, const char *at, const char *const *names, err *e) {
     for (; *names; names++) {
+        char *title = arena_text(c->a, *names);
+        title[0] = (char)toupper((unsigned char)title[0]);
+        for (char *x = strchr(title, '_'); x; x = strchr(x, '_')) *x = ' ';
         const char *body = arena_printf(c->a,
                                         "{\"name\":\"%s\",\"title\":\"%s\",\"required\":%s,\"settings\":{\"type\":\"text\","
                                         "\"use_markdown\":true}}",
-                                        *names, *names, strcmp(*names, "prompt") == 0 ? "true" : "false");
+                                        *names, title, strcmp(*names, "prompt") == 0 ? "true" : "false");
         if (!ask(c, "POST", arena_printf(c->a, "%s/fields", at), body, NULL, e)) return false;
     }
     return true;
@@ -301,17 +305,28 @@ static const char
                 NULL},
            *const check_metadata[] = {NUMBER_OF("round"), NUMBER_OF("index"), HIDDEN_WORD("against"), HIDDEN_WORD("a_is"), NULL};
 
+enum { SETS_MOST = 1000 }; /* lessons of one taste in a workspace */
+
 static const set_plan picks_plan = {pick_fields, pick_questions, pick_metadata,
                                     "Of four answers to one prompt the best; the edit is the best as you would have it."},
                       checks_plan = {check_fields, check_questions, check_metadata,
                                      "Two models' answers to one prompt, unnamed and shuffled: which is better?"};
 
+/* Under the name, or NAME-2, NAME-3 … where it is taken. */
+static bool make_set_beside(call *c, const char *space, const char *name, const set_plan *p, const char **id, err *e) {
+    const char *wanted = name;
+    for (int i = 2; !make_set(c, space, wanted, p, id, e); i++) {
+        if (e->code != ERR_CONFLICT || i > SETS_MOST) return false;
+        *e = (err){0};
+        wanted = arena_printf(c->a, "%s-%d", name, i);
+    }
+    return true;
+}
+
 bool lesson_make_sets(call *c, const char *space, const char *taste_name, const char **set, const char **check, err *e) {
-    uuid_text some;
-    uuid_new(some);
-    const char *name = arena_printf(c->a, "taste-%s-%s", taste_name, some + 24);
-    return make_set(c, space, name, &picks_plan, set, e) &&
+    const char *name = arena_printf(c->a, "taste-%s", taste_name);
+    return make_set_beside(c, space, name, &picks_plan, set, e) &&
            ask(c, "PUT", arena_printf(c->a, "/api/v1/datasets/%s/recipe", *set),
                arena_printf(c->a, "{\"mapping\":%s}", mapping_text), NULL, e) &&
-           make_set(c, space, arena_printf(c->a, "%s-check", name), &checks_plan, check, e);
+           make_set_beside(c, space, arena_printf(c->a, "%s-check", name), &checks_plan, check, e);
 }
