@@ -1,7 +1,7 @@
 /* Every screen, found by its links: axe says that it is accessible, in light and dark; nothing hangs over the edge; every enabled control is
  * pressed, and what happens is no error, no "not implemented", and not nothing. In an empty server, in one with data, and with a server that
  * fails. FETTLE_LONG=1 (make test-long) presses the controls, which takes many minutes, and looks inside a dataset and a run;
- * FETTLE_SCREEN=WORDS presses those of screens alone whose addresses hold the words. */
+ * FETTLE_SCREEN=PATTERN presses those of screens alone whose addresses match. */
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import AxeBuilder from '@axe-core/playwright'
@@ -135,15 +135,21 @@ const seen = (page) => page.evaluate(() => {
   return [location.href, document.body.innerText, fields.join(), states.join(), focus?.tagName + (focus?.className ?? '')].join('\n')
 })
 
-/* Presses every control of a page, each on a page of its own. */
-async function press(server, path, wrong) {
+/* Presses every control of a page, each on a page of its own. failing: what is asked of the server after the page has loaded fails, and the
+ * page has to say so. */
+async function press(server, path, wrong, failing = false) {
   const page = await open(server, path)
   const controls = 'main button:enabled, main select:enabled, main input[type=checkbox]:enabled, main summary, main [role=tab]'
   const count = await page.locator(controls).count()
-  let asked = []
+  let asked = [], fails = false
   page.on('request', (r) => asked.push(r.url()))
+  if (failing) {
+    page.expected.push('500', 'Failed to load resource')
+    await page.route(/\/(api|v1)\//, (r) => (!fails || r.request().url().includes('/events') ? r.continue() : r.fulfill({ status: 500, body: '{"detail":"the disk is full"}', contentType: 'application/json' })))
+  }
   for (let i = 0; i < count; i++) {
     if (i) {
+      fails = false
       await page.goto('about:blank')
       await page.goto(`${server.url}/${path}`)
       await page.locator(controls).nth(Math.min(i, count - 1)).waitFor({ timeout: 5000 }).catch(() => {})
@@ -152,16 +158,18 @@ async function press(server, path, wrong) {
     const one = page.locator(controls).nth(i)
     if (!(await one.isVisible().catch(() => false)) || !(await one.isEnabled().catch(() => false))) continue
     const what = `${path} ${await one.evaluate((e) => e.getAttribute('aria-label') ?? e.innerText?.slice(0, 40) ?? e.tagName)}`
-    asked = []
     const before = await seen(page)
+    asked = []
+    fails = failing
     try {
-      if ((await one.evaluate((e) => e.tagName)) === 'SELECT') await one.selectOption({ index: 1 }).catch(() => one.selectOption({ index: 0 }))
+      if ((await one.evaluate((e) => e.tagName)) === 'SELECT') await one.selectOption({ index: await one.evaluate((e) => [...e.options].findIndex((o) => !o.selected)) }, { timeout: 4000 })
       else await one.click({ timeout: 4000 })
       await page.waitForTimeout(250)
       const same = (await seen(page)) === before
       const chosen = await one.evaluate((e) => e.getAttribute('aria-selected') === 'true' || e.getAttribute('aria-current') !== null || e.getAttribute('aria-checked') === 'true').catch(() => false)
-      const copies = /copy/i.test(what)
+      const copies = /copy/i.test(what), failed = asked.filter((url) => /\/(api|v1)\//.test(url) && !url.includes('/events'))
       if (same && !asked.length && !chosen && !copies) wrong.push(`${what}: nothing happened`)
+      if (failing && failed.length && !(await page.getByText(/disk is full|not (yet )?saved|cannot be reached/i).first().waitFor({ timeout: 2000 }).then(() => true, () => false))) wrong.push(`${what}: does not say that ${failed.map((url) => url.slice(server.url.length))} failed`)
       if (/not implemented|TODO|undefined|\[object Object\]/.test(await page.locator('body').innerText())) wrong.push(`${what}: shows what nobody should read`)
       if (page.faults.length) wrong.push(`${what}: ${page.faults.join('; ')}`)
     } catch (e) {
@@ -173,10 +181,15 @@ async function press(server, path, wrong) {
 }
 
 const pressing = process.env.FETTLE_LONG || process.env.FETTLE_SCREEN ? check : (name) => console.log(`# left to make test-long: ${name}`)
+const pressed = async (server) => (await screensOf(server, true)).filter((p) => new RegExp(process.env.FETTLE_SCREEN ?? '').test(p))
 pressing('every control does something, on an empty server and on one with data', async () => {
   const wrong = []
-  for (const server of [empty, full])
-    for (const path of (await screensOf(server, true)).filter((p) => p.includes(process.env.FETTLE_SCREEN ?? ''))) await press(server, path, wrong)
+  for (const server of [empty, full]) for (const path of await pressed(server)) await press(server, path, wrong)
+  if (wrong.length) throw new Error(wrong.join('\n'))
+})
+pressing('every control whose request fails says so', async () => {
+  const wrong = []
+  for (const path of await pressed(full)) await press(full, path, wrong, true)
   if (wrong.length) throw new Error(wrong.join('\n'))
 })
 
