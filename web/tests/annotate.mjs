@@ -183,7 +183,7 @@ check('search, a filter, a kept view, and records like this one', async () => {
   await page.getByRole('button', { name: '“egg”' }).click()
   await page.getByRole('button', { name: 'Filter and order' }).click()
   await page.getByRole('button', { name: 'science (4)' }).click()
-  await page.getByLabel('name of this view').fill('science')
+  await page.getByLabel('Name of this view').fill('science')
   await page.getByRole('button', { name: 'Keep this view' }).click()
   await page.getByRole('button', { name: 'Show these' }).click()
   await page.getByText('4 records found').waitFor()

@@ -17,8 +17,16 @@ const typeOf = (v: unknown): string => {
   return typeof v === 'bigint' ? 'number' : typeof v
 }
 
-export const cellText = (v: unknown): string =>
-  v === null || v === undefined ? '' : typeof v === 'string' ? v : JSON.stringify(v, (_, x) => (typeof x === 'bigint' ? Number(x) : x))
+/* A value as people read it: lists of words one after the other, conversations turn by turn, other structures as JSON. */
+export function cellText(v: unknown): string {
+  if (v === null || v === undefined) return ''
+  if (typeof v === 'string') return v
+  if (Array.isArray(v) && v.length) {
+    if (v.every((x) => ['string', 'number', 'boolean'].includes(typeof x))) return v.join(', ')
+    if (v.every((x) => typeof x?.content === 'string')) return v.map((x) => `${x.role}: ${x.content}`).join('\n')
+  }
+  return JSON.stringify(v, (_, x) => (typeof x === 'bigint' ? Number(x) : x))
+}
 
 function histogram(numbers: number[], whole: boolean): Column['bars'] {
   if (!numbers.length) return []
