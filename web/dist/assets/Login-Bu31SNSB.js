@@ -1,1 +1,0 @@
-import{H as e,Wt as t,an as n,lt as r,nn as i,on as a,r as o}from"./base-CKwbbZm6.js";import{t as s}from"./LoginForm-CRLsovff.js";function c(c,l){a(l,!0);{let n=i(()=>r(`login.title`)),a=i(()=>e.waiting?r(`login.waiting`):r(`login.text`));o(c,{get title(){return t(n)},get text(){return t(a)},children:(e,t)=>{s(e,{})},$$slots:{default:!0}})}n()}export{c as default};
