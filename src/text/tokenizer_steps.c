@@ -99,22 +99,77 @@ static void run_prepend(const step *s, const pieces *in, pieces *out) {
     copy_bytes(in, out, 0, in->text.len);
 }
 
-/* An ASCII character with what follows it that is not ASCII is one unit; a unit that changes comes from its beginning. */
+static str normal(buf *out, str s, normal_form f) {
+    buf_clear(out);
+    unicode_normalise(out, s, f);
+    return buf_str(out);
+}
+
+/* Does the character at s[at..end) stand for itself behind s[0..at)? */
+static bool stands_alone(str s, size_t at, size_t end, normal_form f) {
+    buf before = {0}, after = {0}, both = {0};
+    const str x = normal(&before, str_slice(s, 0, at), f), y = normal(&after, str_slice(s, at, end), f),
+              all = normal(&both, str_slice(s, 0, end), f);
+    const bool alone = all.len == x.len + y.len && str_starts(all, x) && str_ends(all, y);
+    buf_free(&before), buf_free(&after), buf_free(&both);
+    return alone;
+}
+
+/* The end of the characters from `at` on that have one normal form together: a letter and its marks, a syllable's letters. */
+static size_t group_end(str s, size_t at, normal_form f) {
+    int32_t c;
+    size_t end = at + utf8_next(s, at, &c);
+    for (size_t n; end < s.len; end += n) {
+        n = utf8_next(s, end, &c);
+        if (!unicode_combines(c) && stands_alone(str_slice(s, at, end + n), end - at, end + n - at, f)) break;
+    }
+    return end;
+}
+
+static int64_t characters(str s) {
+    int64_t n = 0;
+    for (size_t i = 0; i < s.len; i++) n += ((unsigned char)s.ptr[i] & 0xC0) != 0x80;
+    return n;
+}
+
+/* What a group becomes, each character with its origin (as Hugging Face's tokenizers count them): where there are fewer than before, the
+ * first stands for those that went into it; where there are more, the new ones come from the first. */
+static void put_group(const pieces *in, pieces *out, size_t from, size_t end, normal_form f) {
+    buf made = {0};
+    const str before = str_slice(buf_str(&in->text), from, end), text = normal(&made, before, f);
+    int64_t more = characters(text) - characters(before);
+    int32_t c;
+    for (size_t i = 0, at = 0, n; i < text.len; i += n) {
+        n = utf8_next(text, i, &c);
+        pieces_put(out, text.ptr + i, n, in->origin[from + at], false);
+        if (more > 0) {
+            more--;
+            continue;
+        }
+        for (; at < before.len && more <= 0; more++) at += utf8_next(before, at, &c);
+        more = 0;
+    }
+    buf_free(&made);
+}
+
+/* An ASCII character with what follows it that is not ASCII is one unit; of a unit that changes each group is looked at. */
 static void normalise_units(const pieces *in, pieces *out, normal_form f) {
     const str text = buf_str(&in->text);
+    buf made = {0};
     for (size_t i = 0; i < text.len;) {
         size_t end = i + 1;
         while (end < text.len && (unsigned char)text.ptr[end] >= 0x80) end++;
-        if (end == i + 1 && (unsigned char)text.ptr[i] < 0x80) copy_bytes(in, out, i, end);
-        else {
-            buf made = {0};
-            unicode_normalise(&made, str_slice(text, i, end), f);
-            if (str_eq(buf_str(&made), str_slice(text, i, end))) copy_bytes(in, out, i, end);
-            else pieces_put(out, made.ptr, made.len, in->origin[i], false);
-            buf_free(&made);
-        }
+        const bool plain = end == i + 1 && (unsigned char)text.ptr[i] < 0x80;
+        const str unit = str_slice(text, i, end);
+        if (plain || str_eq(normal(&made, unit, f), unit)) copy_bytes(in, out, i, end);
+        else
+            for (size_t at = 0, next; at < unit.len; at = next) {
+                next = group_end(unit, at, f);
+                put_group(in, out, i + at, i + next, f);
+            }
         i = end;
     }
+    buf_free(&made);
 }
 static void run_nfc(const step *s, const pieces *in, pieces *out) { (void)s, normalise_units(in, out, FORM_NFC); }
 static void run_nfd(const step *s, const pieces *in, pieces *out) { (void)s, normalise_units(in, out, FORM_NFD); }

@@ -95,6 +95,8 @@ bool unicode_is_mark(int32_t c) {
     return k == UTF8PROC_CATEGORY_MN || k == UTF8PROC_CATEGORY_MC || k == UTF8PROC_CATEGORY_ME;
 }
 
+bool unicode_combines(int32_t c) { return c >= 0 && utf8proc_get_property(c)->combining_class != 0; }
+
 bool unicode_is_punctuation(int32_t c) {
     if (c < 128) return (c >= 33 && c <= 47) || (c >= 58 && c <= 64) || (c >= 91 && c <= 96) || (c >= 123 && c <= 126);
     const utf8proc_category_t k = utf8proc_category(c);

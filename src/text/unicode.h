@@ -21,7 +21,8 @@ int32_t unicode_upper(int32_t code);
 bool unicode_is_space(int32_t code);
 bool unicode_is_digit(int32_t code); /* general category N* */
 bool unicode_is_letter(int32_t code);
-bool unicode_is_mark(int32_t code); /* M*: what StripAccents removes */
+bool unicode_is_mark(int32_t code);  /* M*: what StripAccents removes */
+bool unicode_combines(int32_t code); /* it has a combining class: it belongs to the letter before it */
 bool unicode_is_punctuation(int32_t code);
 bool unicode_is_printable(
     int32_t code); /* as str.isprintable: no control, format or unassigned character, no space but the plain one */

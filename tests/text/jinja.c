@@ -220,6 +220,31 @@ static void a_block_ends_with_the_first_token_of_its_last_character(void **state
     arena_free(a);
 }
 
+/* A letter and its marks become fewer characters: each of them still comes from its own place, so that the block's are trained and the
+ * space before it is not. */
+static void a_block_of_letters_with_marks_is_trained_whole(void **state) {
+    static const char letters[] = "{\"normalizer\":{\"type\":\"NFC\"},\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_"
+                                  "space\":false,\"use_regex\":true},"
+                                  "\"decoder\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\",\"vocab\":{\"x\":0,"
+                                  "\"\u00c3\":1,\"\u00a1\":2,\"\u00cc\":3,"
+                                  "\"\u00a7\":4},\"merges\":[]}}";
+    arena *a = arena_new();
+    err e = {0};
+    chat_encoded out;
+    (void)state;
+    const tokenizer *tok = tokenizer_from_json(a, str_of(letters), STR(""), "letters", &e);
+    chat_template *t = chat_template_parse(a, STR("x{% generation %}{{ messages[0].content }}{% endgeneration %}x"), "marks", &e);
+    const json *m = json_parse(a, STR("[{\"content\":\"a\\u0327\\u0301x\"}]"), &e); /* NFC: a with acute, cedilla */
+    if (!tok || !t || !m) fail_msg("%s", e.text);
+    assert_ok(chat_tokens(t, tok, &(chat_request){.messages = m}, a, &out, &e), e);
+    const int32_t ids[] = {0, 1, 2, 3, 4, 0, 0};
+    const uint8_t want[] = {0, 0, 1, 1, 1, 1, 0};
+    assert_int_equal(out.count, 7);
+    assert_memory_equal(out.ids, ids, sizeof ids);
+    assert_memory_equal(out.trained, want, sizeof want);
+    arena_free(a);
+}
+
 static void shared_language_cases_render(void **state) {
     arena *a = arena_new();
     err e = {0};
@@ -358,6 +383,7 @@ int main(void) {
         TEST(generation_blocks_mark_what_is_trained),
         TEST(a_block_ends_with_the_first_token_of_its_last_character),
         TEST(a_rendered_prompt_is_read_without_the_words_of_its_template),
+        TEST(a_block_of_letters_with_marks_is_trained_whole),
         TEST(shared_language_cases_render),
         TEST(shared_templates_parse),
         TEST(shared_chat_templates_render),
