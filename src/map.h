@@ -32,6 +32,7 @@
  *     OPTIMIZERS   train/optimizer.h     how gradients change weights: one file in train/optimizer/
  *     SCHEDULES    train/schedule.h      learning rates by step
  *     PACKINGS     train/packing.h       documents that share a row
+ *     REWARDS      train/reward.h        what a completion earns: one file in train/reward/
  *     FORMATS      data/data.h           files of examples
  *     screens      web/src/screens.ts    pages of the web app
  *     ROUTE_TABLES serve/api.h           what the server answers: a row is method, path, who may, which object, handler
