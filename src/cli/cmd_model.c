@@ -51,60 +51,72 @@ static const char *rope_name(const model_config *c) {
     return names[c->rope.kind];
 }
 
-static bool show(arena *a, const model_command_options *o, int argc, char **argv, err *e) {
-    if (argc != 1) return err_set(e, ERR_USAGE, "fettle model show MODEL");
-    subjects all;
-    subject s;
-    if (!subjects_begin(a, NULL, &all, e)) return false;
-    all.options.keep_blocks = true;
-    if (!subject_open(&all, argv[0], &s, e)) return false;
-    const model *m = s.model;
+static void put_adapter(json_writer *w, const subject *s) {
+    if (!s->adapter) {
+        json_put_null(w);
+        return;
+    }
+    json_open(w, '{');
+    json_key(w, "path"), json_put_cstr(w, s->adapter_path);
+    json_key(w, "r"), json_put_int(w, s->adapter->options.r);
+    json_key(w, "alpha"), json_put_real(w, s->adapter->options.alpha);
+    json_key(w, "layers"), json_put_int(w, s->adapter->count);
+    json_close(w);
+}
+
+static void put_shown(json_writer *w, const subject *s, const char *hash) {
+    const model *m = s->model;
     const model_config *c = &m->config;
-    sha256_text hash;
-    if (!model_hash(s.model, hash, e)) return false;
-    buf out = {0};
-    json_writer w = json_writer_on(&out, true);
-    json_open(&w, '{');
-    json_key(&w, "path"), json_put_cstr(&w, m->path);
-    json_key(&w, "family"), json_put_cstr(&w, c->family->name);
-    json_key(&w, "model_type"), json_put_cstr(&w, c->model_type);
-    json_key(&w, "parameters"), json_put_int(&w, (int64_t)model_parameter_count(m));
-    json_key(&w, "stored_as"), json_put_cstr(&w, type_name(m->stored));
-    json_key(&w, "sha256"), json_put_cstr(&w, hash);
     const struct {
         const char *key;
         int value;
     } sizes[] = {{"vocabulary", c->vocab},  {"hidden", c->hidden},     {"layers", c->layers}, {"heads", c->heads},
                  {"kv_heads", c->kv_heads}, {"head_dim", c->head_dim}, {"ffn", c->ffn},       {"positions", c->positions}};
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) json_key(&w, sizes[i].key), json_put_int(&w, sizes[i].value);
-    json_key(&w, "rope"), json_put_cstr(&w, rope_name(c));
-    json_key(&w, "rope_theta"), json_put_real(&w, c->rope.theta);
-    json_key(&w, "tied_output"), json_put_bool(&w, c->tied);
-    json_key(&w, "tokenizer"), json_put_bool(&w, m->tokenizer != NULL);
-    json_key(&w, "chat_template"), json_put_bool(&w, m->chat != NULL);
-    json_key(&w, "adapter");
-    if (s.adapter) {
-        json_open(&w, '{');
-        json_key(&w, "path"), json_put_cstr(&w, s.adapter_path);
-        json_key(&w, "r"), json_put_int(&w, s.adapter->options.r);
-        json_key(&w, "alpha"), json_put_real(&w, s.adapter->options.alpha);
-        json_key(&w, "layers"), json_put_int(&w, s.adapter->count);
-        json_close(&w);
-    } else json_put_null(&w);
-    json_close(&w);
-    if (o->json) printf("%.*s\n", STR_ARG(buf_str(&out)));
-    else { /* the same members, a line each */ json *v = json_parse(a, buf_str(&out), e);
-        json_member member = {0};
-        while (v && json_next(v, &member)) {
-            buf text = {0};
-            json_put(&text, member.value);
-            str shown = json_kind_of(member.value) == JSON_STRING ? json_text(member.value, STR("")) : buf_str(&text);
-            printf("%-14s %.*s\n", member.key, STR_ARG(shown));
-            buf_free(&text);
-        }
+    json_open(w, '{');
+    json_key(w, "path"), json_put_cstr(w, m->path);
+    json_key(w, "family"), json_put_cstr(w, c->family->name);
+    json_key(w, "model_type"), json_put_cstr(w, c->model_type);
+    json_key(w, "parameters"), json_put_int(w, (int64_t)model_parameter_count(m));
+    json_key(w, "stored_as"), json_put_cstr(w, type_name(m->stored));
+    json_key(w, "sha256"), json_put_cstr(w, hash);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) json_key(w, sizes[i].key), json_put_int(w, sizes[i].value);
+    json_key(w, "rope"), json_put_cstr(w, rope_name(c));
+    json_key(w, "rope_theta"), json_put_real(w, c->rope.theta);
+    json_key(w, "tied_output"), json_put_bool(w, c->tied);
+    json_key(w, "tokenizer"), json_put_bool(w, m->tokenizer != NULL);
+    json_key(w, "chat_template"), json_put_bool(w, m->chat != NULL);
+    json_key(w, "adapter"), put_adapter(w, s);
+    json_close(w);
+}
+
+/* The members of an object, a line each. */
+static bool print_members(arena *a, str object, err *e) {
+    const json *v = json_parse(a, object, e);
+    for (json_member m = {0}; v && json_next(v, &m);) {
+        buf text = {0};
+        json_put(&text, m.value);
+        const str shown = json_kind_of(m.value) == JSON_STRING ? json_text(m.value, STR("")) : buf_str(&text);
+        printf("%-14s %.*s\n", m.key, STR_ARG(shown));
+        buf_free(&text);
     }
+    return v != NULL;
+}
+
+static bool show(arena *a, const model_command_options *o, int argc, char **argv, err *e) {
+    subjects all;
+    subject s;
+    sha256_text hash;
+    buf out = {0};
+    if (argc != 1) return err_set(e, ERR_USAGE, "fettle model show MODEL");
+    if (!subjects_begin(a, NULL, &all, e)) return false;
+    all.options.keep_blocks = true;
+    if (!subject_open(&all, argv[0], &s, e) || !model_hash(s.model, hash, e)) return false;
+    json_writer w = json_writer_on(&out, true);
+    put_shown(&w, &s, hash);
+    const bool ok = o->json || print_members(a, buf_str(&out), e);
+    if (o->json) printf("%.*s\n", STR_ARG(buf_str(&out)));
     buf_free(&out);
-    return true;
+    return ok;
 }
 
 /* ---- check ------------------------------------------------------------------------------------------------------------------------ */

@@ -84,24 +84,26 @@ static void make_rollout_columns(pass *s, unsigned needs) {
     if (returns[0] && needs & NEEDS(COLUMN_RETURNS)) s->c.returns = rollout_column(s, returns);
 }
 
-static void make_columns(pass *s) {
-    const piece *p = &s->all;
-    const unsigned needs = trainer_needs(s->t);
+/* What the head computes, as the head packs it and as the objective reads it. */
+static void make_head_columns(pass *s, unsigned needs) {
     for (size_t i = 0; i < sizeof head_made / sizeof *head_made; i++) {
         const int k = head_made[i];
         if (!(needs & NEEDS(k))) continue;
-        s->packed[k] = arena_array(s->a, float, p->R + 1);
-        *slot(&s->c, k) = s->wide[k] = arena_array(s->a, float, p->columns + 1);
+        s->packed[k] = arena_array(s->a, float, s->all.R + 1);
+        *slot(&s->c, k) = s->wide[k] = arena_array(s->a, float, s->all.columns + 1);
     }
-    const int unit = trainer_step_unit(s->t);
+}
+
+/* What the rows say: [rows] each, pairs [rows / unit]. */
+static void make_row_columns(pass *s) {
+    const piece *p = &s->all;
+    const int n = p->rows, unit = trainer_step_unit(s->t);
     const bool has_pairs = trainer_in_pairs(s->t);
-    int *label = arena_array(s->a, int, p->rows), *pair = arena_array(s->a, int, p->rows),
-        *role = arena_array(s->a, int, p->rows);
-    int *group = arena_array(s->a, int, p->rows);
-    float *score = arena_array(s->a, float, p->rows);
-    float *margin = arena_array(s->a, float, p->rows), *probability = arena_array(s->a, float, p->rows);
-    struct pair_of *pairs = arena_array(s->a, struct pair_of, p->rows);
-    for (int i = 0; i < p->rows; i++) {
+    int *label = arena_array(s->a, int, n), *pair = arena_array(s->a, int, n), *role = arena_array(s->a, int, n),
+        *group = arena_array(s->a, int, n);
+    float *score = arena_array(s->a, float, n), *margin = arena_array(s->a, float, n), *probability = arena_array(s->a, float, n);
+    struct pair_of *pairs = arena_array(s->a, struct pair_of, n);
+    for (int i = 0; i < n; i++) {
         label[i] = p->row[i].label;
         margin[i] = p->row[i].margin;
         probability[i] = p->row[i].probability;
@@ -111,11 +113,7 @@ static void make_columns(pass *s) {
         pair[i] = has_pairs ? i / unit : -1;
         if (has_pairs && i % unit == 0) pairs[i / unit] = (struct pair_of){i, i + 1, unit > 2 ? i + 2 : -1};
     }
-    s->c.T = p->columns;
-    s->c.S = p->rows;
-    s->c.P = has_pairs ? p->rows / unit : 0;
-    s->c.sequence = p->sequences;
-    s->c.mask = p->mask;
+    s->c.P = has_pairs ? n / unit : 0;
     s->c.label = label;
     s->c.pair = pair;
     s->c.margin = margin;
@@ -124,22 +122,42 @@ static void make_columns(pass *s) {
     s->c.group = group;
     s->c.score = score;
     s->c.pairs = pairs;
+}
+
+/* Outputs of a head that scores, labels or values: a score a row, else values a column. */
+static void make_label_columns(pass *s) {
+    const piece *p = &s->all;
+    s->c.token_label = p->right;
+    s->c.values = objective_values(s->t->s->objective, s->t->s->own);
+    if (s->t->s->objective->policy == POLICY_WRITES && !trainer_has_values(s->t)) return;
+    s->labels = arena_array(s->a, float, p->L * s->c.values + 1);
+    s->wide_labels = arena_array(s->a, float, (scores(s) ? p->rows : p->columns) * s->c.values + 1);
+    *(scores(s) ? &s->c.score : &s->c.value) = s->wide_labels;
+}
+
+static void make_gradients(pass *s) {
+    const int n = s->all.columns + 1;
+    s->g.dvalue = arena_array(s->a, float, s->all.columns * s->c.values + 1);
+    s->g.dscore = arena_array(s->a, float, s->all.rows + 1);
+    s->g.dlogp = arena_array(s->a, float, n);
+    s->g.dentropy = arena_array(s->a, float, n);
+    s->g.dsmooth = arena_array(s->a, float, n);
+    s->g.ddivergence = arena_array(s->a, float, n);
+}
+
+static void make_columns(pass *s) {
+    const unsigned needs = trainer_needs(s->t);
+    make_head_columns(s, needs);
+    s->c.T = s->all.columns;
+    s->c.S = s->all.rows;
+    s->c.sequence = s->all.sequences;
+    s->c.mask = s->all.mask;
+    make_row_columns(s);
     if (s->t->rollout) make_rollout_columns(s, needs);
     s->c.carry = s->t->carry;
     s->c.step = s->counts;
-    s->c.token_label = p->right;
-    s->c.values = objective_values(s->t->s->objective, s->t->s->own);
-    if (s->t->s->objective->policy != POLICY_WRITES || trainer_has_values(s->t)) {
-        s->labels = arena_array(s->a, float, p->L * s->c.values + 1);
-        s->wide_labels = arena_array(s->a, float, (scores(s) ? p->rows : p->columns) * s->c.values + 1);
-        *(scores(s) ? &s->c.score : &s->c.value) = s->wide_labels;
-    }
-    s->g.dvalue = arena_array(s->a, float, p->columns * s->c.values + 1);
-    s->g.dscore = arena_array(s->a, float, p->rows + 1);
-    s->g.dlogp = arena_array(s->a, float, p->columns + 1);
-    s->g.dentropy = arena_array(s->a, float, p->columns + 1);
-    s->g.dsmooth = arena_array(s->a, float, p->columns + 1);
-    s->g.ddivergence = arena_array(s->a, float, p->columns + 1);
+    make_label_columns(s);
+    make_gradients(s);
 }
 
 /* ---- forward and backward -------------------------------------------------------------------------------------------------------------------- */
