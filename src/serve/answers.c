@@ -74,7 +74,7 @@ bool index_new(call *c, const record *r, const schema *s, err *e) {
 }
 
 bool index_response(call *c, const response *r, const schema *s, bool gone, err *e) {
-    if (!facet_clear(c->tx, FACET_RESPONSE, 0, r->record, r->user, e)) return false;
+    if (!r->fresh && !facet_clear(c->tx, FACET_RESPONSE, 0, r->record, r->user, e)) return false;
     const json *values = !gone && r->values.ptr ? json_parse(c->a, r->values, e) : NULL;
     if (e->code) return false;
     for (int i = 0; i < s->question.count && values; i++) {
@@ -109,6 +109,9 @@ bool answer_changed(call *c, record *r, const dataset *d, err *e) {
 
 void answer_ahead(call *c) {
     err none = {0};
+    schema s;
+    schema_answers(c, c->set.seq, &s, &none);
+    none = (err){0};
     c->parsed_as = json_parse(c->a, c->record.fields, &none);
     c->parsed = c->record.fields;
 }
@@ -124,6 +127,8 @@ bool answer_put(call *c, record *r, const dataset *d, const schema *s, int64_t p
     response before;
     err none = {0};
     *out = (response){.record = r->seq, .user = person};
+    memcpy(out->record_id, r->id, sizeof out->record_id);
+    if (person == c->me.seq) memcpy(out->user_id, c->me.id, sizeof out->user_id);
     if (!fields || !response_check(s->questions, fields, values, status, bulk, e)) return false;
     if (!response_status_of(status, &out->status))
         return err_set(e, ERR_INPUT, "status should be draft, submitted or discarded, it is '%.*s'", STR_ARG(status));

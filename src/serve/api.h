@@ -120,6 +120,8 @@ struct call {
     bool ahead; /* this is not the handler's turn yet (RUN_AHEAD) */
     str parsed; /* a record's fields that were read ahead, and what they are */
     const json *parsed_as;
+    json *questions; /* as schema_answers read them last, and what they were then */
+    uint64_t questions_stamp;
     const void *prepared;                                  /* what it did ahead */
     str api_key, bearer, cookie, idempotency, socket_peer; /* of the headers */
     str if_none_match;

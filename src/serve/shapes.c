@@ -241,7 +241,10 @@ json *parts_json(arena *a, const parts *list) {
 
 bool schema_answers(call *c, int64_t set, schema *out, err *e) {
     if (!schema_of(c, set, out, e)) return false;
-    out->questions = parts_json(c->a, &out->question);
+    const uint64_t stamp = parts_stamp(1, &out->question);
+    if (!c->questions || c->questions_stamp != stamp) c->questions = parts_json(c->a, &out->question);
+    c->questions_stamp = stamp;
+    out->questions = c->questions;
     return true;
 }
 

@@ -12,10 +12,11 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "store/db.h"
+#include "store/memo.h"
 #include "store/near.h"
 #include "store/words.h"
 
-enum { READERS_MOST = 16, STATEMENTS = 512, NEAR = 256, JOBS_MOST = 256 };
+enum { READERS_MOST = 16, STATEMENTS = 512, NEAR = 256, JOBS_MOST = 256, VIEWS = 4 };
 
 struct db_rows {
     store_tx *owner;
@@ -23,6 +24,8 @@ struct db_rows {
     char *own_sql; /* a copy: the text may be made at run time */
     uint64_t hash;
     bool busy;
+    const memo_rows *memo; /* rows in memory, without a statement */
+    int row;
 };
 
 /* A connection with what it has prepared; a transaction is its use for a while. */
@@ -33,6 +36,8 @@ struct store_tx {
     db_rows *near[NEAR];        /* what was last found for a text at an address: most texts are literals */
     int prepared, reading;      /* statements; those with rows not read to the end */
     bool writes, last_of_batch; /* last: the job that runs is the last of its commit */
+    memo *memo;                 /* of a reader */
+    db_rows view[VIEWS];        /* readings of it */
     store_tx *next;             /* in the pool */
 };
 
@@ -117,21 +122,60 @@ db_rows *db_query_values(store_tx *t, const char *sql, const db_value *v, int co
 
 void db_done(db_rows *r) {
     if (!r || !r->busy) return;
-    r->owner->s->driver->reset(r->stmt);
     r->busy = false;
+    if (r->memo) return;
+    r->owner->s->driver->reset(r->stmt);
     r->owner->reading--;
 }
 
 /* Rows that a job left unread would keep the connection at this moment for whoever gets it next. */
 static void end_reading(store_tx *t) {
+    for (int i = 0; i < VIEWS; i++) db_done(&t->view[i]);
     for (int i = 0; i < STATEMENTS && t->reading; i++) db_done(t->slot[i]);
 }
 
 bool db_next(db_rows *r, err *e) {
     if (!r) return false;
+    if (r->memo && r->row + 1 < r->memo->rows) return r->row++, true;
+    if (r->memo) return db_done(r), false;
     if (r->owner->s->driver->step(r->stmt, e) == 1) return true;
     db_done(r);
     return false;
+}
+
+static db_value cell_of(db_rows *r, arena *a, int column) {
+    const db_driver *d = r->owner->s->driver;
+    db_value v = {.kind = d->kind(r->stmt, column)};
+    if (v.kind == DB_INT) v.integer = d->integer(r->stmt, column);
+    if (v.kind == DB_REAL) v.real = d->real(r->stmt, column);
+    if (v.kind == DB_TEXT || v.kind == DB_BLOB) v.text = db_text(r, a, column);
+    return v;
+}
+
+static const memo_rows *keep_all(store_tx *t, const char *sql, const db_value *v, int count, err *e) {
+    db_rows *r = db_query_values(t, sql, v, count, e);
+    arena *a = memo_memory(t->memo);
+    struct {
+        db_value *item;
+        int count;
+    } cells = {0};
+    const int columns = r ? t->s->driver->columns(r->stmt) : 0;
+    int rows = 0;
+    for (; db_next(r, e); rows++)
+        for (int i = 0; i < columns; i++) STORE_APPEND(a, &cells, cell_of(r, a, i));
+    return e->code ? NULL : memo_add(t->memo, sql, v, count, (memo_rows){cells.item, rows, columns});
+}
+
+db_rows *db_query_memo_values(store_tx *t, const char *sql, const db_value *v, int count, err *e) {
+    int i = 0;
+    while (i < VIEWS && t->view[i].busy) i++;
+    const memo_rows *rows = t->memo && i < VIEWS ? memo_find(t->memo, sql, v, count) : NULL;
+    if (!rows) {
+        if (!t->memo || i == VIEWS || !memo_has_room(t->memo)) return db_query_values(t, sql, v, count, e);
+        if (!(rows = keep_all(t, sql, v, count, e))) return NULL;
+    }
+    t->view[i] = (db_rows){.owner = t, .busy = true, .memo = rows, .row = -1};
+    return &t->view[i];
 }
 
 bool db_run_values(store_tx *t, const char *sql, const db_value *v, int count, err *e) {
@@ -165,10 +209,30 @@ bool db_writes(const store_tx *t) { return t->writes; }
 bool db_exec(store_tx *t, const char *sql, err *e) { return t->s->driver->exec(t->conn, sql, e); }
 int64_t db_changes(store_tx *t) { return t->s->driver->changes(t->conn); }
 int64_t db_last_seq(store_tx *t) { return t->s->driver->last_seq(t->conn); }
-bool db_is_null(db_rows *r, int column) { return r->owner->s->driver->kind(r->stmt, column) == DB_NULL; }
-int64_t db_int(db_rows *r, int column) { return r->owner->s->driver->integer(r->stmt, column); }
-double db_real(db_rows *r, int column) { return r->owner->s->driver->real(r->stmt, column); }
-str db_view(db_rows *r, int column) { return r->owner->s->driver->text(r->stmt, column); }
+
+static const db_value *memo_cell(const db_rows *r, int column) {
+    return r->memo ? &r->memo->cell[r->row * r->memo->columns + column] : NULL;
+}
+
+bool db_is_null(db_rows *r, int column) {
+    const db_value *v = memo_cell(r, column);
+    return (v ? v->kind : r->owner->s->driver->kind(r->stmt, column)) == DB_NULL;
+}
+
+int64_t db_int(db_rows *r, int column) {
+    const db_value *v = memo_cell(r, column);
+    return v ? v->integer : r->owner->s->driver->integer(r->stmt, column);
+}
+
+double db_real(db_rows *r, int column) {
+    const db_value *v = memo_cell(r, column);
+    return v ? v->real : r->owner->s->driver->real(r->stmt, column);
+}
+
+str db_view(db_rows *r, int column) {
+    const db_value *v = memo_cell(r, column);
+    return v ? v->text : r->owner->s->driver->text(r->stmt, column);
+}
 
 str db_text(db_rows *r, arena *a, int column) {
     const str v = db_view(r, column);
@@ -195,6 +259,7 @@ static store_tx *open_connection(store *s, bool writes, err *e) {
     t->s = s;
     t->conn = conn;
     t->writes = writes;
+    if (!writes && s->driver->version) t->memo = memo_new();
     return t;
 }
 
@@ -202,6 +267,7 @@ static void close_connection(store_tx *t) {
     if (!t) return;
     end_reading(t);
     forget_statements(t);
+    memo_free(t->memo);
     t->s->driver->disconnect(t->conn);
     memory_release(t);
 }
@@ -229,11 +295,18 @@ static void give_reader(store *s, store_tx *t) {
     pthread_mutex_unlock(&s->mutex);
 }
 
+/* A snapshot, and whether it is the one that was read last. */
+static bool begin_reading(store_tx *t, err *e) {
+    if (!db_run_values(t, "BEGIN", NULL, 0, e)) return false;
+    if (t->memo) memo_begin(t->memo, db_int_of_values(t, 0, t->s->driver->version, NULL, 0, e));
+    return !e->code;
+}
+
 bool store_read(store *s, store_job run, void *context, err *e) {
     store_tx *t = take_reader(s, e);
     if (!t) return false;
     err end = {0};
-    bool ok = db_run_values(t, "BEGIN", NULL, 0, e) && run(t, context, e);
+    bool ok = begin_reading(t, e) && run(t, context, e);
     end_reading(t);
     db_run_values(t, "COMMIT", NULL, 0, &end);
     give_reader(s, t);

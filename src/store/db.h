@@ -54,6 +54,11 @@ db_rows *db_query_values(store_tx *t, const char *sql, const db_value *v, int co
 #define db_query(t, e, sql, ...)                                                                                                 \
     db_query_values((t), (sql), (const db_value[]){__VA_ARGS__},                                                                 \
                     (int)(sizeof((const db_value[]){__VA_ARGS__}) / sizeof(db_value)), (e))
+/* The same for what hardly changes and is asked by every request: read from memory while nobody has written (memo.h). */
+db_rows *db_query_memo_values(store_tx *t, const char *sql, const db_value *v, int count, err *e);
+#define db_query_memo(t, e, sql, ...)                                                                                            \
+    db_query_memo_values((t), (sql), (const db_value[]){__VA_ARGS__},                                                            \
+                         (int)(sizeof((const db_value[]){__VA_ARGS__}) / sizeof(db_value)), (e))
 bool db_next(db_rows *r, err *e);
 void db_done(db_rows *r);
 bool db_is_null(db_rows *r, int column);
@@ -120,6 +125,7 @@ typedef struct {
     void (*bind)(db_stmt *s, int parameter, db_value v); /* parameter 1: $1; views stay valid until reset */
     int (*step)(db_stmt *s, err *e);                     /* 1: a row, 0: the end, -1: failed */
     void (*reset)(db_stmt *s);
+    int (*columns)(db_stmt *s);
     db_kind (*kind)(db_stmt *s, int column);
     int64_t (*integer)(db_stmt *s, int column);
     double (*real)(db_stmt *s, int column);
@@ -135,6 +141,9 @@ typedef struct {
     /* What was deleted leaves the files: they are made anew, and the log is emptied once nobody reads from it. Outside a transaction. */
     bool (*scrub)(db_conn *c, err *e);
     const char *begin; /* a transaction that writes */
+    const char
+        *version; /* a query: another number than before on this connection when another one has written in between; it is of the
+                            snapshot that the transaction reads from then on. NULL: it cannot say */
     const db_search *search;
 } db_driver;
 

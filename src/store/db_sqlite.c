@@ -133,6 +133,8 @@ static int sqlite_step(db_stmt *s, err *e) {
 
 static void sqlite_reset(db_stmt *s) { sqlite3_reset(s->handle); }
 
+static int sqlite_columns(db_stmt *s) { return sqlite3_column_count(s->handle); }
+
 static db_kind sqlite_kind(db_stmt *s, int column) {
     switch (sqlite3_column_type(s->handle, column)) {
     case SQLITE_INTEGER: return DB_INT;
@@ -252,6 +254,7 @@ const db_driver db_sqlite = {.name = "sqlite",
                              .bind = sqlite_bind,
                              .step = sqlite_step,
                              .reset = sqlite_reset,
+                             .columns = sqlite_columns,
                              .kind = sqlite_kind,
                              .integer = sqlite_integer,
                              .real = sqlite_real,
@@ -265,4 +268,5 @@ const db_driver db_sqlite = {.name = "sqlite",
                              .tokens = sqlite_tokens,
                              .scrub = sqlite_scrub,
                              .begin = "BEGIN IMMEDIATE",
+                             .version = "PRAGMA data_version",
                              .search = &db_sqlite_search};

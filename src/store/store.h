@@ -278,12 +278,14 @@ typedef struct {
     response_status status;
     str values; /* JSON object or NULL view */
     int64_t inserted_at, updated_at;
+    bool fresh; /* after response_put: there was none before */
 } response;
 typedef struct {
     response *item;
     int count;
 } responses;
-/* Inserts or replaces (record, user); what was there goes to the history with who changed it. */
+/* Inserts or replaces (record, user); what was there goes to the history with who changed it. Ids of the user and the record that are not ""
+ * are taken as they are. */
 bool response_put(store_tx *t, response *r, int64_t actor, err *e);
 bool response_delete(store_tx *t, const response *r, int64_t actor, err *e);
 bool response_get(store_tx *t, arena *a, const char *id, response *out, err *e);

@@ -157,7 +157,7 @@ bool dataset_get(store_tx *t, arena *a, const char *id, dataset *out, err *e) {
 }
 
 bool dataset_get_seq(store_tx *t, arena *a, int64_t seq, dataset *out, err *e) {
-    return one_dataset(db_query(t, e, "SELECT " DATASET_COLUMNS "WHERE d.seq = $1", db_i(seq)), a, out, "?", e);
+    return one_dataset(db_query_memo(t, e, "SELECT " DATASET_COLUMNS "WHERE d.seq = $1", db_i(seq)), a, out, "?", e);
 }
 
 bool dataset_named(store_tx *t, arena *a, int64_t space, str name, dataset *out, err *e) {
@@ -260,7 +260,7 @@ static int by_seq(const void *x, const void *y) {
 
 /* Nearly every request asks for these: sorted here, as in response_list. */
 bool part_list_all(store_tx *t, arena *a, int64_t set, parts out[PART_KINDS], err *e) {
-    db_rows *r = db_query(t, e, "SELECT " PART_COLUMNS "WHERE p.dataset = $1", db_i(set));
+    db_rows *r = db_query_memo(t, e, "SELECT " PART_COLUMNS "WHERE p.dataset = $1", db_i(set));
     memset(out, 0, PART_KINDS * sizeof *out);
     while (db_next(r, e)) {
         const part p = read_part(r, a);

@@ -106,7 +106,8 @@ bool user_get(store_tx *t, arena *a, const char *id, user *out, err *e) {
 }
 
 bool user_get_seq(store_tx *t, arena *a, int64_t seq, user *out, err *e) {
-    return one_user(db_query(t, e, "SELECT " USER_COLUMNS " FROM users WHERE seq = $1", db_i(seq)), a, out, "seq", STR("?"), e);
+    return one_user(db_query_memo(t, e, "SELECT " USER_COLUMNS " FROM users WHERE seq = $1", db_i(seq)), a, out, "seq", STR("?"),
+                    e);
 }
 
 bool user_named(store_tx *t, arena *a, str username, user *out, err *e) {
@@ -169,13 +170,13 @@ bool pass_add(store_tx *t, pass *p, str secret, err *e) {
 bool pass_find(store_tx *t, arena *a, pass_kind kind, str secret, pass *out, err *e) {
     sha256_text hash;
     bytes_sha256(secret.ptr, secret.len, hash);
-    db_rows *r = db_query(
-        t, e, "SELECT " PASS_COLUMNS " FROM passes WHERE hash = $1 AND kind = $2 AND (expires_at = 0 OR expires_at > $3)",
-        db_c(hash), db_i(kind), db_i(clock_now()));
-    if (!db_next(r, e)) return e->code ? false : err_set(e, ERR_NOT_FOUND, "no such key, or it is over");
-    *out = read_pass(r, a);
+    db_rows *r = db_query_memo(t, e, "SELECT " PASS_COLUMNS " FROM passes WHERE hash = $1 AND kind = $2", db_c(hash), db_i(kind));
+    const bool there = db_next(r, e);
+    if (there) *out = read_pass(r, a);
     db_done(r);
-    return true;
+    if (e->code) return false;
+    const bool good = there && (!out->expires_at || out->expires_at > clock_now());
+    return good || err_set(e, ERR_NOT_FOUND, "no such key, or it is over");
 }
 
 static bool read_passes(db_rows *r, arena *a, passes *out, err *e) {

@@ -9,7 +9,7 @@
 #include "store/db.h"
 
 static const char *const status_names[] = {"draft", "submitted", "discarded"};
-enum { STATUS_NONE = -1 };
+enum { STATUS_NONE = -1 }; /* in the history: there was no answer */
 
 const char *response_status_name(response_status s) { return status_names[s]; }
 
@@ -79,43 +79,74 @@ bool response_after(store_tx *t, arena *a, int64_t set, int64_t seq, int64_t lim
     return e->code == ERR_NONE;
 }
 
-/* What (record, user) has now, into the history. */
-static bool keep(store_tx *t, int64_t row, int64_t person, int64_t actor, err *e) {
-    return db_run(t, e,
-                  "INSERT INTO history(record, user, actor, status, \"values\", at) SELECT $1, $2, $3,"
-                  " coalesce((SELECT status FROM responses WHERE record = $1 AND user = $2), -1),"
-                  " (SELECT \"values\" FROM responses WHERE record = $1 AND user = $2), $4",
-                  db_i(row), db_i(person), db_i(actor), db_i(clock_now()));
-}
-
-static bool put(store_tx *t, response *x, err *e) {
-    x->inserted_at = x->updated_at = clock_now();
-    uuid_new(x->id);
-    if (!db_run(t, e,
-                "INSERT INTO responses(id, record, user, dataset, status, \"values\", inserted_at, updated_at)"
-                " VALUES($1, $2, $3, (SELECT dataset FROM records WHERE seq = $2), $4, $5, $6, $6)"
-                " ON CONFLICT(record, user) DO UPDATE SET status = $4, \"values\" = $5, updated_at = $6",
-                db_c(x->id), db_i(x->record), db_i(x->user), db_i(x->status), db_s(x->values), db_i(x->updated_at)))
-        return false;
-    db_rows *r = db_query(t, e,
-                          "SELECT s.seq, s.id, s.inserted_at, u.id, (SELECT r.id FROM records r WHERE r.seq = s.record)"
-                          " FROM responses s JOIN users u ON u.seq = s.user WHERE s.record = $1 AND s.user = $2",
-                          db_i(x->record), db_i(x->user));
-    if (!db_next(r, e)) return e->code ? false : err_set(e, ERR_IO, "an answer that was written is not there");
-    x->seq = db_int(r, 0);
-    store_id(db_view(r, 1), x->id);
-    x->inserted_at = db_int(r, 2);
-    store_id(db_view(r, 3), x->user_id);
-    store_id(db_view(r, 4), x->record_id);
+/* What (record, user) has now; seq 0: nothing. */
+static bool read_now(store_tx *t, arena *a, int64_t row, int64_t person, response *out, err *e) {
+    db_rows *r = db_query(t, e, "SELECT seq, id, status, \"values\", inserted_at FROM responses WHERE record = $1 AND user = $2",
+                          db_i(row), db_i(person));
+    *out = (response){0};
+    if (!db_next(r, e)) return e->code == ERR_NONE;
+    out->seq = db_int(r, 0);
+    store_id(db_view(r, 1), out->id);
+    out->status = (response_status)db_int(r, 2);
+    out->values = db_text(r, a, 3);
+    out->inserted_at = db_int(r, 4);
     db_done(r);
     return true;
 }
 
+static bool keep(store_tx *t, int64_t row, int64_t person, const response *was, int64_t actor, err *e) {
+    return db_run(t, e, "INSERT INTO history(record, user, actor, status, \"values\", at) VALUES($1, $2, $3, $4, $5, $6)",
+                  db_i(row), db_i(person), db_i(actor), db_i(was->seq ? (int64_t)was->status : STATUS_NONE), db_s(was->values),
+                  db_i(clock_now()));
+}
+
+/* The ids that stand beside the numbers, unless the caller knew them. */
+static bool name_ids(store_tx *t, response *x, err *e) {
+    if (*x->user_id && *x->record_id) return true;
+    db_rows *r = db_query(t, e, "SELECT u.id, r.id FROM users u, records r WHERE u.seq = $1 AND r.seq = $2", db_i(x->user),
+                          db_i(x->record));
+    if (!db_next(r, e)) return e->code ? false : err_set(e, ERR_IO, "an answer that was written has no person or no record");
+    store_id(db_view(r, 0), x->user_id);
+    store_id(db_view(r, 1), x->record_id);
+    db_done(r);
+    return true;
+}
+
+static bool put(store_tx *t, response *x, const response *was, err *e) {
+    x->updated_at = clock_now();
+    x->fresh = !was->seq;
+    if (!x->fresh) {
+        x->seq = was->seq;
+        x->inserted_at = was->inserted_at;
+        memcpy(x->id, was->id, sizeof x->id);
+        return db_run(t, e, "UPDATE responses SET status = $2, \"values\" = $3, updated_at = $4 WHERE seq = $1", db_i(x->seq),
+                      db_i(x->status), db_s(x->values), db_i(x->updated_at)) &&
+               name_ids(t, x, e);
+    }
+    x->inserted_at = x->updated_at;
+    uuid_new(x->id);
+    if (!db_run(t, e,
+                "INSERT INTO responses(id, record, user, dataset, status, \"values\", inserted_at, updated_at)"
+                " VALUES($1, $2, $3, (SELECT dataset FROM records WHERE seq = $2), $4, $5, $6, $6)",
+                db_c(x->id), db_i(x->record), db_i(x->user), db_i(x->status), db_s(x->values), db_i(x->updated_at)))
+        return false;
+    x->seq = db_last_seq(t);
+    return name_ids(t, x, e);
+}
+
 /* Whoever is done no longer holds the record, and what was sent back is settled. */
+static bool settle(store_tx *t, const response *x, err *e) {
+    return (x->fresh || db_run(t, e, "DELETE FROM returned WHERE response = $1", db_i(x->seq))) &&
+           lease_drop(t, x->record, x->user, e);
+}
+
 bool response_put(store_tx *t, response *x, int64_t actor, err *e) {
-    return keep(t, x->record, x->user, actor, e) && put(t, x, e) &&
-           (x->status == RESPONSE_DRAFT ||
-            (db_run(t, e, "DELETE FROM returned WHERE response = $1", db_i(x->seq)) && lease_drop(t, x->record, x->user, e)));
+    arena *a = arena_new();
+    response was;
+    const bool ok = read_now(t, a, x->record, x->user, &was, e) && keep(t, x->record, x->user, &was, actor, e) &&
+                    put(t, x, &was, e) && (x->status == RESPONSE_DRAFT || settle(t, x, e));
+    arena_free(a);
+    return ok;
 }
 
 bool response_return(store_tx *t, const response *x, err *e) {
@@ -124,7 +155,12 @@ bool response_return(store_tx *t, const response *x, err *e) {
 }
 
 bool response_delete(store_tx *t, const response *x, int64_t actor, err *e) {
-    return keep(t, x->record, x->user, actor, e) && db_run(t, e, "DELETE FROM responses WHERE seq = $1", db_i(x->seq));
+    arena *a = arena_new();
+    response was;
+    const bool ok = read_now(t, a, x->record, x->user, &was, e) && keep(t, x->record, x->user, &was, actor, e) &&
+                    db_run(t, e, "DELETE FROM responses WHERE seq = $1", db_i(x->seq));
+    arena_free(a);
+    return ok;
 }
 
 bool response_history(store_tx *t, arena *a, int64_t row, int64_t person, response_versions *out, err *e) {
@@ -159,8 +195,9 @@ bool response_undo(store_tx *t, arena *a, int64_t row, int64_t person, int64_t a
     *exists = status != STATUS_NONE;
     if (!db_run(t, e, "DELETE FROM history WHERE seq = $1", db_i(seq))) return false;
     if (!*exists) return db_run(t, e, "DELETE FROM responses WHERE record = $1 AND user = $2", db_i(row), db_i(person));
+    response was;
     *now = (response){.record = row, .user = person, .status = (response_status)status, .values = values};
-    return put(t, now, e);
+    return read_now(t, a, row, person, &was, e) && put(t, now, &was, e);
 }
 
 /* ---- progress --------------------------------------------------------------------------------------------------------------------- */

@@ -1,6 +1,8 @@
 /* People: rows that come back as they were put, names that are unique, and what goes when somebody goes. */
 #include "things.h"
 
+#include <unistd.h>
+
 #include "base/clock.h"
 
 static void a_user_comes_back_as_it_was_put(void **state) {
@@ -160,6 +162,44 @@ static void passes_end(void **state) {
     KEEP(h, x);
 }
 
+/* A connection that reads remembers who has a key only while nobody has written. */
+static void what_a_reader_remembers_ends_with_a_write(void **state) {
+    things *h = *state;
+    err e = {0};
+    pass got;
+    user who;
+    session *x = begin(h, true);
+    user ann = a_user(x->t, "ann", ROLE_OWNER);
+    pass key = {.kind = PASS_KEY, .user = ann.seq},
+         brief = {.kind = PASS_SESSION, .user = ann.seq, .expires_at = clock_now() + 200000};
+    assert_ok(pass_add(x->t, &key, STR("key"), &e) && pass_add(x->t, &brief, STR("brief"), &e), e);
+    KEEP(h, x);
+    for (int i = 0; i < 2; i++) {
+        x = begin(h, false);
+        assert_ok(pass_find(x->t, h->a, PASS_KEY, STR("key"), &got, &e) && user_get_seq(x->t, h->a, got.user, &who, &e), e);
+        assert_string_equal(who.username, "ann");
+        assert_fails(pass_find(x->t, h->a, PASS_KEY, STR("other"), &got, &because), ERR_NOT_FOUND);
+        if (i == 0) assert_ok(pass_find(x->t, h->a, PASS_SESSION, STR("brief"), &got, &e), e);
+        KEEP(h, x);
+    }
+    usleep(250000);
+    x = begin(h, false); /* time goes on without a write */
+    assert_fails(pass_find(x->t, h->a, PASS_SESSION, STR("brief"), &got, &because), ERR_NOT_FOUND);
+    session *w = begin(h, true);
+    ann.username = "anna";
+    pass other = {.kind = PASS_KEY, .user = ann.seq};
+    assert_ok(user_save(w->t, &ann, &e) && pass_delete(w->t, ann.seq, key.id, &e) && pass_add(w->t, &other, STR("other"), &e), e);
+    assert_ok(pass_find(x->t, h->a, PASS_KEY, STR("key"), &got, &e), e);
+    KEEP(h, w);
+    assert_ok(pass_find(x->t, h->a, PASS_KEY, STR("key"), &got, &e), e); /* its snapshot stays what it was */
+    KEEP(h, x);
+    x = begin(h, false);
+    assert_fails(pass_find(x->t, h->a, PASS_KEY, STR("key"), &got, &because), ERR_NOT_FOUND);
+    assert_ok(pass_find(x->t, h->a, PASS_KEY, STR("other"), &got, &e) && user_get_seq(x->t, h->a, got.user, &who, &e), e);
+    assert_string_equal(who.username, "anna");
+    KEEP(h, x);
+}
+
 /* ---- going ------------------------------------------------------------------------------------------------------------------------ */
 
 static void who_goes_takes_answers_keys_and_memberships_along(void **state) {
@@ -239,6 +279,7 @@ int main(void) {
         STORE_TEST(a_pass_is_found_by_its_secret_and_kind_alone),
         STORE_TEST(no_secret_stands_in_the_file),
         STORE_TEST(passes_end),
+        STORE_TEST(what_a_reader_remembers_ends_with_a_write),
         STORE_TEST(who_goes_takes_answers_keys_and_memberships_along),
         STORE_TEST(members_are_members_once),
     };
