@@ -1,4 +1,4 @@
-/* load.h - many clients of a server at once, for measuring it: keep-alive connections, and how long answers took. */
+/* load.h - many clients of a server at once, for measuring it: keep-alive connections, a thread each, and how long answers took. */
 #ifndef FETTLE_CLI_LOAD_H
 #define FETTLE_CLI_LOAD_H
 
@@ -38,7 +38,7 @@ void load_note(load_times *t, double seconds);
 typedef struct {
     int port, connections;
     double seconds;
-    /* The i-th request of a connection into `out` (empty); false: there is none any more. */
+    /* The i-th request of a connection into `out` (empty); false: there is none any more. Called from all threads at once. */
     bool (*make)(const void *context, int connection, int64_t i, buf *out);
     const void *context;
 } load;
