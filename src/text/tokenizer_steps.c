@@ -140,14 +140,13 @@ static void put_group(const pieces *in, pieces *out, size_t from, size_t end, no
     int64_t more = characters(text) - characters(before);
     int32_t c;
     for (size_t i = 0, at = 0, n; i < text.len; i += n) {
+        size_t next = at;
         n = utf8_next(text, i, &c);
-        pieces_put(out, text.ptr + i, n, in->origin[from + at], false);
-        if (more > 0) {
-            more--;
-            continue;
-        }
-        for (; at < before.len && more <= 0; more++) at += utf8_next(before, at, &c);
-        more = 0;
+        for (int64_t k = more < 0 ? more : 0; k <= 0 && next < before.len; k++) next += utf8_next(before, next, &c);
+        for (size_t k = 0; k < n; k++) /* its bytes one behind the other, so that each of their tokens has a length */
+            pieces_put(out, text.ptr + i + k, 1, in->origin[from + (at + k < next ? at + k : next > at ? next - 1 : at)], false);
+        if (more <= 0) at = next;
+        more = more > 0 ? more - 1 : 0;
     }
     buf_free(&made);
 }

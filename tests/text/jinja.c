@@ -238,7 +238,7 @@ static void a_block_of_letters_with_marks_is_trained_whole(void **state) {
     if (!tok || !t || !m) fail_msg("%s", e.text);
     assert_ok(chat_tokens(t, tok, &(chat_request){.messages = m}, a, &out, &e), e);
     const int32_t ids[] = {0, 1, 2, 3, 4, 0, 0};
-    const uint8_t want[] = {0, 0, 1, 1, 1, 1, 0};
+    const uint8_t want[] = {0, 1, 1, 1, 1, 1, 0};
     assert_int_equal(out.count, 7);
     assert_memory_equal(out.ids, ids, sizeof ids);
     assert_memory_equal(out.trained, want, sizeof want);
