@@ -1,5 +1,4 @@
-/* load.c - clients on threads (contract: load.h). One thread for all was tried: on two cores that the server has too, it is off its core
- * when answers come, and fewer are read. */
+/* load.c - clients on threads (contract: load.h). One thread with epoll for all of them was tried and was not faster on two cores. */
 #include "cli/load.h"
 
 #include <arpa/inet.h>
