@@ -151,6 +151,14 @@ bool file_write(const char *path, str data, err *e) {
     return false;
 }
 
+bool file_copy(const char *from, const char *to, err *e) {
+    arena *a = arena_new();
+    str data;
+    const bool ok = file_map(a, from, &data, e) && file_write(to, data, e);
+    arena_free(a);
+    return ok;
+}
+
 static char *heap_text(const char *text, const char *suffix) {
     const size_t size = strlen(text) + strlen(suffix) + 1;
     char *copy = memory_alloc(size);

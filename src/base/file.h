@@ -36,6 +36,7 @@ bool file_map(arena *a, const char *path, str *out, err *e);
 
 /* Writes PATH.tmp, fsyncs, renames, fsyncs the folder: after a crash there is the old file or the new one. */
 bool file_write(const char *path, str data, err *e);
+bool file_copy(const char *from, const char *to, err *e); /* the same with what another file holds */
 
 /* Files written in pieces: out_open ... out_put ... out_commit (fsync, rename) or out_abandon (removes the part). */
 typedef struct {

@@ -171,23 +171,14 @@ static bool list(arena *a, err *e) {
     return true;
 }
 
-static bool copy_file(arena *a, const char *from, const char *to, err *e) {
-    str data;
-    file_out f;
-    if (!file_map(a, from, &data, e) || !file_out_open(&f, to, e)) return false;
-    if (file_out_put(&f, data.ptr, data.len, e) && file_out_commit(&f, e)) return true;
-    file_out_abandon(&f);
-    return false;
-}
-
 static bool copy_model(arena *a, const char *from, const char *to, err *e) {
-    if (!file_is_dir(from)) return copy_file(a, from, to, e);
+    if (!file_is_dir(from)) return file_copy(from, to, e);
     char **names;
     int count;
     if (!dir_make(to, e) || !dir_list(a, from, &names, &count, e)) return false;
     for (int i = 0; i < count; i++) {
         const char *file = path_join(a, from, names[i]);
-        if (!file_is_dir(file) && !copy_file(a, file, path_join(a, to, names[i]), e)) return false;
+        if (!file_is_dir(file) && !file_copy(file, path_join(a, to, names[i]), e)) return false;
     }
     return true;
 }

@@ -173,17 +173,7 @@ static bool put_whole_dataset(call *c, json_writer *w, const dataset *d, err *e)
     workspace space;
     if (!workspace_get_seq(c->tx, c->a, d->workspace, &space, e)) return false;
     json_open(w, '{');
-    json_key(w, "id"), json_put_cstr(w, d->id);
-    json_key(w, "name"), json_put_cstr(w, d->name);
-    json_key(w, "guidelines");
-    if (d->guidelines.ptr) json_put_text(w, d->guidelines);
-    else json_put_null(w);
-    json_key(w, "allow_extra_metadata"), json_put_bool(w, d->allow_extra_metadata);
-    json_key(w, "status"), json_put_cstr(w, d->ready ? "ready" : "draft");
-    json_key(w, "distribution"), json_open(w, '{');
-    json_key(w, "strategy"), json_put_cstr(w, "overlap");
-    json_key(w, "min_submitted"), json_put_int(w, d->min_submitted);
-    json_close(w);
+    put_dataset_head(w, d);
     json_key(w, "workspace"), put_workspace(w, &space);
     if (!put_parts(c, w, "questions", d->seq, PART_QUESTION, e) || !put_parts(c, w, "fields", d->seq, PART_FIELD, e) ||
         !put_parts(c, w, "metadata_properties", d->seq, PART_METADATA, e) ||

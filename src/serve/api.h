@@ -183,6 +183,7 @@ void put_moment(json_writer *w, const char *key, int64_t moment);
 void put_user(json_writer *w, const user *u, const char *api_key); /* NULL: "" */
 void put_workspace(json_writer *w, const workspace *x);
 void put_dataset(json_writer *w, const dataset *d);
+void put_dataset_head(json_writer *w, const dataset *d); /* id to distribution, in an object that is open */
 void put_part(json_writer *w, const part *p);
 void put_response(json_writer *w, const response *r);
 void put_suggestion(json_writer *w, const suggestion *s);

@@ -42,8 +42,7 @@ void put_workspace(json_writer *w, const workspace *x) {
     json_close(w);
 }
 
-void put_dataset(json_writer *w, const dataset *d) {
-    json_open(w, '{');
+void put_dataset_head(json_writer *w, const dataset *d) {
     json_key(w, "id"), json_put_cstr(w, d->id);
     json_key(w, "name"), json_put_cstr(w, d->name);
     put_str(w, "guidelines", d->guidelines);
@@ -53,6 +52,11 @@ void put_dataset(json_writer *w, const dataset *d) {
     json_key(w, "strategy"), json_put_cstr(w, "overlap");
     json_key(w, "min_submitted"), json_put_int(w, d->min_submitted);
     json_close(w);
+}
+
+void put_dataset(json_writer *w, const dataset *d) {
+    json_open(w, '{');
+    put_dataset_head(w, d);
     json_key(w, "metadata"), json_put_raw(w, d->metadata);
     json_key(w, "workspace_id"), json_put_cstr(w, d->workspace_id);
     put_moment(w, "last_activity_at", d->last_activity_at);

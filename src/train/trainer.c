@@ -81,6 +81,18 @@ static bool add_values(trainer *t, err *e) {
     return true;
 }
 
+lora_options trainer_lora(const train_options *o) {
+    return (lora_options){.r = (int)o->lora_r,
+                          .alpha = o->lora_alpha,
+                          .dropout = o->lora_dropout,
+                          .rslora = o->use_rslora,
+                          .dora = o->use_dora,
+                          .targets = o->lora_target_modules.item,
+                          .target_count = o->lora_target_modules.count,
+                          .whole = o->modules_to_save.item,
+                          .whole_count = o->modules_to_save.count};
+}
+
 bool trainer_weights(trainer *t, err *e) {
     const train_options *o = &t->s->o;
     if (!optimizer_choose(t->arena, o->optim, o->optim_args, &t->optimizer, e)) return false;
@@ -91,15 +103,7 @@ bool trainer_weights(trainer *t, err *e) {
         if (!(t->adapter = adapter_open(t->arena, t->policy, o->adapter, true, e))) return false;
         t->adapter->options.dropout = o->lora_dropout;
     } else if (adapts) {
-        const lora_options l = {.r = (int)o->lora_r,
-                                .alpha = o->lora_alpha,
-                                .dropout = o->lora_dropout,
-                                .rslora = o->use_rslora,
-                                .dora = o->use_dora,
-                                .targets = o->lora_target_modules.item,
-                                .target_count = o->lora_target_modules.count,
-                                .whole = o->modules_to_save.item,
-                                .whole_count = o->modules_to_save.count};
+        const lora_options l = trainer_lora(o);
         if (!(t->adapter = adapter_new(t->arena, t->policy, &l, (uint64_t)o->seed, true, e))) return false;
     }
     if (adapts) add_adapter(t, t->adapter, "");
