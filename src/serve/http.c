@@ -23,6 +23,7 @@ struct http {
     struct MHD_Daemon *daemon;
     int64_t body_max;
     bool trusted;
+    _Atomic int requests; /* whose heads are there and whose answers are not yet sent */
 };
 
 /* A request on its way in. */
@@ -206,9 +207,11 @@ static void *begin(void *context, const char *target, struct MHD_Connection *con
 }
 
 static void end(void *context, struct MHD_Connection *connection, void **slot, enum MHD_RequestTerminationCode why) {
+    http *h = context;
     request *r = *slot;
-    (void)context, (void)connection, (void)why;
+    (void)connection, (void)why;
     if (!r) return;
+    h->requests -= r->begun;
     if (r->c.stream.end) r->c.stream.end(r->c.stream.context);
     buf_free(&r->pending);
     buf_free(&r->body);
@@ -254,6 +257,7 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
     request *r = *slot;
     if (!r->begun) {
         r->begun = true;
+        h->requests++;
         r->c.method = arena_text(r->c.a, method);
         r->c.path = arena_text(r->c.a, url);
         return first(h, r, connection, method, version);
@@ -295,9 +299,9 @@ http *http_open(server *s, const char *host, int64_t port, int listen_fd, int64_
                                      {MHD_OPTION_END, 0, NULL}};
     h->daemon =
         MHD_start_daemon(flags, (uint16_t)port, NULL, NULL, handle, h, MHD_OPTION_ARRAY, where, MHD_OPTION_NOTIFY_COMPLETED, end,
-                         NULL, MHD_OPTION_URI_LOG_CALLBACK, begin, h, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-                         MHD_OPTION_CONNECTION_TIMEOUT, 120u, MHD_OPTION_THREAD_STACK_SIZE, (size_t)512 << 10,
-                         MHD_OPTION_CONNECTION_LIMIT, 4096u, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL, MHD_OPTION_END);
+                         h, MHD_OPTION_URI_LOG_CALLBACK, begin, h, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_TIMEOUT,
+                         120u, MHD_OPTION_THREAD_STACK_SIZE, (size_t)512 << 10, MHD_OPTION_CONNECTION_LIMIT, 4096u,
+                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL, MHD_OPTION_END);
     if (h->daemon) return h;
     memory_release(h);
     return err_null(e, ERR_CONFLICT, "cannot listen on %s:%lld: is another server there?", host, (long long)port);
@@ -311,11 +315,7 @@ int http_port(const http *h) {
 void http_close(http *h) {
     if (!h) return;
     const MHD_socket fd = MHD_quiesce_daemon(h->daemon);
-    for (int i = 0; i < 500; i++) { /* five seconds for requests that run */
-        const union MHD_DaemonInfo *info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
-        if (!info || !server_requests(h->server)) break;
-        poll(NULL, 0, 10);
-    }
+    for (int i = 0; h->requests && i < 500; i++) poll(NULL, 0, 10); /* five seconds for those that are on their way */
     MHD_stop_daemon(h->daemon);
     if (fd != MHD_INVALID_SOCKET) close(fd);
     memory_release(h);

@@ -61,7 +61,6 @@ board *server_board(server *s) { return s->board; }
 runs *server_runs(server *s) { return s->runs; }
 teach *server_teach(server *s) { return s->teach; }
 bouts *server_bouts(server *s) { return s->bouts; }
-int64_t server_requests(server *s) { return s->running; }
 const char *server_link(server *s) { return s->link; }
 suggesting *server_suggesting(server *s) { return s->suggesting; }
 bool server_has_webhooks(server *s) { return s->webhooks; }

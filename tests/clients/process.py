@@ -199,7 +199,7 @@ def a_backup_comes_back_while_it_runs(c):
 @check
 def requests_that_run_are_answered_before_it_ends(c):
     made, _ = dataset(c.server)
-    body = {"items": [{"fields": {"text": "word " * 200}} for _ in range(500)]}
+    body = json.dumps({"items": [{"fields": {"text": "word " * 200}} for _ in range(500)]}).encode()
     answers = []
     threads = [threading.Thread(target=lambda: answers.append(c.server.ask("PUT", f"/api/v1/datasets/{made}/records/bulk", body)[0])) for _ in range(4)]
     idle = socket.create_connection((c.server.host, c.server.port))
