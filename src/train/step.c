@@ -66,7 +66,7 @@ static double first_labels(const trainer *t, const int64_t *index, int count) {
     if (!t->policy->config.family->counts_first_label || t->s->objective->rows != WANTS_ROWS) return 0;
     for (int i = 0; i < count; i++) {
         const row r = rows_at(t->rows, index[i]);
-        n += r.length > 0 && r.mask[0];
+        n += r.length > 0 && (r.mask[0] & MASK_TRAINED);
     }
     return n;
 }
