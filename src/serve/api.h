@@ -258,7 +258,7 @@ int64_t server_behind(server *s);
 void server_note_behind(server *s);
 struct turns *server_turns(server *s);
 void server_caught_up(server *s, int64_t stamp); /* none were left when the stamp was this */
-const char *server_link(server *s); /* for a new owner; NULL */
+const char *server_link(server *s);              /* for a new owner; NULL */
 bool serve_is_open(const server *s);
 serve_restore *server_restore(const server *s);    /* NULL: it cannot */
 bool server_ends(const server *s);                 /* for good, or to begin again: nothing waits any more */

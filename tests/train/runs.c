@@ -299,7 +299,7 @@ static void every_optimizer_and_a_moving_reference_resume_bit_for_bit(void **sta
     in_folder(every_state_resumed);
 }
 
-/* TRL's view of GPT-2 counts the label of position 0 as a divisor; every row here begins with one that is in the loss of nothing. */
+/* TRL's view of GPT-2 counts the label of position 0 as a divisor; a row of text begins with one that is in the loss of nothing. */
 static void gpt2_divisor(arena *a, const char *root, const char *base) {
     static const char config[] = "{\"model_type\":\"gpt2\",\"vocab_size\":40,\"n_embd\":16,\"n_layer\":1,\"n_head\":2,"
                                  "\"n_positions\":64}";
@@ -323,6 +323,13 @@ static void gpt2_divisor(arena *a, const char *root, const char *base) {
         assert_ok(run_it(a, "sft", path_join(a, root, i ? "g1" : "g0"), folder, data, settings[i], &c[i], &e), e);
     assert_true(fabs(c[1].loss[0] / c[0].loss[0] - 9.0 / 11) < 1e-6); /* 3 + 6 predicted (the end too), 2 first labels more */
     assert_true(fabs(c[1].norm[0] / c[0].norm[0] - 9.0 / 11) < 1e-5);
+    /* A first token that belongs to a prompt has no label: nothing is counted beyond what is predicted. */
+    assert_ok(file_write(data, STR("{\"prompt\":\"abc\",\"completion\":\"d\"}\n{\"prompt\":\"a\",\"completion\":\"bcd\"}\n"), &e),
+              e);
+    for (int i = 0; i < 2; i++)
+        assert_ok(run_it(a, "sft", path_join(a, root, i ? "p1" : "p0"), folder, data, settings[i], &c[i], &e), e);
+    assert_true(fabs(c[1].loss[0] / c[0].loss[0] - 1) < 1e-6);
+    assert_true(fabs(c[1].norm[0] / c[0].norm[0] - 1) < 1e-5);
 }
 static void trl_counts_the_first_label_of_gpt2(void **state) {
     (void)state;
