@@ -149,8 +149,8 @@ size_t str_utf8(str s, size_t at) {
     return size;
 }
 
-size_t str_characters(str s) {
-    size_t n = 0;
+int64_t str_characters(str s) {
+    int64_t n = 0;
     for (size_t i = 0; i < s.len; i++) n += ((unsigned char)s.ptr[i] & 0xc0) != 0x80;
     return n;
 }

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/arena.h"
 
@@ -32,7 +33,7 @@ char *str_copy(arena *a, str s);        /* NUL-terminated copy */
 str str_join(arena *a, str first, str second);
 size_t str_utf8(str s, size_t at); /* bytes of the UTF-8 character at `at` (1..4); 0: not one, or the end */
 bool str_is_utf8(str s);
-size_t str_characters(str s); /* code points of UTF-8 text: bytes that do not continue one */
+int64_t str_characters(str s); /* code points of UTF-8 text: bytes that do not continue one */
 
 /* Text that grows on the heap. `buf b = {0};` is empty; buf_free releases. Always NUL-terminated once anything was put. */
 typedef struct {

@@ -93,7 +93,7 @@ FILTER(f_center) { return like(v, jinja_padded(r, jv_string(r, v), jinja_int_arg
 FILTER(f_truncate) {
     const int64_t length = jinja_int_arg(args, 0, "length", 255), leeway = jinja_int_arg(args, 3, "leeway", 5);
     jvalue end = jinja_arg(args, 2, "end", jv_text(STR("...")));
-    const int64_t keep = length - jinja_characters(r, want_text(r, end, "truncate's end"));
+    const int64_t keep = length - str_characters(want_text(r, end, "truncate's end"));
     if (keep < 0) jinja_fail(r, "expected length >= %lld, got %lld", (long long)(length - keep), (long long)length);
     if (jv_length(r, v) <= length + leeway) return v;
     const str s = want_text(r, v, "truncate");

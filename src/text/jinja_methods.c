@@ -90,13 +90,13 @@ METHOD(m_rpartition) {
 }
 METHOD(m_find) {
     const ptrdiff_t at = str_find(SELF, jinja_set_arg(r, args, 0, "sub"), 0);
-    return jv_int(at < 0 ? -1 : jinja_characters(r, str_slice(SELF, 0, (size_t)at)));
+    return jv_int(at < 0 ? -1 : str_characters(str_slice(SELF, 0, (size_t)at)));
 }
 METHOD(m_rfind) {
     const str sub = jinja_set_arg(r, args, 0, "sub");
     ptrdiff_t last = -1;
     for (ptrdiff_t at = 0; (at = str_find(SELF, sub, (size_t)at)) >= 0; at++) last = at;
-    return jv_int(last < 0 ? -1 : jinja_characters(r, str_slice(SELF, 0, (size_t)last)));
+    return jv_int(last < 0 ? -1 : str_characters(str_slice(SELF, 0, (size_t)last)));
 }
 METHOD(m_count) {
     const str sub = jinja_set_arg(r, args, 0, "sub");
@@ -176,7 +176,7 @@ static jvalue formatted(run *r, jvalue x, str spec) {
         text = str_slice(text, 0, end);
     }
     if (!align) align = is_number ? '>' : '<';
-    const int64_t more = width - jinja_characters(r, text), left = align == '<' ? 0 : align == '>' ? more : more / 2;
+    const int64_t more = width - str_characters(text), left = align == '<' ? 0 : align == '>' ? more : more / 2;
     buf *out = jinja_buf(r);
     for (int64_t i = 0; i < left; i++) buf_put_str(out, fill);
     buf_put_str(out, text);

@@ -259,6 +259,5 @@ jvalue jinja_cased(run *r, str s, int mode); /* 0 lower, 1 upper, 2 title, 3 cap
 jvalue jinja_replaced(run *r, str s, str from, str to, int64_t most);
 jvalue jinja_split(run *r, str s, str separator, int64_t most, bool from_right);
 jvalue jinja_join(run *r, str separator, const jlist *l);
-int64_t jinja_characters(run *r, str s);
 
 #endif

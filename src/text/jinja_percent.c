@@ -128,7 +128,7 @@ static void put_text(run *r, buf *out, const spec *f, str s) {
     size_t end = 0;
     for (int64_t n = 0; f->precision >= 0 && n < f->precision && end < s.len; n++) end += utf8_next(s, end, &c);
     if (f->precision >= 0) s = str_slice(s, 0, end);
-    const int64_t more = f->width - jinja_characters(r, s);
+    const int64_t more = f->width - str_characters(s);
     if (!f->left) put_times(r, out, ' ', more);
     buf_put_str(out, s);
     if (f->left) put_times(r, out, ' ', more);
@@ -150,7 +150,7 @@ static str as_text(run *r, const spec *f, jvalue x, bool markup) {
     if (f->kind == 'c') {
         const int64_t code = x.kind == V_INT || x.kind == V_BOOL ? jv_whole_of(x) : -1;
         if (code >= 0 && code < 0x110000) utf8_put(text, (int32_t)code);
-        else if (x.kind == V_STRING && jinja_characters(r, x.u.text) == 1) buf_put_str(text, x.u.text);
+        else if (x.kind == V_STRING && str_characters(x.u.text) == 1) buf_put_str(text, x.u.text);
         else jinja_fail(r, "%%c requires int or char");
     } else if (f->kind == 's') jv_str(r, text, markup ? jinja_escape(r, x) : x);
     else jv_repr(r, text, x);

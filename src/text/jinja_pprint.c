@@ -72,7 +72,7 @@ static void split_line(run *r, jvalue chunks, str line, int64_t width, int64_t l
         at = word_end(line, at);
         if (at == line.len) width -= less;
         const str repr = sorted_text(r, jv_text(str_slice(line, from, at)));
-        if (jinja_characters(r, repr) > width && last > from) {
+        if (str_characters(repr) > width && last > from) {
             jv_append(r, chunks, jv_text(sorted_text(r, jv_text(str_slice(line, from, last)))));
             from = last;
         }
@@ -89,7 +89,7 @@ static void put_text(const page *p, str s, int64_t indent, int64_t behind, int l
     for (int i = 0; i < lines->count; i++) {
         const int64_t less = i == lines->count - 1 ? behind : 0;
         const str repr = sorted_text(r, lines->item[i]);
-        if (jinja_characters(r, repr) <= COLUMNS - indent - less) jv_append(r, chunks, jv_text(repr));
+        if (str_characters(repr) <= COLUMNS - indent - less) jv_append(r, chunks, jv_text(repr));
         else split_line(r, chunks, lines->item[i].u.text, COLUMNS - indent, less);
     }
     const jlist *l = chunks.u.list;
@@ -112,8 +112,7 @@ static void put_dict(const page *p, const jdict *d, int64_t indent, int64_t behi
         if (i) buf_put_char(p->out, ','), break_line(p, indent + 1);
         buf_put_str(p->out, key);
         buf_put_text(p->out, ": ");
-        put_value(p, l->item[i].u.list->item[1], indent + 1 + jinja_characters(p->r, key) + 2, i == l->count - 1 ? behind + 1 : 1,
-                  level);
+        put_value(p, l->item[i].u.list->item[1], indent + 1 + str_characters(key) + 2, i == l->count - 1 ? behind + 1 : 1, level);
     }
     buf_put_char(p->out, '}');
 }
@@ -131,7 +130,7 @@ static void put_list(const page *p, const jlist *l, int64_t indent, int64_t behi
 /* behind: columns that what follows on the same line needs. */
 static void put_value(const page *p, jvalue v, int64_t indent, int64_t behind, int level) {
     const str repr = sorted_text(p->r, v);
-    const bool fits = jinja_characters(p->r, repr) <= COLUMNS - indent - behind;
+    const bool fits = str_characters(repr) <= COLUMNS - indent - behind;
     jinja_enter(p->r);
     if (!fits && v.kind == V_DICT && !v.u.dict->namespace) put_dict(p, v.u.dict, indent, behind, level + 1);
     else if (!fits && v.kind == V_LIST) put_list(p, v.u.list, indent, behind, level + 1);

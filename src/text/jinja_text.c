@@ -154,8 +154,6 @@ str jinja_set_arg(run *r, const jargs *args, int place, const char *name) {
     return jinja_text_arg(r, args, place, name, (str){NULL, 0});
 }
 
-int64_t jinja_characters(run *r, str s) { return jv_length(r, jv_text(s)); }
-
 jvalue jinja_join(run *r, str separator, const jlist *l) {
     buf *out = jinja_buf(r);
     for (int i = 0; i < l->count; i++) {
@@ -166,7 +164,7 @@ jvalue jinja_join(run *r, str separator, const jlist *l) {
 }
 
 jvalue jinja_padded(run *r, str s, int64_t width, str with, int where) {
-    const int64_t n = jinja_characters(r, s), more = width > n ? width - n : 0;
+    const int64_t n = str_characters(s), more = width > n ? width - n : 0;
     if (more > 100000) jinja_fail(r, "at most 100000 columns are padded");
     /* str.center: where it cannot be even, the odd one goes left if the width is odd */
     const int64_t left = where < 0 ? 0 : where > 0 ? more : more / 2 + (more & width & 1);

@@ -381,7 +381,7 @@ int64_t jv_length(run *r, jvalue v) {
     if (v.kind == V_DICT) return v.u.dict->count;
     if (v.kind == V_UNDEFINED) return 0;
     if (v.kind != V_STRING) jinja_fail(r, "object of type '%s' has no len()", jv_type(v));
-    return (int64_t)str_characters(v.u.text);
+    return str_characters(v.u.text);
 }
 
 bool jv_contains(run *r, jvalue c, jvalue item) {

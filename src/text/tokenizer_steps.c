@@ -126,18 +126,12 @@ static size_t group_end(str s, size_t at, normal_form f) {
     return end;
 }
 
-static int64_t characters(str s) {
-    int64_t n = 0;
-    for (size_t i = 0; i < s.len; i++) n += ((unsigned char)s.ptr[i] & 0xC0) != 0x80;
-    return n;
-}
-
 /* What a group becomes, each character with its origin (as Hugging Face's tokenizers count them): where there are fewer than before, the
  * first stands for those that went into it; where there are more, the new ones come from the first. */
 static void put_group(const pieces *in, pieces *out, size_t from, size_t end, normal_form f) {
     buf made = {0};
     const str before = str_slice(buf_str(&in->text), from, end), text = normal(&made, before, f);
-    int64_t more = characters(text) - characters(before);
+    int64_t more = str_characters(text) - str_characters(before);
     int32_t c;
     for (size_t i = 0, at = 0, n; i < text.len; i += n) {
         size_t next = at;
