@@ -58,8 +58,8 @@ bool demo_print_plan(const demo *d, err *e) {
         put_phase(1, arena_printf(d->a, "answer %d prompts %d times each", DEMO_TRAINING, EACH), answering);
         printf("  2. %-*s at once\n", WORDS, arena_printf(d->a, "a scripted annotator picks and edits (%s)", d->taste->name));
     }
-    put_phase(3, arena_printf(d->a, "train: %s", training_words(d, methods)), training);
-    put_phase(4, arena_printf(d->a, "before against after, %d held-out prompts", DEMO_HELD_OUT), comparing);
+    put_phase(d->o.feedback ? 2 : 3, arena_printf(d->a, "train: %s", training_words(d, methods)), training);
+    put_phase(d->o.feedback ? 3 : 4, arena_printf(d->a, "before against after, %d held-out prompts", DEMO_HELD_OUT), comparing);
     printf("     %-*s about %4.0f s\n\n", WORDS, "in all", answering + training + comparing + 5);
     return fflush(stdout) == 0;
 }
