@@ -188,6 +188,22 @@ static bool settle(bench *b, err *e) {
     return true;
 }
 
+/* Until the lists of words, which are read beside the index, stand at its state. */
+static bool await_words(bench *b, err *e) {
+    const double begun = sys_seconds();
+    for (bool behind = true; behind;) {
+        arena *a = arena_new();
+        str text;
+        const bool ok = desk_ask_raw(a, &b->d, "GET", "/metrics", (str){NULL, 0}, &text, e);
+        behind = ok && str_find(text, STR("\nfettle_words_behind 0\n"), 0) < 0;
+        arena_free(a);
+        if (!ok) return false;
+        poll(NULL, 0, 50);
+    }
+    tell(b, "words_seconds", "the words in memory, after that", sys_seconds() - begun, "s");
+    return true;
+}
+
 /* From the export: pages with an offset would take longer the more records there are. */
 static bool read_ids(bench *b, err *e) {
     const str begin = STR("{\"id\":\"");
@@ -347,7 +363,7 @@ static bool measure_streams(bench *b, err *e) {
 
 static bool run_all(bench *b, err *e) {
     if (!load_server(b->a, b->folder, b->home, &b->process, &b->port, e) || !furnish(b, e) || !write_rows(b, e) ||
-        !move_rows(b, e) || !settle(b, e) || !read_ids(b, e))
+        !move_rows(b, e) || !settle(b, e) || !await_words(b, e) || !read_ids(b, e))
         return false;
     if (b->o->people && !annotate(b, e)) return false;
     return measure(b, "get_record", "GET one record, 16 connections", READERS, make_read, e) &&

@@ -64,7 +64,7 @@ static bool get_health(call *c, err *e) {
 }
 
 static bool is_gauge(const char *name) {
-    static const char *const names[] = {"running", "answering", "waiting", "models"};
+    static const char *const names[] = {"running", "answering", "waiting", "models", "words_behind"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(names[i], name) == 0) return true;
     return false;
@@ -76,8 +76,10 @@ static bool get_metrics(call *c, err *e) {
     json_writer w = json_writer_on(&text, false);
     json_open(&w, '{');
     server_stats(c->server, &w);
+    int64_t behind;
+    if (words_behind(c->tx, &behind, e)) json_key(&w, "words_behind"), json_put_int(&w, behind);
     json_close(&w);
-    const json *all = json_parse(c->a, buf_str(&text), e);
+    const json *all = e->code ? NULL : json_parse(c->a, buf_str(&text), e);
     buf_free(&text);
     json_member m = {0};
     while (all && json_next(all, &m)) {

@@ -13,7 +13,8 @@ enum { FIND_SECONDS = 10, QUIET_MICROSECONDS = 300000, STEP = 16, STEPS_MOST = 6
 
 struct indexer {
     server *server;
-    pthread_t thread;
+    pthread_t writer, reader;
+    bool reads;
     _Atomic bool ending;
     int64_t rounds;
     double looked; /* when copies of vectors were brought up last */
@@ -140,15 +141,22 @@ static bool tidy_changes(store_tx *t, void *context, err *e) {
     return words_tidy(t, e) && vector_tidy(t, e);
 }
 
-/* Ends early when there is something to put into the index itself. */
+static bool is_ending(const indexer *x) { return x->ending || sys_stop_requested(); }
+
+/* An import that runs has the machine for itself. */
+static bool is_importing(server *s) {
+    const int64_t stamp = server_behind(s);
+    return stamp && clock_now() - stamp < QUIET_MICROSECONDS;
+}
+
+/* Beside the writer too: what it put into the index is read soon after. */
 static bool keep_words(indexer *x, err *e) {
     wanted w = {.a = arena_new()};
     store *s = server_store(x->server);
     bool ok = store_read(s, find_wanted, &w, e);
     for (int i = 0; ok && i < w.count; i++) {
         reading one = {.server = x->server, .set = w.set[i], .more = true};
-        while (ok && one.more && !x->ending && !sys_stop_requested() && !server_behind(x->server))
-            ok = store_read(s, read_words, &one, e);
+        while (ok && one.more && !is_ending(x) && !is_importing(x->server)) ok = store_read(s, read_words, &one, e);
     }
     if (ok && x->rounds++ % TIDY_EVERY == 0) ok = store_write(s, tidy_changes, NULL, e);
     arena_free(w.a);
@@ -168,28 +176,17 @@ static bool keep_vectors(indexer *x, err *e) {
     return store_read(server_store(x->server), refresh, NULL, e) || e->code == ERR_STOPPED;
 }
 
-/* ---- the thread -------------------------------------------------------------------------------------------------------------------- */
+/* ---- the threads ------------------------------------------------------------------------------------------------------------------- */
 
-/* An import that runs has the writer for itself. */
-static bool is_quiet(server *s, int64_t stamp) {
-    if (clock_now() - stamp >= QUIET_MICROSECONDS) return true;
-    poll(NULL, 0, 50);
-    return server_behind(s) == stamp && clock_now() - stamp >= QUIET_MICROSECONDS;
-}
-
-static void *indexer_main(void *context) {
+static void *write_main(void *context) {
     indexer *x = context;
     int64_t news = -1;
-    while (!x->ending && !sys_stop_requested()) {
+    while (!is_ending(x)) {
         const int64_t stamp = server_behind(x->server);
         piece p = {.server = x->server};
         err e = {0};
-        if (!stamp) {
-            news = server_wait_news(x->server, news, 1);
-            poll(NULL, 0, 50); /* not at every write */
-            if (!keep_words(x, &e) || !keep_vectors(x, &e))
-                log_error("the lists of words or the copies of vectors stay behind: %s", e.text);
-        } else if (!is_quiet(x->server, stamp)) continue;
+        if (!stamp) news = server_wait_news(x->server, news, 1);
+        else if (is_importing(x->server)) poll(NULL, 0, 50);
         else if (!store_write(server_store(x->server), index_piece, &p, &e)) {
             log_error("the index stays behind: %s", e.text);
             poll(NULL, 0, 1000);
@@ -198,11 +195,27 @@ static void *indexer_main(void *context) {
     return NULL;
 }
 
+static void *read_main(void *context) {
+    indexer *x = context;
+    int64_t news = -1;
+    while (!is_ending(x)) {
+        err e = {0};
+        news = server_wait_news(x->server, news, 1);
+        poll(NULL, 0, 50); /* not at every write */
+        if (!is_importing(x->server) && (!keep_words(x, &e) || !keep_vectors(x, &e)))
+            log_error("the lists of words or the copies of vectors stay behind: %s", e.text);
+    }
+    return NULL;
+}
+
 indexer *indexer_start(server *s, err *e) {
     indexer *x = memory_alloc(sizeof *x);
     *x = (indexer){.server = s};
-    if (pthread_create(&x->thread, NULL, indexer_main, x) == 0) return x;
-    memory_release(x);
+    if (pthread_create(&x->writer, NULL, write_main, x) == 0) {
+        x->reads = pthread_create(&x->reader, NULL, read_main, x) == 0;
+        if (x->reads) return x;
+        indexer_stop(x);
+    } else memory_release(x);
     return err_null(e, ERR_LIMIT, "no thread for the index");
 }
 
@@ -210,6 +223,7 @@ void indexer_stop(indexer *x) {
     if (!x) return;
     x->ending = true;
     server_tell(x->server);
-    pthread_join(x->thread, NULL);
+    pthread_join(x->writer, NULL);
+    if (x->reads) pthread_join(x->reader, NULL);
     memory_release(x);
 }

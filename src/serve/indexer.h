@@ -4,6 +4,9 @@
  *                                     │ when no import wrote for a moment, in jobs of the one writer that end when others wait
  *                                     ▼
  *                              text index, facets;  the range shrinks in the same transaction
+ *                                     │ in a thread of its own, which reads
+ *                                     ▼
+ *                              lists of words, copies of vectors, in memory
  *
  * What asks the index (RUN_FIND) helps along and waits, at most FIND_SECONDS; if records are still missing the answer says how
  * many ("indexing"). Without a server nobody goes on: the next server, or the next search, does. */

@@ -412,6 +412,8 @@ typedef struct {
 bool words_take(store_tx *t, arena *a, int64_t dataset, int64_t limit, words_piece *out, err *e);
 bool words_give(store_tx *t, const words_piece *p, const str *const *texts, int fields, err *e); /* texts[i]: of list.item[i] */
 bool words_wanted(store_tx *t, arena *a, int64_t **datasets, int *count, err *e); /* which are large enough to have one */
+/* How many of these have lists that are not at the state of this transaction: their searches take longer. */
+bool words_behind(store_tx *t, int64_t *behind, err *e);
 bool words_tidy(store_tx *t, err *e); /* in a writing transaction: forgets the changes that have been read */
 
 /* A filter is a tree of AND, OR, NOT over conditions. */

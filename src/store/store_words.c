@@ -251,6 +251,26 @@ bool words_wanted(store_tx *t, arena *a, int64_t **sets, int *count, err *e) {
                      a, sets, count, e);
 }
 
+/* With the lock. */
+static bool is_at(const index_of *x, int64_t state) { return x && x->next < 0 && x->covered == state; }
+
+bool words_behind(store_tx *t, int64_t *behind, err *e) {
+    arena *a = arena_new();
+    int64_t *set;
+    int count;
+    *behind = 0;
+    bool ok = words_wanted(t, a, &set, &count, e);
+    for (int i = 0; ok && i < count; i++) {
+        const int64_t state = last_change(t, set[i], e);
+        pthread_rwlock_rdlock(&db_words(t)->lock);
+        *behind += !is_at(find_index(db_words(t), set[i]), state);
+        pthread_rwlock_unlock(&db_words(t)->lock);
+        ok = e->code == ERR_NONE;
+    }
+    arena_free(a);
+    return ok;
+}
+
 /* Changed records are looked at as they are in this transaction. */
 static bool take_changes(store_tx *t, arena *a, const index_of *x, int64_t limit, words_piece *out, err *e) {
     struct {
@@ -474,7 +494,7 @@ bool words_find(store_tx *t, arena *a, int64_t set, const str *word, int count, 
     if (e->code) return false;
     pthread_rwlock_rdlock(&s->lock);
     const index_of *x = find_index(s, set);
-    const bool there = x && x->next < 0 && x->covered == state;
+    const bool there = is_at(x, state);
     if (there) find_in(x, folded, count, out);
     pthread_rwlock_unlock(&s->lock);
     return there;
