@@ -149,8 +149,8 @@ static bool open_recipe(call *c, walk *w, err *e) {
             " mean good or bad; which of others do is said by fettle dataset map NAME --set question=Q --set good=LABEL,LABEL");
     if (asks)
         return err_set(e, ERR_INPUT,
-                       "which is which is not clear: %.*s. Say it with a mapping, e.g. PUT /api/v1/datasets/%s/recipe",
-                       STR_ARG(words_of_ask(c, mapping)), c->set.id);
+                       "which is which is not clear: %.*s. Choose it on the dataset's page, or with fettle dataset map %s",
+                       STR_ARG(words_of_ask(c, mapping)), c->set.name);
     w->r = recipe_open(c->a, w->s.fields, w->s.questions, mapping, &o, e);
     return w->r != NULL;
 }

@@ -76,6 +76,8 @@ export const en = {
   'settings.key': 'key',
   'settings.session': 'browser',
   'settings.current': 'this one',
+  'settings.used': 'used {at}',
+  'settings.unused': 'not used yet',
   'settings.password': 'Password',
   'settings.password.old': 'Old password',
   'settings.password.new': 'New password',

@@ -78,6 +78,8 @@ export const es: Texts = {
   'settings.key': 'clave',
   'settings.session': 'navegador',
   'settings.current': 'esta',
+  'settings.used': 'usada {at}',
+  'settings.unused': 'sin usar todavía',
   'settings.password': 'Contraseña',
   'settings.password.old': 'Contraseña anterior',
   'settings.password.new': 'Contraseña nueva',
