@@ -119,42 +119,53 @@ static bool add_source(preparing *p, const char *spec, file_out *keep) {
     return p->e->code == ERR_NONE;
 }
 
-rows *rows_prepare(arena *a, const model *m, const train_settings *s, const char *folder, const rows_how *how, err *e) {
-    static const rows_how plainly = {.quiet = true};
-    if (!how) how = &plainly;
-    if (!m->tokenizer) return err_null(e, ERR_INPUT, "%s has no tokenizer, so words cannot become ids", m->path);
+/* What no row could mend. */
+static bool check_settings(const model *m, const train_settings *s, err *e) {
+    if (!m->tokenizer) return err_set(e, ERR_INPUT, "%s has no tokenizer, so words cannot become ids", m->path);
     if (s->o.assistant_only_loss && m->chat && !chat_template_has_generation(m->chat))
-        return err_null(e, ERR_REFUSED,
-                        "assistant_only_loss wants {%% generation %%} marks, and the chat template of %s has none; use "
-                        "--chat-template chatml or a file with marks, or prompt/completion rows",
-                        m->path);
+        return err_set(e, ERR_REFUSED,
+                       "assistant_only_loss wants {%% generation %%} marks, and the chat template of %s has none; use "
+                       "--chat-template chatml or a file with marks, or prompt/completion rows",
+                       m->path);
+    if (objective_rows_of(s->objective, s->own) == WANTS_MATCHED && s->o.per_device_train_batch_size < 2)
+        return err_set(e, ERR_USAGE,
+                       "%s matches the answers of a micro-batch with one another's prompts: "
+                       "per_device_train_batch_size should be 2 or more",
+                       s->objective->name);
+    return true;
+}
+
+static rows *new_rows(arena *a, const train_settings *s) {
     rows *r = arena_new_of(a, rows);
     arena_defer(a, free_rows, r);
-    const opt_list *data = how->held_out && s->o.eval_data.count ? &s->o.eval_data : &s->o.data;
-    preparing p = {
-        .m = m, .s = s, .r = r, .quiet = how->quiet, .held_out = how->held_out, .from_eval = data != &s->o.data, .e = e};
-    const char *kept = p.from_eval ? NULL : how->kept;
-    rows_collect_ends(&p);
-    r->counts.end = p.ends ? p.end[p.ends - 1] : -1;
-    char *path = path_join(a, folder, arena_printf(a, ".rows-%d%s", (int)getpid(), how->held_out ? "-held-out" : ""));
     r->kind = objective_rows_of(s->objective, s->own);
     r->older = s->objective->older_rows;
     r->writes = s->objective->policy == POLICY_WRITES;
-    if (r->kind == WANTS_MATCHED && s->o.per_device_train_batch_size < 2)
-        return err_null(e, ERR_USAGE,
-                        "%s matches the answers of a micro-batch with one another's prompts: "
-                        "per_device_train_batch_size should be 2 or more",
-                        s->objective->name);
-    if (s->o.packing) {
-        p.waiting = arena_new_of(a, waiting);
-        p.waiting->a = arena_new();
-        r->documents = strcmp(s->o.packing_strategy, "wrapped") != 0;
-    }
+    r->documents = s->o.packing && strcmp(s->o.packing_strategy, "wrapped") != 0;
+    return r;
+}
+
+static bool add_sources(arena *a, preparing *p, const opt_list *data, const char *kept, const rows_how *how) {
+    if (kept) return add_source(p, arena_printf(a, "examples:%s", kept), NULL);
+    for (int i = 0; i < data->count; i++)
+        if (!add_source(p, data->item[i], how->keep)) return false;
+    return true;
+}
+
+rows *rows_prepare(arena *a, const model *m, const train_settings *s, const char *folder, const rows_how *how, err *e) {
+    static const rows_how plainly = {.quiet = true};
+    if (!how) how = &plainly;
+    if (!check_settings(m, s, e)) return NULL;
+    rows *r = new_rows(a, s);
+    const opt_list *data = how->held_out && s->o.eval_data.count ? &s->o.eval_data : &s->o.data;
+    preparing p = {
+        .m = m, .s = s, .r = r, .quiet = how->quiet, .held_out = how->held_out, .from_eval = data != &s->o.data, .e = e};
+    rows_collect_ends(&p);
+    r->counts.end = p.ends ? p.end[p.ends - 1] : -1;
+    const char *path = path_join(a, folder, arena_printf(a, ".rows-%d%s", (int)getpid(), how->held_out ? "-held-out" : ""));
     if (!file_out_open(&p.out, path, e)) return NULL;
-    bool ok = true;
-    if (kept) ok = add_source(&p, arena_printf(a, "examples:%s", kept), NULL);
-    for (int i = 0; ok && !kept && i < data->count; i++) ok = add_source(&p, data->item[i], how->keep);
-    ok = ok && rows_flush(&p);
+    if (s->o.packing) p.waiting = arena_new_of(a, waiting), p.waiting->a = arena_new();
+    bool ok = add_sources(a, &p, data, p.from_eval ? NULL : how->kept, how) && rows_flush(&p);
     rows_forget(&p);
     if (ok) ok = file_out_commit(&p.out, e);
     else file_out_abandon(&p.out);

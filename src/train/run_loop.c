@@ -316,13 +316,40 @@ static bool recover(arena *a, run *r, trainer *t, int64_t suspect, const err *al
                    (long long)at, alarm->text, (long long)good);
 }
 
-static bool run_steps(arena *a, run *r, trainer *t, const train_how *how, step_result *s, err *e) {
+/* What is written of a step that was made: its rollout, metrics, samples; where the run is. */
+static bool write_step(run *r, trainer *t, const train_how *how, const step_result *s, err *e) {
     const train_options *o = &t->s->o;
+    const bool last = t->step == t->steps, measured = t->held && (every(o->eval_steps, t->step) || last);
+    const double epoch = epoch_of(t);
     step_result held;
+    if (measured) trainer_measure(t, &held);
+    if ((every(o->logging_steps, t->step) || measured || last) &&
+        !log_metrics(r, t, s, measured ? &held : NULL, epoch, how->json, e))
+        return false;
+    if (measured && last) say_measured(t, &held);
+    return (!sample_is_due(t) || write_samples(r, t, e)) && run_step(r, t->step, e);
+}
+
+static void show_step(progress *p, const trainer *t, double loss) {
+    char words[96];
+    snprintf(words, sizeof words, "step %lld of %lld, loss %.4f", (long long)t->step, (long long)t->steps, loss);
+    progress_show(p, (double)t->step, (double)t->steps, words);
+}
+
+/* A checkpoint where one is due, and the end where a person, or the drift, asks for it. */
+static bool keep_step(arena *a, run *r, trainer *t, const step_result *s, err *e) {
+    const bool stop = sys_stop_requested(), good = t->s->rollout && every(t->s->rollout->good_steps, t->step);
+    if ((stop || good || every(t->s->o.save_steps, t->step)) && !save_checkpoint(a, r, t, e)) return false;
+    if (stop)
+        return err_set(e, ERR_STOPPED, "stopped at step %lld, checkpoint saved; go on with: fettle train --resume %s",
+                       (long long)t->step, r->path);
+    return !drifted(t, s, e);
+}
+
+static bool run_steps(arena *a, run *r, trainer *t, const train_how *how, step_result *s, err *e) {
     progress p = progress_begin("training", how->quiet);
-    if ((o->sample_steps || o->sample_times) && !t->step && !write_samples(r, t, e)) return false;
+    if ((t->s->o.sample_steps || t->s->o.sample_times) && !t->step && !write_samples(r, t, e)) return false;
     while (t->step < t->steps) {
-        char words[96];
         err alarm = {0};
         const double begun = sys_seconds();
         if (!trainer_step(t, s, e)) {
@@ -335,27 +362,9 @@ static bool run_steps(arena *a, run *r, trainer *t, const train_how *how, step_r
         log_debug("step %lld: %.1f s", (long long)t->step, sys_seconds() - begun);
         if (!write_rollout(r, t, e)) return false;
         if (!guard_look(t, s, &alarm) && alarm.code != ERR_DIVERGED) return *e = alarm, false;
-        const double epoch = epoch_of(t);
-        snprintf(words, sizeof words, "step %lld of %lld, loss %.4f", (long long)t->step, (long long)t->steps, s->loss);
-        progress_show(&p, (double)t->step, (double)t->steps, words);
-        const bool last = t->step == t->steps, measured = t->held && (every(o->eval_steps, t->step) || last);
-        if (measured) trainer_measure(t, &held);
-        if ((every(o->logging_steps, t->step) || measured || last) &&
-            !log_metrics(r, t, s, measured ? &held : NULL, epoch, how->json, e))
-            return false;
-        if (measured && last) say_measured(t, &held);
-        if (sample_is_due(t) && !write_samples(r, t, e)) return false;
-        if (!run_step(r, t->step, e)) return false;
-        if (alarm.code) {
-            if (!recover(a, r, t, t->step - 1, &alarm, e)) return false;
-            continue;
-        }
-        const bool stop = sys_stop_requested(), good = t->s->rollout && every(t->s->rollout->good_steps, t->step);
-        if ((stop || good || every(o->save_steps, t->step)) && !save_checkpoint(a, r, t, e)) return false;
-        if (stop)
-            return err_set(e, ERR_STOPPED, "stopped at step %lld, checkpoint saved; go on with: fettle train --resume %s",
-                           (long long)t->step, r->path);
-        if (drifted(t, s, e)) return false;
+        show_step(&p, t, s->loss);
+        if (!write_step(r, t, how, s, e)) return false;
+        if (!(alarm.code ? recover(a, r, t, t->step - 1, &alarm, e) : keep_step(a, r, t, s, e))) return false;
     }
     progress_end(&p, NULL);
     return true;

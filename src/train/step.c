@@ -122,10 +122,11 @@ static bool check_start(const trainer *t, double loss, err *e) {
                    want, loss);
 }
 
+static bool is_by_micro(const trainer *t) { return strcmp(t->s->o.normalize, "microbatch") == 0; }
+
 /* Completions that are not trained on cost no pass. (With TRL's micro-batches their places decide, so all stay.) */
 static bool leaves_some(const trainer *t) {
-    return (t->s->objective->own_alone || t->s->objective->keep) && !t->s->objective->whole_groups &&
-           strcmp(t->s->o.normalize, "microbatch") != 0;
+    return (t->s->objective->own_alone || t->s->objective->keep) && !t->s->objective->whole_groups && !is_by_micro(t);
 }
 
 static int64_t only_trained(const trainer *t, int64_t *index, int64_t count) {
@@ -172,49 +173,68 @@ static bool check_rollout(const trainer *t, metrics *m, err *e) {
     return true;
 }
 
-bool trainer_step(trainer *t, step_result *out, err *e) {
-    const train_options *o = &t->s->o;
-    int64_t *index;
-    *out = (step_result){0};
-    if (t->s->rollout && !rollout_ready(t, e)) return false;
-    arena *a = arena_new();
-    const int64_t units = choose_rows(a, t, &index);
-    const int unit = trainer_step_unit(t);
+/* In units. */
+static int64_t micro_size(const trainer *t, int64_t units) {
+    if (is_by_micro(t)) return t->per_micro / (t->rollout ? trainer_step_unit(t) : 1);
+    return units > 0 ? units : 1;
+}
+
+static void begin_step(trainer *t) {
     t->drift_sum = t->drift_tokens = t->ratio_off = t->sampler_gap = t->sampler_tokens = 0;
     for (int i = 0; i < t->count; i++)
         values_zero(t->backend, t->weights[i].w->grad, (size_t)t->weights[i].w->rows * (size_t)t->weights[i].w->cols);
-    const bool by_micro = strcmp(o->normalize, "microbatch") == 0;
-    const int64_t micro = by_micro    ? t->per_micro / (t->rollout ? unit : 1)
-                          : units > 0 ? units
-                                      : 1,
-                  micros = (units + micro - 1) / micro;
-    const step_counts whole = count_rows(t, index, (int)(units * unit));
+}
+
+/* Loss and gradients of the step's rows, micro-batch by micro-batch. */
+static void run_micros(trainer *t, const int64_t *index, int64_t units, step_result *out) {
+    const bool by_micro = is_by_micro(t);
+    const int unit = trainer_step_unit(t), all = (int)(units * unit);
+    const int64_t micro = micro_size(t, units), micros = (units + micro - 1) / micro;
+    const step_counts whole = count_rows(t, index, all);
     for (int64_t i = 0; i < units; i += micro) {
         const int n = (int)((units - i < micro ? units - i : micro) * unit);
         step_counts counts = by_micro ? count_rows(t, index + i * unit, n) : whole;
         if (by_micro && !t->s->objective->adds_micro_batches) scale_counts(&counts, (double)micros);
-        counts.tokens = whole.tokens + (by_micro ? first_labels(t, index, (int)(units * unit)) : 0);
+        counts.tokens = whole.tokens + (by_micro ? first_labels(t, index, all) : 0);
         counts.rollout_tokens = by_micro && t->rollout ? rollout_share(t) : whole.tokens;
         metrics m = {0};
         out->loss += run_micro(t, index + i * unit, n, &counts, &m);
         add_micro(&out->metrics, &m);
     }
-    arena_free(a);
-    if (t->rollout && rollout_is_fresh(t)) add_micro(&out->metrics, &t->rollout->metrics);
     out->grad_norm = gradient_norm(t);
     out->drift = t->drift_tokens > 0 ? t->drift_sum / t->drift_tokens : 0;
-    if (!isfinite(out->loss) || !isfinite(out->grad_norm))
-        return err_set(e, ERR_DIVERGED,
-                       "step %lld: loss %g, gradient norm %g: not finite any more; a lower learning_rate or dtype float32 may "
-                       "help. The last checkpoint is whole",
-                       (long long)t->step + 1, out->loss, out->grad_norm);
-    if (!check_start(t, out->loss, e) || !check_rollout(t, &out->metrics, e) || !train_rate(t->s, t->step, t->steps, &out->lr, e))
-        return false;
+}
+
+static bool check_finite(const trainer *t, const step_result *x, err *e) {
+    return (isfinite(x->loss) && isfinite(x->grad_norm)) ||
+           err_set(e, ERR_DIVERGED,
+                   "step %lld: loss %g, gradient norm %g: not finite any more; a lower learning_rate or dtype float32 may "
+                   "help. The last checkpoint is whole",
+                   (long long)t->step + 1, x->loss, x->grad_norm);
+}
+
+static void move_weights(trainer *t, step_result *out) {
+    const double most = t->s->o.max_grad_norm, clip = most > 0 ? most / (out->grad_norm + 1e-6) : 1;
     out->lr *= exp2(-t->guard[GUARD_BACKED_OFF]);
-    const double clip = o->max_grad_norm > 0 ? o->max_grad_norm / (out->grad_norm + 1e-6) : 1;
     trainer_update(t, out->lr, clip < 1 ? clip : 1, t->step + 1);
     t->step++;
     reference_sync(t);
+}
+
+bool trainer_step(trainer *t, step_result *out, err *e) {
+    int64_t *index;
+    *out = (step_result){0};
+    if (t->s->rollout && !rollout_ready(t, e)) return false;
+    arena *a = arena_new();
+    const int64_t units = choose_rows(a, t, &index);
+    begin_step(t);
+    run_micros(t, index, units, out);
+    arena_free(a);
+    if (t->rollout && rollout_is_fresh(t)) add_micro(&out->metrics, &t->rollout->metrics);
+    if (!check_finite(t, out, e) || !check_start(t, out->loss, e) || !check_rollout(t, &out->metrics, e) ||
+        !train_rate(t->s, t->step, t->steps, &out->lr, e))
+        return false;
+    move_weights(t, out);
     return true;
 }
 
