@@ -52,6 +52,43 @@ static bool has_pairs(arena *a, const char *spec, bool *pairs, err *e) {
     return true;
 }
 
+typedef struct {
+    double loss, tokens; /* of labels, or chosen answers */
+    double wins, pairs;  /* the chosen answer is the likelier one */
+} measured;
+
+static bool measure_rows(const subject *s, compute_type compute, const rows *r, bool pairs, measured *m, err *e) {
+    enum { TOGETHER = 16 };
+    for (int64_t i = 0; i < rows_count(r); i += TOGETHER) {
+        const int count = rows_count(r) - i < TOGETHER ? (int)(rows_count(r) - i) : TOGETHER;
+        double sum[TOGETHER], seen[TOGETHER];
+        if (!score_rows(s, compute, r, i, count, sum, seen, e)) return false;
+        for (int k = 0; k < count; k++) {
+            const row x = rows_at(r, i + k);
+            if (x.label) m->loss -= sum[k], m->tokens += seen[k];
+            if (pairs && !x.label) m->wins += sum[k - 1] > sum[k], m->pairs++;
+        }
+    }
+    return true;
+}
+
+static void print_json(const measured *m, double low, double high) {
+    const double mean = m->tokens > 0 ? m->loss / m->tokens : 0;
+    printf("{\"loss\": %.9g, \"perplexity\": %.9g, \"tokens\": %.0f", mean, exp(mean), m->tokens);
+    if (m->pairs > 0)
+        printf(", \"pairs\": %.0f, \"accuracy\": %.9g, \"low\": %.9g, \"high\": %.9g", m->pairs, m->wins / m->pairs, low, high);
+    printf("}\n");
+}
+
+static void print_words(const measured *m, double low, double high) {
+    const double mean = m->tokens > 0 ? m->loss / m->tokens : 0;
+    printf("loss %.4f nat per token, perplexity %.2f, over %.0f tokens%s\n", mean, exp(mean), m->tokens,
+           m->pairs > 0 ? " of chosen answers" : "");
+    if (m->pairs > 0)
+        printf("the chosen answer is the likelier one in %.0f of %.0f pairs: %.1f %% (95 %% interval %.1f to %.1f %%)\n", m->wins,
+               m->pairs, 100 * m->wins / m->pairs, 100 * low, 100 * high);
+}
+
 static bool eval(arena *a, int argc, char **argv, err *e) {
     eval_options o;
     int rest;
@@ -59,6 +96,8 @@ static bool eval(arena *a, int argc, char **argv, err *e) {
     subjects all;
     subject s;
     train_settings *t;
+    measured m = {0};
+    double low, high;
     if (!arguments_read(a, &command_eval, &o, argc, argv, &rest, &help, e) || help) return help;
     if (rest != 1 || !o.data.count) return err_set(e, ERR_USAGE, "fettle eval MODEL --data FILE");
     if (!has_pairs(a, o.data.item[0], &pairs, e) || !subjects_begin(a, o.dtype, &all, e) || !subject_open(&all, argv[0], &s, e))
@@ -68,32 +107,8 @@ static bool eval(arena *a, int argc, char **argv, err *e) {
     t->o.data = o.data;
     t->o.max_length = o.max_length;
     const rows *r = rows_prepare(a, s.model, t, sys_scratch(), NULL, e);
-    if (!r) return false;
-    double loss = 0, tokens = 0, wins = 0, n = 0;
-    for (int64_t i = 0; i < rows_count(r); i += 16) {
-        const int count = rows_count(r) - i < 16 ? (int)(rows_count(r) - i) : 16;
-        double sum[16], seen[16];
-        if (!score_rows(&s, all.options.compute, r, i, count, sum, seen, e)) return false;
-        for (int k = 0; k < count; k++) {
-            const row x = rows_at(r, i + k);
-            if (x.label) loss -= sum[k], tokens += seen[k];
-            if (pairs && !x.label) wins += sum[k - 1] > sum[k], n++;
-        }
-    }
-    double low, high;
-    wilson_interval(wins, n, 0.95, &low, &high);
-    const double mean = tokens > 0 ? loss / tokens : 0;
-    if (o.json) {
-        printf("{\"loss\": %.9g, \"perplexity\": %.9g, \"tokens\": %.0f", mean, exp(mean), tokens);
-        if (pairs)
-            printf(", \"pairs\": %.0f, \"accuracy\": %.9g, \"low\": %.9g, \"high\": %.9g", n, n > 0 ? wins / n : 0, low, high);
-        printf("}\n");
-        return true;
-    }
-    printf("loss %.4f nat per token, perplexity %.2f, over %.0f tokens%s\n", mean, exp(mean), tokens,
-           pairs ? " of chosen answers" : "");
-    if (pairs)
-        printf("the chosen answer is the likelier one in %.0f of %.0f pairs: %.1f %% (95 %% interval %.1f to %.1f %%)\n", wins, n,
-               n > 0 ? 100 * wins / n : 0, 100 * low, 100 * high);
+    if (!r || !measure_rows(&s, all.options.compute, r, pairs, &m, e)) return false;
+    wilson_interval(m.wins, m.pairs, 0.95, &low, &high);
+    (o.json ? print_json : print_words)(&m, low, high);
     return true;
 }

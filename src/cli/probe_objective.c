@@ -401,51 +401,66 @@ static json *without(arena *a, const json *object, const char *key) {
     return out;
 }
 
-static bool one_objective(arena *a, const probe *p, const json *v, json_writer *w, err *e) {
-    train_settings *s;
+/* What the inputs ask for is not a loss: how a step is laid out, an advantage, a coefficient. False in *done: it is. */
+static bool put_other(arena *a, const train_settings *s, json *in, json_writer *w, bool *done, err *e) {
+    *done = true;
+    if (s->objective->judge && json_has(in, "n_steps")) return coefficients(a, s, in, w);
+    if (s->objective->steps && json_has(in, "steps")) return put_layout(a, s, in, w, e);
+    if (json_has(in, "entropy_of_step")) return entropy_steps(a, s, in, w);
+    if (s->objective->mixture && json_has(in, "ref_logits")) return put_mixture(a, s, in, w);
+    if (s->objective->judge && !json_has(in, "mask")) return advantages_alone(a, s, in, w, e);
+    *done = false;
+    return true;
+}
+
+static void put_gradients(arena *a, const train_settings *s, const json *in, const columns *c, const gradients *g,
+                          const float *logits, json_writer *w) {
+    const policy_kind policy = s->objective->policy;
+    if (policy != POLICY_WRITES) put_head_gradients(w, c, policy, g);
+    else if (c->divergence) put_row_gradients(a, w, s, in, c, g);
+    else if (logits) put_dlogits(w, in, c, g, logits);
+    else put_ragged(w, "dlogp", c, g->dlogp);
+    if (c->value && policy == POLICY_WRITES) put_ragged(w, "dvalue", c, g->dvalue);
+    if (c->entropy && !logits) put_ragged(w, "dentropy", c, g->dentropy);
+}
+
+static bool put_loss(arena *a, const train_settings *s, json *in, json_writer *w, err *e) {
     columns c = {0};
     metrics m = {0};
-    /* response_length stands for TRL's padded layout; as an option it is max_completion_length */
-    const bool padded = json_has(json_get(v, "params"), "response_length");
-    if (padded) json_set(json_get(v, "inputs"), "padded", json_new_bool(a, true));
-    if (json_has(json_get(v, "params"), "temperature")) /* of whole rows, where they are given */
-        json_set(json_get(v, "inputs"), "temperature", (json *)(uintptr_t)json_get(json_get(v, "params"), "temperature"));
-    if (!begin_objective(a, p->words[0], padded ? without(a, json_get(v, "params"), "response_length") : json_get(v, "params"),
-                         &s, e))
-        return false;
-    if (s->objective->judge && json_has(json_get(v, "inputs"), "n_steps")) return coefficients(a, s, json_get(v, "inputs"), w);
-    if (s->objective->steps && json_has(json_get(v, "inputs"), "steps")) return put_layout(a, s, json_get(v, "inputs"), w, e);
-    if (json_has(json_get(v, "inputs"), "entropy_of_step")) return entropy_steps(a, s, json_get(v, "inputs"), w);
-    if (s->objective->mixture && json_has(json_get(v, "inputs"), "ref_logits"))
-        return put_mixture(a, s, json_get(v, "inputs"), w);
-    if (s->objective->judge && !json_has(json_get(v, "inputs"), "mask"))
-        return advantages_alone(a, s, json_get(v, "inputs"), w, e);
-    if (!probe_columns(a, json_get(v, "inputs"), s, &c, &m, e)) return false;
     const policy_kind policy = s->objective->policy;
-    float *logits = c.logp || policy != POLICY_WRITES ? NULL : columns_of_logits(a, json_get(v, "inputs"), &c, e);
-    if (!read_divergence(a, s, json_get(v, "inputs"), &c, e)) return false;
+    if (!probe_columns(a, in, s, &c, &m, e)) return false;
+    float *logits = c.logp || policy != POLICY_WRITES ? NULL : columns_of_logits(a, in, &c, e);
+    if (!read_divergence(a, s, in, &c, e)) return false;
     if (!c.logp && policy == POLICY_WRITES) return err_set(e, ERR_INPUT, "inputs need the column logp, or logits with target");
     if (s->objective->check && !s->objective->check(s->own, e)) return false;
     gradients g = new_gradients(a, &c, &m);
     const double loss = s->objective->loss(s->own, &c, &g);
     json_open(w, '{');
     json_key(w, "loss"), json_put_real(w, loss);
-    if (json_has(json_get(v, "inputs"), "segments"))
-        json_key(w, "mask"), json_put_value(w, json_get(json_get(v, "inputs"), "mask"));
-    if (s->objective->keep) json_key(w, "kept"), json_put_value(w, json_get(json_get(v, "inputs"), "kept"));
-    if (policy != POLICY_WRITES) put_head_gradients(w, &c, policy, &g);
-    else if (c.divergence) put_row_gradients(a, w, s, json_get(v, "inputs"), &c, &g);
-    else if (logits) put_dlogits(w, json_get(v, "inputs"), &c, &g, logits);
-    else put_ragged(w, "dlogp", &c, g.dlogp);
-    if (c.value && policy == POLICY_WRITES) put_ragged(w, "dvalue", &c, g.dvalue);
-    if (c.entropy && !logits) put_ragged(w, "dentropy", &c, g.dentropy);
-    put_intermediate(a, w, s, json_get(v, "inputs"), &c, logits && !c.divergence);
+    if (json_has(in, "segments")) json_key(w, "mask"), json_put_value(w, json_get(in, "mask"));
+    if (s->objective->keep) json_key(w, "kept"), json_put_value(w, json_get(in, "kept"));
+    put_gradients(a, s, in, &c, &g, logits, w);
+    put_intermediate(a, w, s, in, &c, logits && !c.divergence);
     json_key(w, "metrics"), json_open(w, '{');
     json_key(w, policy == POLICY_LABELS ? "num_labelled_tokens" : "num_trained_tokens"), json_put_real(w, c.step.tokens);
     put_metrics(w, &m);
     json_close(w);
     json_close(w);
     return true;
+}
+
+static bool one_objective(arena *a, const probe *p, const json *v, json_writer *w, err *e) {
+    train_settings *s;
+    json *in = json_get(v, "inputs"), *params = json_get(v, "params");
+    bool done;
+    if (json_has(params, "temperature"))
+        json_set(in, "temperature", json_get(params, "temperature")); /* of whole rows, where given */
+    if (json_has(params, "response_length")) { /* of TRL's padded layout; as an option it is max_completion_length */
+        json_set(in, "padded", json_new_bool(a, true));
+        params = without(a, params, "response_length");
+    }
+    return begin_objective(a, p->words[0], params, &s, e) && put_other(a, s, in, w, &done, e) &&
+           (done || put_loss(a, s, in, w, e));
 }
 
 static void put_best(json_writer *w, const int *group, const float *score, bool *kept, int n, int which) {

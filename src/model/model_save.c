@@ -175,8 +175,8 @@ static bool write_config(const model *m, const char *path, storage_type type, er
     return ok;
 }
 
-/* Text files of a folder are copied as they are; those of a GGUF file are made from what it holds. */
-static bool write_text(const model *m, const char *folder, err *e) {
+/* Text files of a folder are copied as they are. */
+static bool copy_text(arena *a, const model *m, const char *folder, err *e) {
     static const char *const names[] = {"tokenizer.json",
                                         "tokenizer_config.json",
                                         "chat_template.jinja",
@@ -187,38 +187,47 @@ static bool write_text(const model *m, const char *folder, err *e) {
                                         "vocab.json",
                                         "merges.txt",
                                         NULL};
-    arena *a = arena_new();
-    bool ok = true;
-    bool copied = false;
-    for (const char *const *n = names; file_is_dir(m->path) && *n && ok; n++) {
+    for (const char *const *n = names; file_is_dir(m->path) && *n; n++) {
         const char *from = path_join(a, m->path, *n);
         str text;
         if (!file_exists(from)) continue;
-        ok = file_read(a, from, 256 << 20, &text, e) && file_write(path_join(a, folder, *n), text, e);
-        copied |= strcmp(*n, "tokenizer.json") == 0;
+        if (!file_read(a, from, 256 << 20, &text, e) || !file_write(path_join(a, folder, *n), text, e)) return false;
     }
-    if (ok && m->tokenizer && !copied) {
-        buf json_text_of = {0}, config = {0};
-        tokenizer_write_json(m->tokenizer, &json_text_of);
-        tokenizer_write_config(m->tokenizer, &config);
-        ok = file_write(path_join(a, folder, "tokenizer.json"), buf_str(&json_text_of), e) &&
-             file_write(path_join(a, folder, "tokenizer_config.json"), buf_str(&config), e);
-        buf_free(&json_text_of);
-        buf_free(&config);
-    }
-    const char *template = path_join(a, folder, "chat_template.jinja");
-    if (ok && m->chat) ok = file_write(template, chat_template_source(m->chat), e);
+    return true;
+}
+
+/* Of a GGUF file, which holds it. */
+static bool write_tokenizer(arena *a, const tokenizer *t, const char *folder, err *e) {
+    buf words = {0}, config = {0};
+    tokenizer_write_json(t, &words);
+    tokenizer_write_config(t, &config);
+    const bool ok = file_write(path_join(a, folder, "tokenizer.json"), buf_str(&words), e) &&
+                    file_write(path_join(a, folder, "tokenizer_config.json"), buf_str(&config), e);
+    buf_free(&words);
+    buf_free(&config);
+    return ok;
+}
+
+static bool write_generation(const model *m, const char *path, err *e) {
+    buf text = {0};
+    json_writer w = json_writer_on(&text, true);
+    json_open(&w, '{');
+    put_token_ids(&w, &m->config);
+    json_close(&w);
+    buf_put_char(&text, '\n');
+    const bool ok = file_write(path, buf_str(&text), e);
+    buf_free(&text);
+    return ok;
+}
+
+static bool write_text(const model *m, const char *folder, err *e) {
+    arena *a = arena_new();
     const char *generation = path_join(a, folder, "generation_config.json");
-    if (ok && !file_exists(generation) && m->config.eos_count) {
-        buf g = {0};
-        json_writer w = json_writer_on(&g, true);
-        json_open(&w, '{');
-        put_token_ids(&w, &m->config);
-        json_close(&w);
-        buf_put_char(&g, '\n');
-        ok = file_write(generation, buf_str(&g), e);
-        buf_free(&g);
-    }
+    const bool has_tokenizer = file_is_dir(m->path) && file_exists(path_join(a, m->path, "tokenizer.json"));
+    const bool ok = copy_text(a, m, folder, e) &&
+                    (!m->tokenizer || has_tokenizer || write_tokenizer(a, m->tokenizer, folder, e)) &&
+                    (!m->chat || file_write(path_join(a, folder, "chat_template.jinja"), chat_template_source(m->chat), e)) &&
+                    (file_exists(generation) || !m->config.eos_count || write_generation(m, generation, e));
     arena_free(a);
     return ok;
 }

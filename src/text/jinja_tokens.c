@@ -234,50 +234,66 @@ static bool lex_raw(lexer *l, size_t *at, bool strip, bool keep) {
     return true;
 }
 
-token *jinja_tokens(arena *a, str text, jinja_options o, int *count, err *e) {
+/* Every kind of line end is one newline; the last one goes, as in Jinja2 without keep_trailing_newline. */
+static str with_newlines(arena *a, str text) {
     buf clean = {0};
-    for (size_t i = 0; i < text.len; i++) /* every kind of line end is one newline */
+    for (size_t i = 0; i < text.len; i++)
         if (text.ptr[i] != '\r') buf_put_char(&clean, text.ptr[i]);
         else if (i + 1 >= text.len || text.ptr[i + 1] != '\n') buf_put_char(&clean, '\n');
-    if (clean.len && clean.ptr[clean.len - 1] == '\n') clean.len--; /* as Jinja2 without keep_trailing_newline */
-    lexer l = {.a = a, .s = {arena_copy(a, clean.ptr ? clean.ptr : "", clean.len), clean.len}, .o = o, .line = 1, .e = e};
+    if (clean.len && clean.ptr[clean.len - 1] == '\n') clean.len--;
+    const str out = {arena_copy(a, clean.ptr ? clean.ptr : "", clean.len), clean.len};
     buf_free(&clean);
-    for (size_t at = 0, from = 0;;) {
-        const ptrdiff_t open = str_find(l.s, STR("{"), at);
-        const char next = open >= 0 && (size_t)open + 1 < l.s.len ? l.s.ptr[open + 1] : 0;
-        if (open < 0) {
-            put_text(&l, from, l.s.len, 0, false);
-            break;
-        }
-        at = (size_t)open + 1;
-        if (next != '{' && next != '%' && next != '#') continue;
-        size_t inside = (size_t)open + 2;
-        const char mark =
-            inside < l.s.len && (l.s.ptr[inside] == '-' || (l.s.ptr[inside] == '+' && next != '{')) ? l.s.ptr[inside] : 0;
-        put_text(&l, from, (size_t)open, mark, next != '{');
-        inside += mark != 0;
-        bool strip = false, keep = false;
-        if (next == '#') {
-            const ptrdiff_t end = str_find(l.s, STR("#}"), inside);
-            if (end < 0) return err_null(e, ERR_INPUT, "line %d: a comment is not closed", l.line);
-            strip = (size_t)end > inside && l.s.ptr[end - 1] == '-';
-            keep = (size_t)end > inside && l.s.ptr[end - 1] == '+';
-            l.line += lines_in(str_slice(l.s, (size_t)open, (size_t)end));
-            inside = (size_t)end + 2;
-        } else {
-            put(&l, (token){next == '{' ? T_OPEN : T_TAG, {NULL, 0}, l.line, 0, 0});
-            const int begun = l.count;
-            if (!lex_inside(&l, &inside, next == '{' ? "}}" : "%}", &strip, &keep)) return NULL;
-            if (next == '%' && l.count == begun + 1 && l.list[begun].kind == T_NAME && str_is(l.list[begun].text, "raw")) {
-                l.count = begun - 1;
-                if (!lex_raw(&l, &inside, strip, keep)) return NULL;
-                at = from = inside;
-                continue;
-            }
-            put(&l, (token){next == '{' ? T_CLOSE : T_ENDTAG, {NULL, 0}, l.line, 0, 0});
-        }
-        at = from = after_tag(&l, inside, strip, keep, next != '{');
+    return out;
+}
+
+/* Where the next tag opens, from *at on, and its second character; -1: there is none. */
+static ptrdiff_t find_tag(str s, size_t at, char *kind) {
+    for (ptrdiff_t open; (open = str_find(s, STR("{"), at)) >= 0; at = (size_t)open + 1) {
+        *kind = (size_t)open + 1 < s.len ? s.ptr[open + 1] : 0;
+        if (*kind == '{' || *kind == '%' || *kind == '#') return open;
     }
+    return -1;
+}
+
+static bool lex_comment(lexer *l, size_t open, size_t inside, size_t *behind) {
+    const ptrdiff_t end = str_find(l->s, STR("#}"), inside);
+    if (end < 0) return err_set(l->e, ERR_INPUT, "line %d: a comment is not closed", l->line);
+    const char mark = (size_t)end > inside ? l->s.ptr[end - 1] : 0;
+    l->line += lines_in(str_slice(l->s, open, (size_t)end));
+    *behind = after_tag(l, (size_t)end + 2, mark == '-', mark == '+', true);
+    return true;
+}
+
+/* {{ ... }} or {% ... %}, and what stands up to {% endraw %}. */
+static bool lex_tag(lexer *l, char kind, size_t inside, size_t *behind) {
+    const bool prints = kind == '{';
+    bool strip = false, keep = false;
+    const int begun = l->count + 1;
+    put(l, (token){prints ? T_OPEN : T_TAG, {NULL, 0}, l->line, 0, 0});
+    *behind = inside;
+    if (!lex_inside(l, behind, prints ? "}}" : "%}", &strip, &keep)) return false;
+    if (!prints && l->count == begun + 1 && l->list[begun].kind == T_NAME && str_is(l->list[begun].text, "raw")) {
+        l->count = begun - 1;
+        return lex_raw(l, behind, strip, keep);
+    }
+    put(l, (token){prints ? T_CLOSE : T_ENDTAG, {NULL, 0}, l->line, 0, 0});
+    *behind = after_tag(l, *behind, strip, keep, !prints);
+    return true;
+}
+
+token *jinja_tokens(arena *a, str text, jinja_options o, int *count, err *e) {
+    lexer l = {.a = a, .s = with_newlines(a, text), .o = o, .line = 1, .e = e};
+    size_t from = 0;
+    char kind;
+    for (ptrdiff_t open; (open = find_tag(l.s, from, &kind)) >= 0;) {
+        size_t inside = (size_t)open + 2;
+        const char first = inside < l.s.len ? l.s.ptr[inside] : 0,
+                   mark = first == '-' || (first == '+' && kind != '{') ? first : 0;
+        put_text(&l, from, (size_t)open, mark, kind != '{');
+        inside += mark != 0;
+        if (!(kind == '#' ? lex_comment(&l, (size_t)open, inside, &from) : lex_tag(&l, kind, inside, &from))) return NULL;
+    }
+    put_text(&l, from, l.s.len, 0, false);
     put(&l, (token){T_END, {NULL, 0}, l.line, 0, 0});
     *count = l.count;
     return l.list;
