@@ -118,7 +118,7 @@ static bool list(arena *a, desk *d, const options *o, const char *name, err *e) 
         listing_add(&l, (const char *const[]){str_copy(a, desk_text(v, "username")), str_copy(a, desk_text(v, "role")),
                                               str_copy(a, desk_text(v, "id"))});
     }
-    listing_print(&l, NULL);
+    listing_print(&l, "nobody yet: 'fettle user add NAME --role owner' makes the first");
     return true;
 }
 
@@ -188,7 +188,7 @@ static const char *scopes_of(arena *a, const json *its) {
     return out;
 }
 
-static void print_passes(arena *a, const json *list) {
+static void print_passes(arena *a, const json *list, const char *kind, const char *name) {
     listing l = listing_new(a, (const char *const[]){"id", "name", "scope", "made (UTC)", "last used", "expires", NULL});
     for (size_t i = 0; i < json_count(list); i++) {
         const json *p = json_at(list, i);
@@ -196,7 +196,7 @@ static void print_passes(arena *a, const json *list) {
                                               minute_of(a, p, "inserted_at"), minute_of(a, p, "used_at"),
                                               minute_of(a, p, "expires_at")});
     }
-    listing_print(&l, NULL);
+    listing_print(&l, arena_printf(a, "%s has no %s", name, kind));
 }
 
 static bool revoke(arena *a, desk *d, const char *path, const char *kind, const char *name, const json *list, const char *id,
@@ -222,7 +222,7 @@ static bool show_passes(arena *a, desk *d, const options *o, const char *name, c
     if (!person_path(a, d, name, "/keys", &path, e) || !passes_of(a, d, path, kind, &list, e)) return false;
     if (o->revoke) return revoke(a, d, path, kind, name, list, o->revoke, e);
     if (o->json) desk_print(list);
-    else print_passes(a, list);
+    else print_passes(a, list, kind, name);
     return true;
 }
 
