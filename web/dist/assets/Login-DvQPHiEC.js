@@ -1,1 +1,0 @@
-import{Gt as e,U as t,on as n,r,rn as i,sn as a,ut as o}from"./base-VDCId1Bd.js";import{t as s}from"./LoginForm-BC5sXfaP.js";function c(c,l){a(l,!0);{let n=i(()=>o(`login.title`)),a=i(()=>t.waiting?o(`login.waiting`):o(`login.text`));r(c,{get title(){return e(n)},get text(){return e(a)},children:(e,t)=>{s(e,{})},$$slots:{default:!0}})}n()}export{c as default};
