@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/rng.h"
 #include "store/db.h"
 #include "store/row.h"
 #include "store/words.h"
@@ -30,9 +31,10 @@ typedef struct {
     int64_t *record;       /* of a slot; 0: dead */
     uint32_t *length;
     int64_t slots, room, dead, words; /* words: of all that live */
-    int64_t sorted;                   /* slots before this are in the order of records */
     list *table;                      /* open addressing */
     uint32_t size, lists;
+    uint32_t *place; /* of a record: its last slot + 1, by open addressing; 0: free */
+    int64_t places;
 } index_of;
 
 struct words_shelf {
@@ -103,6 +105,7 @@ static void empty_index(index_of *x) {
     memory_release(x->table);
     memory_release(x->record);
     memory_release(x->length);
+    memory_release(x->place);
     *x = (index_of){0};
 }
 
@@ -169,13 +172,27 @@ static void bag_add(void *context, str w) {
     b->item[b->count++].times = 1;
 }
 
+static uint32_t *find_place(const index_of *x, int64_t seq) {
+    for (int64_t i = (int64_t)(rng_mix((uint64_t)seq, 0) & (uint64_t)(x->places - 1));; i = (i + 1) & (x->places - 1))
+        if (!x->place[i] || llabs(x->record[x->place[i] - 1]) == seq) return &x->place[i];
+}
+
+/* Twice as many as there can be slots. */
+static void grow_places(index_of *x) {
+    while (x->places < 2 * x->room) x->places = x->places ? 2 * x->places : 8192;
+    memory_release(x->place);
+    x->place = memory_alloc(sizeof *x->place * (size_t)x->places);
+    for (int64_t i = 0; i < x->slots; i++) *find_place(x, llabs(x->record[i])) = (uint32_t)i + 1;
+}
+
 static void add_record(index_of *x, int64_t seq, const bag *b) {
     if (x->slots == x->room) {
         x->room = x->room ? x->room + x->room / 2 : 4096;
         x->record = memory_resize(x->record, sizeof *x->record * (size_t)x->room);
         x->length = memory_resize(x->length, sizeof *x->length * (size_t)x->room);
+        grow_places(x);
     }
-    if (x->sorted == x->slots && (!x->slots || llabs(x->record[x->slots - 1]) < seq)) x->sorted++;
+    *find_place(x, seq) = (uint32_t)x->slots + 1;
     x->record[x->slots] = seq;
     x->length[x->slots] = b->all;
     x->words += b->all;
@@ -185,20 +202,13 @@ static void add_record(index_of *x, int64_t seq, const bag *b) {
 
 static void kill_slot(index_of *x, int64_t at) {
     x->words -= x->length[at];
-    x->record[at] = -x->record[at]; /* keeps the order that is searched in */
+    x->record[at] = -x->record[at]; /* its place stays the record's */
     x->dead++;
 }
 
 static void forget_record(index_of *x, int64_t seq) {
-    int64_t low = 0, high = x->sorted;
-    while (low < high) {
-        const int64_t middle = (low + high) / 2;
-        if (llabs(x->record[middle]) < seq) low = middle + 1;
-        else high = middle;
-    }
-    if (low < x->sorted && x->record[low] == seq) kill_slot(x, low);
-    for (int64_t i = x->sorted; i < x->slots; i++)
-        if (x->record[i] == seq) kill_slot(x, i);
+    const uint32_t place = x->places ? *find_place(x, seq) : 0;
+    if (place && x->record[place - 1] == seq) kill_slot(x, place - 1);
 }
 
 /* ---- keeping up ------------------------------------------------------------------------------------------------------------------------ */
