@@ -137,8 +137,8 @@ static bool find_wanted(store_tx *t, void *context, err *e) {
 }
 
 static bool tidy_changes(store_tx *t, void *context, err *e) {
-    (void)context;
-    return words_tidy(t, e) && vector_tidy(t, e);
+    int64_t *forgotten = context;
+    return words_tidy(t, forgotten, e) && (*forgotten || vector_tidy(t, forgotten, e));
 }
 
 static bool is_ending(const indexer *x) { return x->ending || sys_stop_requested(); }
@@ -147,6 +147,13 @@ static bool is_ending(const indexer *x) { return x->ending || sys_stop_requested
 static bool is_importing(server *s) {
     const int64_t stamp = server_behind(s);
     return stamp && clock_now() - stamp < QUIET_MICROSECONDS;
+}
+
+static bool tidy(indexer *x, err *e) {
+    int64_t forgotten = 1;
+    while (forgotten && !is_ending(x) && !is_importing(x->server))
+        if (!store_write(server_store(x->server), tidy_changes, &forgotten, e)) return false;
+    return true;
 }
 
 /* Beside the writer too: what it put into the index is read soon after. */
@@ -158,9 +165,8 @@ static bool keep_words(indexer *x, err *e) {
         reading one = {.server = x->server, .set = w.set[i], .more = true};
         while (ok && one.more && !is_ending(x) && !is_importing(x->server)) ok = store_read(s, read_words, &one, e);
     }
-    if (ok && x->rounds++ % TIDY_EVERY == 0) ok = store_write(s, tidy_changes, NULL, e);
     arena_free(w.a);
-    return ok;
+    return ok && (x->rounds++ % TIDY_EVERY || tidy(x, e));
 }
 
 static bool refresh(store_tx *t, void *context, err *e) {

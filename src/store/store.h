@@ -395,7 +395,8 @@ bool behind_move(store_tx *t, const behind_range *b, int64_t first, err *e); /* 
  * search has to wait for it, and brings them to the disk. One whose vectors changed since the last look waits for the next. Takes seconds
  * for a million new ones; for one thread. */
 bool near_refresh(store_tx *t, err *e);
-bool vector_tidy(store_tx *t, err *e); /* in a writing transaction: forgets changes that nobody follows any more */
+enum { TIDY_MOST = 1000 };
+bool vector_tidy(store_tx *t, int64_t *forgotten, err *e); /* as words_tidy, changes that nobody follows any more */
 
 /* The second index of words, in memory, for datasets of many records (words.h). Pieces of what it has to read: for each record its texts
  * as search_put gets them (absent: the record is gone, or not in the index yet). */
@@ -414,7 +415,8 @@ bool words_give(store_tx *t, const words_piece *p, const str *const *texts, int 
 bool words_wanted(store_tx *t, arena *a, int64_t **datasets, int *count, err *e); /* which are large enough to have one */
 /* How many of these have lists that are not at the state of this transaction: their searches take longer. */
 bool words_behind(store_tx *t, int64_t *behind, err *e);
-bool words_tidy(store_tx *t, err *e); /* in a writing transaction: forgets the changes that have been read */
+/* In a writing transaction: forgets changes that have been read, TIDY_MOST at a time, so that other writes need not wait long. */
+bool words_tidy(store_tx *t, int64_t *forgotten, err *e);
 
 /* A filter is a tree of AND, OR, NOT over conditions. */
 typedef enum { FILTER_AND, FILTER_OR, FILTER_NOT, FILTER_TERMS, FILTER_RANGE } filter_kind;

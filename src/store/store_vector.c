@@ -49,12 +49,15 @@ bool vector_states_change(store_tx *t, int64_t row, err *e) { return begin_epoch
 
 bool vector_states_change_all(store_tx *t, int64_t set, err *e) { return begin_epoch(t, &of_dataset, set, ALL, e); }
 
-bool vector_tidy(store_tx *t, err *e) {
+bool vector_tidy(store_tx *t, int64_t *forgotten, err *e) {
     enum { KEPT = 10000 };
-    return db_run(t, e,
-                  "DELETE FROM vector_changes WHERE epoch <= (SELECT s.epoch FROM vector_states s WHERE s.setting ="
-                  " vector_changes.setting) - $1",
-                  db_i(KEPT));
+    const bool ok =
+        db_run(t, e,
+               "DELETE FROM vector_changes WHERE (setting, epoch) IN (SELECT c.setting, c.epoch FROM vector_states s JOIN"
+               " vector_changes c ON c.setting = s.setting AND c.epoch <= s.epoch - $1 LIMIT $2)",
+               db_i(KEPT), db_i(TIDY_MOST));
+    *forgotten = ok ? db_changes(t) : 0;
+    return ok;
 }
 
 /* A vector given by hand is no computed one. */

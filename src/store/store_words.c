@@ -221,16 +221,18 @@ static int64_t last_change(store_tx *t, int64_t set, err *e) {
     return db_int_of(t, e, 0, "SELECT max(seq) FROM text_changes WHERE dataset = $1", db_i(set));
 }
 
-static bool tidy_one(store_tx *t, int64_t set, err *e) {
+static bool tidy_one(store_tx *t, int64_t set, int64_t *count, err *e) {
     pthread_rwlock_rdlock(&db_words(t)->lock);
     const index_of *x = find_index(db_words(t), set);
     const int64_t covered = x ? x->covered : INT64_MAX;
     pthread_rwlock_unlock(&db_words(t)->lock);
     /* the last one stays: its number is the state */
-    return db_run(t, e,
-                  "DELETE FROM text_changes WHERE dataset = $1 AND seq <= $2 AND seq < (SELECT max(seq) FROM text_changes WHERE "
-                  "dataset = $1)",
-                  db_i(set), db_i(covered));
+    const bool ok = db_run(t, e,
+                           "DELETE FROM text_changes WHERE seq IN (SELECT seq FROM text_changes WHERE dataset = $1 AND seq <= $2"
+                           " AND seq < (SELECT max(seq) FROM text_changes WHERE dataset = $1) ORDER BY seq LIMIT $3)",
+                           db_i(set), db_i(covered), db_i(TIDY_MOST));
+    *count = ok ? db_changes(t) : 0;
+    return ok;
 }
 
 static bool read_sets(db_rows *r, arena *a, int64_t **sets, int *count, err *e) {
@@ -244,13 +246,17 @@ static bool read_sets(db_rows *r, arena *a, int64_t **sets, int *count, err *e) 
     return e->code == ERR_NONE;
 }
 
-bool words_tidy(store_tx *t, err *e) {
+bool words_tidy(store_tx *t, int64_t *forgotten, err *e) {
     arena *a = arena_new();
     int64_t *set;
     int count;
-    bool ok = read_sets(db_query(t, e, "SELECT dataset FROM text_changes GROUP BY dataset HAVING count(*) > $1", db_i(TIDY_FROM)),
+    *forgotten = 0;
+    bool ok = read_sets(db_query(t, e,
+                                 "SELECT seq FROM datasets WHERE EXISTS (SELECT 1 FROM text_changes WHERE dataset = datasets.seq"
+                                 " LIMIT 1 OFFSET $1)",
+                                 db_i(TIDY_FROM)),
                         a, &set, &count, e);
-    for (int i = 0; ok && i < count; i++) ok = tidy_one(t, set[i], e);
+    for (int i = 0; ok && i < count && !*forgotten; i++) ok = tidy_one(t, set[i], forgotten, e);
     arena_free(a);
     return ok;
 }

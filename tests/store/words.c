@@ -224,11 +224,48 @@ static void a_field_more_begins_the_lists_anew(void **state) {
     KEEP(h, x);
 }
 
+static int64_t changes(store_tx *t) {
+    err e = {0};
+    return db_int_of(t, &e, -1, "SELECT count(*) FROM text_changes WHERE seq > $1", db_i(0));
+}
+
+/* What was read goes, some at a time; the last change stays, for its number is the state. */
+static void changes_that_were_read_are_forgotten(void **state) {
+    things *h = *state;
+    err e = {0};
+    world *w = arena_new_of(h->a, world);
+    session *x = begin(h, true);
+    make_world(h, w, x->t);
+    for (int round = 0; round < 6; round++)
+        for (int i = 0; i < RECORDS; i++) write_texts(w, x->t, i, true);
+    const int64_t before = changes(x->t);
+    int64_t forgotten = -1, all = 0;
+    assert_in_range(before, 2 * TIDY_MOST, 4 * TIDY_MOST);
+    catch_up(w, x->t);
+    while (forgotten) {
+        assert_ok(words_tidy(x->t, &forgotten, &e), e);
+        assert_in_range(forgotten, 0, TIDY_MOST);
+        all += forgotten;
+    }
+    assert_in_range(all, TIDY_MOST + 1, before - 1);
+    assert_int_equal(changes(x->t), before - all);
+    assert_true(there(w, x->t));
+    for (int i = 0; i < 20; i++) compare_one(w, x->t);
+    disturb(w, x->t);
+    const int64_t unread = changes(x->t);
+    assert_ok(words_tidy(x->t, &forgotten, &e), e);
+    assert_int_equal(changes(x->t), unread - forgotten);
+    catch_up(w, x->t);
+    for (int i = 0; i < 20; i++) compare_one(w, x->t);
+    KEEP(h, x);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         STORE_TEST(lists_say_what_the_index_says),
         STORE_TEST(an_older_view_does_not_use_newer_lists),
         STORE_TEST(a_field_more_begins_the_lists_anew),
+        STORE_TEST(changes_that_were_read_are_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
