@@ -151,8 +151,10 @@ static bool is_importing(server *s) {
 
 static bool tidy(indexer *x, err *e) {
     int64_t forgotten = 1;
-    while (forgotten && !is_ending(x) && !is_importing(x->server))
+    while (forgotten && !is_ending(x) && !is_importing(x->server)) {
         if (!store_write(server_store(x->server), tidy_changes, &forgotten, e)) return false;
+        poll(NULL, 0, 20); /* nobody waits for this */
+    }
     return true;
 }
 
