@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/sys.h"
 #include "serve/http.h"
 
 struct http {
@@ -152,7 +153,7 @@ static enum MHD_Result queue(struct MHD_Connection *connection, request *r, int 
         r->c.no_body ? MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT)
                      : MHD_create_response_from_buffer(r->c.out.len, r->c.out.ptr ? r->c.out.ptr : "", MHD_RESPMEM_MUST_COPY);
     if (!m) return MHD_NO;
-    add_headers(m, &r->c, close);
+    add_headers(m, &r->c, close || server_ends(r->c.server)); /* a connection that goes on asking would hold the end up */
     const enum MHD_Result ok = MHD_queue_response(connection, (unsigned)status, m);
     MHD_destroy_response(m);
     return ok;
@@ -285,8 +286,8 @@ static bool address_of(const char *host, int64_t port, struct sockaddr_in *out, 
     return inet_pton(AF_INET, host, &out->sin_addr) == 1 || err_set(e, ERR_USAGE, "host: '%s' is no IPv4 address", host);
 }
 
-/* A connection's memory, and so the longest head. MHD clears all of it after each request. */
-enum { POOL = 32 << 10 };
+/* A connection's memory, and so the longest head (MHD clears all of it after each request); how long those have that are on their way. */
+enum { POOL = 32 << 10, DRAIN_SECONDS = 5 };
 
 http *http_open(server *s, const char *host, int64_t port, int listen_fd, int64_t body_max, err *e) {
     struct sockaddr_in address;
@@ -315,7 +316,7 @@ int http_port(const http *h) {
 void http_close(http *h) {
     if (!h) return;
     const MHD_socket fd = MHD_quiesce_daemon(h->daemon);
-    for (int i = 0; h->requests && i < 500; i++) poll(NULL, 0, 10); /* five seconds for those that are on their way */
+    for (const double until = sys_seconds() + DRAIN_SECONDS; h->requests && sys_seconds() < until;) poll(NULL, 0, 10);
     MHD_stop_daemon(h->daemon);
     if (fd != MHD_INVALID_SOCKET) close(fd);
     memory_release(h);
