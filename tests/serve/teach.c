@@ -244,7 +244,7 @@ static void assert_own(desk *d, const char *row) {
     assert_true(found);
 }
 
-static void votes_are_pairs_of_the_arena(desk *d, const json *last) {
+static void votes_are_pairs_of_the_arena(desk *d, const json *last, int votes) {
     const char *set = arena_printf(d->a, "%.*s", STR_ARG(text(last, "dataset_id"))),
                *row = arena_printf(d->a, "%.*s", STR_ARG(text(last, "record_id")));
     const json *one = get(d, arena_printf(d->a, "/api/v1/records/%s", row)), *about = json_get(one, "metadata"),
@@ -260,7 +260,7 @@ static void votes_are_pairs_of_the_arena(desk *d, const json *last) {
     const char *vote = arena_printf(d->a, "/api/v1/arena/%.*s/vote", STR_ARG(text(one, "external_id")));
     ask(d, "DELETE", vote, "", NULL);
     assert_int_equal(pairs_in(d, set), all - 1);
-    assert_int_equal(number(get(d, "/api/v1/arena/table"), "votes"), 3);
+    assert_int_equal(number(get(d, "/api/v1/arena/table"), "votes"), votes - 1);
     ask(d, "POST", vote, a ? "{\"vote\":\"left\"}" : "{\"vote\":\"right\"}", NULL);
     assert_int_equal(pairs_in(d, set), all);
 }
@@ -268,7 +268,9 @@ static void votes_are_pairs_of_the_arena(desk *d, const json *last) {
 static void models_are_named_behind_the_vote(void **state) {
     desk *d = *state;
     const json *last = NULL;
-    for (int i = 0; i < 4; i++) {
+    int votes = 0;
+    for (; votes < 4 || (votes < 60 && !json_has(last, "record_id"));
+         votes++) { /* an empty answer, of so small a model, is no pair */
         const json *made = ask(d, "POST", "/api/v1/arena", "{\"models\":[\"tiny\",\"other\"],\"prompt\":\"say a\"}", NULL);
         const char *at = arena_printf(d->a, "/api/v1/arena/%s", id_of(d, made));
         const json *sides = until_true(d, at, "done");
@@ -280,13 +282,13 @@ static void models_are_named_behind_the_vote(void **state) {
         const bool left = str_is(text(names, "left"), "tiny");
         const json *said =
             ask(d, "POST", arena_printf(d->a, "%s/vote", at), left ? "{\"vote\":\"left\"}" : "{\"vote\":\"right\"}", NULL);
-        if (!last || json_has(said, "record_id")) last = said; /* an answer of so small a model may be empty: that is no pair */
+        if (!last || json_has(said, "record_id")) last = said;
     }
-    votes_are_pairs_of_the_arena(d, last);
+    votes_are_pairs_of_the_arena(d, last, votes);
     const json *table = get(d, "/api/v1/arena/table"), *first = json_at(json_get(table, "items"), 0);
-    assert_int_equal(number(table, "votes"), 4);
+    assert_int_equal(number(table, "votes"), votes);
     assert_true(str_is(text(first, "model"), "tiny"));
-    assert_int_equal(number(first, "games"), 4);
+    assert_int_equal(number(first, "games"), votes);
     assert_true(json_get_real(first, "low", 0) < json_get_real(first, "score", 0));
     assert_true(json_get_real(first, "score", 0) < json_get_real(first, "high", 0));
     err why = {0};
