@@ -269,8 +269,8 @@ static void models_are_named_behind_the_vote(void **state) {
     desk *d = *state;
     const json *last = NULL;
     int votes = 0;
-    for (; votes < 4 || (votes < 60 && !json_has(last, "record_id"));
-         votes++) { /* an empty answer, of so small a model, is no pair */
+    /* an empty answer, of so small a model, is no pair */
+    for (; votes < 4 || (votes < 60 && !json_has(last, "record_id")); votes++) {
         const json *made = ask(d, "POST", "/api/v1/arena", "{\"models\":[\"tiny\",\"other\"],\"prompt\":\"say a\"}", NULL);
         const char *at = arena_printf(d->a, "/api/v1/arena/%s", id_of(d, made));
         const json *sides = until_true(d, at, "done");
