@@ -92,7 +92,7 @@ static bool drop_record(call *c, err *e) {
     schema s;
     erasure_entry *x = &c->erased;
     return schema_rules(c, c->set.seq, &s, e) && (!c->set.ready || unindex_record(c, &c->record, &s, e)) &&
-           record_erase(c->tx, &c->record, c->me.seq, x, e) && tell(c, x, e);
+           record_erase(c->tx, c->a, &c->record, c->me.seq, x, e) && tell(c, x, e);
 }
 
 static bool inside_record(call *c, err *e) { return drop_record(c, e) && search_compact(c->tx, c->set.seq, e); }

@@ -692,9 +692,10 @@ typedef struct {
     int count;
 } erasure_entries;
 bool erasure_list(store_tx *t, arena *a, erasure_entries *out, err *e); /* newest first */
-/* The record with all that belongs to it, also from kept answers of requests and events; its text index is the caller's (search_put,
+/* The record with all that belongs to it, also from kept answers of requests and events, and of words said in passing (record_author) the
+ * duel, the kept completion or the part of a conversation where they were said; its text index is the caller's (search_put,
  * search_compact). */
-bool record_erase(store_tx *t, const record *r, int64_t actor, erasure_entry *out, err *e);
+bool record_erase(store_tx *t, arena *a, const record *r, int64_t actor, erasure_entry *out, err *e);
 /* Answers, history, notes, settled answers, keys, name and password of a person; the row stays under a name that says nothing, and how
  * many answers there were in each dataset. */
 bool user_erase(store_tx *t, arena *a, user *u, int64_t actor, erasure_entry *out, err *e);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "store/db.h"
 #include "store/row.h"
 
@@ -97,7 +98,46 @@ static bool keep_entry(store_tx *t, erasure_entry *x, err *e) {
            audit_add(t, x->actor, *x->kind == 'r' ? "record.erase" : "user.erase", x->target, (str){NULL, 0}, e);
 }
 
-bool record_erase(store_tx *t, const record *x, int64_t actor, erasure_entry *out, err *e) {
+/* A message of a conversation and those it follows, which stand before it, lose their words. */
+static void empty_messages(arena *a, json *list, size_t last) {
+    str wanted = json_get_text(json_at(list, last), "id", STR(""));
+    for (size_t i = last + 1; i-- > 0;) {
+        json *m = json_at(list, i);
+        if (!str_eq(json_get_text(m, "id", STR("")), wanted)) continue;
+        wanted = json_get_text(m, "parent", STR(""));
+        json_set(m, "content", json_new_text(a, STR("")));
+    }
+}
+
+/* Whoever's conversation the completion was given in. */
+static bool empty_talks(store_tx *t, arena *a, const char *completion, err *e) {
+    db_rows *r = db_query(t, e, "SELECT seq, messages FROM talks WHERE messages LIKE '%' || $1 || '%'", db_c(completion));
+    talks list = {0};
+    while (db_next(r, e)) STORE_APPEND(a, &list, ((talk){.seq = db_int(r, 0), .messages = db_text(r, a, 1)}));
+    for (int i = 0; i < list.count && !e->code; i++) {
+        json *messages;
+        buf out = {0};
+        if (!json_parse_any(a, list.item[i].messages, &messages, e)) return false;
+        for (size_t k = 0; k < json_count(messages); k++)
+            if (str_is(json_get_text(json_at(messages, k), "completion_id", STR("")), completion)) empty_messages(a, messages, k);
+        json_put(&out, messages);
+        db_run(t, e, "UPDATE talks SET title = '', messages = $2 WHERE seq = $1", db_i(list.item[i].seq), db_s(buf_str(&out)));
+        buf_free(&out);
+    }
+    return e->code == ERR_NONE;
+}
+
+/* Words said in passing stand where they were said as well: a duel of the arena, a kept completion, a conversation. Their record is
+ * named after these: ID, or ID#CHOICE. */
+static bool empty_origin(store_tx *t, arena *a, const record *x, err *e) {
+    const ptrdiff_t choice = str_find(x->external_id, STR("#"), 0);
+    const str id = choice < 0 ? x->external_id : str_slice(x->external_id, 0, (size_t)choice);
+    if (db_int_of(t, e, 0, "SELECT author FROM records WHERE seq = $1", db_i(x->seq)) == 0 || !id.len) return !e->code;
+    return db_run(t, e, "UPDATE duels SET prompt = '', left_text = '', right_text = '' WHERE id = $1", db_s(id)) &&
+           db_run(t, e, "DELETE FROM traffic WHERE id = $1", db_s(id)) && empty_talks(t, a, str_copy(a, id), e);
+}
+
+bool record_erase(store_tx *t, arena *a, const record *x, int64_t actor, erasure_entry *out, err *e) {
     const db_value row = db_i(x->seq);
     *out = (erasure_entry){.kind = "record", .actor = actor, .dataset = x->dataset};
     memcpy(out->target, x->id, sizeof out->target);
@@ -106,7 +146,7 @@ bool record_erase(store_tx *t, const record *x, int64_t actor, erasure_entry *ou
     out->suggestions = db_int_of(t, e, 0, "SELECT count(*) FROM suggestions WHERE record = $1", row);
     out->notes = db_int_of(t, e, 0, "SELECT count(*) FROM notes WHERE record = $1", row);
     out->golds = db_int_of(t, e, 0, "SELECT count(*) FROM gold WHERE record = $1", row);
-    return !e->code && empty_copies(t, x->id, e) && record_delete(t, x, e) && keep_entry(t, out, e);
+    return !e->code && empty_copies(t, x->id, e) && empty_origin(t, a, x, e) && record_delete(t, x, e) && keep_entry(t, out, e);
 }
 
 static bool delete_counted(store_tx *t, const char *sql, int64_t person, int64_t *count, err *e) {

@@ -219,6 +219,70 @@ static void records_of_a_persons_own_words_go_with_them(void **state) {
     assert_int_equal(json_count(list), 2); /* the person, and the record */
 }
 
+/* A duel and a kept completion of the owner, and two records named after them. */
+typedef struct {
+    arena *a;
+    const char *person, *said, *judged; /* ids */
+    duel d;
+    traffic kept;
+} passing;
+
+static bool make_passing(store_tx *t, void *context, err *e) {
+    passing *p = context;
+    user u;
+    dataset set;
+    pass key = {.kind = PASS_KEY, .name = "k"};
+    record r;
+    if (!user_get(t, p->a, p->person, &u, e) || !record_get(t, p->a, p->said, &r, e)) return false;
+    key.user = p->d.user = p->kept.user = u.seq;
+    if (!dataset_get_seq(t, p->a, r.dataset, &set, e) || !duel_add(t, &p->d, e) || !pass_add(t, &key, STR("a secret"), e) ||
+        !pass_find(t, p->a, PASS_KEY, STR("a secret"), &key, e))
+        return false;
+    p->kept.pass = key.seq;
+    if (!traffic_add(t, &p->kept, e) || !record_author(t, p->said, u.seq, e) || !record_author(t, p->judged, u.seq, e))
+        return false;
+    r.external_id = str_of(p->kept.id);
+    if (!record_save(t, &r, e) || !record_get(t, p->a, p->judged, &r, e)) return false;
+    r.external_id = str_of(p->d.id);
+    return record_save(t, &r, e);
+}
+
+/* Words said in passing stand where they were said as well. */
+static void words_in_passing_go_with_their_record(void **state) {
+    desk *d = *state;
+    err e = {0};
+    const json *me = json_at(json_get(ask(d, "GET", "/api/v1/users", "", NULL), "items"), 0);
+    passing p = {
+        .a = d->a,
+        .person = id_of(d, me),
+        .said = a_record(d, "\"fields\":{\"prompt\":\"asked " CANARY "\",\"answer\":\"b\"}"),
+        .judged = a_record(d, "\"fields\":{\"prompt\":\"two\",\"answer\":\"said " CANARY "\"}"),
+        .d = {.model = {"m", "n"}, .prompt = "two", .text = {"said " CANARY, "x"}, .vote = "left"},
+        .kept = {
+            .id = "chatcmpl-7", .model = "m", .request = STR("asked " CANARY), .answer = STR("[\"b\"]"), .until = INT64_MAX}};
+    assert_ok(store_write(server_store(d->s), make_passing, &p, &e), e);
+    const char *chat = id_of(
+        d, ask(d, "POST", "/api/v1/chats",
+               "{\"model\":\"m\",\"title\":\"asked " CANARY "\",\"messages\":["
+               "{\"id\":\"1\",\"parent\":null,\"role\":\"user\",\"content\":\"asked " CANARY "\"},"
+               "{\"id\":\"2\",\"parent\":\"1\",\"role\":\"assistant\",\"content\":\"another\",\"completion_id\":\"chatcmpl-6\"},"
+               "{\"id\":\"3\",\"parent\":\"1\",\"role\":\"assistant\",\"content\":\"b " CANARY
+               "\",\"completion_id\":\"chatcmpl-7\"}]}",
+               NULL));
+    const char *path = arena_printf(d->a, "/api/v1/records/%s/erase", p.judged);
+    assert_true(json_get_bool(ask(d, "POST", path, "", NULL), "elsewhere", false)); /* of the other record */
+    const json *left = ask(d, "POST", arena_printf(d->a, "/api/v1/records/%s/erase", p.said), "", NULL);
+    assert_nowhere(d);
+    assert_false(json_get_bool(left, "elsewhere", true));
+    const json *table = ask(d, "GET", "/api/v1/arena/table", "", NULL);
+    assert_int_equal(json_get_int(table, "votes", -1), 1); /* as a number */
+    const json *messages = json_get(ask(d, "GET", arena_printf(d->a, "/api/v1/chats/%s", chat), "", NULL), "messages");
+    assert_int_equal(json_count(messages), 3);
+    assert_true(str_is(json_get_text(json_at(messages, 1), "content", STR("")), "another"));
+    assert_int_equal(json_get_text(json_at(messages, 0), "content", STR("?")).len, 0);
+    assert_int_equal(json_count(json_get(ask(d, "GET", "/api/v1/me/traffic", "", NULL), "items")), 0);
+}
+
 /* A view of the dataset that the person kept, and a key that they named. */
 static bool make_words(store_tx *t, void *context, err *e) {
     const owning *o = context;
@@ -339,6 +403,7 @@ int main(void) {
         DESK_TEST(a_record_is_erased_everywhere),
         DESK_TEST(a_person_is_erased_and_their_numbers_stay),
         DESK_TEST(records_of_a_persons_own_words_go_with_them),
+        DESK_TEST(words_in_passing_go_with_their_record),
         DESK_TEST(lines_are_found_by_the_pseudonym),
         DESK_TEST(a_text_that_another_record_holds_is_told),
         DESK_TEST(the_only_owner_stays),

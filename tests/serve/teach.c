@@ -269,8 +269,8 @@ static void models_are_named_behind_the_vote(void **state) {
     desk *d = *state;
     const json *last = NULL;
     int votes = 0;
-    /* an empty answer, of so small a model, is no pair */
-    for (; votes < 4 || (votes < 60 && !json_has(last, "record_id")); votes++) {
+    /* an empty answer, of so small a model, is no pair: its record_id is null */
+    for (; votes < 4 || (votes < 60 && !json_get(last, "record_id")); votes++) {
         const json *made = ask(d, "POST", "/api/v1/arena", "{\"models\":[\"tiny\",\"other\"],\"prompt\":\"say a\"}", NULL);
         const char *at = arena_printf(d->a, "/api/v1/arena/%s", id_of(d, made));
         const json *sides = until_true(d, at, "done");
@@ -282,7 +282,7 @@ static void models_are_named_behind_the_vote(void **state) {
         const bool left = str_is(text(names, "left"), "tiny");
         const json *said =
             ask(d, "POST", arena_printf(d->a, "%s/vote", at), left ? "{\"vote\":\"left\"}" : "{\"vote\":\"right\"}", NULL);
-        if (!last || json_has(said, "record_id")) last = said;
+        if (!last || json_get(said, "record_id")) last = said;
     }
     votes_are_pairs_of_the_arena(d, last, votes);
     const json *table = get(d, "/api/v1/arena/table"), *first = json_at(json_get(table, "items"), 0);

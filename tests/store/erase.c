@@ -109,7 +109,7 @@ static void a_record_goes_with_what_repeats_it(void **state) {
     assert_string_equal(found.id[0], r.id);
     assert_string_equal(found.id[1], mine.id);
     assert_int_equal(found.count, 3); /* fields, external id, the answer as it was first */
-    assert_ok(record_erase(x->t, &r, 7, &gone, &e), e);
+    assert_ok(record_erase(x->t, h->a, &r, 7, &gone, &e), e);
     assert_int_equal(gone.responses, 1);
     assert_int_equal(gone.versions, 2);
     assert_ok(event_after(x->t, h->a, 0, 10, &told, &e), e);
