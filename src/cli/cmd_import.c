@@ -152,7 +152,12 @@ static void print_names(const char *what, const json *list) {
     for (size_t i = 0; i < json_count(list); i++) {
         const json *v = json_at(list, i);
         const str column = desk_text(v, "source"), name = column.len ? desk_text(v, "target") : desk_text(v, "name");
-        if (column.len) printf("%s%.*s -> %.*s", i ? ", " : "", STR_ARG(column), STR_ARG(name));
+        if (json_has(v, "value")) {
+            buf value = {0};
+            json_put(&value, json_get(v, "value"));
+            printf("%s%s -> %.*s", i ? ", " : "", value.ptr, STR_ARG(desk_text(v, "target")));
+            buf_free(&value);
+        } else if (column.len) printf("%s%.*s -> %.*s", i ? ", " : "", STR_ARG(column), STR_ARG(name));
         else printf("%s%.*s", i ? ", " : "", STR_ARG(name));
     }
     printf("%s\n", json_count(list) ? "" : "none");

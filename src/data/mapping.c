@@ -16,7 +16,8 @@ typedef struct {
 } conversion;
 
 struct target {
-    const char *source, *name;
+    const char *source, *name; /* source: of a constant what it is called in messages */
+    json *constant;            /* NULL: of the column */
     bool is_path, required;
     const json *settings; /* of the field, question or metadata property */
     const conversion *how;
@@ -333,9 +334,13 @@ static bool open_part(arena *a, const json *map, const part *p, const json *sett
     for (size_t i = 0; i < json_count(list); i++, out->count++) {
         const str column = json_get_text(json_at(list, i), "source", STR("")),
                   name = json_get_text(json_at(list, i), "target", STR(""));
-        if (!column.len || !name.len)
+        target *t = &out->item[i];
+        t->constant = p->kinds == question_kinds ? json_get(json_at(list, i), "value") : NULL;
+        if ((!column.len && !t->constant) || !name.len)
             return err_set(e, ERR_INPUT, "'%s' of the mapping should be a list of objects with 'source' and 'target'", p->key);
-        if (!set_source(a, &out->item[i], column, facts, e) || !set_target(a, &out->item[i], name, p, settings, e)) return false;
+        if (t->constant) t->source = "(value)";
+        else if (!set_source(a, t, column, facts, e)) return false;
+        if (!set_target(a, t, name, p, settings, e)) return false;
     }
     return true;
 }
@@ -359,7 +364,8 @@ mapping_plan *mapping_open(arena *a, const json *map, const json *settings, cons
 
 /* ---- applying it -------------------------------------------------------------------------------------------------------------------------- */
 
-static json *value_of(const target *t, const json *row) {
+static json *value_of(arena *a, const target *t, const json *row) {
+    if (t->constant) return json_share(a, t->constant);
     if (!t->is_path) return json_get(row, t->source);
     char key[256];
     const char *at = t->source;
@@ -376,7 +382,7 @@ static json *value_of(const target *t, const json *row) {
 static bool put_named(const targets *list, arena *a, const json *row, json *into, err *e) {
     for (size_t i = 0; i < list->count; i++) {
         const target *t = &list->item[i];
-        json *v = value_of(t, row), *out = NULL;
+        json *v = value_of(a, t, row), *out = NULL;
         if (v && !t->how->convert(a, t, v, &out, e)) return false;
         if (out) json_set(into, t->name, out);
         else if (t->required)
@@ -389,7 +395,7 @@ static bool put_named(const targets *list, arena *a, const json *row, json *into
 static bool put_suggestions(const mapping_plan *m, arena *a, const json *row, json *into, err *e) {
     for (size_t i = 0; i < m->suggestions.count; i++) {
         const target *t = &m->suggestions.item[i];
-        json *v = value_of(t, row), *out = NULL;
+        json *v = value_of(a, t, row), *out = NULL;
         if (v && !t->how->convert(a, t, v, &out, e)) return false;
         if (!out) continue;
         json *one = json_new_object(a);
@@ -402,7 +408,7 @@ static bool put_suggestions(const mapping_plan *m, arena *a, const json *row, js
 }
 
 static bool put_id(const mapping_plan *m, arena *a, const json *row, json *item, err *e) {
-    json *v = m->id.source ? value_of(&m->id, row) : NULL;
+    json *v = m->id.source ? value_of(a, &m->id, row) : NULL;
     if (!v) return true;
     json *id = as_text(a, v);
     if (id) json_set(item, "external_id", id);

@@ -4,7 +4,8 @@
  *   rows ── mapping ──► items of the REST API
  *
  * A mapping is JSON, as Argilla's import takes it: {"fields": [{"source": column, "target": name}], "metadata": [...],
- * "suggestions": [...], "vectors": [...], "external_id": column or null}. A source may be a path into objects: "meta.language". */
+ * "suggestions": [...], "vectors": [...], "external_id": column or null}. A source may be a path into objects: "meta.language". A suggestion may
+ * be the same for all rows: {"value", "target"}. */
 #ifndef FETTLE_DATA_MAPPING_H
 #define FETTLE_DATA_MAPPING_H
 

@@ -20,7 +20,15 @@ static const char *const groups[][12] = {
     {"image", "picture", "photo", "img", NULL},
     {"id", "external_id", "uid", "uuid", "guid", "record_id", "_id", "prompt_id", NULL},
 };
-enum { GROUP_LABEL = 4, GROUP_RATING = 5, GROUP_ID = 7, GROUP_COUNT = sizeof groups / sizeof *groups };
+enum {
+    GROUP_PROMPT = 0,
+    GROUP_ANSWER = 1,
+    GROUP_CHAT = 2,
+    GROUP_LABEL = 4,
+    GROUP_RATING = 5,
+    GROUP_ID = 7,
+    GROUP_COUNT = sizeof groups / sizeof *groups
+};
 
 static bool letters_equal(const char *x, const char *y) {
     for (;; x++, y++) {
@@ -183,6 +191,29 @@ static void guess_id(guessing *g) {
     }
 }
 
+/* The column that goes into this field; "": none. */
+static str column_for(const guessing *g, const json *field) {
+    const json *list = json_get(g->map, "fields");
+    for (size_t i = 0; i < json_count(list); i++)
+        if (json_equal(json_get(json_at(list, i), "target"), field)) return json_get_text(json_at(list, i), "source", STR(""));
+    return STR("");
+}
+
+/* Files of preferences say in the names of their columns which answer is better: the suggestion for a comparison of the two. */
+static void guess_choice(guessing *g, const json *settings) {
+    const json *questions = json_get(settings, "questions");
+    for (size_t i = 0; i < json_count(questions); i++) {
+        const json *sides = json_get(json_get(json_at(questions, i), "settings"), "fields");
+        const str a = column_for(g, json_at(sides, 0)), b = column_for(g, json_at(sides, 1));
+        const bool is_a = str_is(a, "chosen") && str_is(b, "rejected"), is_b = str_is(a, "rejected") && str_is(b, "chosen");
+        if (!is_a && !is_b) continue;
+        json *one = json_new_object(g->a);
+        json_set(one, "target", json_get(json_at(questions, i), "name"));
+        json_set(one, "value", json_new_text(g->a, is_a ? STR("a") : STR("b")));
+        json_append(json_get(g->map, "suggestions"), one);
+    }
+}
+
 json *mapping_guess(arena *a, const row_facts *facts, const json *settings) {
     static const struct {
         const char *list, *key;
@@ -196,6 +227,7 @@ json *mapping_guess(arena *a, const row_facts *facts, const json *settings) {
         if (least == NAME_SAME) guess_id(&g);
     }
     guess_part(&g, settings, "fields", "fields", NAME_LEFT, true, done[0]);
+    guess_choice(&g, settings);
     return g.map;
 }
 
@@ -322,11 +354,42 @@ static void add_metadata(guessing *g, json *settings, int i) {
     }
 }
 
-/* A data set without a question cannot be published. */
-static void add_default_question(arena *a, json *settings) {
+/* A chosen and a rejected answer are compared. */
+static void add_comparison(guessing *g, json *settings) {
+    const json *fields = json_get(settings, "fields");
+    json *sides[2] = {NULL, NULL}, *both = json_new_array(g->a);
+    for (size_t i = 0; i < json_count(fields); i++) {
+        json *name = json_get(json_at(fields, i), "name");
+        const str column = column_for(g, name);
+        if (str_is(column, "chosen")) sides[0] = name;
+        if (str_is(column, "rejected")) sides[1] = name;
+    }
+    if (!sides[0] || !sides[1]) return;
+    for (int i = 0; i < 2; i++) json_append(both, sides[i]);
+    json *own = add_setting(g->a, settings, "questions", name_for(g->a, settings, "better"), "Which is better?", "comparison");
+    json_set(own, "fields", both);
+    guess_choice(g, settings);
+}
+
+/* The first column that became a field and is called like others of this group; -1: none. */
+static int field_of_group(const guessing *g, int group) {
+    const json *list = json_get(g->map, "fields");
+    for (int i = 0; i < g->facts->count; i++)
+        for (size_t k = 0; k < json_count(list) && group_of(g->facts->column[i].name) == group; k++)
+            if (str_is(json_get_text(json_at(list, k), "source", STR("")), g->facts->column[i].name)) return i;
+    return -1;
+}
+
+/* A data set without a question cannot be published. An answer to a prompt is edited, a conversation's last one too; nothing else is known
+ * to be an answer, and remarked on. */
+static void add_default_question(guessing *g, json *settings) {
+    const int answer = field_of_group(g, GROUP_ANSWER), chat = field_of_group(g, GROUP_CHAT);
+    const bool edited = (answer >= 0 && field_of_group(g, GROUP_PROMPT) >= 0) || chat >= 0;
     if (json_count(json_get(settings, "questions"))) return;
-    json *own = add_setting(a, settings, "questions", name_for(a, settings, "comment"), "Comment", "text");
-    json_set(own, "use_markdown", json_new_bool(a, false));
+    const char *name = name_for(g->a, settings, edited ? "better" : "comment");
+    json *own = add_setting(g->a, settings, "questions", name, edited ? "A better answer" : "Comment", "text");
+    json_set(own, "use_markdown", json_new_bool(g->a, false));
+    if (edited && answer >= 0 && is_scalar(&g->facts->column[answer])) add_pair(g, "suggestions", answer, name);
 }
 
 /* Without a long text the short ones are fields: better a field too many than a data set without one. */
@@ -354,7 +417,8 @@ json *mapping_settings(arena *a, const row_facts *facts, json **map, err *e) {
         for (int i = 0; i < facts->count; i++)
             if (!g.used[i] && facts->column[i].count) add[k](&g, settings, i);
     }
-    add_default_question(a, settings);
+    add_comparison(&g, settings);
+    add_default_question(&g, settings);
     if (!json_count(json_get(settings, "fields")))
         return err_null(e, ERR_INPUT,
                         "no column holds a text, a conversation or a picture, so there is nothing to show to people");

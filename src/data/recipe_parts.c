@@ -75,11 +75,22 @@ example_part text_answer(const kitchen *k, str text) {
     return part_messages(messages_one(k->a, message_new(k->a, "assistant", text)));
 }
 
+/* Files of preferences often repeat the prompt at the head of each answer: the answer is what follows it. */
+static json *behind_prompt(const kitchen *k, json *list) {
+    const json *prompt = k->prompt.messages;
+    const size_t from = role_is(json_at(prompt, 0), "system") && !role_is(json_at(list, 0), "system"),
+                 n = json_count(prompt) - from;
+    if (n >= json_count(list)) return list;
+    for (size_t i = 0; i < n; i++)
+        if (!json_equal(json_at(prompt, from + i), json_at(list, i))) return list;
+    return messages_slice(k->a, list, n, json_count(list));
+}
+
 example_part field_answer(const kitchen *k, const char *field) {
     json *list = to_share(field_value(k, field));
     if (json_kind_of(list) != JSON_ARRAY) return text_answer(k, field_words(k, field));
     if (!json_count(list)) return (example_part){0};
-    if (k->prompt.type == PART_MESSAGES) return part_messages(list);
+    if (k->prompt.type == PART_MESSAGES) return part_messages(behind_prompt(k, list));
     return text_answer(k, json_get_text(json_at(list, json_count(list) - 1), "content", STR("")));
 }
 

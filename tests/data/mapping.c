@@ -290,6 +290,66 @@ static void a_comparison_is_its_choice(void **state) {
     room_end(&r);
 }
 
+/* A file of preferences trains as it is, and people can say otherwise. */
+static void a_chosen_and_a_rejected_answer_are_compared(void **state) {
+    (void)state;
+    room r = room_new();
+    err e = {0};
+    row_facts facts;
+    json *map, *item, *out;
+    rows_of(
+        &r, "x.jsonl",
+        "{\"prompt\":\"p1\",\"rejected\":\"r1\",\"chosen\":\"c1\"}\n{\"prompt\":\"p2\",\"rejected\":\"r2\",\"chosen\":\"c2\"}\n",
+        &facts);
+    const json *settings = mapping_settings(r.a, &facts, &map, &e);
+    assert_ok(settings, e);
+    const json *questions = json_get(settings, "questions");
+    const kind_context c = {.fields = json_get(settings, "fields")};
+    assert_int_equal(json_count(questions), 1);
+    assert_ok(question_create(r.a, json_at(questions, 0), &c, &out, &e), e);
+    assert_string_equal(text_of(&r, json_get(json_get(json_at(questions, 0), "settings"), "fields")).ptr,
+                        "[\"chosen\",\"rejected\"]");
+    const char *row = "{\"prompt\":\"p\",\"rejected\":\"r\",\"chosen\":\"c\"}",
+               *wanted = "[{\"question_name\":\"better\",\"value\":{\"choice\":\"a\"},\"agent\":\"file:x.jsonl\"}]";
+    mapping_plan *m = mapping_open(r.a, map, settings, &facts, &e);
+    assert_ok(m, e);
+    mapping_of_file(m, r.a, "x.jsonl");
+    assert_ok(mapping_apply(m, r.a, parsed(&r, row), &item, &e), e);
+    assert_string_equal(text_of(&r, json_get(item, "suggestions")).ptr, wanted);
+    m = mapping_open(r.a, mapping_guess(r.a, &facts, settings), settings, &facts, &e); /* more rows into the same data set */
+    assert_ok(m, e);
+    mapping_of_file(m, r.a, "x.jsonl");
+    assert_ok(mapping_apply(m, r.a, parsed(&r, row), &item, &e), e);
+    assert_string_equal(text_of(&r, json_get(item, "suggestions")).ptr, wanted);
+    room_end(&r);
+}
+
+/* So do answers, and conversations when their last answer is edited. */
+static void answers_are_edited(void **state) {
+    (void)state;
+    static const struct {
+        const char *rows, *question, *suggested;
+    } cases[] = {
+        {"{\"prompt\":\"p1\",\"completion\":\"c1\"}\n{\"prompt\":\"p2\",\"completion\":\"c2\"}\n", "better",
+         "[{\"source\":\"completion\",\"target\":\"better\"}]"},
+        {"{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\"}]}\n", "better", "[]"},
+        {"{\"completion\":\"c1\"}\n", "comment", "[]"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        room r = room_new();
+        err e = {0};
+        row_facts facts;
+        json *map;
+        rows_of(&r, "x.jsonl", cases[i].rows, &facts);
+        const json *settings = mapping_settings(r.a, &facts, &map, &e);
+        assert_ok(settings, e);
+        assert_true(str_is(json_get_text(json_at(json_get(settings, "questions"), 0), "name", STR("")), cases[i].question));
+        assert_string_equal(text_of(&r, json_get(map, "suggestions")).ptr, cases[i].suggested);
+        assert_ok(mapping_open(r.a, map, settings, &facts, &e), e);
+        room_end(&r);
+    }
+}
+
 static void a_data_set_always_has_a_question(void **state) {
     (void)state;
     room r = room_new();
@@ -356,6 +416,8 @@ int main(void) {
         TEST(a_path_reaches_into_objects),
         TEST(numbers_become_texts_and_texts_numbers),
         TEST(settings_for_new_data_sets_follow_the_columns),
+        TEST(a_chosen_and_a_rejected_answer_are_compared),
+        TEST(answers_are_edited),
         TEST(what_is_guessed_can_be_made),
         TEST(a_comparison_is_its_choice),
         TEST(a_data_set_always_has_a_question),

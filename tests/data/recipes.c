@@ -440,6 +440,21 @@ static void a_chat_can_be_the_prompt(void **state) {
                     ",'content':'A'}]}\n");
 }
 
+static void an_answer_does_not_repeat_its_prompt(void **state) {
+    (void)state;
+    const char *mapping = "{'recipe':'rating','question':'stars','prompt':'prompt','system':'system','answer':'chat'}";
+    as_conversation(mapping,
+                    "{'fields':{'prompt':'Hi','system':'S','chat':[{'role':'user','content':'Hi'},{'role':'assistant','content':"
+                    "'Yo'}]},'responses':[" SAYS("u", "stars", "5") "]}",
+                    "sft", NULL,
+                    "{'prompt':[{'role':'system','content':'S'},{'role':'user','content':'Hi'}],'completion':[{'role':'assistant'"
+                    ",'content':'Yo'}]}\n");
+    as_conversation(
+        mapping,
+        "{'fields':{'prompt':'Hi','chat':[{'role':'assistant','content':'Yo'}]},'responses':[" SAYS("u", "stars", "5") "]}",
+        "sft", NULL, "{'prompt':[{'role':'user','content':'Hi'}],'completion':[{'role':'assistant','content':'Yo'}]}\n");
+}
+
 /* ---- lineage and licences -------------------------------------------------------------------------------------------------------------- */
 
 static void examples_say_whose_they_are(void **state) {
@@ -667,6 +682,7 @@ int main(void) {
         TEST(prompts_take_system_and_context_with_them),
         TEST(a_conversation_is_cut_before_its_last_answer),
         TEST(a_chat_can_be_the_prompt),
+        TEST(an_answer_does_not_repeat_its_prompt),
         TEST(examples_say_whose_they_are),
         TEST(pseudonyms_depend_on_the_salt_and_hide_the_id),
         TEST(licences_are_found_however_they_are_spelled),

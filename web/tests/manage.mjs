@@ -39,6 +39,22 @@ check('a dataset from a file shows its rows first and holds them after', async (
   same('quotes and line ends', found.map((r) => r.fields.answer).sort(), ['good\nbye', 'hello'])
 })
 
+check('a file of preferences is compared by people and trains until then', async () => {
+  const page = await openPage(server)
+  await page.goto(server.url + '/#/datasets/new')
+  await page.locator('input[type=file]').setInputFiles(file('prefs.jsonl', '{"prompt":"a","rejected":"no","chosen":"yes"}\n{"prompt":"b","rejected":"n","chosen":"y"}\n'))
+  await page.getByRole('textbox', { name: 'Name' }).waitFor()
+  await page.getByRole('button', { name: 'Create it' }).click()
+  await page.getByRole('heading', { name: 'prefs' }).waitFor()
+  const set = (await datasets()).find((d) => d.name === 'prefs')
+  await until('two pairs', async () => (await server.ask('GET', `/api/v1/datasets/${set.id}/recipes`)).report?.targets.pairs.count === 2)
+  await page.goto(`${server.url}/#/datasets/${set.id}?tab=import`)
+  await page.locator('input[type=file]').setInputFiles(file('more.jsonl', '{"prompt":"c","rejected":"no","chosen":"yes"}\n'))
+  await page.getByRole('button', { name: 'Import', exact: true }).click()
+  await page.getByText('1 record was imported').waitFor()
+  await until('three pairs', async () => (await server.ask('GET', `/api/v1/datasets/${set.id}/recipes`)).report?.targets.pairs.count === 3)
+})
+
 check('a broken line is named, nothing of its file is kept; the whole file goes in and comes out again', async () => {
   const set = (await datasets()).find((d) => d.name === 'answers')
   const page = await openPage(server)
