@@ -346,19 +346,29 @@ static int distance(str a, str b) {
     return rows[a.len % 3][b.len];
 }
 
-const char *opt_nearest(arena *a, const opt *table, str key) {
-    const char *nearest = "";
-    int least = 2 + (int)key.len / 5; /* one slip in a short key, more in a long one; this many is too far */
-    if (key.len == 0 || key.len > KEY_MOST) return nearest;
+/* How far off a key is, the first letter counting half more; ONE_BEGINS where only the beginning is the same; less is nearer. */
+enum { ONE_BEGINS = 2 * KEY_MOST, TOO_FAR };
+static int farness(arena *a, str key, const char *candidate) {
+    const str other = str_of(candidate);
+    const size_t both = other.len < key.len ? other.len : key.len;
+    if (other.len > KEY_MOST) return TOO_FAR;
+    const int slips = distance(key, other);
+    if (slips < 2 + (int)key.len / 5)
+        return 2 * slips + (plain(*key.ptr) != plain(*candidate)); /* one in a short key, more in a long one */
+    return both >= 3 && same_key(arena_copy(a, candidate, both), str_slice(key, 0, both)) ? ONE_BEGINS : TOO_FAR;
+}
+
+void opt_nearer(arena *a, const opt *table, str key, opt_near *best) {
+    if (!best->key) *best = (opt_near){"", TOO_FAR};
+    if (key.len == 0 || key.len > KEY_MOST) return;
     for (const opt *o = table; o->key; o++) {
-        const str candidate = str_of(o->key);
-        if (candidate.len > KEY_MOST) continue;
-        const int d = distance(key, candidate);
-        if (d < least) least = d, nearest = o->key;
+        const int far = farness(a, key, o->key);
+        if (far < best->far) *best = (opt_near){o->key, far};
     }
-    for (const opt *o = table; o->key && !*nearest; o++) { /* else one of which the other is the beginning */
-        const size_t have = strlen(o->key), both = have < key.len ? have : key.len;
-        if (both >= 3 && same_key(arena_copy(a, o->key, both), str_slice(key, 0, both))) nearest = o->key;
-    }
-    return nearest;
+}
+
+const char *opt_nearest(arena *a, const opt *table, str key) {
+    opt_near best = {0};
+    opt_nearer(a, table, key, &best);
+    return best.key;
 }

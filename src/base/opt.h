@@ -57,5 +57,11 @@ void opt_help(buf *out, const opt *table);           /* aligned lines: --flag VA
 void opt_describe(json_writer *w, const opt *table); /* [{key,type,default,min,max,choices,help}] */
 /* The nearest keys of the table, for "unknown key 'betta' (did you mean 'beta'?)"; "" when none is near. */
 const char *opt_nearest(arena *a, const opt *table, str key);
+/* The same among several tables: begin with {0} and give each; best.key is the answer. */
+typedef struct {
+    const char *key;
+    int far;
+} opt_near;
+void opt_nearer(arena *a, const opt *table, str key, opt_near *best);
 
 #endif

@@ -87,13 +87,14 @@ static const opt *find_option(str key) {
 }
 
 static bool unknown_flag(arena *a, const char *key, err *e) {
-    const char *near = opt_nearest(a, train_option_table, str_of(key));
-    if (!*near) near = opt_nearest(a, rollout_option_table, str_of(key));
+    opt_near near = {0};
     int count;
     const objective *const *list = objective_list(&count);
-    for (int i = 0; !*near && i < count; i++) near = opt_nearest(a, list[i]->options, str_of(key));
-    if (!*near) near = opt_nearest(a, own_flags, str_of(key));
-    char *flag = arena_text(a, near);
+    opt_nearer(a, train_option_table, str_of(key), &near);
+    opt_nearer(a, rollout_option_table, str_of(key), &near);
+    for (int i = 0; i < count; i++) opt_nearer(a, list[i]->options, str_of(key), &near);
+    opt_nearer(a, own_flags, str_of(key), &near);
+    char *flag = arena_text(a, near.key);
     for (char *c = flag; *c; c++) *c = *c == '_' ? '-' : *c;
     return err_set(e, ERR_USAGE, "fettle train has no option '--%s'%s%s%s; 'fettle train --help' lists them", key,
                    *flag ? " (did you mean '--" : "", flag, *flag ? "'?)" : "");

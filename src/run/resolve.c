@@ -69,8 +69,9 @@ static const opt *find_key(const resolved *r, str key, void **target) {
 }
 
 static bool unknown(arena *a, const resolved *r, str key, err *e) {
-    const char *near = "";
-    for (int g = 0; g < r->count && !*near; g++) near = opt_nearest(a, r->groups[g].table, key);
+    opt_near best = {0};
+    for (int g = 0; g < r->count; g++) opt_nearer(a, r->groups[g].table, key, &best);
+    const char *near = best.key;
     return err_set(e, ERR_USAGE, "unknown option '%.*s'%s%s%s; --describe lists them", STR_ARG(key),
                    *near ? " (did you mean '" : "", near, *near ? "'?)" : "");
 }

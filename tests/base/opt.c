@@ -135,6 +135,11 @@ static void nearest_keys_are_offered(void **state) {
     assert_string_equal(opt_nearest(a, rows, STR("max_steps_all")), "max_steps");
     assert_string_equal(opt_nearest(a, rows, STR("colour")), "");
     assert_string_equal(opt_nearest(a, rows, STR("")), "");
+    const opt others[] = {{.key = "data"}, {.key = NULL}};
+    opt_near best = {0};
+    opt_nearer(a, others, STR("bata"), &best);
+    opt_nearer(a, rows, STR("bata"), &best);
+    assert_string_equal(best.key, "beta"); /* not the first that is near: the nearest */
 }
 
 static void help_and_description_come_from_the_rows(void **state) {
