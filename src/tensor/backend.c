@@ -75,16 +75,18 @@ kv_cache *kv_cache_new(int layers, int capacity, int width) {
 
 void kv_cache_reserve(kv_cache *c, int capacity) {
     if (capacity <= c->capacity) return;
-    for (int l = 0; l < c->layers; l++) {
+    capacity = (capacity + CACHE_BLOCK - 1) / CACHE_BLOCK * CACHE_BLOCK;
+    for (int l = 0; l < c->layers; l++) { /* a vector that begins in the last row of values may end behind it */
         c->k[l] = memory_resize(c->k[l], (size_t)capacity * (size_t)c->width * sizeof(float));
-        c->v[l] = memory_resize(c->v[l], (size_t)capacity * (size_t)c->width * sizeof(float));
+        c->v[l] = memory_resize(c->v[l], ((size_t)capacity * (size_t)c->width + CACHE_BLOCK) * sizeof(float));
     }
     c->capacity = capacity;
 }
 
 void kv_cache_copy(kv_cache *to, const kv_cache *from, int tokens) {
+    const size_t blocks = (size_t)(tokens + CACHE_BLOCK - 1) / CACHE_BLOCK;
     for (int l = 0; l < to->layers; l++) {
-        memcpy(to->k[l], from->k[l], (size_t)tokens * (size_t)to->width * sizeof(float));
+        memcpy(to->k[l], from->k[l], blocks * CACHE_BLOCK * (size_t)to->width * sizeof(float));
         memcpy(to->v[l], from->v[l], (size_t)tokens * (size_t)to->width * sizeof(float));
     }
 }

@@ -83,9 +83,11 @@ size_t weight_bytes_needed(int rows, int cols, bool matrix, storage_type type, b
 
 /* ---- layout ------------------------------------------------------------------------------------------------------------- */
 
-/* Keys and values of tokens that were computed before: for every layer two matrices [capacity, KV*d] of float32. */
+/* Keys and values of tokens that were computed before, float32: per layer values as rows [capacity][KV*d], and keys turned, so that a
+ * vector of them is one column of CACHE_BLOCK tokens: [capacity/CACHE_BLOCK][KV*d][CACHE_BLOCK]. */
+enum { CACHE_BLOCK = 16 };
 typedef struct {
-    int layers, capacity, width; /* width = KV*d */
+    int layers, capacity, width; /* width = KV*d; capacity is a multiple of CACHE_BLOCK */
     int used;                    /* tokens stored; attention writes at `used`, the caller advances it after the forward pass */
     float **k, **v;              /* [layers] */
 } kv_cache;

@@ -213,23 +213,6 @@ static void a_row_is_dealt_out_in_pieces_and_nothing_between_them(void **state) 
     each_length(check_pieces);
 }
 
-/* A row of scores and a sum of values, against one row at a time, bit for bit. */
-static void check_many_rows(const kernels *f, rows *r, int n) {
-    enum { MANY = 7, APART = 3 };
-    float scores[MANY], y[2][64] = {{0}};
-    const int d = n < 64 ? n : 64, count = n % MANY + 1;
-    f->dot_rows(scores, r->x, r->w, APART, count, d, 0.25f);
-    for (int j = 0; j < count; j++) assert_float_equal(scores[j], 0.25f * f->dot(r->x, r->w + j * APART, d), 0);
-    f->add_rows(y[0], scores, r->w, APART, count, d);
-    for (int j = 0; j < count; j++) f->axpy(y[1], scores[j], r->w + j * APART, d);
-    assert_memory_equal(y[0], y[1], sizeof y[0]);
-}
-
-static void many_rows_give_the_bits_of_one_after_the_other(void **state) {
-    (void)state;
-    each_length(check_many_rows);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(weights_of_logits_and_their_sum_are_exponentials),
@@ -241,7 +224,6 @@ int main(void) {
         TEST(pairs_along_one_side_become_pairs_along_the_other),
         TEST(squares_and_words_are_moved_bit_for_bit),
         TEST(a_row_is_dealt_out_in_pieces_and_nothing_between_them),
-        TEST(many_rows_give_the_bits_of_one_after_the_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

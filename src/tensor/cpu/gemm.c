@@ -3,6 +3,7 @@
 
 #include <omp.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,11 +13,10 @@
 enum {
     STEPS = 1024, /* of a tile: a block of B (48 columns) fills 200 KB of the second-level cache */
     ROWS = 96, /* of x in one task, whole tiles of every instruction set: the second-level cache keeps up to WIDE steps of them */
-    WIDE = 768,  /* steps; half as many rows where there are more */
-    GROUP = 4,   /* neighbouring blocks of a packed matrix in one task: while the last rows go along one, the next is fetched */
-    DOWN = 48,   /* columns of dy in one task of the weight's gradient: whole tiles of every instruction set */
-    STRIP = 12,  /* panels of x in one such task where there are few */
-    TURNED = 48, /* panels of W turned at a time: 3 MB */
+    WIDE = 768,       /* steps; half as many rows where there are more */
+    DOWN = 48,        /* columns of dy in one task of the weight's gradient: whole tiles of every instruction set */
+    STRIP = 12,       /* panels of x in one such task where there are few */
+    TURNED = 48,      /* panels of W turned at a time: 3 MB */
     LARGE = 16 << 20, /* bytes of a matrix that a last-level cache is not likely to keep */
     FEW = 8,          /* tasks: too few to share them out evenly */
     AHEAD = 8,        /* steps between fetching a row of a factor that is brought into tiles' form and reading it */
@@ -26,6 +26,49 @@ enum {
 
 static int panels_of(int n) { return (n + PANEL - 1) / PANEL; }
 static int smaller(int a, int b) { return a < b ? a : b; }
+
+/* ---- tasks ------------------------------------------------------------------------------------------------------------------------- */
+
+/* Each thread has neighbouring tasks of its own, so that what it fetches ahead is what it reads next; who is done takes from the end of
+ * what another has left. */
+typedef struct {
+    _Alignas(64) atomic_ullong left; /* begin << 32 | end */
+} share;
+enum { SHARES_MOST = 256 };
+typedef struct {
+    int count;
+    share of[SHARES_MOST];
+} shares;
+
+static void share_out(shares *s, int tasks) {
+    const int threads = omp_get_max_threads();
+    s->count = threads < SHARES_MOST ? threads : SHARES_MOST;
+    for (int i = 0; i < s->count; i++) {
+        const uint64_t begin = (uint64_t)tasks * (uint64_t)i / (uint64_t)s->count,
+                       end = (uint64_t)tasks * (uint64_t)(i + 1) / (uint64_t)s->count;
+        atomic_init(&s->of[i].left, begin << 32 | end);
+    }
+}
+
+static int take_from(share *s, bool first) {
+    unsigned long long left = atomic_load_explicit(&s->left, memory_order_relaxed);
+    for (;;) {
+        const uint64_t begin = left >> 32, end = left & 0xffffffffu;
+        if (begin >= end) return -1;
+        if (atomic_compare_exchange_weak(&s->left, &left, first ? (begin + 1) << 32 | end : begin << 32 | (end - 1)))
+            return (int)(first ? begin : end - 1);
+    }
+}
+
+/* The next task of this thread of the team; -1: none is left. */
+static int take_task(shares *s) {
+    const int me = omp_get_thread_num() % s->count;
+    int task = take_from(&s->of[me], true);
+    for (int i = 1; task < 0 && i < s->count; i++) task = take_from(&s->of[(me + i) % s->count], false);
+    return task;
+}
+
+/* ---- memory of a thread --------------------------------------------------------------------------------------------------------------- */
 
 /* Of each thread, freed when it ends: a team that gets smaller sends threads away. */
 typedef struct {
@@ -160,29 +203,36 @@ void gemm_unpack(const void *packed, storage_type type, int N, int K, int first,
 
 typedef struct {
     const void *at;
-    ptrdiff_t row; /* words between rows */
+    ptrdiff_t row;  /* words between rows */
+    const float *x; /* what is to be copied there by fill_left; NULL: nothing */
+    int ldx, M, K;
+    compute_type c;
 } left_factor;
 
 /* Rows of x for a reduction along its columns: float32 as they are, unless caches could not keep rows so far apart and `reused` says
  * that it matters; bfloat16 as words of pairs, or rounded floats. Copies lie an odd number of cache lines apart. */
 static left_factor left_rows(const float *x, int ldx, int M, int K, bool reused, compute_type c) {
-    const kernels *f = cpu_kernels();
-    if (c == COMPUTE_F32 && !(reused && ldx % ALIASED == 0)) return (left_factor){x, ldx};
-    const bool pairs = c == COMPUTE_BF16 && f->pairs;
+    if (c == COMPUTE_F32 && !(reused && ldx % ALIASED == 0)) return (left_factor){.at = x, .row = ldx};
+    const bool pairs = c == COMPUTE_BF16 && cpu_kernels()->pairs;
     const int words = pairs ? (K + 1) / 2 : (K + 1) / 2 * 2, apart = ((words + PANEL - 1) / PANEL | 1) * PANEL;
-    uint32_t *out = gemm_scratch(SCRATCH_LEFT, (size_t)M * (size_t)apart * 4);
-#pragma omp parallel for schedule(static) if ((size_t)M * (size_t)K > 32768)
-    for (int i = 0; i < M; i++) {
-        uint32_t *row = out + (size_t)i * (size_t)apart;
-        const float *from = x + (size_t)i * (size_t)ldx;
-        if (pairs) f->pack_pairs(row, from, K);
+    return (left_factor){gemm_scratch(SCRATCH_LEFT, (size_t)M * (size_t)apart * 4), apart, x, ldx, M, K, c};
+}
+
+/* By all threads of a team together, none of which goes on before all is there. */
+static void fill_left(const left_factor *a) {
+    const kernels *f = cpu_kernels();
+    if (!a->x) return;
+#pragma omp for schedule(static)
+    for (int i = 0; i < a->M; i++) {
+        uint32_t *row = (uint32_t *)(uintptr_t)a->at + (size_t)i * (size_t)a->row;
+        const float *from = a->x + (size_t)i * (size_t)a->ldx;
+        if (a->c == COMPUTE_BF16 && f->pairs) f->pack_pairs(row, from, a->K);
         else {
-            if (c == COMPUTE_BF16) f->round_bf16((float *)(void *)row, from, (size_t)K);
-            else memcpy(row, from, (size_t)K * 4);
-            if (K % 2) row[K] = 0;
+            if (a->c == COMPUTE_BF16) f->round_bf16((float *)(void *)row, from, (size_t)a->K);
+            else memcpy(row, from, (size_t)a->K * 4);
+            if (a->K % 2) row[a->K] = 0;
         }
     }
-    return (left_factor){out, apart};
 }
 
 /* Step s of a reduction along the rows of x: `columns` of its values or, with the dot instruction, pairs of two rows. Where x holds
@@ -273,15 +323,16 @@ static const void *forward_panels(const gemm_matrix *w, int first, int panels, i
 static int rows_of_task(int steps) { return steps > WIDE ? ROWS / 2 : ROWS; }
 
 /* `rows` rows from the first of a, whose words begin at `from`, against the panels of t, in tiles of about the same height: a low one
- * has too few sums to keep the processor busy. Meanwhile the last fetches `next`, or nothing if it is NULL. */
+ * has too few sums to keep the processor busy. Meanwhile they fetch `next`, each a part, or nothing if it is NULL. */
 static void run_tiles(tile *t, void (*run)(const tile *), const left_factor *a, int first_row, int rows, ptrdiff_t from, float *y,
                       int ldy, const void *next) {
     const int most = cpu_kernels()->rows, tiles = (rows + most - 1) / most;
+    t->next_step = (PANEL + tiles - 1) / tiles;
     for (int i = 0, row = first_row; i < tiles; i++, row += t->rows) {
         t->rows = rows / tiles + (i < rows % tiles);
         t->a = (const uint32_t *)a->at + row * a->row + from;
         t->c = y + (size_t)row * (size_t)ldy;
-        t->next = i + 1 < tiles ? NULL : next;
+        t->next = next && i * t->next_step < PANEL ? (const float *)next + (ptrdiff_t)i * t->steps * t->next_step : NULL;
         run(t);
     }
 }
@@ -317,7 +368,7 @@ static void forward_block(const forward_product *q, int first, int row, int rows
                   .add = q->add || from,
                   .bias = q->bias && !from ? q->bias + first * PANEL : NULL};
         t.b = forward_panels(q->w, first, here, from, t.steps, p, q->c, &t.panel);
-        const bool more = p->direct && first + 2 * q->wide <= q->panels;
+        const bool more = p->direct && first + 2 * q->wide <= q->panels; /* the next task's, as a rule */
         run_tiles(&t, p->run, &q->a, row, rows, from * left_step, q->y + first * PANEL, q->ldy,
                   more ? (const uint32_t *)t.b + q->wide * t.panel : NULL);
     }
@@ -340,14 +391,17 @@ void gemm_forward(float *y, int ldy, const float *x, int ldx, const gemm_matrix 
     const int blocks = (q.panels + q.wide - 1) / q.wide;
     /* A task whose panels are made first makes them once for all rows, unless that leaves threads without work. */
     const int chunk = !q.p.direct && blocks >= FEW ? M : rows_of_task(w->K), chunks = (M + chunk - 1) / chunk;
-    const int share = blocks * chunks / (FEW * omp_get_max_threads()), group = share < 1 ? 1 : smaller(share, GROUP),
-              groups = (blocks + group - 1) / group;
-    /* What no cache keeps is read once, and x goes along a group of its panels; else panels go along rows of x. */
+    /* What no cache keeps is read once, and x goes along a block; else blocks go along rows of x. */
     const bool once = gemm_packed_bytes(w->type, w->N, w->K) > LARGE;
-#pragma omp parallel for schedule(dynamic, 1)
-    for (int task = 0; task < groups * chunks; task++) {
-        const int begin = (once ? task / chunks : task % groups) * group, row = (once ? task % chunks : task / groups) * chunk;
-        for (int k = begin; k < smaller(begin + group, blocks); k++) forward_block(&q, k * q.wide, row, smaller(chunk, M - row));
+    shares tasks;
+    share_out(&tasks, blocks * chunks);
+#pragma omp parallel
+    {
+        fill_left(&q.a);
+        for (int task; (task = take_task(&tasks)) >= 0;) {
+            const int block = once ? task / chunks : task % blocks, row = (once ? task % chunks : task / blocks) * chunk;
+            forward_block(&q, block * q.wide, row, smaller(chunk, M - row));
+        }
     }
 }
 
@@ -419,6 +473,7 @@ void gemm_backward_input(float *dx, int lddx, const float *dy, int lddy, const g
             const int n = smaller(TURNED, panels - begin), blocks = (n + wide - 1) / wide;
 #pragma omp parallel
             {
+                if (begin == 0) fill_left(&a);
 #pragma omp for schedule(dynamic, 1)
                 for (int p = 0; p < n; p++) input_panel(b + p * panel, w, from, count, (begin + p) * PANEL, c);
 #pragma omp for schedule(dynamic, 1)
@@ -483,6 +538,7 @@ static void weight_chunk(float *dw, const float *dy, int lddy, const float *x, i
                     t.a = left + i / group * piece + i % group;
                     t.c = dw + (size_t)(first + i) * (size_t)K + q * PANEL;
                     t.next = i + f->rows >= rows && q + 2 * wide <= end ? right + (q + wide) * panel : NULL;
+                    t.next_step = PANEL;
                     if (pairs) f->tile_bf16(&t);
                     else f->tile_f32(&t);
                 }
@@ -514,7 +570,10 @@ void gemm_small(float *c, ptrdiff_t ldc, const float *a, ptrdiff_t row, ptrdiff_
                   .steps = steps,
                   .ldc = ldc,
                   .alpha = alpha,
-                  .add = add};
+                  .add = add,
+                  .next =
+                      b + AHEAD * ldb + q * PANEL, /* its own: rows that lie apart, where no processor looks ahead by itself */
+                  .next_step = ldb};
         t.columns = smaller(t.panels * PANEL, columns - q * PANEL);
         for (int i = 0; i < rows; i += f->rows) {
             t.rows = smaller(f->rows, rows - i);

@@ -27,9 +27,10 @@ typedef struct {
     ptrdiff_t ldc;
     int columns; /* of C that are really there: <= panels*16 */
     float alpha;
-    bool add;          /* to what C holds; else it is overwritten */
-    const float *bias; /* [columns] added, or NULL */
-    const void *next;  /* B of the tile after this one, to be fetched meanwhile, laid out as b; or NULL */
+    bool add;            /* to what C holds; else it is overwritten */
+    const float *bias;   /* [columns] added, or NULL */
+    const void *next;    /* what is to be fetched meanwhile, `panels` lines a step, panels apart as b's; or NULL */
+    ptrdiff_t next_step; /* and the words from step to step */
 } tile;
 
 /* What one pass over a row of logits gives. sums are of e^(z - max). */
@@ -66,9 +67,6 @@ typedef struct {
     void (*turn_words)(float *out, const uint32_t *in);             /* [8 k-pairs][16 n] words -> [16 n][16 k] values */
     float (*dot)(const float *x, const float *y, int n);
     void (*axpy)(float *y, float a, const float *x, int n);
-    /* The same for `count` rows that stand `apart`: out[j] = factor (x . rows[j]); y += a[j] rows[j], in the order of j. */
-    void (*dot_rows)(float *out, const float *x, const float *rows, ptrdiff_t apart, int count, int n, float factor);
-    void (*add_rows)(float *y, const float *a, const float *rows, ptrdiff_t apart, int count, int n);
     double (*sum_squares)(const float *x, size_t n);
     void (*scale)(float *x, size_t n, float a);
     void (*add)(float *out, const float *x, const float *y, size_t n);

@@ -72,7 +72,7 @@ INLINE void finish_tile(const tile *t, const int rows, const int panels, vf acc[
         for (int p = 0; p < panels; p++) __builtin_prefetch(t->c + i * t->ldc + p * PANEL, 1);                                   \
     }                                                                                                                            \
     const float *next = t->next ? t->next : t->a; /* nothing to fetch: what is there */                                          \
-    const ptrdiff_t next_step = t->next ? bstep : 0;
+    const ptrdiff_t next_step = t->next ? t->next_step : 0;
 #define FETCH_NEXT /* one row reads as fast as memory gives, without help */                                                     \
     UNROLL                                                                                                                       \
     for (int p = 0; rows > 1 && p < panels; p++) __builtin_prefetch(next + p * panel, 0, 2);                                     \
@@ -267,48 +267,6 @@ static void axpy(float *y, float a, const float *x, int n) {
     int i = 0;
     for (; i + LANES <= n; i += LANES) store(y + i, load(y + i) + all(a) * load(x + i));
     for (; i < n; i++) y[i] += a * x[i];
-}
-
-/* out[j] = factor (x . rows[j]), each summed as by dot */
-static void dot_rows(float *out, const float *x, const float *rows, ptrdiff_t apart, int count, int n, float factor) {
-    int j = 0;
-    for (; j + 4 <= count; j += 4, rows += 4 * apart) { /* four at a time: no sum waits for itself */
-        vf s0[4] = {}, s1[4] = {};
-        int i = 0;
-        for (; i + 2 * LANES <= n; i += 2 * LANES) {
-            const vf a = load(x + i), b = load(x + i + LANES);
-            UNROLL
-            for (int k = 0; k < 4; k++) {
-                s0[k] += a * load(rows + k * apart + i);
-                s1[k] += b * load(rows + k * apart + i + LANES);
-            }
-        }
-        UNROLL
-        for (int k = 0; k < 4; k++) {
-            float s = sum_lanes(s0[k] + s1[k]);
-            for (int t = i; t < n; t++) s += x[t] * rows[k * apart + t];
-            out[j + k] = factor * s;
-        }
-    }
-    for (; j < count; j++, rows += apart) out[j] = factor * dot(x, rows, n);
-}
-
-/* y += a[0] rows[0] + a[1] rows[1] + ..., in that order: a piece of y stays in registers meanwhile */
-static void add_rows(float *y, const float *a, const float *rows, ptrdiff_t apart, int count, int n) {
-    int i = 0;
-    for (; i + 4 * LANES <= n; i += 4 * LANES) {
-        vf s[4];
-        UNROLL
-        for (int k = 0; k < 4; k++) s[k] = load(y + i + k * LANES);
-        for (int j = 0; j < count; j++) {
-            const float *row = rows + j * apart + i;
-            UNROLL
-            for (int k = 0; k < 4; k++) s[k] += all(a[j]) * load(row + k * LANES);
-        }
-        UNROLL
-        for (int k = 0; k < 4; k++) store(y + i + k * LANES, s[k]);
-    }
-    for (int j = 0; j < count && i < n; j++) axpy(y + i, a[j], rows + j * apart + i, n - i);
 }
 
 static double sum_squares(const float *x, size_t n) {
@@ -755,8 +713,6 @@ const kernels TABLE_NAME(LEVEL) = {
     .turn_words = turn_words,
     .dot = dot,
     .axpy = axpy,
-    .dot_rows = dot_rows,
-    .add_rows = add_rows,
     .sum_squares = sum_squares,
     .scale = scale,
     .add = add,

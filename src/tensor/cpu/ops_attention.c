@@ -1,17 +1,18 @@
 /* ops_attention.c - causal attention over a ragged layout (FlashAttention's bookkeeping, arXiv:2205.14135): the forward pass keeps
  * only the log-sum-exp of every (token, head); the backward pass makes the probabilities again, a block of queries at a time.
  *
- * Work is cut into (sequence, key/value head). The keys of a sequence come in order from its cache or its parent, then its own; they
- * are gathered once into rows [n][d] and, turned, into panels [n/16][d][16] for the scores. Per block of queries:
+ * Work is cut into (sequence, key/value head). The keys of a sequence come in order from its parent, then its own; they are gathered once
+ * into rows [n][d] and, turned, into panels [n/16][d][16] for the scores. A cache keeps keys as panels and values as rows, and both are
+ * read where they lie. Per block of rows (queries of one head, or the heads of one query that share keys and values):
  *     S = scale Q K^T  (cap, alibi, mask)   P = softmax(S)   O = P V
- *     dP = dO V^T   dS = P (dP - sum(dO O))   dQ += scale dS K   dK += scale dS^T Q   dV += P^T dO
- * A step with few queries against many keys (generation) reads keys and values where they lie instead. */
+ *     dP = dO V^T   dS = P (dP - sum(dO O))   dQ += scale dS K   dK += scale dS^T Q   dV += P^T dO */
 #include <math.h>
+#include <omp.h>
 #include <string.h>
 
 #include "tensor/cpu/ops.h"
 
-enum { BLOCK = 64 /* queries */, FEW = 4 /* queries that are not worth gathering for */ };
+enum { BLOCK = 64 /* rows */ };
 
 typedef struct {
     const node *n;
@@ -34,29 +35,23 @@ static work work_of(const node *n, int index, int group) {
     return w;
 }
 
-/* Where key (or value) row j of this work lies; which = 1 keys, 2 values. */
+/* Where key (which = 1) or value (2) row j of a work without a cache lies. */
 static const float *source_row(const work *w, int which, int j) {
-    const int layer = w->n->attention.layer;
-    const size_t column = (size_t)w->group * (size_t)w->d;
-    if (w->s->cache) {
-        const kv_cache *c = w->s->cache;
-        return (which == 1 ? c->k : c->v)[layer] + (size_t)j * (size_t)c->width + column;
-    }
     const int row = j >= w->before ? w->s->begin + j - w->before : w->n->layout->seq[w->s->parent].begin + j;
-    return w->n->in[which]->data + (size_t)row * (size_t)w->kw + column;
+    return w->n->in[which]->data + (size_t)row * (size_t)w->kw + (size_t)w->group * (size_t)w->d;
 }
 
-static void append_to_cache(const node *n) {
-    const layout *l = n->layout;
-    const size_t width = (size_t)n->in[1]->cols;
-    for (int i = 0; i < l->count; i++) {
-        kv_cache *c = l->seq[i].cache;
-        if (!c) continue;
-        if (c->used + l->seq[i].length > c->capacity) bug("a cache of %d tokens is full", c->capacity);
-        const size_t to = (size_t)c->used * width, from = (size_t)l->seq[i].begin * width,
-                     bytes = (size_t)l->seq[i].length * width * sizeof(float);
-        memcpy(c->k[n->attention.layer] + to, n->in[1]->data + from, bytes);
-        memcpy(c->v[n->attention.layer] + to, n->in[2]->data + from, bytes);
+/* The own keys and values of this work, behind what its cache holds. */
+static void append_to_cache(const work *w) {
+    kv_cache *c = w->s->cache;
+    const int layer = w->n->attention.layer, column = w->group * w->d;
+    if (w->keys > c->capacity) bug("a cache of %d tokens is full", c->capacity);
+    for (int j = w->before; j < w->keys; j++) {
+        const size_t row = (size_t)(w->s->begin + j - w->before) * (size_t)w->kw + (size_t)column;
+        const float *k = w->n->in[1]->data + row;
+        float *to = c->k[layer] + ((size_t)(j / CACHE_BLOCK) * (size_t)c->width + (size_t)column) * CACHE_BLOCK + j % CACHE_BLOCK;
+        for (int i = 0; i < w->d; i++) to[i * CACHE_BLOCK] = k[i];
+        memcpy(c->v[layer] + (size_t)j * (size_t)c->width + column, w->n->in[2]->data + row, (size_t)w->d * sizeof(float));
     }
 }
 
@@ -77,50 +72,18 @@ static void shape_scores(const work *w, float *s, int q, int head) {
     for (int j = 0; j < first; j++) s[j] = -INFINITY;
 }
 
-/* ---- few queries -------------------------------------------------------------------------------------------------------------------- */
-
-/* Rows first .. end of keys or values (which as above) that lie equally far apart: *apart, from the result on; *end is brought down to
- * where that stops, between a parent's and the own rows. */
-static const float *rows_from(const work *w, int which, int first, int *end, ptrdiff_t *apart) {
-    *apart = w->s->cache ? w->s->cache->width : w->kw;
-    if (!w->s->cache && first<w->before && * end> w->before) *end = w->before;
-    return source_row(w, which, first);
-}
-
-static void attend_few(const work *w) {
-    const kernels *f = cpu_kernels();
-    float *s = gemm_scratch(SCRATCH_ATTENTION, (size_t)(w->keys + 16) * sizeof *s);
-    for (int q = 0; q < w->s->length; q++)
-        for (int h = w->group * w->per; h < (w->group + 1) * w->per; h++) {
-            const size_t at = (size_t)(w->s->begin + q) * (size_t)w->qw + (size_t)h * (size_t)w->d;
-            const int first = first_key(w, q), behind = w->before + q + 1;
-            ptrdiff_t apart;
-            for (int j = first, end; j < behind; j = end) {
-                const float *k = rows_from(w, 1, j, (end = behind, &end), &apart);
-                f->dot_rows(s + j, w->n->in[0]->data + at, k, apart, end - j, w->d, w->n->attention.scale);
-            }
-            shape_scores(w, s, q, h);
-            f->softmax(s + first, behind - first);
-            float *o = w->n->out->data + at;
-            memset(o, 0, (size_t)w->d * sizeof *o);
-            for (int j = first, end; j < behind; j = end) {
-                const float *v = rows_from(w, 2, j, (end = behind, &end), &apart);
-                f->add_rows(o, s + j, v, apart, end - j, w->d);
-            }
-        }
-}
-
-/* ---- many queries ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- rooms --------------------------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
     float *k, *v;   /* [keys][d], readable 16 further */
     float *kt, *vt; /* panels [keys/16][d][16] of the same, turned; vt only backward */
-    float *p, *dp;  /* [BLOCK][keys rounded to 16] */
+    float *p, *dp;  /* [BLOCK or query heads][keys rounded to 16] */
     float *dk, *dv; /* [keys][d], backward only */
 } room;
 
 static room make_room(const work *w, bool backward) {
-    const size_t n = (size_t)round16(w->keys), d = (size_t)w->d, rows = n * d + 32, block = BLOCK * n;
+    const size_t n = (size_t)round16(w->keys), d = (size_t)w->d, rows = n * d + 32,
+                 block = (size_t)(w->per > BLOCK ? w->per : BLOCK) * n;
     float *at = gemm_scratch(SCRATCH_ATTENTION, (rows * (backward ? 6 : 4) + block * 2 + 64) * sizeof *at);
     room r = {.k = at, .v = at + rows, .kt = at + 2 * rows, .p = at + 3 * rows, .dp = at + 3 * rows + block};
     if (backward) {
@@ -142,22 +105,24 @@ static void gather(const work *w, int which, float *rows, float *turned) {
                 turned[(size_t)k * 16 + (size_t)i] = p + i < w->keys ? rows[(size_t)(p + i) * (size_t)d + (size_t)k] : 0;
 }
 
-/* C [rows, keys] = alpha * A [rows, d] times turned panels; only keys below `limit` are wanted. */
-static void times_turned(float *c, int ldc, const float *a, int lda, const float *turned, int rows, int d, int limit,
-                         float alpha) {
+/* C [rows, keys] = alpha * A [rows, d] times turned panels; only keys from .. limit-1 are wanted. */
+static void times_turned(float *c, int ldc, const float *a, int lda, const float *turned, ptrdiff_t panel, int rows, int d,
+                         int from, int limit, float alpha) {
     const kernels *f = cpu_kernels();
     const int panels = round16(limit) / 16;
-    for (int q = 0; q < panels; q += f->panels) {
+    for (int q = from / 16; q < panels; q += f->panels) {
         tile t = {.row = lda,
                   .step = 1,
-                  .b = turned + (size_t)q * 16 * (size_t)d,
-                  .panel = 16 * d,
+                  .b = turned + q * panel,
+                  .panel = panel,
                   .bstep = 16,
                   .steps = d,
                   .ldc = ldc,
-                  .alpha = alpha};
+                  .alpha = alpha,
+                  .next_step = 16};
         t.panels = panels - q < f->panels ? panels - q : f->panels;
         t.columns = t.panels * 16;
+        if (q + 2 * f->panels <= panels) t.next = (const float *)t.b + f->panels * panel;
         for (int i = 0; i < rows; i += f->rows) {
             t.rows = rows - i < f->rows ? rows - i : f->rows;
             t.a = a + (ptrdiff_t)i * lda;
@@ -167,40 +132,69 @@ static void times_turned(float *c, int ldc, const float *a, int lda, const float
     }
 }
 
-static void attend_many(const work *w, float *lse) {
-    const node *n = w->n;
+/* ---- forward --------------------------------------------------------------------------------------------------------------------------- */
+
+/* What the queries of a work look at: keys in panels so far apart, values in rows. */
+typedef struct {
+    const float *turned, *values;
+    ptrdiff_t panel, row;
+    float *p; /* room for scores, as room.p */
+} sight;
+
+static sight sight_of(const work *w) {
     const room r = make_room(w, false);
-    const int ld = round16(w->keys), d = w->d, H = n->attention.heads;
+    const kv_cache *c = w->s->cache;
+    if (c) {
+        const int layer = w->n->attention.layer, column = w->group * w->d;
+        return (sight){c->k[layer] + column * CACHE_BLOCK, c->v[layer] + column, (ptrdiff_t)c->width * CACHE_BLOCK, c->width,
+                       r.p};
+    }
     gather(w, 1, r.k, r.kt);
     gather(w, 2, r.v, NULL);
-    for (int h = w->group * w->per; h < (w->group + 1) * w->per; h++)
-        for (int q = 0; q < w->s->length; q += BLOCK) {
-            const int rows = w->s->length - q < BLOCK ? w->s->length - q : BLOCK, limit = w->before + q + rows;
-            const size_t at = (size_t)(w->s->begin + q) * (size_t)w->qw + (size_t)h * (size_t)d;
-            times_turned(r.p, ld, n->in[0]->data + at, w->qw, r.kt, rows, d, limit, n->attention.scale);
-            for (int i = 0; i < rows; i++) {
-                float *s = r.p + (size_t)i * (size_t)ld;
-                const int seen = w->before + q + i + 1, first = first_key(w, q + i);
-                shape_scores(w, s, q + i, h);
-                const float sum = cpu_kernels()->softmax(s + first, seen - first);
-                for (int j = 0; j < first; j++) s[j] = 0;
-                for (int j = seen; j < limit; j++) s[j] = 0;
-                if (lse) lse[(size_t)(w->s->begin + q + i) * (size_t)H + (size_t)h] = sum;
-            }
-            gemm_small(n->out->data + at, w->qw, r.p, ld, 1, r.v, d, rows, d, limit, 1, false);
-        }
+    return (sight){r.kt, r.v, 16 * w->d, w->d, r.p};
+}
+
+/* `queries` from q on of `heads` heads from h on, one of which is 1. */
+static void attend(const work *w, const sight *x, int q, int queries, int h, int heads, float *lse) {
+    const node *n = w->n;
+    const int ld = round16(w->keys), rows = queries * heads, apart = heads > 1 ? w->d : w->qw, H = n->attention.heads,
+              limit = w->before + q + queries, from = first_key(w, q);
+    const size_t at = (size_t)(w->s->begin + q) * (size_t)w->qw + (size_t)h * (size_t)w->d;
+    times_turned(x->p, ld, n->in[0]->data + at, apart, x->turned, x->panel, rows, w->d, from, limit, n->attention.scale);
+    for (int i = 0; i < rows; i++) {
+        const int query = heads > 1 ? q : q + i, head = heads > 1 ? h + i : h;
+        float *s = x->p + (size_t)i * (size_t)ld;
+        const int seen = w->before + query + 1, first = first_key(w, query);
+        shape_scores(w, s, query, head);
+        const float sum = cpu_kernels()->softmax(s + first, seen - first);
+        for (int j = from; j < first; j++) s[j] = 0;
+        for (int j = seen; j < limit; j++) s[j] = 0;
+        if (lse) lse[(size_t)(w->s->begin + query) * (size_t)H + (size_t)head] = sum;
+    }
+    gemm_small(n->out->data + at, apart, x->p + from, ld, 1, x->values + from * x->row, x->row, rows, w->d, limit - from, 1,
+               false);
+}
+
+static void attend_all(const work *w, float *lse) {
+    const sight x = sight_of(w);
+    const int h = w->group * w->per;
+    if (w->s->cache) append_to_cache(w);
+    if (w->s->length < w->per) /* generation */
+        for (int q = 0; q < w->s->length; q++) attend(w, &x, q, 1, h, w->per, lse);
+    else
+        for (int k = 0; k < w->per; k++)
+            for (int q = 0; q < w->s->length; q += BLOCK)
+                attend(w, &x, q, w->s->length - q < BLOCK ? w->s->length - q : BLOCK, h + k, 1, lse);
 }
 
 void cpu_attention_forward(backend *b, node *n) {
     (void)b;
-    append_to_cache(n);
-    const int groups = n->attention.kv_heads, count = n->layout->count;
-#pragma omp parallel for schedule(dynamic, 1) collapse(2)
+    const int groups = n->attention.kv_heads, count = n->layout->count, threads = omp_get_max_threads();
+#pragma omp parallel for schedule(dynamic, count < 4 * threads ? 1 : groups) collapse(2)
     for (int i = 0; i < count; i++)
         for (int g = 0; g < groups; g++) {
             const work w = work_of(n, i, g);
-            if (w.s->length <= FEW && w.s->cache) attend_few(&w);
-            else attend_many(&w, n->saved_floats ? n->saved : NULL);
+            attend_all(&w, n->saved_floats ? n->saved : NULL);
         }
 }
 
@@ -246,7 +240,7 @@ static void go_back(const work *w, float *dq, bool add_dq) {
                        (size_t)d * sizeof(float));
                 memcpy(dout + (size_t)i * (size_t)d, n->out->grad + at + (size_t)i * (size_t)w->qw, (size_t)d * sizeof(float));
             }
-            times_turned(r.p, ld, queries, d, r.kt, rows, d, limit, n->attention.scale);
+            times_turned(r.p, ld, queries, d, r.kt, 16 * d, rows, d, 0, limit, n->attention.scale);
             for (int i = 0; i < rows; i++) {
                 float *s = r.p + (size_t)i * (size_t)ld;
                 const int seen = w->before + q + i + 1;
@@ -254,7 +248,7 @@ static void go_back(const work *w, float *dq, bool add_dq) {
                 cpu_kernels()->exp_minus(s, seen, n->saved[(size_t)(w->s->begin + q + i) * (size_t)H + (size_t)h]);
                 for (int j = seen; j < limit; j++) s[j] = 0;
             }
-            times_turned(r.dp, ld, dout, d, r.vt, rows, d, limit, 1);
+            times_turned(r.dp, ld, dout, d, r.vt, 16 * d, rows, d, 0, limit, 1);
             gemm_small(r.dv, d, r.p, 1, ld, dout, d, limit, d, rows, 1, true);
             score_gradient(w, &r, q, rows, limit, h);
             gemm_small(r.dk, d, r.dp, 1, ld, queries, d, limit, d, rows, n->attention.scale, true);

@@ -15,7 +15,7 @@ enum { PIECE = 8192 };
 #define EACH_PIECE(values, body)                                                                                                 \
     {                                                                                                                            \
         const size_t count = (values);                                                                                           \
-        _Pragma("omp parallel for schedule(static) if (count > 4 * PIECE)") for (size_t i = 0; i < count; i += PIECE) {          \
+        _Pragma("omp parallel for schedule(static) if (count > 2 * PIECE)") for (size_t i = 0; i < count; i += PIECE) {          \
             const size_t m = count - i < PIECE ? count - i : PIECE;                                                              \
             body;                                                                                                                \
         }                                                                                                                        \
