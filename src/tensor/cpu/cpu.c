@@ -115,7 +115,7 @@ static double sum_squares(backend *b, const float *x, size_t n) {
     (void)b;
     const size_t pieces = (n + PIECE - 1) / PIECE;
     double *part = memory_alloc((pieces + 1) * sizeof *part), total = 0;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (is_worth(4 * n))
     for (size_t i = 0; i < pieces; i++)
         part[i] = cpu_kernels()->sum_squares(x + i * PIECE, n - i * PIECE < PIECE ? n - i * PIECE : PIECE);
     for (size_t i = 0; i < pieces; i++) total += part[i];
@@ -125,13 +125,13 @@ static double sum_squares(backend *b, const float *x, size_t n) {
 
 static void zero(backend *b, float *x, size_t n) {
     (void)b;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (is_worth(4 * n))
     for (size_t i = 0; i < n; i += PIECE) memset(x + i, 0, (n - i < PIECE ? n - i : PIECE) * sizeof *x);
 }
 
 static void scale(backend *b, float *x, size_t n, float factor) {
     (void)b;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (is_worth(4 * n))
     for (size_t i = 0; i < n; i += PIECE) cpu_kernels()->scale(x + i, n - i < PIECE ? n - i : PIECE, factor);
 }
 
@@ -145,7 +145,7 @@ static void adamw(backend *b, float *values, const float *grad, float *m, float 
                            .scale = f->grad_scale,
                            .correct1 = 1 - pow(f->beta1, (double)f->step),
                            .correct2 = 1 - pow(f->beta2, (double)f->step)};
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (is_worth(4 * n))
     for (size_t i = 0; i < n; i += PIECE)
         cpu_kernels()->adamw(values + i, grad + i, m + i, v + i, n - i < PIECE ? n - i : PIECE, &o);
 }

@@ -395,7 +395,7 @@ void gemm_forward(float *y, int ldy, const float *x, int ldx, const gemm_matrix 
     const bool once = gemm_packed_bytes(w->type, w->N, w->K) > LARGE;
     shares tasks;
     share_out(&tasks, blocks * chunks);
-#pragma omp parallel
+#pragma omp parallel if (is_worth((size_t)M * (size_t)w->N * (size_t)w->K))
     {
         fill_left(&q.a);
         for (int task; (task = take_task(&tasks)) >= 0;) {
@@ -471,7 +471,7 @@ void gemm_backward_input(float *dx, int lddx, const float *dy, int lddy, const g
         const left_factor a = left_rows(dy + from, lddy, M, values, panels > wide, c);
         for (int begin = 0; begin < panels; begin += TURNED) {
             const int n = smaller(TURNED, panels - begin), blocks = (n + wide - 1) / wide;
-#pragma omp parallel
+#pragma omp parallel if (is_worth((size_t)M * (size_t)w->N * (size_t)w->K))
             {
                 if (begin == 0) fill_left(&a);
 #pragma omp for schedule(dynamic, 1)
@@ -511,7 +511,7 @@ static void weight_chunk(float *dw, const float *dy, int lddy, const float *x, i
     const int down = (N + DOWN - 1) / DOWN, strip = down < FEW ? STRIP : columns, strips = (columns + strip - 1) / strip;
     const ptrdiff_t panel = ((ptrdiff_t)steps + 1) * PANEL, piece = (ptrdiff_t)group * steps + PANEL;
     uint32_t *right = gemm_scratch(SCRATCH_RIGHT, (size_t)columns * (size_t)panel * 4);
-#pragma omp parallel
+#pragma omp parallel if (is_worth((size_t)M * (size_t)N * (size_t)K))
     {
         uint32_t *left = gemm_scratch(SCRATCH_B, (size_t)(DOWN / group) * (size_t)piece * 4);
 #pragma omp for schedule(static)

@@ -40,6 +40,11 @@ void gemm_backward_weight(float *dw, const float *dy, int lddy, const float *x, 
 void gemm_small(float *c, ptrdiff_t ldc, const float *a, ptrdiff_t row, ptrdiff_t step, const float *b, ptrdiff_t ldb, int rows,
                 int columns, int steps, float alpha, bool add);
 
+/* Whether so many products of numbers (or a quarter as many numbers that are gone through) are worth waking threads, which takes some
+ * microseconds, and far more where other programs have the processors. */
+enum { WORTH = 1 << 18 };
+static inline bool is_worth(size_t products) { return products >= WORTH; }
+
 /* Memory of this thread that is kept between calls, one buffer per use; at least `bytes`, 64-byte aligned, not zeroed. */
 void *gemm_scratch(int use, size_t bytes);
 enum {

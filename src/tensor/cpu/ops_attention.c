@@ -187,10 +187,20 @@ static void attend_all(const work *w, float *lse) {
                 attend(w, &x, q, w->s->length - q < BLOCK ? w->s->length - q : BLOCK, h + k, 1, lse);
 }
 
+/* Products of all queries with all keys they see, twice. */
+static size_t products_of(const node *n) {
+    size_t sum = 0;
+    for (int i = 0; i < n->layout->count; i++) {
+        const work w = work_of(n, i, 0);
+        sum += 2 * (size_t)w.s->length * (size_t)w.keys * (size_t)w.qw;
+    }
+    return sum;
+}
+
 void cpu_attention_forward(backend *b, node *n) {
     (void)b;
     const int groups = n->attention.kv_heads, count = n->layout->count, threads = omp_get_max_threads();
-#pragma omp parallel for schedule(dynamic, count < 4 * threads ? 1 : groups) collapse(2)
+#pragma omp parallel for schedule(dynamic, count < 4 * threads ? 1 : groups) collapse(2) if (is_worth(products_of(n)))
     for (int i = 0; i < count; i++)
         for (int g = 0; g < groups; g++) {
             const work w = work_of(n, i, g);
@@ -275,7 +285,7 @@ void cpu_attention_backward(backend *b, node *n) {
     for (int k = 1; k < 3; k++)
         if (n->grad_in[k] && !n->grad_add[k])
             memset(n->grad_in[k], 0, (size_t)n->in[k]->rows * (size_t)n->in[k]->cols * sizeof(float));
-#pragma omp parallel for schedule(dynamic, 1) collapse(2)
+#pragma omp parallel for schedule(dynamic, 1) collapse(2) if (is_worth(2 * products_of(n)))
     for (int i = 0; i < l->count; i++)
         for (int g = 0; g < groups; g++) {
             if (l->seq[i].parent >= 0) continue; /* done behind its parent */

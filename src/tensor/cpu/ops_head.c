@@ -27,7 +27,7 @@ static void put_columns(const node *n, int r, const row_stats *s, float lse, flo
 static void rescale(const node *n, float *z, int count) {
     const float scale = n->logp.scale;
     if (scale == 0 || scale == 1) return;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (is_worth(4 * (size_t)count * (size_t)n->w->rows))
     for (int r = 0; r < count; r++)
         for (int k = 0; k < n->w->rows; k++) z[(size_t)r * (size_t)n->w->rows + (size_t)k] *= scale;
 }
@@ -55,7 +55,7 @@ static float *compare(const node *n, const float *z, int first, int count, bool 
     if (!f->head) return NULL;
     float *y = gemm_scratch(SCRATCH_TEACHER, (size_t)HEAD_ROWS * (size_t)V * sizeof *y);
     look_by(n, y, f->hidden, f->head, f->bias, first, count);
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (is_worth(4 * (size_t)count * (size_t)n->w->rows))
     for (int r = 0; r < count; r++) {
         float *row = y + (size_t)r * (size_t)V;
         f->out[first + r] = (float)row_divergence(z + (size_t)r * (size_t)V, row, V, f->beta, slopes ? row : NULL);
@@ -65,7 +65,7 @@ static float *compare(const node *n, const float *z, int first, int count, bool 
 
 static void describe(const node *n, const float *z, int first, int count) {
     const int V = n->w->rows;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (is_worth(4 * (size_t)count * (size_t)n->w->rows))
     for (int r = 0; r < count; r++) {
         const float *row = z + (size_t)r * (size_t)V;
         row_stats s;
@@ -83,7 +83,7 @@ typedef struct {
 static void send_back(const node *n, float *z, int first, int count, column_gradients x, float *dh, bool add) {
     const int V = n->w->rows, D = n->in[0]->cols;
     const gemm_matrix w = matrix_of(n->w);
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (is_worth(4 * (size_t)count * (size_t)n->w->rows))
     for (int r = 0; r < count; r++) {
         float *row = z + (size_t)r * (size_t)V;
         const int at = first + r;

@@ -49,7 +49,7 @@ void cpu_embed_backward(backend *b, node *n) {
     (void)b;
     const int T = n->out->rows, D = n->out->cols, wide = 64;
     if (!n->w->grad) return;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (is_worth(4 * values_of(n->out)))
     for (int c = 0; c < D; c += wide)
         for (int t = 0; t < T; t++) {
             if (n->index[t] == n->size) continue;
@@ -135,7 +135,7 @@ void cpu_linear_backward(backend *b, node *n) {
     if (n->grad_in[0]) gemm_backward_input(n->grad_in[0], x->cols, n->out->grad, N, &w, T, n->grad_add[0], n->scale, n->compute);
     if (n->w->grad) gemm_backward_weight(n->w->grad, n->out->grad, N, x->data, x->cols, T, N, x->cols, n->scale, n->compute);
     if (!n->bias || !n->bias->grad) return;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (is_worth(4 * values_of(n->out)))
     for (int c = 0; c < N; c += 64)
         for (int t = 0; t < T; t++)
             for (int k = c; k < (N - c < 64 ? N : c + 64); k++)
@@ -146,7 +146,8 @@ void cpu_linear_backward(backend *b, node *n) {
 
 /* Threads own columns from c on; a piece is small enough to stay in the first cache while its rows pass. */
 enum { COLUMNS = 256 };
-#define EACH_COLUMNS(total) _Pragma("omp parallel for schedule(static)") for (int c = 0; c < (total); c += COLUMNS)
+#define EACH_COLUMNS(total)                                                                                                      \
+    _Pragma("omp parallel for schedule(static) if (is_worth(4 * values_of(n->out)))") for (int c = 0; c < (total); c += COLUMNS)
 static int end_of(int c, int total) { return total - c < COLUMNS ? total : c + COLUMNS; }
 
 /* y = x m / l + b */
@@ -220,7 +221,7 @@ void cpu_rmsnorm_backward(backend *b, node *n) {
         }
     }
     if (!n->w->grad) return;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (is_worth(4 * values_of(n->out)))
     for (int c = 0; c < D; c += 64)
         for (int t = 0; t < T; t++) {
             const float *x = n->in[0]->data + (size_t)t * (size_t)D, *dy = n->out->grad + (size_t)t * (size_t)D;
@@ -266,7 +267,7 @@ void cpu_layernorm_backward(backend *b, node *n) {
         const float a = (float)(s / D), c = (float)(sh / D);
         for (int k = 0; k < D; k++) dx[k] = (n->grad_add[0] ? dx[k] : 0) + r * (w[k] * dy[k] - a - (x[k] - m) * r * c);
     }
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (is_worth(4 * values_of(n->out)))
     for (int c = 0; c < D; c += 64)
         for (int t = 0; t < T; t++)
             for (int k = c; k < (D - c < 64 ? D : c + 64); k++) {
