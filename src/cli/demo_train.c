@@ -121,10 +121,10 @@ static bool choose_start(demo *d, const char **out, err *e) {
 }
 
 static bool train_start(demo *d, const char *by, err *e) {
-    static const char *const once[] = {"num_train_epochs=1", NULL};
+    static const char *const twice[] = {"num_train_epochs=2", NULL}; /* after one pass the new words are still rare in rollouts */
     d->begin = run_new_path(d->a, sys_home(d->a), arena_printf(d->a, "%s-start", path_name(d->run)), e);
     if (!d->begin) return false;
-    command_line c = training_of(d, "sft", d->feedback, d->begin, once);
+    command_line c = training_of(d, "sft", d->feedback, d->begin, twice);
     add_words(&c, "--preset", by);
     return prepare(d, &c, d->begin, e);
 }
