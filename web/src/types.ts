@@ -13,6 +13,16 @@ export interface Dataset {
   updated_at: string
 }
 
+/* A key or a session, without its secret. */
+export interface Pass {
+  id: string
+  kind: string
+  name: string
+  current: boolean
+  inserted_at: string
+  used_at: string | null
+}
+
 export interface Progress {
   total: number
   completed: number

@@ -2,13 +2,19 @@
  * pressed, and what happens is no error, no "not implemented", and not nothing. In an empty server, in one with data, and with a server that
  * fails. FETTLE_LONG=1 (make test-long) presses the controls, which takes many minutes, and looks inside a dataset and a run;
  * FETTLE_SCREEN=PATTERN presses those of screens alone whose addresses match. */
-import { readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { join, resolve } from 'node:path'
 import AxeBuilder from '@axe-core/playwright'
 import { check, openPage, run, Server } from './lib.mjs'
 import { aRun, edits, everything, thumbs } from './sets.mjs'
 
-const empty = await new Server('ui').start(), full = await new Server('ui').start()
+const empty = await new Server('ui').start(), full = new Server('ui'), starter = resolve('build/starter/smollm2.gguf')
+if (existsSync(starter)) {
+  mkdirSync(join(full.home, 'models'), { recursive: true })
+  for (const name of ['smollm2', 'twin']) symlinkSync(starter, join(full.home, 'models', `${name}.gguf`)) // Arena wants two
+} else console.log('# without the starter model: Chat, Arena and Train have no model to press controls for')
+await full.start()
 const sets = [await edits(full), await everything(full), await thumbs(full)]
 aRun(full, 'shown')
 const annotate = (set, more = '') => `#/datasets/${set.id}/annotate${more}`
@@ -20,7 +26,7 @@ async function screensOf(server, within = false) {
   await page.getByRole('navigation').waitFor()
   const links = await page.locator('nav a').evaluateAll((all) => all.map((a) => a.getAttribute('href')))
   const inner = ['', '?tab=data', '?tab=import', '?tab=review', '?tab=quality', '?tab=assist', '?tab=settings']
-  const inside = within ? [...inner.map((x) => `#/datasets/${sets[1].id}${x}`), '#/runs/shown', '#/datasets/new'] : []
+  const inside = within ? [...inner.map((x) => `#/datasets/${sets[1].id}${x}`), '#/runs/shown', '#/datasets/new', `#/train?dataset=${sets[0].id}`] : []
   const own = server === full ? [...inside, '#/datasets/synth', `#/datasets/${sets[0].id}?tab=assist`, ...sets.map((s) => annotate(s)), annotate(sets[0], '?view=bulk'), annotate(sets[0], '?status=submitted')] : []
   await page.context().close()
   return [...new Set([...links.filter((l) => l !== '#/'), '#/licences', '#/nowhere', ...own])]

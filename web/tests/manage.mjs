@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { check, makeDataset, openPage, run, same, Server, until } from './lib.mjs'
+import { edits } from './sets.mjs'
 
 const server = await new Server('ui').start()
 const folder = mkdtempSync(join(tmpdir(), 'fettle-files-'))
@@ -138,6 +139,32 @@ check('somebody is invited by a link, sets a password and is in; the link is ove
   await guest.goto('about:blank')
   await guest.goto(link)
   await guest.getByRole('heading', { name: 'This invitation is over' }).waitFor()
+})
+
+check('an owner sees when the keys and sessions of others were last used, and ends them', async () => {
+  const page = await openPage(server)
+  await page.goto(server.url + '/#/people')
+  await page.locator('.person').filter({ hasText: 'carl' }).getByRole('button', { name: 'Keys and sessions' }).click()
+  const passes = page.locator('dialog li'), ends = page.getByRole('button', { name: 'End it' })
+  await passes.filter({ hasText: /, used / }).first().waitFor()
+  for (let left = await ends.count(); left; left--) {
+    await ends.first().click()
+    await until('one less', async () => (await ends.count()) === left - 1)
+  }
+  await page.getByText('No key and no session.').waitFor()
+  const carl = (await server.ask('GET', '/api/v1/users')).items.find((u) => u.username === 'carl')
+  same('keys', (await server.ask('GET', `/api/v1/users/${carl.id}/keys`)).items, [])
+  await page.getByRole('button', { name: 'New key' }).click()
+  const key = (await page.locator('dialog pre').innerText()).trim()
+  same('whose key', (await server.ask('GET', '/api/v1/me', undefined, key)).username, 'carl')
+})
+
+check('in Spanish, why records teach nothing is said in Spanish too', async () => {
+  const set = await edits(server), page = await openPage(server, { locale: 'es' })
+  await page.goto(`${server.url}/#/datasets/${set.id}`)
+  await page.getByText('8 × nadie ha respondido la pregunta').first().waitFor()
+  await page.goto(`${server.url}/#/train?dataset=${set.id}`)
+  await page.getByText('nadie ha respondido la pregunta (8/8)').first().waitFor()
 })
 
 check('an invitation that is taken back takes the person along', async () => {

@@ -28,7 +28,7 @@ const screens = [
   ['datasets', '/#/datasets'], ['new', '/#/datasets/new'], ['synth', '/#/datasets/synth'], ['viewer', '/#/viewer'],
   ...['overview', 'data', 'import', 'review', 'quality', 'assist', 'settings'].map((tab) => [`set-${tab}`, inside(one, tab)]), ['everything-settings', inside(all, 'settings')],
   ['train', `/#/train?dataset=${one.id}`], ['runs', '/#/runs'], ['run', '/#/runs/shown'], ...runs.slice(0, 2).map((r, i) => [`run-${i}`, `/#/runs/${r.id}`]),
-  ['rollouts', '/#/runs/shown', press('Rollouts', 'tab')], ['run-settings', '/#/runs/shown', press('Settings', 'tab')], ['compare', `/#/compare?runs=shown,${runs[0]?.id}`],
+  ['rollouts', '/#/runs/shown', press(/Rollouts|Generaciones/, 'tab')], ['run-settings', '/#/runs/shown', press(/Settings|Ajustes/, 'tab')], ['compare', `/#/compare?runs=shown,${runs[0]?.id}`],
   ['chat', '/#/chat'], ['arena', '/#/arena'], ['models', '/#/models'], ['people', '/#/people'], ['settings', '/#/settings'], ['licences', '/#/licences'], ['nowhere', '/#/nowhere'],
   ['focus', annotate(one)], ['everything', annotate(all)], ['bulk', annotate(one, '?view=bulk')], ['thumbs', annotate(single)],
   ['guidelines', annotate(one), 'g'], ['comments', annotate(one), 'c'], ['history', annotate(one, '?status=submitted'), 'h'], ['details', annotate(one), 'i'], ['keys', annotate(one), '?'],

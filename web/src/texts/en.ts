@@ -78,6 +78,7 @@ export const en = {
   'settings.current': 'this one',
   'settings.used': 'used {at}',
   'settings.unused': 'not used yet',
+  'settings.keys.none': 'No key and no session.',
   'settings.password': 'Password',
   'settings.password.old': 'Old password',
   'settings.password.new': 'New password',

@@ -1,7 +1,7 @@
 /* Las palabras en pantalla, en español. Las claves son las de en.ts. */
 import type { Texts } from './index'
 
-export const es: Texts = {
+export const es: Texts & Record<string, string> = {
   'close': 'Cerrar',
   'copy': 'Copiar',
   'copied': 'Copiado',
@@ -80,6 +80,7 @@ export const es: Texts = {
   'settings.current': 'esta',
   'settings.used': 'usada {at}',
   'settings.unused': 'sin usar todavía',
+  'settings.keys.none': 'Ni claves ni sesiones.',
   'settings.password': 'Contraseña',
   'settings.password.old': 'Contraseña anterior',
   'settings.password.new': 'Contraseña nueva',
@@ -281,14 +282,14 @@ export const es: Texts = {
   'hello.by': 'escrito por {model}, en esta máquina, ahora',
   'hello.goon': 'Continuar',
   'hello.teach': 'Enseñarle',
-  'hello.teach.text': 'Elija las mejores respuestas durante dos minutos; aprende su gusto y usted ve la prueba.',
+  'hello.teach.text': 'Elige las mejores respuestas durante dos minutos; aprende tu gusto y tú ves la prueba.',
   'hello.import': 'Importar mis datos',
   'hello.import.text': 'Archivos de preguntas y respuestas se convierten en un conjunto de datos para valorar.',
   'hello.chat': 'Solo conversar',
-  'hello.chat.text': 'Hable con él. Los pulgares y las respuestas corregidas se guardan como valoración.',
+  'hello.chat.text': 'Habla con él. Los pulgares y las respuestas corregidas se guardan como valoración.',
 
-  'taste.title': '¿Qué debe aprender de usted?',
-  'taste.text': 'Esto solo decide qué se le pregunta. Lo que aprende son sus elecciones.',
+  'taste.title': '¿Qué debe aprender de ti?',
+  'taste.text': 'Esto solo decide qué se te pregunta. Lo que aprende son tus elecciones.',
   'taste.key': 'elegir un gusto',
   'taste.model': 'Modelo que aprende',
   'taste.shorter': 'Respuestas más cortas',
@@ -298,7 +299,7 @@ export const es: Texts = {
   'taste.prose': 'Prosa en vez de listas',
   'taste.prose.text': 'Texto corrido, sin viñetas ni títulos.',
   'taste.own': 'Mi propio gusto',
-  'taste.own.text': 'Preguntas variadas; usted sabe lo que le gusta.',
+  'taste.own.text': 'Preguntas variadas; tú sabes lo que te gusta.',
 
   'stage.all': 'Pasos',
   'stage.round': 'Ronda {n}: parte de lo que ya ha aprendido.',
@@ -329,11 +330,11 @@ export const es: Texts = {
   'pick.key.edit': 'editar la mejor',
   'pick.key.undo': 'deshacer la última elección',
   'pick.key.learn': 'pasar a aprender',
-  'pick.edit.title': 'Dígalo a su manera',
-  'pick.edit.text': 'Sus palabras serán la mejor respuesta; la que edita será peor que ella.',
+  'pick.edit.title': 'Dilo a tu manera',
+  'pick.edit.text': 'Tus palabras serán la mejor respuesta; la que editas será peor que ella.',
   'pick.edit.do': 'Esta es la mejor',
 
-  'ready.pairs': '{n} par de preferencia suyo | {n} pares de preferencia suyos',
+  'ready.pairs': '{n} par de preferencia tuyo | {n} pares de preferencia tuyos',
   'ready.method': 'Método',
   'ready.memory': 'Memoria',
   'ready.of': '{needed} de {free}',
@@ -346,9 +347,9 @@ export const es: Texts = {
   'ready.what': '¿Qué es esto?',
   'ready.what.text': 'De cada elección salen pares: una respuesta que gustó más y otra que gustó menos (pares de preferencia). Un pequeño añadido del modelo (un adaptador LoRA) aprende a preferir la primera (DPO), y un límite lo mantiene cerca del original (β). Nada sale de esta máquina.',
 
-  'chosen.rewrites': 'El {chosen} de las palabras de sus respuestas son de las que este modelo apenas escribe solo ({rejected} en las que no eligió): imita sus respuestas (preset {preset}).',
-  'chosen.feedback': 'Sus respuestas tienen pocas palabras nuevas para este modelo (el {chosen}; {rejected} en las que no eligió): aprende a preferirlas a las otras (preset {preset}).',
-  'learning.text': 'Puede cerrar esta página: el entrenamiento sigue, y todo estará aquí cuando vuelva.',
+  'chosen.rewrites': 'El {chosen} de las palabras de tus respuestas son de las que este modelo apenas escribe solo ({rejected} en las que no elegiste): imita tus respuestas (preset {preset}).',
+  'chosen.feedback': 'Tus respuestas tienen pocas palabras nuevas para este modelo (el {chosen}; {rejected} en las que no elegiste): aprende a preferirlas a las otras (preset {preset}).',
+  'learning.text': 'Puedes cerrar esta página: el entrenamiento sigue, y todo estará aquí cuando vuelvas.',
 
   'run.progress': 'Pasos hechos',
   'run.step': 'paso {step} de {steps}',
@@ -458,7 +459,7 @@ export const es: Texts = {
   'runs.compare': 'Comparar {n} | Comparar {n}',
   'runs.new': 'Nuevo',
   'runs.none': 'Aún no hay entrenamientos',
-  'runs.none.text': 'Un entrenamiento hace un modelo mejor con lo que dijo la gente. Enseñe, o entrene con un conjunto de datos.',
+  'runs.none.text': 'Un entrenamiento hace un modelo mejor con lo que dijo la gente. Enseña, o entrena con un conjunto de datos.',
 
   'compare.title': 'Comparar entrenamientos',
   'compare.settings': 'En qué difieren sus ajustes',
@@ -507,15 +508,15 @@ export const es: Texts = {
   'chat.settings': 'Muestreo',
   'chat.all': 'Todas las conversaciones',
   'chat.none': 'Aún no hay conversaciones.',
-  'chat.empty': 'Diga algo',
+  'chat.empty': 'Di algo',
   'chat.empty.text': 'Los pulgares y las respuestas corregidas se vuelven registros de los que el modelo puede aprender.',
-  'chat.say': 'Su mensaje',
+  'chat.say': 'Tu mensaje',
   'chat.send': 'Enviar',
   'chat.again': 'Responder otra vez',
   'chat.edit': 'Editar',
   'chat.edit.question': 'Preguntar de otro modo',
   'chat.edit.answer': 'Cómo debió responder',
-  'chat.edit.text': 'Su respuesta se guarda como mejor que la del modelo.',
+  'chat.edit.text': 'Tu respuesta se guarda como mejor que la del modelo.',
   'chat.up': 'Buena respuesta',
   'chat.down': 'Mala respuesta',
   'chat.thanks': 'Guardado como valoración',
@@ -537,7 +538,7 @@ export const es: Texts = {
   'sampling.default': 'la del modelo',
 
   'arena.few': 'Hacen falta dos modelos',
-  'arena.few.text': 'Enseñe a uno o añada otro; después compárelos a ciegas.',
+  'arena.few.text': 'Enseña a uno o añade otro; después compáralos a ciegas.',
   'arena.prompt': 'Una pregunta para ambos',
   'arena.a': 'Un lado',
   'arena.b': 'Otro lado',
@@ -556,7 +557,7 @@ export const es: Texts = {
   'models.remove': 'Eliminar {model}',
   'models.remove.text': 'El nombre desaparece de la carpeta de datos. Los archivos enlazados se quedan donde están.',
   'models.aliases': 'Nombres fijos (alias)',
-  'models.aliases.text': 'Los clientes piden el alias; usted decide qué modelo responde y puede volver atrás. Las respuestas en curso terminan con el anterior.',
+  'models.aliases.text': 'Los clientes piden el alias; tú decides qué modelo responde y puedes volver atrás. Las respuestas en curso terminan con el anterior.',
   'models.alias': 'Alias',
   'models.target': 'Responde con',
   'models.point': 'Apuntar',
@@ -586,7 +587,7 @@ export const es: Texts = {
 
   'new.title': 'Nuevo conjunto de datos',
   'new.records': 'Registros',
-  'new.file': 'Suelte aquí un archivo o elija uno. Sin archivo empieza vacío.',
+  'new.file': 'Suelta aquí un archivo o elige uno. Sin archivo empieza vacío.',
   'new.preview': 'Ver las filas',
   'new.nofile': 'Sin este archivo',
   'new.questions': 'Preguntas',
@@ -609,7 +610,7 @@ export const es: Texts = {
 
   'import.formats': 'JSON Lines, JSON, CSV, TSV, Parquet',
   'import.flaw': 'línea {line}: {words}',
-  'import.pick': 'Suelte aquí un archivo o elija uno',
+  'import.pick': 'Suelta aquí un archivo o elige uno',
   'import.mapping': 'En qué se convierte cada columna',
   'import.preview': 'Los primeros registros, tal como se guardarían',
   'import.running': 'Importando',
@@ -636,7 +637,7 @@ export const es: Texts = {
   'rows.none': 'Sin registros.',
 
   'viewer.title': 'Ver un archivo',
-  'viewer.text': 'Suelte aquí un archivo de datos o elija uno. No sale de este navegador.',
+  'viewer.text': 'Suelta aquí un archivo de datos o elige uno. No sale de este navegador.',
 
   'set.overview': 'Resumen',
   'set.data': 'Registros',
@@ -707,12 +708,12 @@ export const es: Texts = {
   'pairs.do': 'Hacer pares',
   'synth.title': 'Tareas nuevas a partir de unas pocas',
   'synth.link': 'Tareas nuevas a partir de unas pocas',
-  'synth.text': 'Un modelo escribe tareas nuevas como las suyas y las responde (Self-Instruct). Lo que se parece demasiado a otra se descarta. Son un conjunto de sugerencias: léalas antes de entrenar con ellas.',
+  'synth.text': 'Un modelo escribe tareas nuevas como las tuyas y las responde (Self-Instruct). Lo que se parece demasiado a otra se descarta. Son un conjunto de sugerencias: léelas antes de entrenar con ellas.',
   'synth.seeds': 'Tareas de partida',
   'synth.lines': 'Una por línea',
   'synth.count': '{n} de {most} como máximo',
   'synth.set': 'Las peticiones de un conjunto',
-  'synth.file': 'Suelte aquí un archivo o elija uno.',
+  'synth.file': 'Suelta aquí un archivo o elige uno.',
   'synth.writer': 'Quién escribe',
   'synth.many': 'Tareas nuevas',
   'synth.similar': 'Parecido desde el que se descarta',
@@ -801,4 +802,14 @@ export const es: Texts = {
 
   'datasets.new': 'Nuevo conjunto',
   'datasets.viewer': 'Ver un archivo',
+
+  /* Por qué un registro no da ejemplos, como lo dice el servidor. */
+  'the prompt is empty': 'la petición está vacía',
+  'everybody discarded it': 'todos lo descartaron',
+  'nobody has answered the question': 'nadie ha respondido la pregunta',
+  'people disagree and there is no gold answer': 'no hay acuerdo ni respuesta resuelta',
+  "the answer's field is empty": 'el campo de la respuesta está vacío',
+  'the answer is not good enough to imitate': 'la respuesta no es tan buena como para imitarla',
+  'no answer is better than another': 'ninguna respuesta es mejor que otra',
+  'its label says neither good nor bad': 'su etiqueta no dice ni buena ni mala',
 }

@@ -31,6 +31,13 @@ export function t(key: Key, values: Record<string, string | number> = {}): strin
   return text.replace(/\{(\w+)\}/g, (whole, name: string) => (name in values ? String(values[name]) : whole))
 }
 
+/* Why records gave nothing, which the server says in English: in the page's language where it has words for that. */
+export function told(english: string): string {
+  const [why, ...rest] = english.split(/ (?=\(\d)/)
+  const words = (texts as Record<string, string>)[why]
+  return words ? [words, ...rest.map((r) => r.replace(/ of (\d+) records/, '/$1'))].join(' ') : english
+}
+
 /* Numbers and moments as the page's language writes them. */
 export const number = (n: number, digits = 0): string =>
   n.toLocaleString(document.documentElement.lang, { maximumFractionDigits: digits })

@@ -1,1 +1,0 @@
-import{Gt as e,U as t,on as n,r,rn as i,sn as a,ut as o}from"./base-Cif4lD99.js";import{t as s}from"./LoginForm-B-Hb9ZaI.js";function c(c,l){a(l,!0);{let n=i(()=>o(`login.title`)),a=i(()=>t.waiting?o(`login.waiting`):o(`login.text`));r(c,{get title(){return e(n)},get text(){return e(a)},children:(e,t)=>{s(e,{})},$$slots:{default:!0}})}n()}export{c as default};
