@@ -19,6 +19,8 @@ static const char *const groups[][12] = {
     {"rating", "score", "stars", "quality", NULL},
     {"image", "picture", "photo", "img", NULL},
     {"id", "external_id", "uid", "uuid", "guid", "record_id", "_id", "prompt_id", NULL},
+    {"licence", "license", "source", "group", "terms",
+     NULL}, /* what recipes read of a record (recipe.h), whatever stands in it */
 };
 enum {
     GROUP_PROMPT = 0,
@@ -27,6 +29,7 @@ enum {
     GROUP_LABEL = 4,
     GROUP_RATING = 5,
     GROUP_ID = 7,
+    GROUP_ABOUT = 8,
     GROUP_COUNT = sizeof groups / sizeof *groups
 };
 
@@ -271,6 +274,7 @@ static json *add_setting(arena *a, json *settings, const char *list, const char 
 /* One kind of value with a few that come back: classes, not words. */
 static bool is_category(const row_facts *f, const column_facts *c) {
     const size_t values = c->values ? json_count(c->values) : 0;
+    if (group_of(c->name) == GROUP_ABOUT && is_type(c, "text") && c->longest <= LONG_TEXT) return true;
     return values >= 1 && values <= OPTIONS_MAX && c->longest <= LONG_TEXT && (is_type(c, "text") || is_type(c, "flag")) &&
            (int64_t)values * 2 <= f->rows;
 }

@@ -324,6 +324,25 @@ static void a_chosen_and_a_rejected_answer_are_compared(void **state) {
     room_end(&r);
 }
 
+/* A licence that is a field would forbid nothing. */
+static void what_recipes_read_of_a_record_is_metadata(void **state) {
+    (void)state;
+    room r = room_new();
+    err e = {0};
+    row_facts facts;
+    json *map;
+    rows_of(&r, "x.jsonl",
+            "{\"prompt\":\"p1\",\"licence\":\"mit\",\"source\":\"a\"}\n{\"prompt\":\"p2\",\"licence\":\"cc-by-4.0\",\"source\":"
+            "\"b\"}\n",
+            &facts);
+    const json *settings = mapping_settings(r.a, &facts, &map, &e);
+    assert_ok(settings, e);
+    assert_int_equal(json_count(json_get(settings, "fields")), 1);
+    assert_string_equal(text_of(&r, json_get(map, "metadata")).ptr,
+                        "[{\"source\":\"licence\",\"target\":\"licence\"},{\"source\":\"source\",\"target\":\"source\"}]");
+    room_end(&r);
+}
+
 /* So do answers, and conversations when their last answer is edited. */
 static void answers_are_edited(void **state) {
     (void)state;
@@ -418,6 +437,7 @@ int main(void) {
         TEST(settings_for_new_data_sets_follow_the_columns),
         TEST(a_chosen_and_a_rejected_answer_are_compared),
         TEST(answers_are_edited),
+        TEST(what_recipes_read_of_a_record_is_metadata),
         TEST(what_is_guessed_can_be_made),
         TEST(a_comparison_is_its_choice),
         TEST(a_data_set_always_has_a_question),
