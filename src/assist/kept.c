@@ -1,6 +1,9 @@
 /* kept.c - see kept.h. */
 #include "assist/kept.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "base/file.h"
 
 enum { ROW_MOST = 1 << 26 };
@@ -35,10 +38,32 @@ typedef struct {
     kept_count *n;
 } choosing;
 
+/* Without what stands in brackets, which is of one row. */
+static void count_reason(kept_count *n, str why) {
+    int i = 0;
+    const ptrdiff_t bracket = str_find(why, STR(" ("), 0);
+    if (bracket > 0) why.len = (size_t)bracket;
+    while (i < KEPT_REASONS && n->reason[i].times &&
+           !str_is(str_slice(why, 0, why.len < KEPT_WORDS ? why.len : KEPT_WORDS - 1), n->reason[i].words))
+        i++;
+    if (i == KEPT_REASONS) why = STR("other reasons"), i--;
+    snprintf(n->reason[i].words, KEPT_WORDS, "%.*s", STR_ARG(why));
+    n->reason[i].times++;
+    n->left_out++;
+}
+
+void kept_reasons(const kept_count *n, char *out, size_t room) {
+    size_t at = 0;
+    *out = 0;
+    for (int i = 0; i < KEPT_REASONS && n->reason[i].times && at < room; i++)
+        at += (size_t)snprintf(out + at, room - at, "%s%lld x %s", i ? ", " : "", (long long)n->reason[i].times,
+                               n->reason[i].words);
+}
+
 static bool choose(void *self, const json *row, err *e) {
     choosing *c = self;
     (void)e;
-    if (json_has(row, "left_out")) return c->n->left_out++, true;
+    if (json_has(row, "left_out")) return count_reason(c->n, json_get_text(row, "left_out", STR(""))), true;
     if (c->most && c->n->rows >= c->most) return true;
     json_put(&c->rows, row);
     buf_put_char(&c->rows, '\n');

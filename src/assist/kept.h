@@ -12,10 +12,17 @@ const char *kept_part(arena *a, const char *out); /* OUT.part */
 bool kept_recall(arena *a, const char *part, bool (*see)(void *self, const json *row, err *e), void *self, err *e);
 bool kept_add(int fd, json *const *rows, int count, err *e); /* written at once; fd of file_append_open(part) */
 
+enum { KEPT_REASONS = 6, KEPT_WORDS = 80 };
 typedef struct {
     int64_t rows, left_out;
+    struct {
+        char words[KEPT_WORDS];
+        int64_t times;
+    } reason[KEPT_REASONS]; /* the first that came; the last one stands for all others */
 } kept_count;
 /* most: rows of OUT; 0: all that are wanted. */
 bool kept_finish(arena *a, const char *out, int64_t most, kept_count *n, err *e);
+/* "3 x a tie, 2 x the answer was cut off", as much as there is room for; "" where nothing was left out. */
+void kept_reasons(const kept_count *n, char *out, size_t room);
 
 #endif

@@ -37,6 +37,7 @@ typedef struct {
 typedef struct {
     int64_t pairs, left_out;
     int worded;
+    char why[400]; /* of what was left out */
 } rlaif_made;
 /* ERR_STOPPED when go_on says so; ERR_INPUT when OUT.part is of other prompts. */
 bool rlaif_run(const rlaif_order *o, const rlaif_file *f, rlaif_made *made, err *e);

@@ -58,7 +58,7 @@ bool rlaif_run(const rlaif_order *o, const rlaif_file *f, rlaif_made *made, err 
     *made = (rlaif_made){0};
     const bool ok = kept_recall(a, part, recall, &r, e) && all_prompts(o, f, part, r.done, &made->worded, e) &&
                     kept_finish(a, f->out, 0, &n, e);
-    if (ok) made->pairs = n.rows, made->left_out = n.left_out;
+    if (ok) made->pairs = n.rows, made->left_out = n.left_out, kept_reasons(&n, made->why, sizeof made->why);
     arena_free(a);
     return ok;
 }

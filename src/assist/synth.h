@@ -42,6 +42,7 @@ typedef struct {
 typedef struct {
     int64_t tasks, left_out;
     int worded;
+    char why[400]; /* of what was left out */
 } synth_made;
 bool synth_run(synth *s, const synth_file *f, synth_made *made, err *e);
 

@@ -45,7 +45,7 @@ bool synth_run(synth *s, const synth_file *f, synth_made *made, err *e) {
     *made = (synth_made){0};
     const bool ok =
         kept_recall(a, part, recall, s, e) && all_rounds(s, f, part, made, e) && kept_finish(a, f->out, f->count, &n, e);
-    if (ok) made->tasks = n.rows, made->left_out = n.left_out;
+    if (ok) made->tasks = n.rows, made->left_out = n.left_out, kept_reasons(&n, made->why, sizeof made->why);
     arena_free(a);
     return ok;
 }

@@ -55,7 +55,9 @@ static bool work(const rlaif_options *o, const rlaif_order *r, const rlaif_file 
     rlaif_made made = {0};
     const bool ok = rlaif_run(r, f, &made, e);
     if (made.worded) fprintf(stderr, "%d choices were read from words: the judge tells no log-probabilities\n", made.worded);
-    if (ok) printf("%lld pairs in %s; %lld prompts gave none\n", (long long)made.pairs, o->out, (long long)made.left_out);
+    if (ok)
+        printf("%lld pairs in %s; %lld prompts gave none%s%s\n", (long long)made.pairs, o->out, (long long)made.left_out,
+               *made.why ? ": " : "", made.why);
     return ok;
 }
 

@@ -85,7 +85,9 @@ static bool work(const synth_options *o, synth *s, err *e) {
     synth_made made = {0};
     const bool ok = synth_run(s, &f, &made, e);
     if (made.worded) fprintf(stderr, "%d choices were read from words: the model tells no log-probabilities\n", made.worded);
-    if (ok) printf("%lld tasks in %s; %lld were left out\n", (long long)made.tasks, o->out, (long long)made.left_out);
+    if (ok)
+        printf("%lld tasks in %s; %lld were left out%s%s\n", (long long)made.tasks, o->out, (long long)made.left_out,
+               *made.why ? ": " : "", made.why);
     return ok;
 }
 

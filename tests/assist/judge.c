@@ -405,6 +405,24 @@ static void each_prompt_is_revised_by_a_principle_that_is_drawn(void **state) {
     assert_true(dir_remove(folder, &(err){0}));
 }
 
+static void what_was_left_out_is_counted_by_its_reason(void **state) {
+    (void)state;
+    err e = {0};
+    kept_count n;
+    char words[200];
+    const char *out = path_join(a, scratch_folder(a), "rows.jsonl");
+    assert_ok(file_write(kept_part(a, out),
+                         STR("{\"left_out\":\"a tie\"}\n{\"x\":1}\n{\"left_out\":\"too like another (ROUGE-L 0.81)\"}\n"
+                             "{\"left_out\":\"a tie\"}\n{\"left_out\":\"too like another (ROUGE-L 0.9)\"}\n{\"left_out\":\"c\"}\n"
+                             "{\"left_out\":\"d\"}\n{\"left_out\":\"e\"}\n{\"left_out\":\"f\"}\n{\"left_out\":\"g\"}\n"),
+                         &e),
+              e);
+    assert_ok(kept_finish(a, out, 0, &n, &e), e);
+    assert_true(n.rows == 1 && n.left_out == 9);
+    kept_reasons(&n, words, sizeof words);
+    assert_string_equal(words, "2 x a tie, 2 x too like another, 1 x c, 1 x d, 1 x e, 2 x other reasons");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_pair_is_asked_in_both_orders_and_averaged, begin, end),
@@ -422,6 +440,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(ties_same_answers_and_cut_ones_give_no_pair, begin, end),
         cmocka_unit_test_setup_teardown(a_revision_is_preferred_to_what_it_revises, begin, end),
         cmocka_unit_test_setup_teardown(each_prompt_is_revised_by_a_principle_that_is_drawn, begin, end),
+        cmocka_unit_test_setup_teardown(what_was_left_out_is_counted_by_its_reason, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
