@@ -185,7 +185,7 @@ check('one button trains on what they wrote; the curve falls', async () => {
 })
 
 check('on prompts nobody trained on, answers follow the guidelines more often than before', async () => {
-  const words = ['compare', 'smollm2', model, '--prompts', file('held.txt', held.map((x) => x.prompt + '\n').join('')), '--judge', 'guidelines', '--guidelines', file('guidelines.md', guidelines), '--judge-model', 'smollm2', '--max-new-tokens', '128', '--json']
+  const words = ['compare', 'smollm2', model, '--prompts', file('held.txt', held.map((x) => x.prompt + '\n').join('')), '--judge', 'guidelines', '--guidelines', file('guidelines.md', guidelines), '--judge-model', 'smollm2', '--max-new-tokens', '128', '--temperature', '0', '--json']
   const said = spawnSync(program, words, { encoding: 'utf8', env: { ...process.env, FETTLE_HOME: server.home }, maxBuffer: 1 << 26 })
   if (said.status) throw new Error(said.stderr)
   const out = JSON.parse(said.stdout), n = out.prompts.length
