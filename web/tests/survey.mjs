@@ -192,7 +192,7 @@ check('on prompts nobody trained on, answers follow the guidelines more often th
   const share = (side) => out.prompts.filter((x) => follows(x[side])).length
   const before = share('before'), after = share('after')
   console.log(`# by the rule: ${before} of ${n} before, ${after} of ${n} after`)
-  console.log(`# by the starter model as a judge, 1 to 5: ${out.before.score.toFixed(2)} before, ${out.after.score.toFixed(2)} after; ${out.wins} better, ${out.losses} worse, ${out.ties} equal`)
+  console.log(`# by the starter model as a judge, 1 to 5: ${out.before.reward.toFixed(2)} before, ${out.after.reward.toFixed(2)} after; ${out.wins} better, ${out.losses} worse, ${out.ties} equal`)
   for (const x of out.prompts.slice(0, 2)) console.log(`# ${x.prompt}\n#   before: ${JSON.stringify(x.before.slice(0, 300))}\n#   after:  ${JSON.stringify(x.after.slice(0, 300))}`)
   if (!(after >= before + n / 2)) throw new Error('the rule sees too little of a change')
 })
