@@ -2,7 +2,6 @@
 #include "assist/kept.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "base/file.h"
 

@@ -117,9 +117,14 @@ static bool empty_talks(store_tx *t, arena *a, const char *completion, err *e) {
     for (int i = 0; i < list.count && !e->code; i++) {
         json *messages;
         buf out = {0};
+        bool is_here = false;
         if (!json_parse_any(a, list.item[i].messages, &messages, e)) return false;
-        for (size_t k = 0; k < json_count(messages); k++)
-            if (str_is(json_get_text(json_at(messages, k), "completion_id", STR("")), completion)) empty_messages(a, messages, k);
+        for (size_t k = 0; k < json_count(messages); k++) {
+            if (!str_is(json_get_text(json_at(messages, k), "completion_id", STR("")), completion)) continue;
+            empty_messages(a, messages, k);
+            is_here = true;
+        }
+        if (!is_here) continue; /* only like it */
         json_put(&out, messages);
         db_run(t, e, "UPDATE talks SET title = '', messages = $2 WHERE seq = $1", db_i(list.item[i].seq), db_s(buf_str(&out)));
         buf_free(&out);

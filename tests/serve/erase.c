@@ -269,6 +269,10 @@ static void words_in_passing_go_with_their_record(void **state) {
                "{\"id\":\"3\",\"parent\":\"1\",\"role\":\"assistant\",\"content\":\"b " CANARY
                "\",\"completion_id\":\"chatcmpl-7\"}]}",
                NULL));
+    const char *like = id_of(d, ask(d, "POST", "/api/v1/chats",
+                                    "{\"model\":\"m\",\"title\":\"kept\",\"messages\":[{\"id\":\"1\",\"parent\":null,\"role\":"
+                                    "\"assistant\",\"content\":\"x\",\"completion_id\":\"chatcmpl-70\"}]}",
+                                    NULL));
     const char *path = arena_printf(d->a, "/api/v1/records/%s/erase", p.judged);
     assert_true(json_get_bool(ask(d, "POST", path, "", NULL), "elsewhere", false)); /* of the other record */
     const json *left = ask(d, "POST", arena_printf(d->a, "/api/v1/records/%s/erase", p.said), "", NULL);
@@ -278,6 +282,8 @@ static void words_in_passing_go_with_their_record(void **state) {
     assert_int_equal(json_get_int(table, "votes", -1), 1); /* as a number */
     const json *messages = json_get(ask(d, "GET", arena_printf(d->a, "/api/v1/chats/%s", chat), "", NULL), "messages");
     assert_int_equal(json_count(messages), 3);
+    const json *other = ask(d, "GET", arena_printf(d->a, "/api/v1/chats/%s", like), "", NULL);
+    assert_true(str_is(json_get_text(other, "title", STR("")), "kept")); /* another completion's, whose name begins alike */
     assert_true(str_is(json_get_text(json_at(messages, 1), "content", STR("")), "another"));
     assert_int_equal(json_get_text(json_at(messages, 0), "content", STR("?")).len, 0);
     assert_int_equal(json_count(json_get(ask(d, "GET", "/api/v1/me/traffic", "", NULL), "items")), 0);
