@@ -260,6 +260,14 @@ static bool start(runs *r, arena *a, const run_view *v, err *e) {
     return process >= 0;
 }
 
+/* Of a run that goes on before its last process was collected: what is asked of it would reach that one. */
+static bool is_leaving(runs *r, const char *id) {
+    runs_lock(r);
+    const bool leaving = child_of(r, id) != NULL;
+    runs_unlock(r);
+    return leaving;
+}
+
 /* The one that waits longest, when nothing works. */
 static void start_next(runs *r, arena *a, const run_view *all, int count) {
     const run_view *next = NULL;
@@ -270,7 +278,7 @@ static void start_next(runs *r, arena *a, const run_view *all, int count) {
         if (all[i].state != STATE_QUEUED && run_is_busy(all[i].state)) return;
     }
     err e = {0};
-    if (!next || r->children == CHILDREN_MOST) return;
+    if (!next || is_leaving(r, next->id) || r->children == CHILDREN_MOST) return;
     if (start(r, a, next, &e)) return;
     log_error("run %s: %s", next->id, e.text);
     run failed = next->r;

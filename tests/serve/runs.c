@@ -159,12 +159,16 @@ static void a_run_pauses_and_goes_on(void **state) {
     post(d, id, "resume");
     until(d, id, "running");
     post(d, id, "stop");
-    const int64_t at = json_get_int(until(d, id, "stopped"), "step", 0);
+    int64_t at = json_get_int(until(d, id, "stopped"), "step", 0);
     assert_true(at >= then);
-    post(d, id, "resume"); /* ended: from its checkpoint, through the queue */
-    until(d, id, "running");
-    post(d, id, "stop");
-    assert_true(json_get_int(until(d, id, "stopped"), "step", 0) >= at);
+    for (int i = 0; i < 3; i++) { /* ended: from its checkpoint, through the queue, while the last process may still be leaving */
+        post(d, id, "resume");
+        until(d, id, "running");
+        post(d, id, "stop");
+        const int64_t further = json_get_int(until(d, id, "stopped"), "step", 0);
+        assert_true(further >= at);
+        at = further;
+    }
 }
 
 static void a_killed_run_says_why(void **state) {
