@@ -55,6 +55,18 @@ check('a wrong password says so; the right one, logout, and the page behind it',
   await page.getByLabel('User name').waitFor()
 })
 
+check('who ends the session they are in, among the people, is asked to log in', async () => {
+  const page = await openPage(server)
+  page.expected.push('401')
+  await page.goto(server.url + '/#/people')
+  await page.getByLabel('User name').fill('ann')
+  await page.getByLabel('Password').fill('correct horse')
+  await page.getByRole('button', { name: 'Log in' }).click()
+  await page.locator('.person').filter({ hasText: 'ann' }).getByRole('button', { name: 'Keys and sessions' }).click()
+  await page.locator('dialog').getByRole('button', { name: 'Log out' }).click()
+  await page.getByLabel('User name').waitFor()
+})
+
 check('in Spanish and in the dark', async () => {
   const page = await openPage(server, { locale: 'es', colorScheme: 'dark' })
   await page.goto(server.url + '/')
