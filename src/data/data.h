@@ -50,8 +50,9 @@ bool example_kind_find(str name, example_kind *out);
 typedef enum { PART_ABSENT, PART_TEXT, PART_MESSAGES } part_type;
 typedef struct {
     part_type type;
-    str text;       /* PART_TEXT */
-    json *messages; /* PART_MESSAGES: an array; may be empty only in a prompt taken out of two answers with nothing in common */
+    str text;        /* PART_TEXT */
+    json *messages;  /* PART_MESSAGES: an array; may be empty only in a prompt taken out of two answers with nothing in common */
+    bool unfinished; /* an answer that was cut off at a limit: nobody chose its end, and none is taught */
 } example_part;
 
 /* Lives in the arena given to source_next. Which parts are set follows from the kind:

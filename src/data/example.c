@@ -30,7 +30,8 @@ bool example_is_conversational(const example *x) {
 /* ---- equality and its hash ------------------------------------------------------------------------------------------------------ */
 
 static bool part_equal(const example_part *a, const example_part *b) {
-    return a->type == b->type && str_eq(a->text, b->text) && json_equal(a->messages, b->messages);
+    return a->type == b->type && a->unfinished == b->unfinished && str_eq(a->text, b->text) &&
+           json_equal(a->messages, b->messages);
 }
 
 static bool steps_equal(const example *a, const example *b) {
@@ -95,7 +96,7 @@ static uint64_t hash_json(uint64_t h, const json *v) {
 }
 
 static uint64_t hash_part(uint64_t h, const example_part *p) {
-    h = rng_mix(h, p->type);
+    h = rng_mix(h, (uint64_t)p->type + (p->unfinished ? 16 : 0));
     return p->type == PART_MESSAGES ? hash_json(h, p->messages) : hash_text(h, p->text);
 }
 

@@ -35,7 +35,8 @@ const format *format_find(str name) {
 
 bool format_reads(const format *f, str column) {
     static const char *const always[] = {
-        "tools", "chat_template_kwargs", "record", "responses", "people", "by", "origin", "licence", "license", "group"};
+        "tools",     "chat_template_kwargs", "record", "responses", "people", "by", "origin", "licence", "license", "group",
+        "unfinished"};
     for (size_t i = 0; i < sizeof always / sizeof *always; i++)
         if (str_is(column, always[i])) return true;
     return format_reads_itself(f, column);

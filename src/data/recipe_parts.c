@@ -86,12 +86,22 @@ static json *behind_prompt(const kitchen *k, json *list) {
     return messages_slice(k->a, list, n, json_count(list));
 }
 
-example_part field_answer(const kitchen *k, const char *field) {
+static example_part whole_answer(const kitchen *k, const char *field) {
     json *list = to_share(field_value(k, field));
     if (json_kind_of(list) != JSON_ARRAY) return text_answer(k, field_words(k, field));
     if (!json_count(list)) return (example_part){0};
     if (k->prompt.type == PART_MESSAGES) return part_messages(behind_prompt(k, list));
     return text_answer(k, json_get_text(json_at(list, json_count(list) - 1), "content", STR("")));
+}
+
+/* Metadata "unfinished" names the fields whose answers were cut off. */
+example_part field_answer(const kitchen *k, const char *field) {
+    const json *names = json_get(json_get(k->record, "metadata"), "unfinished");
+    example_part part = whole_answer(k, field);
+    if (str_is(json_text(names, STR("")), field)) part.unfinished = true;
+    for (size_t i = 0; i < json_count(names); i++)
+        if (str_is(json_text(json_at(names, i), STR("")), field)) part.unfinished = true;
+    return part;
 }
 
 /* ---- examples ----------------------------------------------------------------------------------------------------------------------- */

@@ -43,6 +43,16 @@ static void put_lineage(json_writer *w, const example *x) {
     put_text(w, "group", x->group);
 }
 
+static void put_unfinished(json_writer *w, const example *x) {
+    if (!x->completion.unfinished && !x->chosen.unfinished && !x->rejected.unfinished) return;
+    json_key(w, "unfinished");
+    json_open(w, '[');
+    if (x->completion.unfinished) json_put_cstr(w, "completion");
+    if (x->chosen.unfinished) json_put_cstr(w, "chosen");
+    if (x->rejected.unfinished) json_put_cstr(w, "rejected");
+    json_close(w);
+}
+
 static void put_number(json_writer *w, const char *key, double v) {
     if (isnan(v)) return;
     json_key(w, key);
@@ -66,6 +76,7 @@ void example_put_json(json_writer *w, const example *x) {
         json_key(w, "label");
         json_put_bool(w, x->label);
     }
+    put_unfinished(w, x);
     put_number(w, "margin", x->margin);
     put_number(w, "reward", x->reward);
     put_number(w, "desirable_probability", x->probability);

@@ -44,6 +44,23 @@ static str lineage_text(arena *a, const json *row, const char *key) {
     return json_kind_of(v) == JSON_INT ? str_of(arena_printf(a, "%lld", (long long)json_int(v, 0))) : (str){0};
 }
 
+/* "unfinished": ["rejected", ...] */
+static bool read_unfinished(const json *row, example *out, err *e) {
+    const json *names = json_get(row, "unfinished");
+    bool known = !names || json_kind_of(names) == JSON_ARRAY;
+    for (size_t i = 0; known && i < json_count(names); i++) {
+        const str name = json_text(json_at(names, i), STR(""));
+        example_part *part = str_is(name, "completion") ? &out->completion
+                             : str_is(name, "chosen")   ? &out->chosen
+                             : str_is(name, "rejected") ? &out->rejected
+                                                        : NULL;
+        known = part && part->type != PART_ABSENT;
+        if (known) part->unfinished = true;
+    }
+    return known ||
+           field_wrong(row, "unfinished", "a list of the answers of this row that were cut off: completion, chosen, rejected", e);
+}
+
 static bool no_pictures(const json *row, err *e) {
     static const char *const keys[] = {"images", "image", "videos", "video", "audios", "audio"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
@@ -67,7 +84,7 @@ static bool common_fields(arena *a, json *row, example *out, err *e) {
     out->origin = lineage_text(a, row, "origin");
     out->by = lineage_text(a, row, "by");
     out->group = json_text(json_get(row, "group"), (str){0});
-    return no_pictures(row, e) && (out->tools || field_tools(a, row, "tools", &out->tools, e));
+    return no_pictures(row, e) && read_unfinished(row, out, e) && (out->tools || field_tools(a, row, "tools", &out->tools, e));
 }
 
 static bool same_kind(source *s, example_kind kind, err *e) {

@@ -289,21 +289,22 @@ static bool make_set(call *c, const char *space, const char *name, const set_pla
     "{\"name\":\"" name "\",\"title\":\"" name "\",\"settings\":{\"type\":\"terms\"},\"visible_for_annotators\":false}"
 #define OPTION(n) "{\"value\":\"answer_" n "\",\"text\":\"" n "\"}"
 
-static const char
-    *const pick_fields[] = {"prompt", "answer_1", "answer_2", "answer_3", "answer_4", NULL},
-           *const pick_questions[] =
-               {"{\"name\":\"best\",\"title\":\"Which is best?\",\"required\":true,\"settings\":{\"type\":\"ranking\","
-                "\"options\":[" OPTION("1") "," OPTION("2") "," OPTION("3") "," OPTION("4") "]}}",
-                "{\"name\":\"edit\",\"title\":\"Your edit of the best\",\"required\":false,\"settings\":{\"type\":\"text\","
-                "\"use_markdown\":false}}",
-                NULL},
-           *const pick_metadata[] = {NUMBER_OF("round"), NUMBER_OF("index"), HIDDEN_WORD("model"), NULL},
-           *const check_fields[] = {"prompt", "answer_a", "answer_b", NULL},
-           *const check_questions[] =
-               {"{\"name\":\"better\",\"title\":\"Which is better?\",\"required\":true,\"settings\":{\"type\":\"comparison\","
-                "\"fields\":[\"answer_a\",\"answer_b\"]}}",
-                NULL},
-           *const check_metadata[] = {NUMBER_OF("round"), NUMBER_OF("index"), HIDDEN_WORD("against"), HIDDEN_WORD("a_is"), NULL};
+static const char *const
+    pick_fields[] = {"prompt", "answer_1", "answer_2", "answer_3", "answer_4", NULL},
+    *const pick_questions[] =
+        {"{\"name\":\"best\",\"title\":\"Which is best?\",\"required\":true,\"settings\":{\"type\":\"ranking\","
+         "\"options\":[" OPTION("1") "," OPTION("2") "," OPTION("3") "," OPTION("4") "]}}",
+         "{\"name\":\"edit\",\"title\":\"Your edit of the best\",\"required\":false,\"settings\":{\"type\":\"text\","
+         "\"use_markdown\":false}}",
+         NULL},
+    *const pick_metadata[] = {NUMBER_OF("round"), NUMBER_OF("index"), HIDDEN_WORD("model"), HIDDEN_WORD("unfinished"), NULL},
+    *const check_fields[] = {"prompt", "answer_a", "answer_b", NULL},
+    *const check_questions[] =
+        {"{\"name\":\"better\",\"title\":\"Which is better?\",\"required\":true,\"settings\":{\"type\":\"comparison\","
+         "\"fields\":[\"answer_a\",\"answer_b\"]}}",
+         NULL},
+    *const check_metadata[] = {NUMBER_OF("round"),  NUMBER_OF("index"),        HIDDEN_WORD("against"),
+                               HIDDEN_WORD("a_is"), HIDDEN_WORD("unfinished"), NULL};
 
 enum { SETS_MOST = 1000 }; /* lessons of one taste in a workspace */
 

@@ -169,25 +169,44 @@ static void note_failure(teach *t, const making *m, const char *words) {
     pthread_mutex_unlock(&t->mutex);
 }
 
-static bool texts_of(const making *m, arena *a, str texts[TEACH_ANSWERS], int *count, err *e) {
+typedef struct {
+    str text;
+    bool unfinished; /* cut off at the limit */
+} given;
+
+static bool answers_of(const making *m, arena *a, given all[TEACH_ANSWERS], int *count, err *e) {
     *count = 0;
     for (int k = 0; k < 2 && m->work[k]; k++) {
         work_view v;
         work_read(m->work[k], a, &v);
         if (v.state == WORK_FAILED) return err_set(e, v.e.code, "%s", v.e.text);
-        for (int i = 0; i < v.count && *count < TEACH_ANSWERS; i++) texts[(*count)++] = str_trim(v.answer[i].text);
+        for (int i = 0; i < v.count && *count < TEACH_ANSWERS; i++)
+            all[(*count)++] =
+                (given){str_trim(v.answer[i].text), v.answer[i].finish && strcmp(v.answer[i].finish, "length") == 0};
     }
     return true;
 }
 
 static void put_number(json_writer *w, const char *key, int64_t n) { json_key(w, key), json_put_int(w, n); }
 
+/* The fields whose answers found no end, so that nobody learns to end there (data/recipe_parts.c). */
+static void put_unfinished(json_writer *w, const char *const *names, const given *all, int count, bool swap) {
+    int some = 0;
+    for (int i = 0; i < count; i++) some += all[i].unfinished;
+    if (!some) return;
+    json_key(w, "unfinished"), json_open(w, '[');
+    for (int i = 0; i < count; i++)
+        if (all[swap ? count - 1 - i : i].unfinished) json_put_cstr(w, names[i]);
+    json_close(w);
+}
+
 /* Which of two answers stands first is drawn here, and kept where annotators do not see it. */
-static void put_item(const making *m, const str *texts, int count, buf *out) {
+static void put_item(const making *m, const given *all, int count, buf *out) {
     rng coin = rng_new(m->x.seed, 0x73696465);
     const bool swap = m->x.model[1] && rng_below(&coin, 2);
     static const char *const picks[] = {"answer_1", "answer_2", "answer_3", "answer_4"}, *const sides[] = {"answer_a",
                                                                                                            "answer_b"};
+    const char *const *names = m->x.model[1] ? sides : picks;
     json_writer w = json_writer_on(out, false);
     json_open(&w, '{');
     json_key(&w, "items"), json_open(&w, '[');
@@ -195,11 +214,12 @@ static void put_item(const making *m, const str *texts, int count, buf *out) {
     json_key(&w, "fields"), json_open(&w, '{');
     json_key(&w, "prompt"), json_put_cstr(&w, m->x.prompt);
     for (int i = 0; i < count; i++) {
-        json_key(&w, m->x.model[1] ? sides[i] : picks[i]);
-        json_put_text(&w, texts[swap ? count - 1 - i : i]);
+        json_key(&w, names[i]);
+        json_put_text(&w, all[swap ? count - 1 - i : i].text);
     }
     json_close(&w);
     json_key(&w, "metadata"), json_open(&w, '{');
+    put_unfinished(&w, names, all, count, swap);
     put_number(&w, "round", m->x.round);
     put_number(&w, "index", m->x.index);
     if (m->x.model[1]) {
@@ -223,13 +243,13 @@ static void tell(teach *t, const making *m) {
 
 static bool write_down(teach *t, making *m) {
     arena *a = arena_new();
-    str texts[TEACH_ANSWERS];
+    given all[TEACH_ANSWERS];
     int count, status;
     buf body = {0}, answer = {0};
     err e = {0};
-    bool ok = texts_of(m, a, texts, &count, &e);
+    bool ok = answers_of(m, a, all, &count, &e);
     if (ok) {
-        put_item(m, texts, count, &body);
+        put_item(m, all, count, &body);
         ok = server_call(t->server, "POST", arena_printf(a, "/api/v1/datasets/%s/records/bulk", m->x.dataset), buf_str(&body),
                          &status, &answer, &e);
     }

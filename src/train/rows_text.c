@@ -32,7 +32,7 @@ bool rows_plain(arena *a, const preparing *p, str text, bool special, fresh *out
 
 bool rows_text(arena *a, const preparing *p, str text, fresh *out) { return rows_plain(a, p, with_end(a, p, text), true, out); }
 
-bool rows_chat(arena *a, const preparing *p, const example *x, json *messages, bool prompt, bool marks, fresh *out) {
+bool rows_chat(arena *a, const preparing *p, const example *x, json *messages, chat_ending ending, bool marks, fresh *out) {
     chat_encoded c;
     if (!p->m->chat)
         return err_set(
@@ -42,7 +42,8 @@ bool rows_chat(arena *a, const preparing *p, const example *x, json *messages, b
     const chat_request r = {.messages = messages,
                             .tools = x->tools,
                             .extra = x->template_kwargs,
-                            .add_generation_prompt = prompt,
+                            .add_generation_prompt = ending == ENDS_ASKING,
+                            .continue_final_message = ending == ENDS_OPEN,
                             .tok = p->m->tokenizer};
     if (!chat_tokens(p->m->chat, p->m->tokenizer, &r, a, &c, p->e)) return false;
     *out = (fresh){.ids = c.ids, .length = c.count, .mask = arena_array(a, uint8_t, c.count + 1)};
@@ -51,7 +52,7 @@ bool rows_chat(arena *a, const preparing *p, const example *x, json *messages, b
 }
 
 bool rows_prompt(arena *a, const preparing *p, const example *x, fresh *out) {
-    const bool ok = x->prompt.type == PART_MESSAGES ? rows_chat(a, p, x, x->prompt.messages, true, false, out)
+    const bool ok = x->prompt.type == PART_MESSAGES ? rows_chat(a, p, x, x->prompt.messages, ENDS_ASKING, false, out)
                                                     : rows_plain(a, p, x->prompt.text, true, out);
     if (!ok) return false;
     memset(out->mask, 0, (size_t)out->length);
@@ -72,14 +73,18 @@ int rows_common_prefix(const fresh *a, const fresh *b) {
     return n;
 }
 
+static chat_ending answer_ending(const example_part *answer) { return answer->unfinished ? ENDS_OPEN : ENDS_CLOSED; }
+
 bool rows_both(arena *a, const preparing *p, const example *x, const example_part *answer, bool marks, fresh *prompt,
                fresh *full) {
     bool ok;
     if (answer->type == PART_MESSAGES)
-        ok = rows_chat(a, p, x, x->prompt.messages, true, false, prompt) &&
-             rows_chat(a, p, x, joined(a, x->prompt.messages, answer->messages), false, marks, full);
+        ok = rows_chat(a, p, x, x->prompt.messages, ENDS_ASKING, false, prompt) &&
+             rows_chat(a, p, x, joined(a, x->prompt.messages, answer->messages), answer_ending(answer), marks, full);
     else {
-        const str text = str_join(a, x->prompt.text, with_end(a, p, answer->text)); /* the end belongs to the answer */
+        const str text =
+            str_join(a, x->prompt.text,
+                     answer->unfinished ? answer->text : with_end(a, p, answer->text)); /* the end belongs to the answer */
         ok = rows_plain(a, p, x->prompt.text, true, prompt) && rows_plain(a, p, text, true, full);
     }
     if (ok) full->prompt = rows_common_prefix(prompt, full);
@@ -89,10 +94,10 @@ bool rows_both(arena *a, const preparing *p, const example *x, const example_par
 /* ---- older trainers ------------------------------------------------------------------------------------------------------------------- */
 
 /* The begin token in front and the end token behind, where they are missing. */
-static void frame(arena *a, const preparing *p, fresh *f) {
+static void frame(arena *a, const preparing *p, bool ended, fresh *f) {
     const int bos = tokenizer_bos(p->m->tokenizer), eos = tokenizer_eos(p->m->tokenizer);
     const bool begin = bos >= 0 && (!f->length || f->ids[0] != bos),
-               end = eos >= 0 && (f->length <= f->prompt || f->ids[f->length - 1] != eos);
+               end = ended && eos >= 0 && (f->length <= f->prompt || f->ids[f->length - 1] != eos);
     fresh out = {.ids = arena_array(a, int32_t, f->length + 2),
                  .mask = arena_array(a, uint8_t, f->length + 2),
                  .prompt = f->prompt + begin};
@@ -106,15 +111,15 @@ static void frame(arena *a, const preparing *p, fresh *f) {
 
 bool rows_both_older(arena *a, const preparing *p, const example *x, const example_part *answer, fresh *full) {
     fresh prompt;
-    const bool ok = answer->type == PART_MESSAGES
-                        ? rows_chat(a, p, x, x->prompt.messages, true, false, &prompt) &&
-                              rows_chat(a, p, x, joined(a, x->prompt.messages, answer->messages), false, false, full)
-                        : rows_plain(a, p, x->prompt.text, false, &prompt) &&
-                              rows_plain(a, p, str_join(a, x->prompt.text, answer->text), false, full);
+    const bool ok = answer->type == PART_MESSAGES ? rows_chat(a, p, x, x->prompt.messages, ENDS_ASKING, false, &prompt) &&
+                                                        rows_chat(a, p, x, joined(a, x->prompt.messages, answer->messages),
+                                                                  answer_ending(answer), false, full)
+                                                  : rows_plain(a, p, x->prompt.text, false, &prompt) &&
+                                                        rows_plain(a, p, str_join(a, x->prompt.text, answer->text), false, full);
     if (!ok) return false;
     full->prompt = prompt.length <= full->length ? prompt.length : full->length;
     if (full->prompt && rows_common_prefix(&prompt, full) < prompt.length) full->prompt--;
-    frame(a, p, full);
+    frame(a, p, !answer->unfinished, full);
     const int most = (int)p->s->o.max_length;
     full->cut = most && full->length > most;
     if (full->cut) full->length = full->prompt > most ? full->prompt : most;

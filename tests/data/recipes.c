@@ -653,9 +653,23 @@ static void an_edit_of_the_best_is_over_all_of_them(void **state) {
             NULL, "'edit' should be the name of a text question");
 }
 
+/* Metadata "unfinished" names fields; rows keep it for whoever trains on them. */
+static void what_was_cut_off_is_marked(void **state) {
+    (void)state;
+#define CUT_OFF(fields)                                                                                                          \
+    "{" FIELD_VALUES ",'metadata':{'unfinished':" fields "},'responses':[" SAYS("u", "which", "{'choice':'a'}") "]}"
+    gives(COMPARES, NULL, CUT_OFF("['answer_b']"), "pairs",
+          "{'prompt':'P','chosen':'A','rejected':'B','unfinished':['rejected']}\n");
+    gives(COMPARES, NULL, CUT_OFF("['answer_a','answer_b']"), "pairs",
+          "{'prompt':'P','chosen':'A','rejected':'B','unfinished':['chosen','rejected']}\n");
+    gives(COMPARES, NULL, CUT_OFF("'answer_a'"), "sft", "{'prompt':'P','completion':'A','unfinished':['completion']}\n");
+    gives(COMPARES, NULL, CUT_OFF("'answer_b'"), "sft", "{'prompt':'P','completion':'A'}\n");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(names_tell_what_fields_are_for),
+        TEST(what_was_cut_off_is_marked),
         TEST(what_names_do_not_tell_is_asked),
         TEST(a_rating_named_after_a_field_rates_it),
         TEST(remarks_and_topics_are_no_recipe),

@@ -73,7 +73,7 @@ static train_settings *settings_of(arena *a, const char *name, const char *base,
     assert_ok(resolve_set(a, &s->from, STR("base"), str_of(base), "test", &e), e);
     assert_ok(resolve_set(a, &s->from, STR("data"), str_of(data), "test", &e), e);
     for (int k = 0; k < 2; k++)
-        for (const char *const *p = k ? more : common; *p; p++) {
+        for (const char *const *p = k ? more : common; p && *p; p++) {
             const char *equals = strchr(*p, '=');
             assert_ok(resolve_set(a, &s->from, (str){*p, (size_t)(equals - *p)}, str_of(equals + 1), "test", &e), e);
         }
@@ -376,6 +376,42 @@ static void a_reward_is_read_from_whole_pairs(void **state) {
     arena_free(a);
 }
 
+/* Nobody chose the end of an answer that was cut off. */
+static void an_answer_that_was_cut_off_is_not_taught_to_end(void **state) {
+    (void)state;
+    arena *a = arena_new();
+    err e = {0};
+    char *root = scratch_folder(a), *base = tiny_model(a, root);
+    const char *data = put(a, root, "pairs.jsonl",
+                           "{\"prompt\":\"a\",\"chosen\":\"x\",\"rejected\":\"y\",\"unfinished\":[\"chosen\"]}\n"
+                           "{\"prompt\":\"b\",\"chosen\":\"x\",\"rejected\":\"y\",\"unfinished\":[\"rejected\"]}\n");
+    json *units = rows_of(a, root, base, "reward", data, NULL, &e);
+    assert_ok(units, e);
+    ids_are(json_at(units, 0), "chosen_ids", "1 24");
+    ids_are(json_at(units, 0), "rejected_ids", "1 25 0");
+    ids_are(json_at(units, 1), "chosen_ids", "2 24 0");
+    ids_are(json_at(units, 1), "rejected_ids", "2 25");
+    units = rows_of(a, root, base, "bco", data, NULL, &e); /* framed as older trainers do */
+    assert_ok(units, e);
+    ids_are(json_at(units, 0), "completion_labels", "-100 -100 24");
+    ids_are(json_at(units, 3), "completion_labels", "-100 -100 25");
+    const char *chat =
+        put(a, root, "chat.jsonl",
+            "{\"prompt\":[{\"role\":\"user\",\"content\":\"a\"}],\"chosen\":[{\"role\":\"assistant\",\"content\":\"x\"}],"
+            "\"rejected\":[{\"role\":\"assistant\",\"content\":\"x\"}],\"unfinished\":[\"chosen\"]}\n");
+    units = rows_of(a, root, base, "reward", chat, (const char *const[]){"chat_template=chatml", NULL}, &e);
+    assert_ok(units, e);
+    const json *open = json_get(json_at(units, 0), "chosen_ids"), *closed = json_get(json_at(units, 0), "rejected_ids");
+    assert_true(json_count(open) < json_count(closed));
+    assert_int_equal(json_int(json_at(open, json_count(open) - 1), -1), 24);
+    const char *wrong =
+        put(a, root, "wrong.jsonl", "{\"prompt\":\"a\",\"chosen\":\"x\",\"rejected\":\"y\",\"unfinished\":[\"completion\"]}\n");
+    assert_null(rows_of(a, root, base, "reward", wrong, NULL, &e));
+    assert_non_null(strstr(e.text, "'unfinished' should be a list"));
+    dir_remove(root, &e);
+    arena_free(a);
+}
+
 /* No prompt of the held out side is trained on, and measuring it changes no bit of the result. */
 static void what_is_held_out_is_measured_and_not_trained_on(void **state) {
     static const char *const set[] = {"max_steps=4", "eval_percent=30", "eval_steps=2", NULL}, *const rarely[] = {
@@ -417,6 +453,7 @@ int main(void) {
                                        TEST(a_chain_trains_answers_and_not_what_is_said_of_them),
                                        TEST(only_the_best_rewards_are_imitated),
                                        TEST(a_reward_is_read_from_whole_pairs),
+                                       TEST(an_answer_that_was_cut_off_is_not_taught_to_end),
                                        TEST(what_is_held_out_is_measured_and_not_trained_on)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
