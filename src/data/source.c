@@ -47,7 +47,7 @@ static str lineage_text(arena *a, const json *row, const char *key) {
 /* "unfinished": ["rejected", ...] */
 static bool read_unfinished(const json *row, example *out, err *e) {
     const json *names = json_get(row, "unfinished");
-    bool known = !names || json_kind_of(names) == JSON_ARRAY;
+    bool known = json_kind_of(names) == JSON_NULL || json_kind_of(names) == JSON_ARRAY;
     for (size_t i = 0; known && i < json_count(names); i++) {
         const str name = json_text(json_at(names, i), STR(""));
         example_part *part = str_is(name, "completion") ? &out->completion

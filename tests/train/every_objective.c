@@ -384,17 +384,19 @@ static void an_answer_that_was_cut_off_is_not_taught_to_end(void **state) {
     char *root = scratch_folder(a), *base = tiny_model(a, root);
     const char *data = put(a, root, "pairs.jsonl",
                            "{\"prompt\":\"a\",\"chosen\":\"x\",\"rejected\":\"y\",\"unfinished\":[\"chosen\"]}\n"
-                           "{\"prompt\":\"b\",\"chosen\":\"x\",\"rejected\":\"y\",\"unfinished\":[\"rejected\"]}\n");
+                           "{\"prompt\":\"b\",\"chosen\":\"x\",\"rejected\":\"y\",\"unfinished\":[\"rejected\"]}\n"
+                           "{\"prompt\":\"c\",\"chosen\":\"x\",\"rejected\":\"y\",\"unfinished\":null}\n");
     json *units = rows_of(a, root, base, "reward", data, NULL, &e);
     assert_ok(units, e);
     ids_are(json_at(units, 0), "chosen_ids", "1 24");
     ids_are(json_at(units, 0), "rejected_ids", "1 25 0");
     ids_are(json_at(units, 1), "chosen_ids", "2 24 0");
     ids_are(json_at(units, 1), "rejected_ids", "2 25");
+    ids_are(json_at(units, 2), "chosen_ids", "3 24 0");
     units = rows_of(a, root, base, "bco", data, NULL, &e); /* framed as older trainers do */
     assert_ok(units, e);
     ids_are(json_at(units, 0), "completion_labels", "-100 -100 24");
-    ids_are(json_at(units, 3), "completion_labels", "-100 -100 25");
+    ids_are(json_at(units, 4), "completion_labels", "-100 -100 25"); /* rejected ones behind all chosen */
     const char *chat =
         put(a, root, "chat.jsonl",
             "{\"prompt\":[{\"role\":\"user\",\"content\":\"a\"}],\"chosen\":[{\"role\":\"assistant\",\"content\":\"x\"}],"

@@ -4,6 +4,12 @@ import { check, openPage, run, same, Server, until } from './lib.mjs'
 const server = await new Server().start()
 const link = (await until('a link', () => server.words.match(/welcome#(\S+)\n/)))[1]
 
+const ann = async (page, password, button) => {
+  await page.getByLabel('User name').fill('ann')
+  await page.getByLabel('Password').fill(password)
+  await page.getByRole('button', { name: button }).click()
+}
+
 check('the first page comes packed, with a strict policy, and is asked for again cheaply', async () => {
   const answer = await fetch(server.url + '/', { headers: { 'Accept-Encoding': 'gzip' } })
   same('status', answer.status, 200)
@@ -27,15 +33,11 @@ check('a link that is not whole says so, the right one makes an owner who is log
   page.expected.push('403')
   await page.goto('about:blank')
   await page.goto(`${server.url}/welcome#${link.slice(1)}`)
-  await page.getByLabel('User name').fill('ann')
-  await page.getByLabel('Password').fill('correct horse')
-  await page.getByRole('button', { name: 'Become the owner' }).click()
+  await ann(page, 'correct horse', 'Become the owner')
   await page.getByRole('alert').waitFor()
   await page.goto('about:blank')
   await page.goto(`${server.url}/welcome#${link}`)
-  await page.getByLabel('User name').fill('ann')
-  await page.getByLabel('Password').fill('correct horse')
-  await page.getByRole('button', { name: 'Become the owner' }).click()
+  await ann(page, 'correct horse', 'Become the owner')
   await page.getByRole('navigation').waitFor()
   await page.getByRole('link', { name: 'Datasets' }).waitFor()
 })
@@ -44,9 +46,7 @@ check('a wrong password says so; the right one, logout, and the page behind it',
   const page = await openPage(server)
   page.expected.push('401')
   await page.goto(server.url + '/#/settings')
-  await page.getByLabel('User name').fill('ann')
-  await page.getByLabel('Password').fill('wrong horse')
-  await page.getByRole('button', { name: 'Log in' }).click()
+  await ann(page, 'wrong horse', 'Log in')
   await page.getByText('Incorrect username or password').waitFor()
   await page.getByLabel('Password').fill('correct horse')
   await page.getByRole('button', { name: 'Log in' }).click()
@@ -59,9 +59,7 @@ check('who ends the session they are in, among the people, is asked to log in', 
   const page = await openPage(server)
   page.expected.push('401')
   await page.goto(server.url + '/#/people')
-  await page.getByLabel('User name').fill('ann')
-  await page.getByLabel('Password').fill('correct horse')
-  await page.getByRole('button', { name: 'Log in' }).click()
+  await ann(page, 'correct horse', 'Log in')
   await page.locator('.person').filter({ hasText: 'ann' }).getByRole('button', { name: 'Keys and sessions' }).click()
   await page.locator('dialog').getByRole('button', { name: 'Log out' }).click()
   await page.getByLabel('User name').waitFor()
