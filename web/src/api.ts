@@ -1,5 +1,5 @@
 /* The one way to the server. Every failure is an ApiError whose message can be shown to people: what happened, and what to do. */
-import { t } from './texts'
+import { t, told } from './texts'
 
 export class ApiError extends Error {
   /* status 0: the server was not reached. where: the part of the request that is wrong, "body.name". */
@@ -104,5 +104,5 @@ export const put = <T>(path: string, body: unknown = {}, o?: Options) => ask<T>(
 export const patch = <T>(path: string, body: unknown = {}, o?: Options) => ask<T>('PATCH', path, body, o)
 export const remove = <T>(path: string, o?: Options) => ask<T>('DELETE', path, undefined, o)
 
-/* Words for whatever was thrown. */
-export const said = (e: unknown): string => (e instanceof Error ? e.message : String(e))
+/* Words for whatever was thrown, in the page's language where it has them. */
+export const said = (e: unknown): string => told(e instanceof Error ? e.message : String(e))

@@ -31,11 +31,16 @@ export function t(key: Key, values: Record<string, string | number> = {}): strin
   return text.replace(/\{(\w+)\}/g, (whole, name: string) => (name in values ? String(values[name]) : whole))
 }
 
-/* Why records gave nothing, which the server says in English: in the page's language where it has words for that. */
+/* What the server says in English, in the page's language where its texts have that sentence; {} in one stands for whatever is there. */
 export function told(english: string): string {
-  const [why, ...rest] = english.split(/ (?=\(\d)/)
-  const words = (texts as Record<string, string>)[why]
-  return words ? [words, ...rest.map((r) => r.replace(/ of (\d+) records/, '/$1'))].join(' ') : english
+  const [why, ...rest] = english.split(/ (?=\(\d)/), all = texts as Record<string, string>
+  if (all[why]) return [all[why], ...rest.map((r) => r.replace(/ of (\d+) records/, '/$1'))].join(' ')
+  for (const sentence of Object.keys(all)) {
+    if (!sentence.includes('{}')) continue
+    const found = new RegExp(`^${sentence.split('{}').map((x) => x.replace(/\W/g, '\\$&')).join('(.*)')}$`, 's').exec(english)
+    if (found) return all[sentence].split('{}').map((x, i) => (i ? found[i] : '') + x).join('')
+  }
+  return english
 }
 
 /* Numbers and moments as the page's language writes them. */
