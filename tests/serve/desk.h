@@ -112,6 +112,27 @@ static inline const char *a_record(desk *d, const char *members) {
     return id_of(d, json_at(json_get(v, "items"), 0));
 }
 
+/* The rows of an export of a dataset, one JSON each. */
+static inline json *rows_of(desk *d, const char *set, const char *body) {
+    int status;
+    buf out = {0};
+    err e = {0};
+    if (!server_call(d->s, "POST", arena_printf(d->a, "/api/v1/datasets/%s/rows", set), str_of(body), &status, &out, &e))
+        fail_msg("%s: %s", body, e.text);
+    json *list = json_new_array(d->a);
+    for (size_t at = 0; at < out.len;) {
+        const ptrdiff_t end = str_find(buf_str(&out), STR("\n"), at);
+        assert_true(end >= 0);
+        const str line = str_of(str_copy(d->a, str_slice(buf_str(&out), at, (size_t)end)));
+        json *row = json_parse(d->a, line, &e);
+        assert_ok(row != NULL, e);
+        json_append(list, row);
+        at = (size_t)end + 1;
+    }
+    buf_free(&out);
+    return list;
+}
+
 /* An answer of a person, as an import brings it: {"note": ..., "good": ...}; NULL: left out. */
 static inline void an_answer(desk *d, const char *row, const char *person, const char *words, const char *good) {
     char *values = arena_printf(d->a, "{\"good\":{\"value\":\"%s\"}%s%s%s}", good, words ? ",\"note\":{\"value\":\"" : "",

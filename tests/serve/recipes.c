@@ -3,26 +3,6 @@
 
 static const char *set_path(desk *d, const char *more) { return arena_printf(d->a, "/api/v1/datasets/%s%s", d->set, more); }
 
-/* The rows of an export, one JSON each. */
-static json *rows_of(desk *d, const char *body) {
-    int status;
-    buf out = {0};
-    err e = {0};
-    if (!server_call(d->s, "POST", set_path(d, "/rows"), str_of(body), &status, &out, &e)) fail_msg("%s: %s", body, e.text);
-    json *list = json_new_array(d->a);
-    for (size_t at = 0; at < out.len;) {
-        const ptrdiff_t end = str_find(buf_str(&out), STR("\n"), at);
-        assert_true(end >= 0);
-        const str line = str_of(str_copy(d->a, str_slice(buf_str(&out), at, (size_t)end)));
-        json *row = json_parse(d->a, line, &e);
-        assert_ok(row != NULL, e);
-        json_append(list, row);
-        at = (size_t)end + 1;
-    }
-    buf_free(&out);
-    return list;
-}
-
 static void answers_become_pairs_and_examples_with_their_lineage(void **state) {
     desk *d = *state;
     const char *ann = a_member(d, "ann", "annotator");
@@ -30,7 +10,7 @@ static void answers_become_pairs_and_examples_with_their_lineage(void **state) {
     an_answer(d, row, ann, "Two.", "yes");
     ask(d, "PUT", set_path(d, "/recipe"),
         "{\"mapping\":{\"recipe\":\"text\",\"question\":\"note\",\"prompt\":\"prompt\",\"answer\":\"answer\"}}", NULL);
-    const json *pairs = rows_of(d, "{\"as\":\"pairs\"}"), *one = json_at(pairs, 0);
+    const json *pairs = rows_of(d, d->set, "{\"as\":\"pairs\"}"), *one = json_at(pairs, 0);
     assert_int_equal(json_count(pairs), 1);
     const json *chosen = json_at(json_get(one, "chosen"), 0), *rejected = json_at(json_get(one, "rejected"), 0);
     assert_true(str_is(json_get_text(chosen, "content", STR("")), "Two."));
@@ -39,9 +19,9 @@ static void answers_become_pairs_and_examples_with_their_lineage(void **state) {
     assert_int_equal(json_count(json_get(one, "responses")), 1);
     const str person = json_text(json_at(json_get(one, "people"), 0), STR(""));
     assert_true(person.len > 4 && !str_is(person, ann)); /* a pseudonym */
-    assert_int_equal(json_count(rows_of(d, "{\"as\":\"sft\"}")), 1);
-    assert_int_equal(json_count(rows_of(d, "{\"as\":\"prompts\"}")), 1);
-    assert_int_equal(json_count(rows_of(d, "{\"as\":\"labelled\"}")), 0);
+    assert_int_equal(json_count(rows_of(d, d->set, "{\"as\":\"sft\"}")), 1);
+    assert_int_equal(json_count(rows_of(d, d->set, "{\"as\":\"prompts\"}")), 1);
+    assert_int_equal(json_count(rows_of(d, d->set, "{\"as\":\"labelled\"}")), 0);
     const json *what = ask(d, "GET", set_path(d, "/recipes"), "", NULL), *targets = json_get(json_get(what, "report"), "targets");
     assert_int_equal(json_get_int(json_get(targets, "pairs"), "count", -1), 1);
     assert_true(json_get_text(json_get(targets, "labelled"), "reason", STR("")).len > 0);
@@ -56,7 +36,7 @@ static void a_purpose_that_a_licence_forbids_is_refused_before_the_first_row(voi
     an_answer(d, row, ann, "Two.", "yes");
     ask(d, "PUT", set_path(d, "/recipe"),
         "{\"mapping\":{\"recipe\":\"text\",\"question\":\"note\",\"prompt\":\"prompt\",\"answer\":\"answer\"}}", NULL);
-    assert_int_equal(json_count(rows_of(d, "{\"as\":\"sft\"}")), 1);
+    assert_int_equal(json_count(rows_of(d, d->set, "{\"as\":\"sft\"}")), 1);
     ask(d, "POST", set_path(d, "/rows"), "{\"as\":\"sft\",\"options\":{\"purpose\":\"commercial\"}}", &why);
     assert_non_null(strstr(why.text, row));
 }

@@ -170,6 +170,26 @@ static void picks_become_pairs_and_are_taken_back(void **state) {
     }
 }
 
+/* A model that knows nothing often finds no end before the limit: such answers are marked, what the person wrote is not. */
+static void answers_that_were_cut_off_are_not_taught_to_end(void **state) {
+    desk *d = *state;
+    const char *at = a_lesson(d);
+    int marked = 0;
+    for (int picks = 0; picks < 12 && !marked; picks++) {
+        const json *now = pick(d, at, 1, "\"an edit of mine.\"");
+        const json *rows = rows_of(d, str_copy(d->a, text(now, "dataset_id")), "{\"as\":\"pairs\"}");
+        assert_int_equal(json_count(rows), number(now, "pairs"));
+        for (size_t i = 0; i < json_count(rows); i++) {
+            const json *names = json_get(json_at(rows, i), "unfinished");
+            if (!json_count(names)) continue;
+            assert_int_equal(json_count(names), 1);
+            assert_true(str_is(json_text(json_at(names, 0), STR("")), "rejected"));
+            marked++;
+        }
+    }
+    assert_true(marked > 0);
+}
+
 static void what_is_no_taste_or_model_is_refused(void **state) {
     desk *d = *state;
     err why = {0};
@@ -298,8 +318,11 @@ static void models_are_named_behind_the_vote(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        LIVE_TEST(what_is_no_taste_or_model_is_refused),       LIVE_TEST(picks_become_pairs_and_are_taken_back),
-        LIVE_TEST(conversations_are_trees_of_their_owner),     LIVE_TEST(models_are_named_behind_the_vote),
+        LIVE_TEST(what_is_no_taste_or_model_is_refused),
+        LIVE_TEST(picks_become_pairs_and_are_taken_back),
+        LIVE_TEST(answers_that_were_cut_off_are_not_taught_to_end),
+        LIVE_TEST(conversations_are_trees_of_their_owner),
+        LIVE_TEST(models_are_named_behind_the_vote),
         LIVE_TEST(a_lesson_goes_from_picks_to_a_second_round),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
