@@ -76,20 +76,26 @@ static bool takes(const recipe_kind *kind, const json *question) {
 
 /* ---- guessing ----------------------------------------------------------------------------------------------------------------------- */
 
+static void guess_from(arena *a, const recipe_kind *kind, const json *fields, const json *question, json *out) {
+    json *mapping = json_new_object(a), *ask = json_new_array(a);
+    json_set(mapping, "recipe", json_new_text(a, str_of(kind->name)));
+    json_set(mapping, "question", json_get(question, "name"));
+    guess_prompt(a, fields, mapping, ask);
+    if (!kind->guess(a, fields, question, mapping, ask)) return;
+    json_set(mapping, "ask", ask);
+    json_append(out, mapping);
+}
+
+/* What everybody answers comes before what some may answer. */
 json *recipe_guess(arena *a, const json *fields, const json *questions) {
     json *out = json_new_array(a);
-    for (int k = 0; k < RECIPE_COUNT; k++)
-        for (size_t i = 0; i < json_count(questions); i++) {
-            const json *question = json_at(questions, i);
-            json *mapping = json_new_object(a), *ask = json_new_array(a);
-            if (!takes(kinds[k], question)) continue;
-            json_set(mapping, "recipe", json_new_text(a, str_of(kinds[k]->name)));
-            json_set(mapping, "question", json_get(question, "name"));
-            guess_prompt(a, fields, mapping, ask);
-            if (!kinds[k]->guess(a, fields, question, mapping, ask)) continue;
-            json_set(mapping, "ask", ask);
-            json_append(out, mapping);
-        }
+    for (int required = 1; required >= 0; required--)
+        for (int k = 0; k < RECIPE_COUNT; k++)
+            for (size_t i = 0; i < json_count(questions); i++) {
+                const json *question = json_at(questions, i);
+                if (takes(kinds[k], question) && json_get_bool(question, "required", false) == (required == 1))
+                    guess_from(a, kinds[k], fields, question, out);
+            }
     return out;
 }
 

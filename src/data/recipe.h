@@ -21,8 +21,9 @@
 #include "data/data.h"
 #include "base/opt.h"
 
-/* One file and one row per recipe; data/recipe_kind.h has the descriptor. The order is the order of guesses. */
-#define RECIPES(X) X(comparison) X(ranking) X(rating) X(label) X(text)
+/* One file and one row per recipe; data/recipe_kind.h has the descriptor. The order is that of guesses: what was
+ * written says more than how good what stood there was. */
+#define RECIPES(X) X(comparison) X(ranking) X(text) X(rating) X(label)
 
 // clang-format off
 /*     token            name        what it trains */

@@ -118,6 +118,21 @@ static void remarks_and_topics_are_no_recipe(void **state) {
     assert_null(guessed(FIELDS, "[{'name':'s','settings':{'type':'span','field':'prompt','options':[{'value':'a'}]}}]", 0));
 }
 
+#define RATED   "{'name':'stars','required':%s,'settings':{'type':'rating','options':[{'value':1},{'value':2}]}}"
+#define WRITTEN "{'name':'better','required':%s,'settings':{'type':'text'}}"
+
+static void what_everybody_writes_says_most(void **state) {
+    (void)state;
+    static const struct {
+        const char *rated, *written, *first;
+    } cases[] = {{"true", "true", "text"}, {"false", "false", "text"}, {"true", "false", "rating"}, {"false", "true", "text"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char questions[300];
+        snprintf(questions, sizeof questions, "[" RATED "," WRITTEN "]", cases[i].rated, cases[i].written);
+        assert_true(str_is(json_get_text(guessed(FIELDS, questions, 0), "recipe", STR("")), cases[i].first));
+    }
+}
+
 static void a_lone_conversation_ends_with_the_answer(void **state) {
     (void)state;
     const json *g = guessed("[{'name':'talk','settings':{'type':'chat'}}]",
@@ -136,7 +151,7 @@ static void refuses(const char *mapping, const char *unify, const char *words) {
 static void a_mapping_names_what_there_is(void **state) {
     (void)state;
     refuses("[]", NULL, "a mapping should be an object");
-    refuses("{'recipe':'soup'}", NULL, "one of comparison, ranking, rating, label, text, but is the text 'soup'");
+    refuses("{'recipe':'soup'}", NULL, "one of comparison, ranking, text, rating, label, but is the text 'soup'");
     refuses("{'recipe':'text','question':'none'}", NULL, "'question' should be the name of a question");
     refuses("{'recipe':'text','question':'stars','prompt':'prompt'}", NULL, "for questions of type text, but 'stars' is none");
     refuses("{'recipe':'text','question':'better','prompt':'nothing'}", NULL, "'prompt' should be the name of a field");
@@ -557,8 +572,8 @@ static void an_overview_has_a_report_for_what_is_clear(void **state) {
     recipe_options o = options("mean", "text");
     const json *all = recipe_overview(memory_of_test, fields, questions, records, &o);
     assert_int_equal(json_count(all), 2);
-    assert_true(json_count(json_get(json_get(json_at(all, 0), "mapping"), "ask")) == 1 && !json_get(json_at(all, 0), "report"));
-    const json *edit = json_get(json_get(json_at(all, 1), "report"), "targets");
+    assert_true(json_count(json_get(json_get(json_at(all, 1), "mapping"), "ask")) == 1 && !json_get(json_at(all, 1), "report"));
+    const json *edit = json_get(json_get(json_at(all, 0), "report"), "targets");
     assert_int_equal(json_get_int(json_get(edit, "sft"), "count", 0), 1);
     assert_string_equal(text_of(json_get(json_get(edit, "pairs"), "reason")), "'the answer's field is empty (1 of 1 records)'");
 }
@@ -673,6 +688,7 @@ int main(void) {
         TEST(what_names_do_not_tell_is_asked),
         TEST(a_rating_named_after_a_field_rates_it),
         TEST(remarks_and_topics_are_no_recipe),
+        TEST(what_everybody_writes_says_most),
         TEST(a_lone_conversation_ends_with_the_answer),
         TEST(a_mapping_names_what_there_is),
         TEST(the_winner_is_imitated_and_preferred),
