@@ -3,7 +3,7 @@
  *     $effect(() => keys('annotate', [{ keys: 'Enter', words: t('key.submit'), run: submit }]))
  *
  * A combination is written 'Ctrl+s', 'Shift+Enter', '?', 'ArrowLeft'; several with a space between. Ctrl also means Cmd. Plain keys
- * are left alone while somebody types, unless `typing` is set; Escape leaves what is typed in. */
+ * are left alone while somebody types, unless `typing` is set; an Escape that nobody takes leaves what is typed in. */
 
 import { untrack } from 'svelte'
 
@@ -46,11 +46,6 @@ function hear(e: KeyboardEvent): void {
   if (e.defaultPrevented || e.isComposing) return
   const combination = pressed(e), typing = isTyping(e.target)
   if (document.querySelector('dialog[open]')) return
-  if (combination === 'Escape' && typing) {
-    ;(e.target as HTMLElement).blur()
-    e.preventDefault()
-    return
-  }
   if (combination === '?' && !typing) {
     keyboard.help = true
     e.preventDefault()
@@ -63,6 +58,10 @@ function hear(e: KeyboardEvent): void {
       e.preventDefault()
       return
     }
+  if (combination === 'Escape' && typing) {
+    ;(e.target as HTMLElement).blur()
+    e.preventDefault()
+  }
 }
 
 addEventListener('keydown', hear)

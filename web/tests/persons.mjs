@@ -71,7 +71,11 @@ async function pickAll(page, server, lesson, choose) {
 async function voteAll(page, server, lesson, taste) {
   for (let votes = 0; votes < 12; ) {
     await page.locator('.sides[aria-busy=false]').waitFor({ timeout: 300000 })
-    const [left, right] = judge(taste, await page.locator('.sides article p').allInnerTexts())
+    const both = await until('two answers', async () => {
+      const texts = await page.locator('.sides[aria-busy=false] article p').allInnerTexts()
+      return texts.length === 2 && texts
+    })
+    const [left, right] = judge(taste, both)
     await page.keyboard.press(left.score > right.score ? 'ArrowLeft' : right.score > left.score ? 'ArrowRight' : 'ArrowDown')
     votes++
     await until(`vote ${votes}`, async () => (await server.ask('GET', `/api/v1/teach/${lesson}`)).votes >= votes, 120)
