@@ -19,6 +19,32 @@ static bool may_name(call *c, const char *where, const char *text, err *e) {
     return invalid(c, where, e, "'%s' is a path: only the owner may name files of this machine, others name models", text);
 }
 
+/* "NAME:ARGUMENT". A program of this machine is the owner's to run; a pattern may hold what looks like a path. */
+static bool may_reward(call *c, const char *spec, err *e) {
+    const json *all, *kinds;
+    if (c->me.role == ROLE_OWNER) return true;
+    if (!runs_describe(server_runs(c->server), c->a, &all, e)) return false;
+    kinds = json_get(all, "rewards");
+    for (size_t i = 0; i < json_count(kinds); i++) {
+        const json *kind = json_at(kinds, i);
+        const str name = json_get_text(kind, "name", STR(""));
+        if (!str_starts(str_of(spec), name) || (spec[name.len] && spec[name.len] != ':')) continue;
+        if (json_get_bool(kind, "program", true))
+            return invalid(c, "body.set", e, "'%s' runs a program of this machine: only the owner may order that", spec);
+        return str_is(name, "regex") || !spec[name.len] || may_name(c, "body.set", spec + name.len + 1, e);
+    }
+    return may_name(c, "body.set", spec, e);
+}
+
+/* A value of an option: a text, or texts in a list. */
+static bool may_set(call *c, const char *key, const json *value, err *e) {
+    for (size_t i = 0; json_kind_of(value) == JSON_ARRAY && i < json_count(value); i++)
+        if (!may_set(c, key, json_at(value, i), e)) return false;
+    if (json_kind_of(value) != JSON_STRING) return true;
+    const char *text = str_copy(c->a, json_text(value, STR("")));
+    return strcmp(key, "reward_funcs") == 0 ? may_reward(c, text, e) : may_name(c, "body.set", text, e);
+}
+
 static bool take_set(call *c, const json_member *m, const char **out, err *e) {
     static const char *const own[] = {"base", "data", "output", "run", "resume", "config"};
     buf text = {0};
@@ -29,7 +55,7 @@ static bool take_set(call *c, const json_member *m, const char **out, err *e) {
     else json_put(&text, m->value);
     *out = str_copy(c->a, buf_str(&text));
     buf_free(&text);
-    return json_kind_of(m->value) != JSON_STRING || may_name(c, "body.set", strchr(*out, '=') + 1, e);
+    return may_set(c, m->key, m->value, e);
 }
 
 static bool take_sets(call *c, run_order *o, err *e) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "train/packing.h"
+#include "train/reward.h"
 #include "train/schedule.h"
 #include "train/train.h"
 
@@ -202,6 +203,7 @@ void train_describe(json_writer *w) {
         json_key(w, "rows"), json_put_cstr(w, objective_rows_name(list[i]->rows));
         json_key(w, "store"), json_put_cstr(w, objective_rows_store(list[i]->rows)); /* what a dataset gives for it */
         json_key(w, "reference"), json_put_bool(w, list[i]->reference);
+        json_key(w, "rewarded"), json_put_bool(w, list[i]->rows == WANTS_PROMPTS && !list[i]->unrewarded); /* asks for a reward */
         json_key(w, "learning_rate"), json_put_real(w, list[i]->learning_rate);
         json_key(w, "options"), opt_describe(w, list[i]->options);
         json_close(w);
@@ -209,6 +211,7 @@ void train_describe(json_writer *w) {
     json_close(w);
     json_key(w, "options"), opt_describe(w, train_option_table);
     json_key(w, "rollout_options"), opt_describe(w, rollout_option_table);
+    json_key(w, "rewards"), rewards_describe(w);
     json_key(w, "optimizers"), optimizers_describe(w);
     json_key(w, "presets"), json_open(w, '[');
     for (const preset *p = run_presets; p->name; p++) {

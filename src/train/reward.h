@@ -35,6 +35,7 @@ typedef struct {
     bool (*open)(arena *a, str argument, void **state, err *e);
     bool (*score)(void *state, const reward_case *c, int count, float *out, err *e); /* out [count] */
     bool (*ready)(void *state, const reward_world *w, err *e); /* once, before the first score; NULL: nothing to do */
+    bool program;                                              /* it runs a program of this machine */
 } reward_kind;
 
 #define REWARDS(X)                                                                                                               \
@@ -58,6 +59,7 @@ typedef struct {
 } reward;
 
 const reward_kind *const *reward_kinds(int *count);
+void rewards_describe(json_writer *w); /* [{"name", "argument": text or null, "words", "program"}] */
 /* specs [count] "NAME" or "NAME:ARGUMENT"; weights [count] texts, or none (all 1). */
 bool rewards_open(arena *a, const char *const *specs, int count, const char *const *weights, int weight_count, reward **out,
                   err *e);

@@ -12,6 +12,19 @@ static const reward_kind *const kinds[] = {
 
 const reward_kind *const *reward_kinds(int *count) { return *count = (int)(sizeof kinds / sizeof *kinds), kinds; }
 
+void rewards_describe(json_writer *w) {
+    json_open(w, '[');
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        json_open(w, '{');
+        json_key(w, "name"), json_put_cstr(w, kinds[i]->name);
+        json_key(w, "argument"), json_put_cstr(w, kinds[i]->argument);
+        json_key(w, "words"), json_put_cstr(w, kinds[i]->words);
+        json_key(w, "program"), json_put_bool(w, kinds[i]->program);
+        json_close(w);
+    }
+    json_close(w);
+}
+
 static const reward_kind *kind_of(str name) {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (str_is(name, kinds[i]->name)) return kinds[i];

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "serve/api.h"
 #include "serve/serve.h"
 #include "store/store.h"
 
@@ -45,6 +46,29 @@ static inline const char *a_member(desk *d, const char *name, const char *as) {
     ask(d, "POST", arena_printf(d->a, "/api/v1/workspaces/%s/users", d->space), arena_printf(d->a, "{\"user_id\":\"%s\"}", id),
         NULL);
     return id;
+}
+
+/* Somebody whose requests are made under their key. */
+typedef struct {
+    const char *id, *key;
+} somebody;
+
+static inline somebody a_person(desk *d, const char *name, const char *as) {
+    const char *id = a_member(d, name, as);
+    const json *v = ask(d, "POST", arena_printf(d->a, "/api/v1/users/%s/keys", id), "", NULL);
+    return (somebody){id, str_copy(d->a, json_get_text(v, "api_key", STR("")))};
+}
+
+/* The answer's status; *out what was answered. */
+static inline int ask_as(desk *d, const somebody *p, const char *method, const char *path, const char *body, json **out) {
+    err e = {0};
+    call *c = arena_new_of(d->a, call);
+    *c = (call){.server = d->s, .a = d->a, .method = method, .path = path, .raw = str_of(body), .api_key = str_of(p->key)};
+    route_run(c);
+    *out = NULL;
+    if (c->out.len) json_parse_any(d->a, str_of(str_copy(d->a, buf_str(&c->out))), out, &e);
+    buf_free(&c->out);
+    return c->status;
 }
 
 /* Fields prompt and answer; questions note (text) and good (label yes, no); a terms property source. */

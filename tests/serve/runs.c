@@ -214,6 +214,39 @@ static void others_see_what_trained_on_their_data_alone(void **state) {
     assert_int_equal(why.code, ERR_NOT_FOUND);
     ask(d, "GET", "/api/v1/runs/no-such-1", "", &why);
     assert_int_equal(why.code, ERR_NOT_FOUND);
+    const somebody ann = a_person(d, "ann", "annotator");
+    const char *path = arena_printf(d->a, "/api/v1/runs/%s", id);
+    json *v;
+    assert_int_equal(ask_as(d, &ann, "GET", path, "", &v), 200);
+    ask(d, "DELETE", arena_printf(d->a, "/api/v1/workspaces/%s/users/%s", d->space, ann.id), "", NULL);
+    assert_int_equal(ask_as(d, &ann, "GET", path, "", &v), 404);
+    assert_int_equal(ask_as(d, &ann, "GET", "/api/v1/runs", "", &v), 200);
+    assert_int_equal(json_count(json_get(v, "items")), 0);
+}
+
+/* Whoever may order runs gets no shell and no files of the machine by it. */
+static void programs_and_files_of_the_machine_are_the_owners(void **state) {
+    desk *d = *state;
+    const somebody adam = a_person(d, "adam", "admin");
+    static const struct {
+        const char *set;
+        int adam, owner;
+    } cases[] = {
+        {"\"reward_funcs\":\"length:5\"", 200, 200},
+        {"\"reward_funcs\":\"regex:^a/b\"", 200, 200},
+        {"\"reward_funcs\":\"command:echo 1\"", 422, 200},
+        {"\"reward_funcs\":[\"length:5\",\"command:echo 1\"]", 422, 200},
+        {"\"reward_funcs\":\"json_schema:/etc/passwd\"", 422, 422},
+        {"\"reward_funcs\":\"model:../tiny\"", 422, 422},
+        {"\"reward_funcs\":\"length:5\",\"preference_data\":[\"/etc/passwd\"]", 422, 422},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *body = order(d, "grpo", cases[i].set);
+        json *v;
+        err why = {0};
+        if (ask_as(d, &adam, "POST", "/api/v1/runs/preview", body, &v) != cases[i].adam) fail_msg("adam: %s", cases[i].set);
+        ask(d, "POST", "/api/v1/runs/preview", body, cases[i].owner == 200 ? NULL : &why);
+    }
 }
 
 int main(void) {
@@ -226,6 +259,7 @@ int main(void) {
         RUNS_TEST(a_killed_run_says_why),
         RUNS_TEST(a_server_that_comes_back_finds_its_runs),
         RUNS_TEST(others_see_what_trained_on_their_data_alone),
+        RUNS_TEST(programs_and_files_of_the_machine_are_the_owners),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

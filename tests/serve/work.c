@@ -2,34 +2,9 @@
 #include "desk.h"
 
 #include "base/secret.h"
-#include "serve/api.h"
-
-/* ---- requests as somebody ---------------------------------------------------------------------------------------------------------- */
-
-typedef struct {
-    const char *id, *key;
-} person;
-
-static person a_person(desk *d, const char *name, const char *as) {
-    const char *id = a_member(d, name, as);
-    const json *v = ask(d, "POST", arena_printf(d->a, "/api/v1/users/%s/keys", id), "", NULL);
-    return (person){id, str_copy(d->a, json_get_text(v, "api_key", STR("")))};
-}
-
-/* The answer's status; *out what was answered. */
-static int ask_as(desk *d, const person *p, const char *method, const char *path, const char *body, json **out) {
-    err e = {0};
-    call *c = arena_new_of(d->a, call);
-    *c = (call){.server = d->s, .a = d->a, .method = method, .path = path, .raw = str_of(body), .api_key = str_of(p->key)};
-    route_run(c);
-    *out = NULL;
-    if (c->out.len) json_parse_any(d->a, str_of(str_copy(d->a, buf_str(&c->out))), out, &e);
-    buf_free(&c->out);
-    return c->status;
-}
 
 /* The id of the next record, or NULL. */
-static const char *next(desk *d, const person *p, const char *order) {
+static const char *next(desk *d, const somebody *p, const char *order) {
     json *v;
     const char *body = order ? arena_printf(d->a, "{\"order\":\"%s\"}", order) : "";
     const int status = ask_as(d, p, "POST", arena_printf(d->a, "/api/v1/me/datasets/%s/next", d->set), body, &v);
@@ -37,7 +12,7 @@ static const char *next(desk *d, const person *p, const char *order) {
     return status == 200 ? id_of(d, v) : NULL;
 }
 
-static const char *answer(desk *d, const person *p, const char *row, const char *good) {
+static const char *answer(desk *d, const somebody *p, const char *row, const char *good) {
     json *v;
     const char *body = arena_printf(d->a, "{\"status\":\"submitted\",\"values\":{\"good\":{\"value\":\"%s\"}}}", good);
     assert_int_equal(ask_as(d, p, "POST", arena_printf(d->a, "/api/v1/records/%s/responses", row), body, &v), 201);
@@ -56,7 +31,7 @@ static void suggest(desk *d, const char *row, const char *value, const char *sco
 
 static void two_people_are_not_given_the_same_record(void **state) {
     desk *d = *state;
-    const person ann = a_person(d, "ann", "annotator"), bob = a_person(d, "bob", "annotator");
+    const somebody ann = a_person(d, "ann", "annotator"), bob = a_person(d, "bob", "annotator");
     const char *one = numbered(d, 1), *two = numbered(d, 2);
     assert_string_equal(next(d, &ann, NULL), one);
     assert_string_equal(next(d, &ann, NULL), one); /* still held by her */
@@ -66,7 +41,7 @@ static void two_people_are_not_given_the_same_record(void **state) {
 }
 
 /* The ids of a list, with a space after each. */
-static const char *ahead(desk *d, const person *p, const char *body) {
+static const char *ahead(desk *d, const somebody *p, const char *body) {
     json *v;
     const char *out = "";
     if (ask_as(d, p, "POST", arena_printf(d->a, "/api/v1/me/datasets/%s/next", d->set), body, &v) != 200) return NULL;
@@ -78,7 +53,7 @@ static const char *ahead(desk *d, const person *p, const char *body) {
 static void what_is_looked_at_ahead_is_held_when_it_is_shown(void **state) {
     desk *d = *state;
     json *v;
-    const person ann = a_person(d, "ann", "annotator"), bob = a_person(d, "bob", "annotator");
+    const somebody ann = a_person(d, "ann", "annotator"), bob = a_person(d, "bob", "annotator");
     const char *one = numbered(d, 1), *two = numbered(d, 2), *three = numbered(d, 3);
     const char *hold_two = arena_printf(d->a, "/api/v1/records/%s/lease", two);
     assert_string_equal(ahead(d, &ann, "{\"count\":2}"), arena_printf(d->a, "%s %s ", one, two));
@@ -99,14 +74,14 @@ static void what_is_looked_at_ahead_is_held_when_it_is_shown(void **state) {
 static void an_unknown_order_is_refused(void **state) {
     desk *d = *state;
     json *v;
-    const person ann = a_person(d, "ann", "annotator");
+    const somebody ann = a_person(d, "ann", "annotator");
     assert_int_equal(
         ask_as(d, &ann, "POST", arena_printf(d->a, "/api/v1/me/datasets/%s/next", d->set), "{\"order\":\"backwards\"}", &v), 422);
 }
 
 static void the_least_certain_suggestion_comes_first(void **state) {
     desk *d = *state;
-    const person ann = a_person(d, "ann", "annotator");
+    const somebody ann = a_person(d, "ann", "annotator");
     const char *one = numbered(d, 1), *two = numbered(d, 2), *three = numbered(d, 3);
     suggest(d, two, "yes", "0.9");
     suggest(d, three, "yes", "0.2");
@@ -119,7 +94,7 @@ static void the_least_certain_suggestion_comes_first(void **state) {
 
 static void disputed_records_come_first(void **state) {
     desk *d = *state;
-    const person ann = a_person(d, "ann", "annotator"), bob = a_person(d, "bob", "annotator");
+    const somebody ann = a_person(d, "ann", "annotator"), bob = a_person(d, "bob", "annotator");
     const char *one = numbered(d, 1), *two = numbered(d, 2), *three = numbered(d, 3);
     suggest(d, two, "yes", "0.9");
     suggest(d, three, "yes", "0.9");
@@ -134,7 +109,7 @@ static void disputed_records_come_first(void **state) {
 static void a_random_order_is_each_persons_own_and_whole(void **state) {
     desk *d = *state;
     enum { N = 12 };
-    const person ann = a_person(d, "ann", "annotator");
+    const somebody ann = a_person(d, "ann", "annotator");
     const char *all[N], *given[N];
     bool moved = false;
     for (int i = 0; i < N; i++) all[i] = numbered(d, i);
@@ -153,8 +128,8 @@ static void a_random_order_is_each_persons_own_and_whole(void **state) {
 static void who_has_an_assignment_is_given_it_alone_until_the_quota(void **state) {
     desk *d = *state;
     json *v;
-    const person ann = a_person(d, "ann", "annotator"), bob = a_person(d, "bob", "annotator"),
-                 cat = a_person(d, "cat", "annotator");
+    const somebody ann = a_person(d, "ann", "annotator"), bob = a_person(d, "bob", "annotator"),
+                   cat = a_person(d, "cat", "annotator");
     const char *row[4], *path = arena_printf(d->a, "/api/v1/datasets/%s/assignments", d->set);
     for (int i = 0; i < 4; i++) row[i] = numbered(d, i);
     ask(d, "POST", path, arena_printf(d->a, "{\"user_id\":\"%s\",\"records\":[\"%s\",\"%s\"]}", ann.id, row[2], row[3]), NULL);
@@ -183,7 +158,7 @@ static void who_has_an_assignment_is_given_it_alone_until_the_quota(void **state
 static void a_batch_is_assigned_by_place(void **state) {
     desk *d = *state;
     err e = {0};
-    const person ann = a_person(d, "ann", "annotator");
+    const somebody ann = a_person(d, "ann", "annotator");
     const char *row[5], *path = arena_printf(d->a, "/api/v1/datasets/%s/assignments", d->set);
     for (int i = 0; i < 5; i++) row[i] = numbered(d, i);
     const json *made =
@@ -191,7 +166,7 @@ static void a_batch_is_assigned_by_place(void **state) {
             NULL);
     assert_int_equal(json_get_int(made, "records", -1), 2);
     assert_string_equal(next(d, &ann, NULL), row[3]);
-    const person stranger = a_person(d, "eve", "annotator");
+    const somebody stranger = a_person(d, "eve", "annotator");
     ask(d, "DELETE", arena_printf(d->a, "/api/v1/workspaces/%s/users/%s", d->space, stranger.id), "", NULL);
     ask(d, "POST", path, arena_printf(d->a, "{\"user_id\":\"%s\",\"quota\":1}", stranger.id), &e);
     assert_int_equal(e.code, ERR_NOT_FOUND); /* no member: as if there were nobody */
@@ -203,8 +178,8 @@ static void hidden_checks_come_to_everybody_and_show_no_gold(void **state) {
     desk *d = *state;
     enum { N = 40 };
     json *v;
-    const person ann = a_person(d, "ann", "annotator"), bob = a_person(d, "bob", "annotator"),
-                 cat = a_person(d, "cat", "annotator");
+    const somebody ann = a_person(d, "ann", "annotator"), bob = a_person(d, "bob", "annotator"),
+                   cat = a_person(d, "cat", "annotator");
     const char *check = a_record(d, "\"fields\":{\"prompt\":\"p\",\"answer\":\"a\"}");
     ask(d, "PUT", arena_printf(d->a, "/api/v1/records/%s/gold", check),
         "{\"values\":{\"good\":{\"value\":\"yes\"}},\"hidden\":true}", NULL);
@@ -246,7 +221,7 @@ static void hidden_checks_come_to_everybody_and_show_no_gold(void **state) {
 static void an_answer_sent_back_comes_first_with_its_comment(void **state) {
     desk *d = *state;
     json *v;
-    const person ann = a_person(d, "ann", "annotator"), boss = a_person(d, "boss", "admin");
+    const somebody ann = a_person(d, "ann", "annotator"), boss = a_person(d, "boss", "admin");
     const char *one = numbered(d, 1), *two = numbered(d, 2);
     const char *given = answer(d, &ann, two, "yes"), *path = arena_printf(d->a, "/api/v1/responses/%s/return", given);
     assert_int_equal(ask_as(d, &ann, "POST", path, "{\"comment\":\"x\"}", &v), 403);
@@ -283,7 +258,7 @@ static void guidelines_are_kept_as_they_were(void **state) {
 
 static void each_person_is_counted_and_an_erased_one_stays_as_a_number(void **state) {
     desk *d = *state;
-    const person ann = a_person(d, "ann", "annotator"), bob = a_person(d, "bob", "annotator");
+    const somebody ann = a_person(d, "ann", "annotator"), bob = a_person(d, "bob", "annotator");
     const char *one = numbered(d, 1), *two = numbered(d, 2), *path = arena_printf(d->a, "/api/v1/datasets/%s/annotators", d->set);
     suggest(d, one, "yes", "0.5");
     ask(d, "PUT", arena_printf(d->a, "/api/v1/records/%s/gold", one),
@@ -308,8 +283,8 @@ static void each_person_is_counted_and_an_erased_one_stays_as_a_number(void **st
 
 static void disputes_are_listed_until_they_are_settled(void **state) {
     desk *d = *state;
-    const person ann = a_person(d, "ann", "annotator"), bob = a_person(d, "bob", "annotator"),
-                 cat = a_person(d, "cat", "annotator");
+    const somebody ann = a_person(d, "ann", "annotator"), bob = a_person(d, "bob", "annotator"),
+                   cat = a_person(d, "cat", "annotator");
     const char *one = numbered(d, 1), *two = numbered(d, 2), *three = numbered(d, 3);
     const char *path = arena_printf(d->a, "/api/v1/datasets/%s/disagreements", d->set);
     answer(d, &ann, one, "yes"), answer(d, &bob, one, "yes"), answer(d, &cat, one, "no"); /* a third of the pairs agree */

@@ -97,6 +97,27 @@ check('the one that goes on waits for its turn; a stop keeps what it has', async
   await page.getByText(/stopped at step \d+, checkpoint saved/).waitFor()
 })
 
+check('what writes its own answers is told what they are worth, and shows them', async () => {
+  await page.goto('about:blank')
+  await page.goto(`${server.url}/#/train?dataset=${set.id}`)
+  await page.getByText('answers to imitate').waitFor()
+  await page.getByLabel('How it learns (objective)').selectOption('grpo')
+  same('without a reward', await page.getByRole('button', { name: 'Start', exact: true }).isEnabled(), false)
+  await page.getByLabel(/What an answer is worth/).selectOption('length')
+  await page.getByLabel(/Of the reward/).fill('-8')
+  await page.getByLabel(/Longest answer/).fill('12')
+  await page.getByText('Advanced').click()
+  for (const [key, value] of Object.entries({ num_generations: 4, max_steps: 2, logging_steps: 1, beta: 0.04, use_peft: true }))
+    await (value === true ? page.getByLabel(key, { exact: true }).selectOption('true') : page.getByLabel(key, { exact: true }).fill(String(value)))
+  await page.getByRole('button', { name: 'Start', exact: true }).click()
+  await page.waitForURL(/runs\//, { timeout: 60000 })
+  await isNow(page.url().split('/').at(-1), 'done', 240)
+  for (const curve of ['Reward', 'Variety (entropy)', 'Distance from the original (KL)']) await page.getByText(curve, { exact: true }).waitFor()
+  await page.getByText('max_kl').first().waitFor() /* the limit is drawn in */
+  await page.getByRole('tab', { name: 'Rollouts' }).click()
+  await page.getByText(/advantage/).first().waitFor()
+})
+
 check('two runs beside each other: curves, and what they were told differently', async () => {
   await page.goto(`${server.url}/#/runs`)
   for (const name of ['first', 'second']) await page.getByRole('checkbox', { name: new RegExp(name) }).check()

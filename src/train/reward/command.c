@@ -138,4 +138,5 @@ static bool command_score(void *state, const reward_case *c, int count, float *o
 
 const reward_kind reward_command = {
     "command",    "[SECONDS:]LINE", "the number that this shell command prints; it reads the completion (10 seconds)",
-    command_open, command_score,    NULL};
+    command_open, command_score,    NULL,
+    true};

@@ -53,4 +53,5 @@ static bool exact_score(void *state, const reward_case *c, int count, float *out
 }
 
 const reward_kind reward_exact = {
-    "exact", "COLUMN", "1 where the answer in that column of the data (answer) is given, else 0", exact_open, exact_score, NULL};
+    "exact", "COLUMN", "1 where the answer in that column of the data (answer) is given, else 0", exact_open, exact_score,
+    NULL,    false};

@@ -170,6 +170,10 @@ static bool json_schema_score(void *state, const reward_case *c, int count, floa
     return true;
 }
 
-const reward_kind reward_json_schema = {
-    "json_schema",     "FILE", "1 where it is JSON that fits the schema, 0.5 where it is JSON, else 0", json_schema_open,
-    json_schema_score, NULL};
+const reward_kind reward_json_schema = {"json_schema",
+                                        "FILE",
+                                        "1 where it is JSON that fits the schema, 0.5 where it is JSON, else 0",
+                                        json_schema_open,
+                                        json_schema_score,
+                                        NULL,
+                                        false};

@@ -67,4 +67,5 @@ static bool language_score(void *state, const reward_case *c, int count, float *
 
 const reward_kind reward_language = {
     "language",    "CODE",         "1 where the words are that language's (en, de, fr, es, it, pt, nl), 0 where none is",
-    language_open, language_score, NULL};
+    language_open, language_score, NULL,
+    false};

@@ -28,5 +28,5 @@ static bool length_score(void *state, const reward_case *c, int count, float *ou
 }
 
 const reward_kind reward_length = {
-    "length",    "N",          "tokens: near N; -N: at most N; without N: the more the better (a hundredth each)",
-    length_open, length_score, NULL};
+    "length", "N",  "tokens: near N; -N: at most N; without N: the more the better (a hundredth each)", length_open, length_score,
+    NULL,     false};

@@ -16,4 +16,5 @@ static bool regex_score(void *state, const reward_case *c, int count, float *out
     return true;
 }
 
-const reward_kind reward_regex = {"regex", "PATTERN", "1 where the pattern is found, else 0", regex_open, regex_score, NULL};
+const reward_kind reward_regex = {"regex", "PATTERN", "1 where the pattern is found, else 0", regex_open, regex_score,
+                                  NULL,    false};

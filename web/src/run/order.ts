@@ -17,6 +17,7 @@ export interface Objective {
   rows: string
   store: string
   reference: boolean
+  rewarded: boolean /* it writes its own answers, and asks what they are worth */
   learning_rate: number
   options: Option[]
 }
@@ -28,9 +29,18 @@ export interface Preset {
   among: string[] /* names: of a preset that the data choose */
 }
 
+export interface Reward {
+  name: string
+  argument: string | null
+  words: string
+  program: boolean /* it runs a program of this machine: the owner's to order */
+}
+
 export interface Describe {
   objectives: Objective[]
   options: Option[]
+  rollout_options: Option[]
+  rewards: Reward[]
   presets: Preset[]
 }
 
