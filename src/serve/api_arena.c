@@ -27,6 +27,10 @@ static uint32_t below(uint32_t n) {
 static bool draw_two(call *c, const char *out[2], err *e) {
     catalog all;
     if (!catalog_read(c->a, store_folder(server_store(c->server)), &all, e)) return false;
+    int writers = 0;
+    for (int i = 0; i < all.count; i++)
+        if (all.item[i].writes) all.item[writers++] = all.item[i];
+    all.count = writers;
     if (all.count < 2)
         return err_set(e, ERR_INPUT, "the arena needs two models, there %s %d", all.count == 1 ? "is" : "are", all.count);
     const int first = (int)below((uint32_t)all.count), second = (int)below((uint32_t)all.count - 1);

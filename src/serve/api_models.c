@@ -73,6 +73,7 @@ static void put_model(call *c, const catalog_entry *x) {
     json_open(&c->w, '{');
     json_key(&c->w, "id"), json_put_cstr(&c->w, x->id);
     json_key(&c->w, "kind"), json_put_cstr(&c->w, x->adapter ? "adapter" : "model");
+    json_key(&c->w, "writes"), json_put_bool(&c->w, x->writes);
     json_key(&c->w, "base"), json_put_cstr(&c->w, x->base_id ? x->base_id : x->base);
     json_key(&c->w, "path"), json_put_cstr(&c->w, x->path);
     put_facts(c, x);
@@ -316,6 +317,8 @@ static bool put_one_alias(call *c, err *e) {
     if (model_find(c->a, home_of(c), name, false, &at, &none))
         return err_set(e, ERR_CONFLICT, "'%s' is the name of a model: an alias needs another", name);
     if (!model_find(c->a, home_of(c), target, false, &at, e)) return false;
+    if (!catalog_writes(at.adapter ? at.adapter : at.base))
+        return invalid(c, "body.target", e, "'%s' judges answers and writes none: it cannot be served", target);
     none = (err){0};
     const bool there = alias_get(c->tx, c->a, name, &x, &none);
     if (!there && none.code != ERR_NOT_FOUND) return err_set(e, none.code, "%s", none.text);

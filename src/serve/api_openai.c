@@ -23,7 +23,8 @@ static bool list_models(call *c, err *e) {
     json_open(&c->w, '{');
     json_key(&c->w, "object"), json_put_cstr(&c->w, "list");
     json_key(&c->w, "data"), json_open(&c->w, '[');
-    for (int i = 0; i < all.count; i++) put_one_model(&c->w, all.item[i].id, all.item[i].at);
+    for (int i = 0; i < all.count; i++)
+        if (all.item[i].writes) put_one_model(&c->w, all.item[i].id, all.item[i].at);
     const char *name;
     for (int i = 0; (name = worker_alias_at(server_worker(c->server), c->a, i)) != NULL; i++) put_one_model(&c->w, name, 0);
     json_close(&c->w), json_close(&c->w);

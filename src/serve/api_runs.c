@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/sys.h"
+#include "serve/catalog.h"
 #include "serve/runs.h"
 
 enum { SETS_MOST = 100, TEXT_MOST = 1 << 20, LINES_MOST = 20000 };
@@ -243,7 +244,9 @@ void run_put(call *c, const run_view *v) {
     json_key(w, "metrics"), json_put_value(w, last_metrics(c->a, &v->r));
     json_key(w, "pid"), v->state >= STATE_RUNNING && v->state <= STATE_PAUSED ? json_put_int(w, v->r.pid) : json_put_null(w);
     json_key(w, "config"), json_put_value(w, config);
-    put_text_or_null(w, "model", file_exists(path_join(c->a, v->r.path, "model")) ? arena_printf(c->a, "run:%s", v->id) : NULL);
+    const char *made = path_join(c->a, v->r.path, "model");
+    put_text_or_null(w, "model", file_exists(made) ? arena_printf(c->a, "run:%s", v->id) : NULL);
+    json_key(w, "writes"), json_put_bool(w, file_exists(made) && catalog_writes(made));
     put_text_or_null(w, "flagged", run_erased_words(c->a, v->r.path));
     json_close(w);
 }

@@ -24,6 +24,13 @@ static int64_t measure(arena *a, const char *path, int64_t *at) {
     return sum;
 }
 
+bool catalog_writes(const char *path) {
+    head_kind head;
+    int labels;
+    err none = {0};
+    return !file_is_dir(path) || !model_head_of(path, &head, &labels, &none) || head == HEAD_WRITES;
+}
+
 static void add(arena *a, const char *home, catalog *all, const char *id, const char *run) {
     model_place at;
     err none = {0};
@@ -33,6 +40,7 @@ static void add(arena *a, const char *home, catalog *all, const char *id, const 
     x.adapter = at.adapter != NULL;
     x.path = x.adapter ? at.adapter : at.base;
     x.base = x.adapter && found ? at.base : NULL;
+    x.writes = catalog_writes(x.path);
     x.bytes = measure(a, x.path, &x.at);
     if ((all->count & (all->count - 1)) == 0) {
         catalog_entry *more = arena_array(a, catalog_entry, all->count ? 2 * all->count : 1);

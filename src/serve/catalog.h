@@ -11,6 +11,7 @@ typedef struct {
     const char *base_id; /* the same as an id, where one leads there; NULL: none */
     const char *run;     /* the run that made it; NULL: none */
     bool adapter;
+    bool writes;   /* false: it judges answers (a reward model) */
     int64_t bytes; /* of its files */
     int64_t at;    /* when they were made, in seconds */
 } catalog_entry;
@@ -20,6 +21,8 @@ typedef struct {
     int count;
 } catalog;
 
+/* Whether the model or adapter at path writes answers; a reward model judges them. */
+bool catalog_writes(const char *path);
 bool catalog_read(arena *a, const char *home, catalog *out, err *e); /* by name, runs behind models */
 
 #endif

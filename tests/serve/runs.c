@@ -249,6 +249,23 @@ static void programs_and_files_of_the_machine_are_the_owners(void **state) {
     }
 }
 
+/* What judges answers is not offered where answers are wanted. */
+static void a_reward_model_is_not_served(void **state) {
+    desk *d = *state;
+    const char *id = id_of(d, ask(d, "POST", "/api/v1/runs", order(d, "reward", "\"max_steps\":1"), NULL));
+    const json *run = until(d, id, "done failed");
+    assert_true(json_get(run, "model") && !json_get_bool(run, "writes", true));
+    const json *models = json_get(ask(d, "GET", "/api/v1/models", "", NULL), "items");
+    assert_int_equal(json_count(models), 2);
+    for (size_t i = 0; i < 2; i++)
+        assert_true(json_get_bool(json_at(models, i), "writes", false) ==
+                    str_is(json_get_text(json_at(models, i), "id", STR("")), "tiny"));
+    assert_int_equal(json_count(json_get(ask(d, "GET", "/v1/models", "", NULL), "data")), 1);
+    err why = {0};
+    ask(d, "PUT", "/api/v1/aliases/mine", arena_printf(d->a, "{\"target\":\"run:%s\"}", id), &why);
+    assert_non_null(strstr(why.text, "judges answers"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         RUNS_TEST(an_order_becomes_a_model),
@@ -260,6 +277,7 @@ int main(void) {
         RUNS_TEST(a_server_that_comes_back_finds_its_runs),
         RUNS_TEST(others_see_what_trained_on_their_data_alone),
         RUNS_TEST(programs_and_files_of_the_machine_are_the_owners),
+        RUNS_TEST(a_reward_model_is_not_served),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,6 +31,7 @@ export interface Run {
   metrics: Record<string, number | null> | null
   config: { options?: Record<string, unknown>; preset?: Choice } | null
   model: string | null
+  writes: boolean /* its model answers; a reward model judges */
   flagged: string | null
 }
 
@@ -48,6 +49,7 @@ export interface Sample {
 export interface Model {
   id: string
   kind: 'model' | 'adapter'
+  writes: boolean /* false: it judges answers */
   base: string | null
   path: string
   family: string
@@ -64,6 +66,9 @@ export interface Alias {
   target: string
   history: string[]
 }
+
+/* Those that can answer: a reward model only judges. */
+export const writers = (models: Models | null): Model[] => (models?.items ?? []).filter((m) => m.writes)
 
 export interface Models {
   items: Model[]

@@ -1,6 +1,6 @@
 /* Who helps, as a form holds it: a model of this server, or one elsewhere; and what it may use. */
 import { get } from '../api'
-import type { Models } from '../live'
+import { writers, type Models } from '../live'
 import { may } from '../session.svelte'
 import { t } from '../texts'
 
@@ -28,7 +28,7 @@ export class Helper {
 
   async load() {
     const m = await get<Models>('/api/v1/models')
-    this.models = [...m.items.map((x) => x.id), ...m.aliases.map((a) => a.name)]
+    this.models = [...writers(m).map((x) => x.id), ...m.aliases.map((a) => a.name)]
     this.model ||= this.models[0] ?? (may('owner') ? elsewhere : '')
   }
 

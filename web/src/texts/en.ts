@@ -560,6 +560,7 @@ export const en = {
   'models.card': 'Card',
   'models.remove': 'Remove {model}',
   'models.remove.text': 'The name goes from the data folder. Files that were only pointed to stay where they are.',
+  'models.judges': 'judges answers',
   'models.aliases': 'Lasting names (aliases)',
   'models.aliases.text': 'Clients ask for the alias; you decide which model answers, and can go back. Answers that are being written finish on the old one.',
   'models.alias': 'Alias',

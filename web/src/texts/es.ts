@@ -562,6 +562,7 @@ export const es: Texts & Record<string, string> = {
   'models.card': 'Ficha',
   'models.remove': 'Eliminar {model}',
   'models.remove.text': 'El nombre desaparece de la carpeta de datos. Los archivos enlazados se quedan donde están.',
+  'models.judges': 'juzga respuestas',
   'models.aliases': 'Nombres fijos (alias)',
   'models.aliases.text': 'Los clientes piden el alias; tú decides qué modelo responde y puedes volver atrás. Las respuestas en curso terminan con el anterior.',
   'models.alias': 'Alias',

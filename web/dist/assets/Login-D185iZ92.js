@@ -1,1 +1,0 @@
-import{G as e,Jt as t,ft as n,i as r,ln as i,on as a,un as o}from"./base-B4dQNFy3.js";import{t as s}from"./LoginForm-BIo4Qi81.js";function c(c,l){o(l,!0);{let i=a(()=>n(`login.title`)),o=a(()=>e.waiting?n(`login.waiting`):n(`login.text`));r(c,{get title(){return t(i)},get text(){return t(o)},children:(e,t)=>{s(e,{})},$$slots:{default:!0}})}i()}export{c as default};
