@@ -22,7 +22,7 @@ static void put_floats(json_writer *w, const char *key, const float *x, int coun
 void row_put_prompt(json_writer *w, const model *m, const row *x) {
     arena *a = arena_new();
     buf text = {0};
-    tokenizer_decode(m->tokenizer, x->ids, x->prompt, true, &text);
+    tokenizer_decode(m->tokenizer, x->ids, x->prompt, false, &text);
     json_key(w, "prompt"), json_put_text(w, buf_str(&text));
     const str said = m->chat ? chat_said(m->chat, m->tokenizer, buf_str(&text), a) : buf_str(&text);
     if (!str_eq(said, buf_str(&text))) json_key(w, "said"), json_put_text(w, said);

@@ -72,6 +72,9 @@ static void an_order_becomes_a_model(void **state) {
     assert_int_equal(count_items(d, id, "metrics"), 4);
     assert_int_equal(count_items(d, id, "metrics?after=3"), 1);
     assert_int_equal(count_items(d, id, "samples"), 9); /* three prompts, before and twice */
+    const json *asked = json_at(json_get(ask(d, "GET", arena_printf(d->a, "/api/v1/runs/%s/samples", id), "", NULL), "items"), 0);
+    assert_true(str_starts(json_get_text(asked, "said", STR("")), STR("say ")));       /* as people wrote it */
+    assert_true(str_find(json_get_text(asked, "prompt", STR("")), STR("<t>"), 0) > 0); /* as the model reads it */
     const json *log = ask(d, "GET", arena_printf(d->a, "/api/v1/runs/%s/log", id), "", NULL);
     assert_true(str_find(json_get_text(log, "text", STR("")), STR("6 examples"), 0) >= 0);
     const int64_t next = json_get_int(log, "next", 0);
