@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "base/sys.h"
+#include "tensor/cpu/kernels.h"
 #include "tensor/tensor.h"
 
 typedef struct {
@@ -365,6 +367,81 @@ static void noise_on_embeddings_is_even_and_known_by_its_key(void **state) {
     backend_close(b);
 }
 
+/* ---- caches ---------------------------------------------------------------------------------------------------------------------------- */
+
+enum { HEADS = 6, GROUPS = 2, WIDE = 10, TOKENS = 45 }; /* of attention behind a cache */
+
+/* Attention of tokens first .. first+count-1 of the tables' ids, to what `cache` holds (NULL: nothing), into out [count, HEADS*WIDE]. */
+static void attend_piece(backend *b, weight *const table[3], kv_cache *cache, int first, int count, const attention_form *f,
+                         float *out) {
+    int32_t ids[TOKENS], position[TOKENS];
+    for (int i = 0; i < count; i++) ids[i] = first + i;
+    span one = {.begin = 0, .length = count, .parent = -1, .cache = cache};
+    layout_positions(&one, 1, position);
+    const layout l = {count, 1, &one, position};
+    pool *p = pool_new();
+    tape *t = tape_new(b, p, (tape_options){.compute = COMPUTE_F32});
+    tensor *x[3];
+    for (int i = 0; i < 3; i++) x[i] = op_embed(t, table[i], ids, count, -1);
+    tape_read(t, op_attention(t, x[0], x[1], x[2], &l, f), out);
+    tape_free(t);
+    pool_free(p);
+    if (cache) cache->used += count;
+}
+
+/* A sequence in pieces, the second half of it behind a copy of the cache, against the whole in one pass. */
+static double largest_error_behind_a_cache(backend *b, arena *a, const attention_form *f, const int *pieces) {
+    static float whole[TOKENS * HEADS * WIDE], part[TOKENS * HEADS * WIDE];
+    weight *table[3];
+    rng r = rng_new(7, 1);
+    for (int i = 0; i < 3; i++) {
+        const int cols = (i ? GROUPS : HEADS) * WIDE;
+        float *x = arena_array(a, float, TOKENS *cols);
+        for (int k = 0; k < TOKENS * cols; k++) x[k] = (float)rng_normal(&r);
+        table[i] = weight_new(a, b, "table", TOKENS, cols, true, TYPE_F32, x, TYPE_F32, false);
+    }
+    attend_piece(b, table, NULL, 0, TOKENS, f, whole);
+    kv_cache *cache = kv_cache_new(1, 3, GROUPS * WIDE), *copy = kv_cache_new(1, 3, GROUPS * WIDE);
+    double error = 0;
+    for (int first = 0, i = 0; first < TOKENS; first += pieces[i++]) {
+        kv_cache_reserve(cache, first + pieces[i]);
+        attend_piece(b, table, cache, first, pieces[i], f, part);
+        for (int k = 0; k < pieces[i] * HEADS * WIDE; k++)
+            error = fmax(error, fabs((double)part[k] - (double)whole[first * HEADS * WIDE + k]));
+        if (i != 2) continue;
+        kv_cache_reserve(copy, first + pieces[i]);
+        kv_cache_copy(copy, cache, first + pieces[i]);
+        copy->used = cache->used;
+        kv_cache *other = cache;
+        cache = copy;
+        copy = other;
+    }
+    kv_cache_free(cache);
+    kv_cache_free(copy);
+    return error;
+}
+
+static void a_cache_stands_for_the_tokens_before(void **state) {
+    (void)state;
+    static const int odd[] = {1, 2, 4, 1, 1, 17, 1, 18}, even[] = {16, 8, 2, 2, 1, 1, 15};
+    static float slopes[HEADS] = {0.5f, 0.25f, 0.1f, 0.05f, 0.02f, 0.01f};
+    const attention_form plain = {.heads = HEADS, .kv_heads = GROUPS, .head_dim = WIDE, .scale = 0.3f};
+    attention_form forms[4] = {plain, plain, plain, plain};
+    forms[1].window = 5;
+    forms[2].alibi = slopes;
+    forms[3].cap = 2;
+    backend *b = the_backend();
+    for (int level = CPU_PORTABLE; level <= (int)sys_cpu(); level++)
+        for (int i = 0; i < 8; i++) {
+            arena *a = arena_new();
+            cpu_kernels_use(cpu_kernels_at((cpu_level)level));
+            const double error = largest_error_behind_a_cache(b, a, &forms[i / 2], i % 2 ? odd : even);
+            cpu_kernels_use(NULL);
+            if (!(error <= 2e-6)) fail_msg("%s, case %d: %g", sys_cpu_name((cpu_level)level), i, error);
+            arena_free(a);
+        }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(every_operation_has_the_gradient_of_finite_differences),
@@ -372,6 +449,7 @@ int main(void) {
         TEST(threads_and_recomputation_change_no_bit_and_measuring_knows_the_peak),
         TEST(a_fused_head_gives_the_bits_of_a_seeded_one),
         TEST(noise_on_embeddings_is_even_and_known_by_its_key),
+        TEST(a_cache_stands_for_the_tokens_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
