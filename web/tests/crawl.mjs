@@ -2,18 +2,16 @@
  * pressed, and what happens is no error, no "not implemented", and not nothing. In an empty server, in one with data, and with a server that
  * fails. FETTLE_LONG=1 (make test-long) presses the controls, which takes many minutes, and looks inside a dataset and a run;
  * FETTLE_SCREEN=PATTERN presses those of screens alone whose addresses match. */
-import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import AxeBuilder from '@axe-core/playwright'
-import { check, openPage, run, Server } from './lib.mjs'
+import { check, giveStarter, openPage, run, Server } from './lib.mjs'
 import { aRun, edits, everything, thumbs } from './sets.mjs'
 
 const empty = await new Server('ui').start(), full = new Server('ui'), starter = resolve('build/starter/smollm2.gguf')
-if (existsSync(starter)) {
-  mkdirSync(join(full.home, 'models'), { recursive: true })
-  for (const name of ['smollm2', 'twin']) symlinkSync(starter, join(full.home, 'models', `${name}.gguf`)) // Arena wants two
-} else console.log('# without the starter model: Chat, Arena and Train have no model to press controls for')
+if (existsSync(starter)) giveStarter(full, 'smollm2', 'twin') // Arena wants two
+else console.log('# without the starter model: Chat, Arena and Train have no model to press controls for')
 await full.start()
 const sets = [await edits(full), await everything(full), await thumbs(full)]
 aRun(full, 'shown')

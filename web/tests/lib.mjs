@@ -4,7 +4,7 @@
  *
  * Every page that is opened is watched: an error in its console, a refused policy, a request to elsewhere fails the check. */
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { chromium } from 'playwright-core'
@@ -83,6 +83,22 @@ export class Server {
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`)
     return text ? JSON.parse(text) : undefined
   }
+}
+
+/* ---- the starter model ------------------------------------------------------------------------------------------------------------ */
+
+/* Its file; without it the test ends as skipped. */
+export function starterOrSkip() {
+  const file = resolve('build/starter/smollm2.gguf')
+  if (existsSync(file)) return file
+  console.log(`SKIPPED: ${file} is not there (tools/deps starter)`)
+  process.exit(77)
+}
+
+/* A server that has not started gets it under these names. */
+export function giveStarter(server, ...names) {
+  mkdirSync(join(server.home, 'models'), { recursive: true })
+  for (const name of names) symlinkSync(starterOrSkip(), join(server.home, 'models', `${name}.gguf`))
 }
 
 /* ---- a dataset with everything ---------------------------------------------------------------------------------------------------- */

@@ -7,16 +7,11 @@
  *
  * The rules are those of the demo (`fettle probe taste`). Needs the starter model in build/starter. A person without a taste is told of a
  * difference once in some twenty times, as the interval is one of 95 %. */
-import { existsSync } from 'node:fs'
 import { spawnSync } from 'node:child_process'
-import { join, resolve } from 'node:path'
-import { check, openPage, program, run, Server, until } from './lib.mjs'
+import { join } from 'node:path'
+import { check, openPage, program, run, Server, starterOrSkip, until } from './lib.mjs'
 
-const starter = resolve('build/starter/smollm2.gguf'), reads = Number(process.env.FETTLE_READ ?? 0) * 1000
-if (!existsSync(starter)) {
-  console.log(`SKIPPED: ${starter} is not there (tools/deps starter)`)
-  process.exit(77)
-}
+const starter = starterOrSkip(), reads = Number(process.env.FETTLE_READ ?? 0) * 1000
 const fettle = (...words) => spawnSync(program, words.slice(0, -1), { input: words.at(-1), encoding: 'utf8', maxBuffer: 1 << 26 })
 const seconds = (since) => (performance.now() - since) / 1000
 

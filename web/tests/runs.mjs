@@ -1,18 +1,12 @@
 /* Training by the page: what a run needs and will see, its order in a queue, pause, a killed process, going on, another browser, and two runs
  * beside each other. Needs the starter model in build/starter; says so when it is not there. */
-import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
-import { join, resolve } from 'node:path'
-import { check, openPage, run, same, Server, until } from './lib.mjs'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { check, giveStarter, openPage, run, same, Server, until } from './lib.mjs'
 import { edits } from './sets.mjs'
 
-const starter = resolve('build/starter/smollm2.gguf')
-if (!existsSync(starter)) {
-  console.log(`SKIPPED: ${starter} is not there (tools/deps starter)`)
-  process.exit(77)
-}
 const server = new Server('ui')
-mkdirSync(join(server.home, 'models'), { recursive: true })
-symlinkSync(starter, join(server.home, 'models', 'smollm2.gguf'))
+giveStarter(server, 'smollm2')
 await server.start()
 const set = await edits(server), me = await server.ask('GET', '/api/v1/me')
 await server.ask('PUT', `/api/v1/datasets/${set.id}/records/bulk`, {

@@ -7,17 +7,13 @@
  * by that rule, and by the starter model as a judge, which is a poor one. FETTLE_DRAFT_SECONDS: the model drafts no longer (1200); where it
  * drafted nothing, people write. Needs build/starter; says so when it is not there. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { check, openPage, program, run, same, Server, until } from './lib.mjs'
+import { check, openPage, program, run, same, Server, starterOrSkip, until } from './lib.mjs'
 import { smaller } from './png.mjs'
 
-const starter = 'build/starter/smollm2.gguf'
-if (!existsSync(starter)) {
-  console.log(`SKIPPED: ${starter} is not there (tools/deps starter)`)
-  process.exit(77)
-}
+const starter = starterOrSkip()
 const wanted = process.argv.indexOf('--pictures'), pictures = wanted > 0 ? process.argv[wanted + 1] : ''
 if (pictures) mkdirSync(pictures, { recursive: true })
 
@@ -78,7 +74,7 @@ check('the first person becomes the owner, and adds the model and two annotators
   await owner.getByRole('button', { name: 'Become the owner' }).click()
   await owner.getByRole('link', { name: 'Datasets' }).waitFor()
   server.key = server.person('robot', 'owner')
-  await server.ask('POST', '/api/v1/models', { name: 'smollm2', path: join(process.cwd(), starter) })
+  await server.ask('POST', '/api/v1/models', { name: 'smollm2', path: starter })
   const space = (await server.ask('GET', '/api/v1/me/workspaces')).items[0] ?? (await server.ask('POST', '/api/v1/workspaces', { name: 'helpdesk' }))
   for (const username of ['ann', 'ben']) {
     const made = await server.ask('POST', '/api/v1/users', { username, first_name: username, role: 'annotator', password: '12345678' })

@@ -1,17 +1,9 @@
 /* Chat and Arena, played: an answer streams and is stopped, written again, branched and put right; thumbs and edits become records; two models
  * without names are voted on by keys and revealed. Needs the starter model in build/starter; says so when it is not there. */
-import { existsSync, mkdirSync, symlinkSync } from 'node:fs'
-import { join, resolve } from 'node:path'
-import { check, openPage, run, same, Server, until } from './lib.mjs'
+import { check, giveStarter, openPage, run, same, Server, until } from './lib.mjs'
 
-const starter = resolve('build/starter/smollm2.gguf')
-if (!existsSync(starter)) {
-  console.log(`SKIPPED: ${starter} is not there (tools/deps starter)`)
-  process.exit(77)
-}
 const server = new Server('ui')
-mkdirSync(join(server.home, 'models'), { recursive: true })
-for (const name of ['smollm2', 'twin']) symlinkSync(starter, join(server.home, 'models', `${name}.gguf`))
+giveStarter(server, 'smollm2', 'twin')
 await server.start()
 let page
 

@@ -3,13 +3,9 @@
 import { existsSync } from 'node:fs'
 import { spawnSync } from 'node:child_process'
 import OpenAI from 'openai'
-import { check, openPage, program, run, same, Server, until } from './lib.mjs'
+import { check, openPage, program, run, same, Server, starterOrSkip, until } from './lib.mjs'
 
-const starter = 'build/starter/smollm2.gguf'
-if (!existsSync(starter)) {
-  console.log(`SKIPPED: ${starter} is not there (tools/deps starter)`)
-  process.exit(77)
-}
+const starter = starterOrSkip()
 
 const server = await new Server('ui').start()
 const wordsOf = (text) => text.split(/\s+/).filter(Boolean).length
@@ -20,7 +16,7 @@ check('without a model the first screen offers to get one; a file of this machin
   page.stays = true
   await page.goto(server.url + '/')
   await page.getByRole('button', { name: /Get the starter model/ }).waitFor()
-  await page.getByLabel('Use a model on this machine').fill(process.cwd() + '/' + starter)
+  await page.getByLabel('Use a model on this machine').fill(starter)
   await page.getByRole('button', { name: 'Add it' }).click()
   await page.getByText('written by smollm2').waitFor({ timeout: 60000 })
   await until('words of the model', async () => wordsOf(await page.locator('.answer').innerText()) > 8, 60)
