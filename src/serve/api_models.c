@@ -368,7 +368,7 @@ bool load_aliases(server *s, err *e) { return store_read(server_store(s), tell_w
 
 const route routes_models[] = {
     {"GET", "/api/v1/models", WHO_USER, OF_NOTHING, RUN_SELF, get_list, "models, adapters, what runs made, aliases, the starter"},
-    {"POST", "/api/v1/models", WHO_ADMIN, OF_NOTHING, RUN_SELF, post_one, "add files of the server's machine under a name"},
+    {"POST", "/api/v1/models", WHO_OWNER, OF_NOTHING, RUN_SELF, post_one, "add files of the server's machine under a name"},
     {"POST", "/api/v1/models/starter", WHO_ADMIN, OF_NOTHING, RUN_SELF, post_starter, "fetch the starter model: a job"},
     {"DELETE", "/api/v1/models/{model}", WHO_ADMIN, OF_NOTHING, RUN_SELF, delete_one, "remove a model"},
     {"POST", "/api/v1/models/{model}/export", WHO_ADMIN, OF_NOTHING, RUN_SELF, post_export, "write it for other programs: a job"},

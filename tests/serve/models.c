@@ -81,6 +81,8 @@ static void only_admins_change_models(void **state) {
     assert_int_equal(request_of(ann.key, "PUT", "/api/v1/aliases/x", "{'target':'base'}").status, 403);
     assert_int_equal(request_of(bob.key, "PUT", "/api/v1/aliases/x", "{'target':'base'}").status, 201);
     assert_int_equal(request_of(bob.key, "DELETE", "/api/v1/aliases/x", NULL).status, 204);
+    assert_int_equal(request_of(bob.key, "POST", "/api/v1/models", "{'path':'/etc','name':'etc'}").status,
+                     403); /* files of the machine */
 }
 
 static void an_export_is_a_job_with_a_file(void **state) {
