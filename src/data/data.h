@@ -85,6 +85,9 @@ typedef struct {
     const char *source;    /* path; lives as long as the source */
 } example;
 
+/* Answers that may be unfinished, as rows and members are called. */
+#define EXAMPLE_ANSWERS(X) X(completion) X(chosen) X(rejected)
+
 bool example_is_conversational(const example *x);       /* any part is a list of messages */
 bool example_equal(const example *a, const example *b); /* what is learned from: kind, parts, label, margin, tools; not lineage */
 uint64_t example_hash(const example *x);                /* equal examples have equal hashes: for counting duplicates */

@@ -44,12 +44,17 @@ static void put_lineage(json_writer *w, const example *x) {
 }
 
 static void put_unfinished(json_writer *w, const example *x) {
-    if (!x->completion.unfinished && !x->chosen.unfinished && !x->rejected.unfinished) return;
+    bool some = false;
+#define X(answer) some |= x->answer.unfinished;
+    EXAMPLE_ANSWERS(X)
+#undef X
+    if (!some) return;
     json_key(w, "unfinished");
     json_open(w, '[');
-    if (x->completion.unfinished) json_put_cstr(w, "completion");
-    if (x->chosen.unfinished) json_put_cstr(w, "chosen");
-    if (x->rejected.unfinished) json_put_cstr(w, "rejected");
+#define X(answer)                                                                                                                \
+    if (x->answer.unfinished) json_put_cstr(w, #answer);
+    EXAMPLE_ANSWERS(X)
+#undef X
     json_close(w);
 }
 

@@ -50,10 +50,11 @@ static bool read_unfinished(const json *row, example *out, err *e) {
     bool known = json_kind_of(names) == JSON_NULL || json_kind_of(names) == JSON_ARRAY;
     for (size_t i = 0; known && i < json_count(names); i++) {
         const str name = json_text(json_at(names, i), STR(""));
-        example_part *part = str_is(name, "completion") ? &out->completion
-                             : str_is(name, "chosen")   ? &out->chosen
-                             : str_is(name, "rejected") ? &out->rejected
-                                                        : NULL;
+        example_part *part = NULL;
+#define X(answer)                                                                                                                \
+    if (str_is(name, #answer)) part = &out->answer;
+        EXAMPLE_ANSWERS(X)
+#undef X
         known = part && part->type != PART_ABSENT;
         if (known) part->unfinished = true;
     }

@@ -20,21 +20,21 @@ static bool may_name(call *c, const char *where, const char *text, err *e) {
     return invalid(c, where, e, "'%s' is a path: only the owner may name files of this machine, others name models", text);
 }
 
-/* "NAME:ARGUMENT". A program of this machine is the owner's to run; a pattern may hold what looks like a path. */
+/* A reward function, "NAME:ARGUMENT": what it reaches is said in its row. */
 static bool may_reward(call *c, const char *spec, err *e) {
     const json *all, *kinds;
     if (c->me.role == ROLE_OWNER) return true;
     if (!runs_describe(server_runs(c->server), c->a, &all, e)) return false;
     kinds = json_get(all, "rewards");
     for (size_t i = 0; i < json_count(kinds); i++) {
-        const json *kind = json_at(kinds, i);
-        const str name = json_get_text(kind, "name", STR(""));
+        const str name = json_get_text(json_at(kinds, i), "name", STR("")),
+                  reach = json_get_text(json_at(kinds, i), "reach", STR(""));
         if (!str_starts(str_of(spec), name) || (spec[name.len] && spec[name.len] != ':')) continue;
-        if (json_get_bool(kind, "program", true))
-            return invalid(c, "body.set", e, "'%s' runs a program of this machine: only the owner may order that", spec);
-        return str_is(name, "regex") || !spec[name.len] || may_name(c, "body.set", spec + name.len + 1, e);
+        if (str_is(reach, "nothing")) return true;
+        if (str_is(reach, "files")) return may_name(c, "body.set", spec + name.len + (spec[name.len] == ':'), e);
+        return invalid(c, "body.set", e, "'%s' runs a program of this machine: only the owner may order that", spec);
     }
-    return may_name(c, "body.set", spec, e);
+    return invalid(c, "body.set", e, "'%s' names no reward function", spec);
 }
 
 /* A value of an option: a text, or texts in a list. */
@@ -46,17 +46,31 @@ static bool may_set(call *c, const char *key, const json *value, err *e) {
     return strcmp(key, "reward_funcs") == 0 ? may_reward(c, text, e) : may_name(c, "body.set", text, e);
 }
 
+/* The program takes '-' for '_' in keys, and ends a key at '='. */
+static bool take_key(call *c, const char *given, const char **out, err *e) {
+    char *key = str_copy(c->a, str_of(given));
+    for (char *at = key; *at; at++) {
+        if (*at == '-') *at = '_';
+        if (!(*at >= 'a' && *at <= 'z') && !(*at >= '0' && *at <= '9') && *at != '_')
+            return invalid(c, "body.set", e, "'%s' is no name of an option", given);
+    }
+    *out = key;
+    return true;
+}
+
 static bool take_set(call *c, const json_member *m, const char **out, err *e) {
     static const char *const own[] = {"base", "data", "output", "run", "resume", "config"};
+    const char *key = NULL;
     buf text = {0};
+    if (!take_key(c, m->key, &key, e)) return false;
     for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-        if (strcmp(m->key, own[i]) == 0) return invalid(c, "body.set", e, "'%s' is a member of the order, not of 'set'", m->key);
-    buf_printf(&text, "%s=", m->key);
+        if (strcmp(key, own[i]) == 0) return invalid(c, "body.set", e, "'%s' is a member of the order, not of 'set'", key);
+    buf_printf(&text, "%s=", key);
     if (json_kind_of(m->value) == JSON_STRING) buf_put_str(&text, json_text(m->value, STR("")));
     else json_put(&text, m->value);
     *out = str_copy(c->a, buf_str(&text));
     buf_free(&text);
-    return may_set(c, m->key, m->value, e);
+    return may_set(c, key, m->value, e);
 }
 
 static bool take_sets(call *c, run_order *o, err *e) {

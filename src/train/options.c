@@ -204,6 +204,7 @@ void train_describe(json_writer *w) {
         json_key(w, "store"), json_put_cstr(w, objective_rows_store(list[i]->rows)); /* what a dataset gives for it */
         json_key(w, "reference"), json_put_bool(w, list[i]->reference);
         json_key(w, "rewarded"), json_put_bool(w, list[i]->rows == WANTS_PROMPTS && !list[i]->unrewarded); /* asks for a reward */
+        json_key(w, "rollouts"), json_put_bool(w, list[i]->judge != NULL); /* takes the options of rollouts */
         json_key(w, "learning_rate"), json_put_real(w, list[i]->learning_rate);
         json_key(w, "options"), opt_describe(w, list[i]->options);
         json_close(w);

@@ -29,13 +29,16 @@ typedef struct {
     const char *chat_template;
 } reward_world;
 
+/* What its argument leads to, beside the completion itself. */
+typedef enum { REACHES_NOTHING, REACHES_FILES, REACHES_PROGRAMS } reward_reach;
+
 typedef struct {
     const char *name, *argument, *words; /* "regex", "PATTERN" (NULL: takes none), "1 where the pattern matches, else 0" */
     /* argument: what stands behind NAME:, empty when nothing does. *state lives in the arena. */
     bool (*open)(arena *a, str argument, void **state, err *e);
     bool (*score)(void *state, const reward_case *c, int count, float *out, err *e); /* out [count] */
     bool (*ready)(void *state, const reward_world *w, err *e); /* once, before the first score; NULL: nothing to do */
-    bool program;                                              /* it runs a program of this machine */
+    reward_reach reach;
 } reward_kind;
 
 #define REWARDS(X)                                                                                                               \
@@ -58,8 +61,8 @@ typedef struct {
     double weight;
 } reward;
 
-const reward_kind *const *reward_kinds(int *count);
-void rewards_describe(json_writer *w); /* [{"name", "argument": text or null, "words", "program"}] */
+/* [{"name", "argument": text or null, "words", "reach": "nothing", "files" or "programs"}] */
+void rewards_describe(json_writer *w);
 /* specs [count] "NAME" or "NAME:ARGUMENT"; weights [count] texts, or none (all 1). */
 bool rewards_open(arena *a, const char *const *specs, int count, const char *const *weights, int weight_count, reward **out,
                   err *e);

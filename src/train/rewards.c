@@ -10,16 +10,15 @@ static const reward_kind *const kinds[] = {
 #undef X
 };
 
-const reward_kind *const *reward_kinds(int *count) { return *count = (int)(sizeof kinds / sizeof *kinds), kinds; }
-
 void rewards_describe(json_writer *w) {
+    static const char *const reaches[] = {"nothing", "files", "programs"};
     json_open(w, '[');
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         json_open(w, '{');
         json_key(w, "name"), json_put_cstr(w, kinds[i]->name);
         json_key(w, "argument"), json_put_cstr(w, kinds[i]->argument);
         json_key(w, "words"), json_put_cstr(w, kinds[i]->words);
-        json_key(w, "program"), json_put_bool(w, kinds[i]->program);
+        json_key(w, "reach"), json_put_cstr(w, reaches[kinds[i]->reach]);
         json_close(w);
     }
     json_close(w);

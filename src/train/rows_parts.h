@@ -76,12 +76,9 @@ typedef struct {
 /* Text that is trained from end to end, its end token's text behind it if it is not there. */
 bool rows_plain(arena *a, const preparing *p, str text, bool special, fresh *out); /* as it stands */
 bool rows_text(arena *a, const preparing *p, str text, fresh *out);
+/* As the template ends it; asking for an answer; in the midst of the last one. */
+typedef enum { ENDS_CLOSED, ENDS_ASKING, ENDS_OPEN } chat_ending;
 /* marks: the mask is what {% generation %} says. */
-typedef enum {
-    ENDS_CLOSED,
-    ENDS_ASKING,
-    ENDS_OPEN
-} chat_ending; /* as the template ends it; for an answer; in the last one's midst */
 bool rows_chat(arena *a, const preparing *p, const example *x, json *messages, chat_ending ending, bool marks, fresh *out);
 /* Prompt alone, and prompt with answer; full->prompt is where the answer begins. The mask is 1 (or the marks) everywhere. */
 bool rows_both(arena *a, const preparing *p, const example *x, const example_part *answer, bool marks, fresh *prompt,

@@ -239,6 +239,10 @@ static void programs_and_files_of_the_machine_are_the_owners(void **state) {
         {"\"reward_funcs\":\"regex:^a/b\"", 200, 200},
         {"\"reward_funcs\":\"command:echo 1\"", 422, 200},
         {"\"reward_funcs\":[\"length:5\",\"command:echo 1\"]", 422, 200},
+        {"\"reward-funcs\":\"command:echo 1\"", 422, 200}, /* as the program spells it too */
+        {"\"reward_funcs\":\"[\\\"command:echo 1\\\"]\"", 422, 200},
+        {"\"reward_funcs=command:echo 1;\":\"x\"", 422, 422},
+        {"\"base=/etc\":\"x\"", 422, 422},
         {"\"reward_funcs\":\"json_schema:/etc/passwd\"", 422, 422},
         {"\"reward_funcs\":\"model:../tiny\"", 422, 422},
         {"\"reward_funcs\":\"length:5\",\"preference_data\":[\"/etc/passwd\"]", 422, 422},

@@ -136,7 +136,9 @@ static bool command_score(void *state, const reward_case *c, int count, float *o
                    s->line, count, s->limit);
 }
 
-const reward_kind reward_command = {
-    "command",    "[SECONDS:]LINE", "the number that this shell command prints; it reads the completion (10 seconds)",
-    command_open, command_score,    NULL,
-    true};
+const reward_kind reward_command = {.name = "command",
+                                    .argument = "[SECONDS:]LINE",
+                                    .words = "the number that this shell command prints; it reads the completion (10 seconds)",
+                                    .open = command_open,
+                                    .score = command_score,
+                                    .reach = REACHES_PROGRAMS};

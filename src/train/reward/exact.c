@@ -52,6 +52,8 @@ static bool exact_score(void *state, const reward_case *c, int count, float *out
     return ok;
 }
 
-const reward_kind reward_exact = {
-    "exact", "COLUMN", "1 where the answer in that column of the data (answer) is given, else 0", exact_open, exact_score,
-    NULL,    false};
+const reward_kind reward_exact = {.name = "exact",
+                                  .argument = "COLUMN",
+                                  .words = "1 where the answer in that column of the data (answer) is given, else 0",
+                                  .open = exact_open,
+                                  .score = exact_score};

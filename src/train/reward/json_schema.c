@@ -170,10 +170,9 @@ static bool json_schema_score(void *state, const reward_case *c, int count, floa
     return true;
 }
 
-const reward_kind reward_json_schema = {"json_schema",
-                                        "FILE",
-                                        "1 where it is JSON that fits the schema, 0.5 where it is JSON, else 0",
-                                        json_schema_open,
-                                        json_schema_score,
-                                        NULL,
-                                        false};
+const reward_kind reward_json_schema = {.name = "json_schema",
+                                        .argument = "FILE",
+                                        .words = "1 where it is JSON that fits the schema, 0.5 where it is JSON, else 0",
+                                        .open = json_schema_open,
+                                        .score = json_schema_score,
+                                        .reach = REACHES_FILES};

@@ -65,7 +65,9 @@ static bool language_score(void *state, const reward_case *c, int count, float *
     return true;
 }
 
-const reward_kind reward_language = {
-    "language",    "CODE",         "1 where the words are that language's (en, de, fr, es, it, pt, nl), 0 where none is",
-    language_open, language_score, NULL,
-    false};
+const reward_kind reward_language = {.name = "language",
+                                     .argument = "CODE",
+                                     .words =
+                                         "1 where the words are that language's (en, de, fr, es, it, pt, nl), 0 where none is",
+                                     .open = language_open,
+                                     .score = language_score};

@@ -27,6 +27,8 @@ static bool length_score(void *state, const reward_case *c, int count, float *ou
     return true;
 }
 
-const reward_kind reward_length = {
-    "length", "N",  "tokens: near N; -N: at most N; without N: the more the better (a hundredth each)", length_open, length_score,
-    NULL,     false};
+const reward_kind reward_length = {.name = "length",
+                                   .argument = "N",
+                                   .words = "tokens: near N; -N: at most N; without N: the more the better (a hundredth each)",
+                                   .open = length_open,
+                                   .score = length_score};

@@ -110,6 +110,7 @@ static bool model_reward_score(void *state, const reward_case *c, int count, flo
 const reward_kind reward_model = {.name = "model",
                                   .argument = "PATH",
                                   .words = "what a reward model says of prompt and answer",
+                                  .reach = REACHES_FILES,
                                   .open = model_reward_open,
                                   .ready = model_reward_ready,
                                   .score = model_reward_score};

@@ -31,6 +31,8 @@ static bool no_repeat_score(void *state, const reward_case *c, int count, float 
     return true;
 }
 
-const reward_kind reward_no_repeat = {
-    "no_repeat", "N",  "0 where no run of N tokens (3) comes twice, towards -1 the more do", no_repeat_open, no_repeat_score,
-    NULL,        false};
+const reward_kind reward_no_repeat = {.name = "no_repeat",
+                                      .argument = "N",
+                                      .words = "0 where no run of N tokens (3) comes twice, towards -1 the more do",
+                                      .open = no_repeat_open,
+                                      .score = no_repeat_score};

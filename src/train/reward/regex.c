@@ -16,5 +16,8 @@ static bool regex_score(void *state, const reward_case *c, int count, float *out
     return true;
 }
 
-const reward_kind reward_regex = {"regex", "PATTERN", "1 where the pattern is found, else 0", regex_open, regex_score,
-                                  NULL,    false};
+const reward_kind reward_regex = {.name = "regex",
+                                  .argument = "PATTERN",
+                                  .words = "1 where the pattern is found, else 0",
+                                  .open = regex_open,
+                                  .score = regex_score};

@@ -18,6 +18,7 @@ export interface Objective {
   store: string
   reference: boolean
   rewarded: boolean /* it writes its own answers, and asks what they are worth */
+  rollouts: boolean /* it may write some: takes the options of that */
   learning_rate: number
   options: Option[]
 }
@@ -33,7 +34,7 @@ export interface Reward {
   name: string
   argument: string | null
   words: string
-  program: boolean /* it runs a program of this machine: the owner's to order */
+  reach: 'nothing' | 'files' | 'programs' /* of this machine: the owner's to name */
 }
 
 export interface Describe {
