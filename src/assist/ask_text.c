@@ -1,6 +1,8 @@
 /* ask_text.c - a text that the model writes, as the guidelines say. One that was cut off at the limit is none. */
 #include "assist/ask.h"
 
+#include "base/message.h"
+
 enum { LONGEST = 512 };
 
 static bool ask(const ask_order *o, ask_answer *out, err *e) {
@@ -10,7 +12,7 @@ static bool ask(const ask_order *o, ask_answer *out, err *e) {
                                       o->guidelines.len ? "\n\n" : "");
     const char *user = arena_printf(o->a, "%.*s\n\n%.*s", STR_ARG(context), STR_ARG(words));
     const endpoint_order order = {
-        .messages = chat_messages(o->a, str_of(system), str_of(user)), .max_tokens = LONGEST, .seed = o->seed};
+        .messages = messages_new(o->a, str_of(system), str_of(user)), .max_tokens = LONGEST, .seed = o->seed};
     endpoint_answer said;
     if (!endpoint_chat(o->p, o->a, &order, &said, e)) return false;
     const str text = str_trim(said.text);

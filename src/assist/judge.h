@@ -42,6 +42,4 @@ json *judge_options_messages(arena *a, const judge_case *c, str answer, const st
 int judge_read_letter(str words, int n);
 void judge_spread(const double *logp, int n, double *p); /* softmax */
 
-json *chat_messages(arena *a, str system, str user); /* system empty: the user's alone */
-
 #endif

@@ -3,15 +3,15 @@
 
 #include <math.h>
 
+#include "base/message.h"
+
 static const char cut_off[] = "an answer was cut off at the limit";
 
 /* *out: its text; empty when it was cut off, or there was none. */
 static bool say(endpoint *p, arena *a, const rlaif_order *o, str system, const char *user, double temperature, uint64_t seed,
                 str *out, err *e) {
-    const endpoint_order order = {.messages = chat_messages(a, system, str_of(user)),
-                                  .temperature = temperature,
-                                  .max_tokens = o->max_tokens,
-                                  .seed = seed};
+    const endpoint_order order = {
+        .messages = messages_new(a, system, str_of(user)), .temperature = temperature, .max_tokens = o->max_tokens, .seed = seed};
     endpoint_answer said;
     if (!endpoint_chat(p, a, &order, &said, e)) return false;
     *out = str_is(str_of(said.finish), "stop") ? str_trim(said.text) : STR("");

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "assist/assist.h"
+#include "base/message.h"
 #include "base/rng.h"
 #include "data/data.h"
 
@@ -63,7 +64,7 @@ int synth_idle(const synth *s) { return s->idle; }
 /* ---- asking ------------------------------------------------------------------------------------------------------------------------------ */
 
 static bool say(const synth *s, arena *a, const char *user, double temperature, uint64_t seed, endpoint_answer *out, err *e) {
-    const endpoint_order order = {.messages = chat_messages(a, STR(""), str_of(user)),
+    const endpoint_order order = {.messages = messages_new(a, STR(""), str_of(user)),
                                   .temperature = temperature,
                                   .max_tokens = s->o.max_tokens,
                                   .seed = seed};

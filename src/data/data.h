@@ -63,6 +63,7 @@ typedef struct {
     example_kind kind;
     str text;
     json *messages;
+    bool unfinished; /* messages: the last turn, as example_part has it */
     example_part prompt, completion, chosen, rejected, reference;
     bool prompt_implicit; /* the prompt is what chosen and rejected began with */
     bool label;
@@ -85,8 +86,12 @@ typedef struct {
     const char *source;    /* path; lives as long as the source */
 } example;
 
-/* Answers that may be unfinished, as rows and members are called. */
-#define EXAMPLE_ANSWERS(X) X(completion) X(chosen) X(rejected)
+/* Answers that may be unfinished: as rows call it, that there is one, its mark. */
+#define EXAMPLE_ANSWERS(X)                                                                                                       \
+    X("messages", messages != NULL, unfinished)                                                                                  \
+    X("completion", completion.type != PART_ABSENT, completion.unfinished)                                                       \
+    X("chosen", chosen.type != PART_ABSENT, chosen.unfinished)                                                                   \
+    X("rejected", rejected.type != PART_ABSENT, rejected.unfinished)
 
 bool example_is_conversational(const example *x);       /* any part is a list of messages */
 bool example_equal(const example *a, const example *b); /* what is learned from: kind, parts, label, margin, tools; not lineage */

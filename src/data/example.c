@@ -45,7 +45,7 @@ static bool number_equal(double a, double b) { return a == b || (isnan(a) && isn
 
 bool example_equal(const example *a, const example *b) {
     return a->kind == b->kind && str_eq(a->text, b->text) && json_equal(a->messages, b->messages) &&
-           part_equal(&a->prompt, &b->prompt) && part_equal(&a->completion, &b->completion) &&
+           a->unfinished == b->unfinished && part_equal(&a->prompt, &b->prompt) && part_equal(&a->completion, &b->completion) &&
            part_equal(&a->chosen, &b->chosen) && part_equal(&a->rejected, &b->rejected) &&
            part_equal(&a->reference, &b->reference) && a->label == b->label && number_equal(a->margin, b->margin) &&
            number_equal(a->probability, b->probability) && number_equal(a->reward, b->reward) && steps_equal(a, b) &&
@@ -102,7 +102,7 @@ static uint64_t hash_part(uint64_t h, const example_part *p) {
 
 uint64_t example_hash(const example *x) {
     const example_part *const parts[] = {&x->prompt, &x->completion, &x->chosen, &x->rejected, &x->reference};
-    uint64_t h = hash_json(hash_text(rng_mix(0xcbf29ce484222325u, x->kind), x->text), x->messages);
+    uint64_t h = hash_json(hash_text(rng_mix(0xcbf29ce484222325u, x->kind + (x->unfinished ? 64 : 0)), x->text), x->messages);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) h = hash_part(h, parts[i]);
     for (int i = 0; i < x->steps; i++) h = rng_mix(hash_text(h, x->completions[i]), x->labels[i]);
     if (!isnan(x->margin)) h = hash_real(h, x->margin);

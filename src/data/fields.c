@@ -122,13 +122,6 @@ bool messages_check(const json *list, const char *field, err *e) {
     return true;
 }
 
-json *message_new(arena *a, const char *role, str content) {
-    json *m = json_new_object(a);
-    json_set(m, "role", json_new_text(a, str_of(role)));
-    json_set(m, "content", json_new_text(a, content));
-    return m;
-}
-
 json *messages_slice(arena *a, const json *list, size_t from, size_t to) {
     json *slice = json_new_array(a);
     for (size_t i = from; i < to; i++) json_append(slice, json_at(list, i));

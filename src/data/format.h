@@ -5,6 +5,7 @@
 #ifndef FETTLE_DATA_FORMAT_H
 #define FETTLE_DATA_FORMAT_H
 
+#include "base/message.h"
 #include "data/data.h"
 
 /* How sure a format is that a row is written in it. The surest format wins; two as sure as each other are asked about. */
@@ -58,7 +59,6 @@ bool is_part(const json *row, const char *key);                      /* text, or
 
 /* A list of {"role", "content"}: roles are texts; content is a text, a list of text parts, or null beside tool_calls. */
 bool messages_check(const json *list, const char *field, err *e);
-json *message_new(arena *a, const char *role, str content);
 json *messages_slice(arena *a, const json *list, size_t from, size_t to);
 json *messages_one(arena *a, json *message);
 example_part part_text(str text);

@@ -48,18 +48,28 @@ static bool conversation(kitchen *k, const json *list, size_t n) {
     return n > 0;
 }
 
-/* Role messages: the last answer is cut off. */
-static bool split_conversation(kitchen *k, const json *list) {
+/* Metadata "unfinished" names the fields whose answers the limit cut off. */
+static bool is_unfinished(const kitchen *k, const char *field) {
+    const json *names = json_get(json_get(k->record, "metadata"), "unfinished");
+    bool found = str_is(json_text(names, STR("")), field);
+    for (size_t i = 0; i < json_count(names); i++) found |= str_is(json_text(json_at(names, i), STR("")), field);
+    return found;
+}
+
+/* Role messages: the last answer is taken off. */
+static bool split_conversation(kitchen *k, const char *field) {
+    const json *list = field_value(k, field);
     const size_t n = json_count(list);
     const bool answered = n && role_is(json_at(list, n - 1), "assistant");
     if (answered) k->ending = part_messages(messages_slice(k->a, list, n - 1, n));
+    k->ending.unfinished = answered && is_unfinished(k, field);
     return json_kind_of(list) == JSON_ARRAY && conversation(k, list, answered ? n - 1 : n);
 }
 
 bool build_prompt(kitchen *k) {
     const json *given = field_value(k, k->r->prompt);
     k->ending = (example_part){0};
-    if (k->r->messages) return split_conversation(k, field_value(k, k->r->messages));
+    if (k->r->messages) return split_conversation(k, k->r->messages);
     if (json_kind_of(given) == JSON_ARRAY) return conversation(k, given, json_count(given));
     const str words = field_words(k, k->r->prompt), prompt = with_blank_line(k->a, words, field_words(k, k->r->context));
     if (is_blank(words)) return false;
@@ -94,13 +104,9 @@ static example_part whole_answer(const kitchen *k, const char *field) {
     return text_answer(k, json_get_text(json_at(list, json_count(list) - 1), "content", STR("")));
 }
 
-/* Metadata "unfinished" names the fields whose answers were cut off. */
 example_part field_answer(const kitchen *k, const char *field) {
-    const json *names = json_get(json_get(k->record, "metadata"), "unfinished");
     example_part part = whole_answer(k, field);
-    if (str_is(json_text(names, STR("")), field)) part.unfinished = true;
-    for (size_t i = 0; i < json_count(names); i++)
-        if (str_is(json_text(json_at(names, i), STR("")), field)) part.unfinished = true;
+    part.unfinished = is_unfinished(k, field);
     return part;
 }
 

@@ -45,14 +45,14 @@ static void put_lineage(json_writer *w, const example *x) {
 
 static void put_unfinished(json_writer *w, const example *x) {
     bool some = false;
-#define X(answer) some |= x->answer.unfinished;
+#define X(name, there, mark) some |= x->mark;
     EXAMPLE_ANSWERS(X)
 #undef X
     if (!some) return;
     json_key(w, "unfinished");
     json_open(w, '[');
-#define X(answer)                                                                                                                \
-    if (x->answer.unfinished) json_put_cstr(w, #answer);
+#define X(name, there, mark)                                                                                                     \
+    if (x->mark) json_put_cstr(w, name);
     EXAMPLE_ANSWERS(X)
 #undef X
     json_close(w);
@@ -117,7 +117,7 @@ static example without_parts(const example *x, example_kind to) {
     out.text = (str){0};
     out.messages = NULL;
     out.prompt = out.completion = out.chosen = out.rejected = out.reference = none;
-    out.prompt_implicit = out.label = false;
+    out.prompt_implicit = out.label = out.unfinished = false;
     out.margin = out.reward = out.probability = NAN;
     out.completions = NULL;
     out.labels = NULL;
@@ -133,13 +133,17 @@ static convert_result to_messages(arena *a, const example *x, example *out, err 
     out->messages = json_new_array(a);
     append_part(a, out->messages, &x->prompt, "user");
     append_part(a, out->messages, &answer, "assistant");
+    out->unfinished = answer.unfinished;
     return CONVERT_DONE;
 }
 
 static convert_result to_prompt_completion(arena *a, const example *x, example *out, err *e) {
     *out = without_parts(x, EXAMPLE_PROMPT_COMPLETION);
-    if (x->kind == EXAMPLE_MESSAGES)
-        return messages_cut(a, x->messages, "messages", &out->prompt, &out->completion, e) ? CONVERT_DONE : CONVERT_FAILED;
+    if (x->kind == EXAMPLE_MESSAGES) {
+        if (!messages_cut(a, x->messages, "messages", &out->prompt, &out->completion, e)) return CONVERT_FAILED;
+        out->completion.unfinished = x->unfinished;
+        return CONVERT_DONE;
+    }
     if (x->kind == EXAMPLE_LABELLED && !x->label) return CONVERT_LEFT_OUT;
     out->prompt = x->prompt;
     out->completion = answer_of(x);

@@ -50,16 +50,16 @@ static bool read_unfinished(const json *row, example *out, err *e) {
     bool known = json_kind_of(names) == JSON_NULL || json_kind_of(names) == JSON_ARRAY;
     for (size_t i = 0; known && i < json_count(names); i++) {
         const str name = json_text(json_at(names, i), STR(""));
-        example_part *part = NULL;
-#define X(answer)                                                                                                                \
-    if (str_is(name, #answer)) part = &out->answer;
+        bool *found = NULL;
+#define X(answer, there, mark)                                                                                                   \
+    if (str_is(name, answer) && out->there) found = &out->mark;
         EXAMPLE_ANSWERS(X)
 #undef X
-        known = part && part->type != PART_ABSENT;
-        if (known) part->unfinished = true;
+        known = found != NULL;
+        if (known) *found = true;
     }
-    return known ||
-           field_wrong(row, "unfinished", "a list of the answers of this row that were cut off: completion, chosen, rejected", e);
+    return known || field_wrong(row, "unfinished",
+                                "a list of the answers of this row that were cut off: completion, chosen, rejected, messages", e);
 }
 
 static bool no_pictures(const json *row, err *e) {

@@ -180,6 +180,9 @@ str written(call *c, const json *v);                  /* as compact JSON, in the
 /* ---- shapes of answers -------------------------------------------------------------------------------------------------------------- */
 
 void put_moment(json_writer *w, const char *key, int64_t moment);
+/* Metadata of a record: the fields whose answers the limit cut off, so that nobody learns to end there (data/recipe_parts.c); nothing when
+ * there are none. */
+void put_unfinished(json_writer *w, const char *const *names, const bool *unfinished, int count);
 void put_user(json_writer *w, const user *u, const char *api_key); /* NULL: "" */
 void put_workspace(json_writer *w, const workspace *x);
 void put_dataset(json_writer *w, const dataset *d);

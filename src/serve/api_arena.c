@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/message.h"
 #include "base/secret.h"
 #include "model/model.h"
 #include "serve/bouts.h"
@@ -58,11 +59,8 @@ static bool take_models(call *c, const char *out[2], err *e) {
 }
 
 static work *submit(call *c, const char *id, const char *prompt, err *e) {
-    json *list = json_new_array(c->a), *one = json_new_object(c->a);
-    json_set(one, "role", json_new_text(c->a, STR("user")));
-    json_set(one, "content", json_new_text(c->a, str_of(prompt)));
-    json_append(list, one);
-    work_order o = {.model = id, .messages = list, .n = 1, .sampling = work_sampling_default()};
+    work_order o = {
+        .model = id, .messages = messages_new(c->a, STR(""), str_of(prompt)), .n = 1, .sampling = work_sampling_default()};
     o.sampling.max_tokens = TOKENS;
     secret_random(&o.sampling.seed, sizeof o.sampling.seed);
     o.sampling.seed >>= 12;
@@ -143,6 +141,7 @@ static void see_whole(void *context, const bout *x) {
         j->done = j->done && v.state == WORK_DONE;
         j->d.model[i] = arena_text(j->c->a, x->model[i]);
         j->d.text[i] = str_copy(j->c->a, v.count ? v.answer[0].text : STR(""));
+        j->d.unfinished[i] = v.count && work_cut(&v.answer[0]);
     }
 }
 
@@ -227,14 +226,15 @@ static void put_vote(const call *c, json_writer *w, const char *vote) {
 }
 
 static void put_bout_record(const call *c, json_writer *w, const duel *d, const char *vote) {
+    static const char *const sides[] = {"answer_a", "answer_b"};
     json_open(w, '{');
     json_key(w, "external_id"), json_put_cstr(w, d->id);
     json_key(w, "fields"), json_open(w, '{');
     json_key(w, "prompt"), json_put_cstr(w, d->prompt);
-    json_key(w, "answer_a"), json_put_cstr(w, d->text[0]);
-    json_key(w, "answer_b"), json_put_cstr(w, d->text[1]);
+    for (int i = 0; i < 2; i++) json_key(w, sides[i]), json_put_cstr(w, d->text[i]);
     json_close(w);
     json_key(w, "metadata"), json_open(w, '{');
+    put_unfinished(w, sides, d->unfinished, 2);
     json_key(w, "model_a"), json_put_cstr(w, d->model[0]);
     json_key(w, "model_b"), json_put_cstr(w, d->model[1]);
     json_close(w);

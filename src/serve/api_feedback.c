@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/message.h"
 #include "serve/inbox.h"
 #include "serve/recall.h"
 
@@ -26,18 +27,19 @@ typedef struct {
     recalled of;
     const char *thumb, *text, *comment;
     int64_t choice;
+    bool unfinished; /* the answer of this choice */
 } opinion;
 
-static const json *with_answer(call *c, const opinion *o, str *answer, err *e) {
-    json *messages = json_parse(c->a, o->of.messages, e), *one = json_new_object(c->a);
-    const json *answers = messages ? json_parse(c->a, o->of.answers, e) : NULL;
-    if (!answers) return NULL;
+static const json *with_answer(call *c, opinion *o, str *answer, err *e) {
+    json *messages = json_parse(c->a, o->of.messages, e);
+    const json *answers = messages ? json_parse(c->a, o->of.answers, e) : NULL,
+               *unfinished = answers ? json_parse(c->a, o->of.unfinished, e) : NULL;
+    if (!unfinished) return NULL;
     if ((size_t)o->choice >= json_count(answers))
         return err_null(e, ERR_INPUT, "this completion has %zu answers", json_count(answers));
     *answer = json_text(json_at(answers, (size_t)o->choice), STR(""));
-    json_set(one, "role", json_new_text(c->a, STR("assistant")));
-    json_set(one, "content", json_new_text(c->a, *answer));
-    json_append(messages, one);
+    for (size_t i = 0; i < json_count(unfinished); i++) o->unfinished |= json_int(json_at(unfinished, i), -1) == o->choice;
+    json_append(messages, message_new(c->a, "assistant", *answer));
     return messages;
 }
 
@@ -52,6 +54,7 @@ static void put_item(call *c, json_writer *w, const opinion *o, const json *mess
     json_key(w, "external_id"), json_put_cstr(w, external);
     json_key(w, "fields"), json_open(w, '{'), json_key(w, "messages"), json_put_value(w, messages), json_close(w);
     json_key(w, "metadata"), json_open(w, '{');
+    put_unfinished(w, (const char *const[]){"messages"}, &o->unfinished, 1);
     json_key(w, "model"), json_put_cstr(w, o->of.model);
     json_key(w, "completion"), json_put_cstr(w, o->of.id);
     if (o->comment) json_key(w, "comment"), json_put_cstr(w, o->comment);
@@ -72,7 +75,7 @@ static void put_item(call *c, json_writer *w, const opinion *o, const json *mess
     json_close(w), json_close(w), json_close(w);
 }
 
-static bool put_record_of(call *c, const opinion *o, const char *set, const char **id, err *e) {
+static bool put_record_of(call *c, opinion *o, const char *set, const char **id, err *e) {
     str answer;
     const char *better;
     buf item = {0};
@@ -90,7 +93,7 @@ static bool put_record_of(call *c, const opinion *o, const char *set, const char
 /* ---- what somebody says -------------------------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
-    arena *a;
+    call *c;
     const char *id;
     recalled *out;
 } looking;
@@ -98,19 +101,60 @@ typedef struct {
 static bool read_kept(store_tx *t, void *context, err *e) {
     const looking *l = context;
     traffic x;
-    if (!traffic_get(t, l->a, l->id, &x, e)) return false;
-    *l->out = (recalled){.id = x.id, .model = x.model, .user = x.user, .messages = x.request, .answers = x.answer};
+    if (!traffic_get(t, l->c->a, l->id, &x, e)) return false;
+    *l->out = (recalled){
+        .id = x.id, .model = x.model, .user = x.user, .messages = x.request, .answers = x.answer, .unfinished = x.unfinished};
     return true;
 }
 
-static bool find_completion(call *c, const char *id, opinion *o, err *e) {
-    static const char gone[] = "there is no answer '%s': it was given more than an hour ago, or not here";
-    if (!recall_find(server_recall(c->server), c->a, id, &o->of)) {
-        err none = {0};
-        looking l = {c->a, id, &o->of};
-        if (!store_read(server_store(c->server), read_kept, &l, &none)) return err_set(e, ERR_NOT_FOUND, gone, id);
-    }
-    return o->of.user == c->me.seq || c->me.role == ROLE_OWNER || err_set(e, ERR_NOT_FOUND, gone, id);
+/* A conversation keeps its answers for longer, those that were stopped too. */
+static const json *message_of(const json *list, const char *key, str id) {
+    for (size_t i = 0; i < json_count(list); i++)
+        if (str_eq(json_get_text(json_at(list, i), key, STR("")), id)) return json_at(list, i);
+    return NULL;
+}
+
+/* What stands above `m` in the tree, from its root on: parents stand before their children (api_chats.c). */
+static void append_above(arena *a, json *to, const json *list, const json *m) {
+    const json *parent = message_of(list, "id", json_get_text(m, "parent", STR("")));
+    if (!parent) return;
+    append_above(a, to, list, parent);
+    json_append(to,
+                message_new(a, str_copy(a, json_get_text(parent, "role", STR(""))), json_get_text(parent, "content", STR(""))));
+}
+
+static bool recall_from(call *c, const talk *x, str id, recalled *out, err *e) {
+    const json *list = json_parse(c->a, x->messages, e), *settings = list ? json_parse(c->a, x->settings, e) : NULL,
+               *m = message_of(list, "completion_id", id);
+    const str system = json_get_text(settings, "system", STR("")), finish = json_get_text(m, "finish", STR("stop"));
+    json *above = json_new_array(c->a), *answers = json_new_array(c->a);
+    if (!settings || !m) return err_set(e, ERR_NOT_FOUND, "this conversation holds no such answer");
+    if (system.len) json_append(above, message_new(c->a, "system", system));
+    append_above(c->a, above, list, m);
+    json_append(answers, json_new_text(c->a, json_get_text(m, "content", STR(""))));
+    *out = (recalled){.id = str_copy(c->a, id), .user = c->me.seq, .messages = written(c, above), .answers = written(c, answers)};
+    out->model = str_copy(c->a, json_get_text(m, "model", str_of(x->model)));
+    out->unfinished = str_is(finish, "stop") ? STR("[]") : STR("[0]");
+    return true;
+}
+
+static bool read_talk(store_tx *t, void *context, err *e) {
+    const looking *l = context;
+    uuid_text id;
+    talk x;
+    return uuid_parse(json_get_text(l->c->body, "chat", STR("")), id) && talk_get(t, l->c->a, l->c->me.seq, id, &x, e) &&
+           recall_from(l->c, &x, str_of(l->id), l->out, e);
+}
+
+static bool find_completion(call *c, const char *id, recalled *out, err *e) {
+    static const char gone[] = "there is no answer '%s': it was given more than an hour ago and in no kept conversation that "
+                               "'chat' names, or not here";
+    err unkept = {0}, unsaid = {0};
+    looking l = {c, id, out};
+    const bool found = recall_find(server_recall(c->server), c->a, id, out) ||
+                       store_read(server_store(c->server), read_kept, &l, &unkept) ||
+                       store_read(server_store(c->server), read_talk, &l, &unsaid);
+    return (found && (out->user == c->me.seq || c->me.role == ROLE_OWNER)) || err_set(e, ERR_NOT_FOUND, gone, id);
 }
 
 static bool read_opinion(call *c, opinion *o, err *e) {
@@ -122,7 +166,7 @@ static bool read_opinion(call *c, opinion *o, err *e) {
         return invalid(c, "thumb", e, "thumb should be up, down or null, it is '%s'", o->thumb);
     o->choice = json_get_int(c->body, "index", 0);
     if (o->choice < 0) return invalid(c, "index", e, "index should be that of a choice, from 0");
-    return find_completion(c, id, o, e);
+    return find_completion(c, id, &o->of, e);
 }
 
 static bool post_feedback(call *c, err *e) {

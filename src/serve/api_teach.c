@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/message.h"
 #include "base/secret.h"
 #include "model/model.h"
 #include "serve/lesson.h"
@@ -467,13 +468,8 @@ static bool loss_of(call *c, const lesson_view *v, const tally_of *t, int side, 
     work_pair *pairs = arena_array(c->a, work_pair, t->count);
     work_scored *scored;
     double sum = 0, tokens = 0;
-    for (int i = 0; i < t->count; i++) {
-        json *list = json_new_array(c->a), *one = json_new_object(c->a);
-        json_set(one, "role", json_new_text(c->a, STR("user")));
-        json_set(one, "content", json_new_text(c->a, t->prompt[i]));
-        json_append(list, one);
-        pairs[i] = (work_pair){.messages = list, .answer = t->text[side][i]};
-    }
+    for (int i = 0; i < t->count; i++)
+        pairs[i] = (work_pair){.messages = messages_new(c->a, STR(""), t->prompt[i]), .answer = t->text[side][i]};
     if (!worker_score(server_worker(c->server), v->model, pairs, t->count, c->a, &scored, e)) return false;
     for (int i = 0; i < t->count; i++) sum -= scored[i].sum, tokens += scored[i].count;
     *out = tokens > 0 ? sum / tokens : 0;

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/message.h"
 #include "serve/openai.h"
 #include "serve/recall.h"
 
@@ -38,6 +39,7 @@ static bool write_receipt(store_tx *t, void *context, err *e) {
                    .model = x->kept->model,
                    .request = x->kept->messages,
                    .answer = x->kept->answers,
+                   .unfinished = x->kept->unfinished,
                    .until = clock_now() + p->retention * DAY};
     return traffic_add(t, &row, e);
 }
@@ -52,14 +54,7 @@ void account_tokens(call *c, int64_t tokens) {
 /* A conversation as it came; of a text that goes on, the text as somebody's words. */
 static str messages_of(const completion *x, arena *a) {
     buf out = {0};
-    if (x->chat) json_put(&out, x->order.messages);
-    else {
-        json_writer w = json_writer_on(&out, false);
-        json_open(&w, '['), json_open(&w, '{');
-        json_key(&w, "role"), json_put_cstr(&w, "user");
-        json_key(&w, "content"), json_put_text(&w, x->text[0]);
-        json_close(&w), json_close(&w);
-    }
+    json_put(&out, x->chat ? x->order.messages : messages_new(a, STR(""), x->text[0]));
     const str s = {arena_copy(a, out.ptr, out.len), out.len};
     buf_free(&out);
     return s;
@@ -68,11 +63,11 @@ static str messages_of(const completion *x, arena *a) {
 void account_completion(completion *x) {
     arena *a = arena_new();
     receipt r = {.c = x->c};
-    buf answers = {0};
-    json_writer w = json_writer_on(&answers, false);
+    buf answers = {0}, unfinished = {0};
+    json_writer w = json_writer_on(&answers, false), u = json_writer_on(&unfinished, false);
     bool whole = true;
     err e = {0};
-    json_open(&w, '[');
+    json_open(&w, '['), json_open(&u, '[');
     recalled kept = {.id = x->id, .user = x->c->me.seq};
     for (int i = 0; i < x->prompts; i++) {
         work_view v = {0};
@@ -83,13 +78,15 @@ void account_completion(completion *x) {
         for (int k = 0; k < v.count; k++) {
             r.tokens += v.answer[k].count;
             json_put_text(&w, v.answer[k].text);
+            if (work_cut(&v.answer[k])) json_put_int(&u, k);
         }
         kept.model = v.model;
     }
-    json_close(&w);
+    json_close(&w), json_close(&u);
     if (whole && kept.model && x->prompts == 1 && (x->chat || !x->ids[0])) {
         kept.messages = messages_of(x, a);
         kept.answers = buf_str(&answers);
+        kept.unfinished = buf_str(&unfinished);
         recall_put(server_recall(x->c->server), &kept);
         r.kept = &kept;
     }
@@ -97,5 +94,6 @@ void account_completion(completion *x) {
         !store_write(server_store(x->c->server), write_receipt, &r, &e))
         log_warning("an answer was not noted: %s", e.text);
     buf_free(&answers);
+    buf_free(&unfinished);
     arena_free(a);
 }

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/message.h"
 #include "serve/openai.h"
 
 /* ---- members ------------------------------------------------------------------------------------------------------------------------------ */
@@ -141,10 +142,7 @@ static bool read_message(call *c, const json *m, size_t i, json *into, err *e) {
     for (size_t k = 0; k < sizeof roles / sizeof *roles; k++) {
         if (!str_is(asked, roles[k][0])) continue;
         if (!content_of(c, json_get(m, "content"), arena_printf(c->a, "%s.content", where), &content, e)) return false;
-        json *one = json_new_object(c->a);
-        json_set(one, "role", json_new_text(c->a, str_of(roles[k][1])));
-        json_set(one, "content", json_new_text(c->a, content));
-        json_append(into, one);
+        json_append(into, message_new(c->a, roles[k][1], content));
         return true;
     }
     return invalid(c, where, e, "role should be system, developer, user, assistant or tool, it is '%.*s'", STR_ARG(asked));

@@ -49,6 +49,7 @@ static void copy(arena *a, const recalled *x, recalled *out) {
     *out = (recalled){.id = arena_text(a, x->id), .model = arena_text(a, x->model), .user = x->user};
     out->messages = str_of(str_copy(a, x->messages));
     out->answers = str_of(str_copy(a, x->answers));
+    out->unfinished = str_of(str_copy(a, x->unfinished));
 }
 
 static void drop_old(recall *r, size_t more) {

@@ -13,9 +13,10 @@ recall *server_recall(server *s);
 /* A completion: messages and answers as JSON. */
 typedef struct {
     const char *id, *model;
-    int64_t user; /* 0: the owner of this process */
-    str messages; /* [{"role", "content"}] */
-    str answers;  /* ["..."] */
+    int64_t user;   /* 0: the owner of this process */
+    str messages;   /* [{"role", "content"}] */
+    str answers;    /* ["..."] */
+    str unfinished; /* [0, 2]: which of them were cut off at the limit */
 } recalled;
 
 void recall_put(recall *r, const recalled *x);

@@ -11,6 +11,16 @@ void put_moment(json_writer *w, const char *key, int64_t moment) {
     json_key(w, key), json_put_cstr(w, text);
 }
 
+void put_unfinished(json_writer *w, const char *const *names, const bool *unfinished, int count) {
+    int some = 0;
+    for (int i = 0; i < count; i++) some += unfinished[i];
+    if (!some) return;
+    json_key(w, "unfinished"), json_open(w, '[');
+    for (int i = 0; i < count; i++)
+        if (unfinished[i]) json_put_cstr(w, names[i]);
+    json_close(w);
+}
+
 static void put_times(json_writer *w, int64_t inserted_at, int64_t updated_at) {
     put_moment(w, "inserted_at", inserted_at);
     put_moment(w, "updated_at", updated_at);

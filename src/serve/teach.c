@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "base/message.h"
 #include "base/rng.h"
 #include "base/sys.h"
 #include "serve/news.h"
@@ -52,11 +53,8 @@ static char *kept(const char *text) {
 /* ---- beginning --------------------------------------------------------------------------------------------------------------------- */
 
 static work *submit(teach *t, arena *a, const teach_item *x, int which, err *e) {
-    json *list = json_new_array(a), *one = json_new_object(a);
-    json_set(one, "role", json_new_text(a, STR("user")));
-    json_set(one, "content", json_new_text(a, str_of(x->prompt)));
-    json_append(list, one);
-    work_order o = {.model = x->model[which], .messages = list, .n = x->model[1] ? 1 : TEACH_ANSWERS};
+    work_order o = {
+        .model = x->model[which], .messages = messages_new(a, STR(""), str_of(x->prompt)), .n = x->model[1] ? 1 : TEACH_ANSWERS};
     o.sampling = work_sampling_default();
     o.sampling.temperature = 0.9;
     o.sampling.top_p = 1;
@@ -181,24 +179,12 @@ static bool answers_of(const making *m, arena *a, given all[TEACH_ANSWERS], int 
         work_read(m->work[k], a, &v);
         if (v.state == WORK_FAILED) return err_set(e, v.e.code, "%s", v.e.text);
         for (int i = 0; i < v.count && *count < TEACH_ANSWERS; i++)
-            all[(*count)++] =
-                (given){str_trim(v.answer[i].text), v.answer[i].finish && strcmp(v.answer[i].finish, "length") == 0};
+            all[(*count)++] = (given){str_trim(v.answer[i].text), work_cut(&v.answer[i])};
     }
     return true;
 }
 
 static void put_number(json_writer *w, const char *key, int64_t n) { json_key(w, key), json_put_int(w, n); }
-
-/* The fields whose answers found no end, so that nobody learns to end there (data/recipe_parts.c). */
-static void put_unfinished(json_writer *w, const char *const *names, const given *all, int count, bool swap) {
-    int some = 0;
-    for (int i = 0; i < count; i++) some += all[i].unfinished;
-    if (!some) return;
-    json_key(w, "unfinished"), json_open(w, '[');
-    for (int i = 0; i < count; i++)
-        if (all[swap ? count - 1 - i : i].unfinished) json_put_cstr(w, names[i]);
-    json_close(w);
-}
 
 /* Which of two answers stands first is drawn here, and kept where annotators do not see it. */
 static void put_item(const making *m, const given *all, int count, buf *out) {
@@ -207,6 +193,7 @@ static void put_item(const making *m, const given *all, int count, buf *out) {
     static const char *const picks[] = {"answer_1", "answer_2", "answer_3", "answer_4"}, *const sides[] = {"answer_a",
                                                                                                            "answer_b"};
     const char *const *names = m->x.model[1] ? sides : picks;
+    bool unfinished[TEACH_ANSWERS];
     json_writer w = json_writer_on(out, false);
     json_open(&w, '{');
     json_key(&w, "items"), json_open(&w, '[');
@@ -214,12 +201,14 @@ static void put_item(const making *m, const given *all, int count, buf *out) {
     json_key(&w, "fields"), json_open(&w, '{');
     json_key(&w, "prompt"), json_put_cstr(&w, m->x.prompt);
     for (int i = 0; i < count; i++) {
+        const given *g = &all[swap ? count - 1 - i : i];
         json_key(&w, names[i]);
-        json_put_text(&w, all[swap ? count - 1 - i : i].text);
+        json_put_text(&w, g->text);
+        unfinished[i] = g->unfinished;
     }
     json_close(&w);
     json_key(&w, "metadata"), json_open(&w, '{');
-    put_unfinished(&w, names, all, count, swap);
+    put_unfinished(&w, names, unfinished, count);
     put_number(&w, "round", m->x.round);
     put_number(&w, "index", m->x.index);
     if (m->x.model[1]) {

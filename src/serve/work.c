@@ -146,6 +146,8 @@ work_state work_state_of(work *x, err *why) {
     return s;
 }
 
+bool work_cut(const work_answer *a) { return a->finish && strcmp(a->finish, "length") == 0; }
+
 bool work_over(work *x) { return work_state_of(x, NULL) >= WORK_DONE; }
 
 static work_token token_of(const work *x, arena *a, int32_t id, float logp) {

@@ -118,6 +118,7 @@ int64_t work_wait(work *x, int64_t seen, double seconds);
 void work_read(work *x, arena *a, work_view *out); /* a copy */
 work_state work_state_of(work *x, err *why);       /* why: filled when it failed; may be NULL */
 work_state work_state_of(work *x, err *why);       /* why: filled when it failed; may be NULL */
+bool work_cut(const work_answer *a);               /* its limit ended it, not the model */
 bool work_over(work *x);                           /* done or failed */
 void work_cancel(work *x);                         /* ends within a pass */
 void work_free(work *x);                           /* cancels what still runs; NULL is fine */

@@ -200,6 +200,10 @@ static const char *const migrations[] = {
     /* and whose words a record is made of: it goes with the person; 0: nobody's (inbox.h) */
     "ALTER TABLE records ADD COLUMN author INTEGER NOT NULL DEFAULT 0;"
     "CREATE INDEX records_by_author ON records(author) WHERE author > 0;",
+    /* 10: which answers were cut off, so that nobody learns to end there */
+    "ALTER TABLE traffic ADD COLUMN unfinished TEXT NOT NULL DEFAULT '[]';"
+    "ALTER TABLE duels ADD COLUMN left_unfinished INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE duels ADD COLUMN right_unfinished INTEGER NOT NULL DEFAULT 0;",
 };
 
 int schema_newest(void) { return (int)(sizeof migrations / sizeof *migrations); }

@@ -131,6 +131,7 @@ typedef struct {
     int64_t seq, pass, user, at, until;
     const char *id, *model;
     str request, answer; /* JSON: messages; texts */
+    str unfinished;      /* JSON: which of the texts were cut off at the limit, from 0 */
 } traffic;
 typedef struct {
     traffic *item;
@@ -736,7 +737,8 @@ typedef struct {
     int64_t seq, user;
     uuid_text id;
     const char *title, *model;
-    str settings, messages; /* JSON object; JSON array: a tree of {"id", "parent", "role", "content", "completion_id"} */
+    str settings,
+        messages; /* JSON object; JSON array: a tree of {"id", "parent", "role", "content", "model", "completion_id", "finish"} */
     int64_t inserted_at, updated_at;
 } talk;
 typedef struct {
@@ -755,7 +757,8 @@ typedef struct {
     uuid_text id;         /* "" to duel_add: a new one */
     const char *model[2]; /* left, right */
     const char *prompt, *text[2];
-    const char *vote; /* "left", "right", "tie", "bad"; NULL: taken back */
+    bool unfinished[2]; /* cut off at the limit */
+    const char *vote;   /* "left", "right", "tie", "bad"; NULL: taken back */
     int64_t at;
 } duel;
 typedef struct {

@@ -103,7 +103,8 @@ bool talk_list(store_tx *t, arena *a, int64_t person, talks *out, err *e) {
 
 /* ---- anonymous pairs --------------------------------------------------------------------------------------------------------------- */
 
-#define DUEL_COLUMNS "seq, id, user, left_model, right_model, prompt, left_text, right_text, vote, at"
+#define DUEL_COLUMNS                                                                                                             \
+    "seq, id, user, left_model, right_model, prompt, left_text, right_text, vote, at, left_unfinished, right_unfinished"
 
 static duel read_duel(db_rows *r, arena *a) {
     duel x = {.seq = db_int(r, 0),
@@ -112,7 +113,8 @@ static duel read_duel(db_rows *r, arena *a) {
               .prompt = db_cstr(r, a, 5),
               .text = {db_cstr(r, a, 6), db_cstr(r, a, 7)},
               .vote = db_cstr(r, a, 8),
-              .at = db_int(r, 9)};
+              .at = db_int(r, 9),
+              .unfinished = {db_int(r, 10) != 0, db_int(r, 11) != 0}};
     store_id(db_view(r, 1), x.id);
     return x;
 }
@@ -121,10 +123,10 @@ bool duel_add(store_tx *t, duel *x, err *e) {
     x->at = clock_now();
     if (!*x->id) uuid_new(x->id);
     return db_run(t, e,
-                  "INSERT INTO duels(id, user, left_model, right_model, prompt, left_text, right_text, vote, at)"
-                  " VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                  "INSERT INTO duels(id, user, left_model, right_model, prompt, left_text, right_text, vote, at, left_unfinished,"
+                  " right_unfinished) VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
                   db_c(x->id), db_i(x->user), db_c(x->model[0]), db_c(x->model[1]), db_c(x->prompt), db_c(x->text[0]),
-                  db_c(x->text[1]), db_c(x->vote), db_i(x->at));
+                  db_c(x->text[1]), db_c(x->vote), db_i(x->at), db_i(x->unfinished[0]), db_i(x->unfinished[1]));
 }
 
 bool duel_get(store_tx *t, arena *a, int64_t person, const char *id, duel *out, err *e) {

@@ -54,7 +54,7 @@ int64_t pass_spent(store_tx *t, int64_t pass_seq, int64_t day, err *e) {
 
 /* ---- traffic ------------------------------------------------------------------------------------------------------------------------------ */
 
-#define TRAFFIC_COLUMNS "x.seq, x.id, x.pass, x.user, x.model, x.request, x.answer, x.at, x.until"
+#define TRAFFIC_COLUMNS "x.seq, x.id, x.pass, x.user, x.model, x.request, x.answer, x.at, x.until, x.unfinished"
 
 static traffic read_traffic(db_rows *r, arena *a) {
     return (traffic){.seq = db_int(r, 0),
@@ -65,15 +65,17 @@ static traffic read_traffic(db_rows *r, arena *a) {
                      .request = str_of(db_cstr(r, a, 5)),
                      .answer = str_of(db_cstr(r, a, 6)),
                      .at = db_int(r, 7),
-                     .until = db_int(r, 8)};
+                     .until = db_int(r, 8),
+                     .unfinished = str_of(db_cstr(r, a, 9))};
 }
 
 bool traffic_add(store_tx *t, traffic *x, err *e) {
     x->at = clock_now();
     return db_run(t, e,
-                  "INSERT INTO traffic(id, pass, user, model, request, answer, at, until) VALUES($1, $2, $3, $4, $5, $6, $7, $8)",
+                  "INSERT INTO traffic(id, pass, user, model, request, answer, at, until, unfinished)"
+                  " VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9)",
                   db_c(x->id), db_i(x->pass), db_i(x->user), db_c(x->model), db_s(x->request), db_s(x->answer), db_i(x->at),
-                  db_i(x->until)) &&
+                  db_i(x->until), db_s(x->unfinished)) &&
            traffic_sweep(t, x->at, e);
 }
 

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/message.h"
+
 struct chat_template {
     str source;
     const char *name;
@@ -124,12 +126,7 @@ static const char *const marks[] = {"qZ0Zq", "qZ1Zq", "qZ2Zq"};
 
 static bool render_marks(const chat_template *t, const tokenizer *tok, const char *const *roles, int count, arena *a, str *out) {
     json *messages = json_new_array(a);
-    for (int i = 0; i < count; i++) {
-        json *m = json_new_object(a);
-        json_set(m, "role", json_new_text(a, str_of(roles[i])));
-        json_set(m, "content", json_new_text(a, str_of(marks[i])));
-        json_append(messages, m);
-    }
+    for (int i = 0; i < count; i++) json_append(messages, message_new(a, roles[i], str_of(marks[i])));
     chat_rendered r;
     err refused = {0}; /* a template that knows no such conversation */
     if (!chat_render(t, &(chat_request){.messages = messages, .add_generation_prompt = true, .tok = tok}, a, &r, &refused))

@@ -679,6 +679,28 @@ static void what_was_cut_off_is_marked(void **state) {
           "{'prompt':'P','chosen':'A','rejected':'B','unfinished':['chosen','rejected']}\n");
     gives(COMPARES, NULL, CUT_OFF("'answer_a'"), "sft", "{'prompt':'P','completion':'A','unfinished':['completion']}\n");
     gives(COMPARES, NULL, CUT_OFF("'answer_b'"), "sft", "{'prompt':'P','completion':'A'}\n");
+    const char *mapping = "{'recipe':'rating','question':'stars','messages':'chat'}";
+    const char *r = "{'fields':{'chat':[{'role':'user','content':'Hi'},{'role':'assistant','content':'Yo'}]},'metadata':{"
+                    "'unfinished':['chat']},'responses':[" SAYS("u", "stars", "5") "]}";
+    as_conversation(mapping, r, "sft", NULL,
+                    "{'prompt':[{'role':'user','content':'Hi'}],'completion':[{'role':'assistant','content':'Yo'}],'unfinished':["
+                    "'completion']}\n");
+    const char *whole =
+        "{'messages':[{'role':'user','content':'Hi'},{'role':'assistant','content':'Yo'}],'unfinished':['messages']}\n";
+    as_conversation(mapping, r, "sft", "messages", whole);
+    buf row = {0};
+    json_put(&row, J(whole));
+    example x, back;
+    err e = {0};
+    char *folder = scratch_folder(memory_of_test), *path = path_join(memory_of_test, folder, "rows.jsonl");
+    assert_ok(file_write(path, buf_str(&row), &e), e);
+    source *s = source_open(memory_of_test, path, &e);
+    assert_ok(s && source_next(s, memory_of_test, &x, &e), e);
+    assert_true(x.unfinished);
+    assert_int_equal(example_convert(memory_of_test, &x, EXAMPLE_PROMPT_COMPLETION, &back, &e), CONVERT_DONE);
+    assert_true(back.completion.unfinished && !back.unfinished);
+    buf_free(&row);
+    assert_ok(dir_remove(folder, &e), e);
 }
 
 int main(void) {

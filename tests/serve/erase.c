@@ -252,14 +252,17 @@ static void words_in_passing_go_with_their_record(void **state) {
     desk *d = *state;
     err e = {0};
     const json *me = json_at(json_get(ask(d, "GET", "/api/v1/users", "", NULL), "items"), 0);
-    passing p = {
-        .a = d->a,
-        .person = id_of(d, me),
-        .said = a_record(d, "\"fields\":{\"prompt\":\"asked " CANARY "\",\"answer\":\"b\"}"),
-        .judged = a_record(d, "\"fields\":{\"prompt\":\"two\",\"answer\":\"said " CANARY "\"}"),
-        .d = {.model = {"m", "n"}, .prompt = "two", .text = {"said " CANARY, "x"}, .vote = "left"},
-        .kept = {
-            .id = "chatcmpl-7", .model = "m", .request = STR("asked " CANARY), .answer = STR("[\"b\"]"), .until = INT64_MAX}};
+    passing p = {.a = d->a,
+                 .person = id_of(d, me),
+                 .said = a_record(d, "\"fields\":{\"prompt\":\"asked " CANARY "\",\"answer\":\"b\"}"),
+                 .judged = a_record(d, "\"fields\":{\"prompt\":\"two\",\"answer\":\"said " CANARY "\"}"),
+                 .d = {.model = {"m", "n"}, .prompt = "two", .text = {"said " CANARY, "x"}, .vote = "left"},
+                 .kept = {.id = "chatcmpl-7",
+                          .model = "m",
+                          .request = STR("asked " CANARY),
+                          .answer = STR("[\"b\"]"),
+                          .unfinished = STR("[0]"),
+                          .until = INT64_MAX}};
     assert_ok(store_write(server_store(d->s), make_passing, &p, &e), e);
     const char *chat = id_of(
         d, ask(d, "POST", "/api/v1/chats",

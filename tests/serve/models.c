@@ -294,6 +294,8 @@ static void a_thumb_and_an_edit_become_examples(void **state) {
     const json *messages = json_get(json_get(r, "fields"), "messages");
     assert_int_equal((int)json_count(messages), 2);
     assert_true(str_is(json_get_text(json_at(messages, 1), "role", STR("")), "assistant"));
+    const json *cut = json_get(json_get(r, "metadata"), "unfinished"); /* the limit of eight tokens ended it */
+    assert_true(json_count(cut) == 1 && str_is(json_text(json_at(cut, 0), STR("")), "messages"));
     assert_int_equal(rows_for(set, "label", "labelled"), 2);
     assert_int_equal(rows_for(set, "text", "pairs"), 1);
     /* thought better of it: the same record changes */
@@ -301,6 +303,55 @@ static void a_thumb_and_an_edit_become_examples(void **state) {
     assert_int_equal(rows_for(set, "label", "labelled"), 2);
     said(&ann, FORMAT("{'id':'%s','thumb':null}", first));
     assert_int_equal(rows_for(set, "label", "labelled"), 1);
+}
+
+/* What memory has forgotten, or never had because it was stopped, a conversation of one's own still knows. */
+static void feedback_finds_answers_in_a_kept_conversation(void **state) {
+    (void)state;
+    const person ann = a_person("annotator"), bob = a_person("annotator");
+    const char *space = a_space();
+    joins(space, &ann);
+    joins(space, &bob);
+    const answer kept = request_of(
+        ann.key, "POST", "/api/v1/chats",
+        "{'title':'t','model':'base','settings':{'system':'Be brief.'},'messages':["
+        "{'id':'1','parent':null,'role':'user','content':'Hi'},"
+        "{'id':'2','parent':'1','role':'assistant','content':'Hello','completion_id':'chatcmpl-old','finish':'stop'},"
+        "{'id':'3','parent':'1','role':'assistant','content':'Well, he','completion_id':'chatcmpl-cut','finish':'cancelled'},"
+        "{'id':'4','parent':'1','role':'assistant','content':'My own','completion_id':'chatcmpl-old','edited':true},"
+        "{'id':'5','parent':'2','role':'user','content':'And?'},"
+        "{'id':'6','parent':'5','role':'assistant','content':'So','completion_id':'chatcmpl-so','finish':'length'}]}");
+    assert_int_equal(kept.status, 201);
+    const char *chat = word(parsed(kept.body), "id");
+    static const struct {
+        const char *completion, *fields;
+        int unfinished;
+    } cases[] = {
+        {"chatcmpl-old",
+         "[{'role':'system','content':'Be brief.'},{'role':'user','content':'Hi'},{'role':'assistant','content':'Hello'}]", 0},
+        {"chatcmpl-cut",
+         "[{'role':'system','content':'Be brief.'},{'role':'user','content':'Hi'},{'role':'assistant','content':'Well, he'}]", 1},
+        {"chatcmpl-so",
+         "[{'role':'system','content':'Be brief.'},{'role':'user','content':'Hi'},{'role':'assistant','content':'Hello'},"
+         "{'role':'user','content':'And?'},{'role':'assistant','content':'So'}]",
+         1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const json *v = said(&ann, FORMAT("{'id':'%s','chat':'%s','thumb':'up'}", cases[i].completion, chat));
+        const json *r = made("GET", FORMAT("/api/v1/records/%s", word(v, "record_id")), NULL);
+        buf text = {0};
+        json_put(&text, json_get(json_get(r, "fields"), "messages"));
+        for (size_t k = 0; k < text.len; k++)
+            if (text.ptr[k] == '"') text.ptr[k] = '\'';
+        assert_string_equal(text.ptr, cases[i].fields);
+        assert_int_equal((int)json_count(json_get(json_get(r, "metadata"), "unfinished")), cases[i].unfinished);
+        buf_free(&text);
+    }
+    const char *other = FORMAT("{'id':'chatcmpl-old','chat':'%s','thumb':'up'}", chat);
+    assert_int_equal(request_of(bob.key, "POST", "/v1/feedback", other).status, 404);
+    assert_int_equal(request_of(ann.key, "POST", "/v1/feedback", "{'id':'chatcmpl-old','thumb':'up'}").status, 404);
+    assert_int_equal(request_of(ann.key, "POST", "/v1/feedback", FORMAT("{'id':'no','chat':'%s','thumb':'up'}", chat)).status,
+                     404);
 }
 
 static void feedback_wants_an_answer_of_ones_own(void **state) {
@@ -328,6 +379,7 @@ int main(void) {
         TEST(a_budget_ends),
         TEST(traffic_is_kept_of_marked_keys_alone),
         TEST(a_thumb_and_an_edit_become_examples),
+        TEST(feedback_finds_answers_in_a_kept_conversation),
         TEST(feedback_wants_an_answer_of_ones_own),
     };
     return cmocka_run_group_tests(tests, begin, house_end);

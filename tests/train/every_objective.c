@@ -406,6 +406,13 @@ static void an_answer_that_was_cut_off_is_not_taught_to_end(void **state) {
     const json *open = json_get(json_at(units, 0), "chosen_ids"), *closed = json_get(json_at(units, 0), "rejected_ids");
     assert_true(json_count(open) < json_count(closed));
     assert_int_equal(json_int(json_at(open, json_count(open) - 1), -1), 24);
+    const char *talk = put(a, root, "talk.jsonl",
+                           "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"x\"}],"
+                           "\"unfinished\":[\"messages\"]}\n");
+    units = rows_of(a, root, base, "sft", talk, (const char *const[]){"chat_template=chatml", NULL}, &e);
+    assert_ok(units, e);
+    open = json_get(json_at(units, 0), "input_ids");
+    assert_int_equal(json_int(json_at(open, json_count(open) - 1), -1), 24);
     const char *wrong =
         put(a, root, "wrong.jsonl", "{\"prompt\":\"a\",\"chosen\":\"x\",\"rejected\":\"y\",\"unfinished\":[\"completion\"]}\n");
     assert_null(rows_of(a, root, base, "reward", wrong, NULL, &e));

@@ -6,10 +6,18 @@ export interface Node {
   content: string
   completion_id?: string | null
   model?: string | null
+  finish?: string | null /* why it ended; "cancelled": somebody stopped it */
+  edited?: boolean /* the person's own words in the place of an answer, a sibling of it with its completion_id */
   thumb?: 'up' | 'down' | null
 }
 
 export const childrenOf = (all: Node[], parent: string | null): Node[] => all.filter((n) => n.parent === parent)
+
+/* What was said of an answer, all of it: a thumb, and the newest words in its place. */
+export function opinionOn(all: Node[], completion: string) {
+  const of = all.filter((n) => n.completion_id === completion)
+  return { id: completion, thumb: of.find((n) => !n.edited)?.thumb ?? null, text: of.findLast((n) => n.edited)?.content ?? null }
+}
 
 /* From the root to `leaf`; without one, the newest branch. */
 export function pathTo(all: Node[], leaf: string | null): Node[] {

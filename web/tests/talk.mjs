@@ -45,6 +45,10 @@ check('an answer streams; a stop keeps what is there', async () => {
   await page.waitForTimeout(500)
   same('nothing more comes', await answers().last().innerText(), text)
   if (text.length < 10 || text.split(/\s+/).length > 300) throw new Error(text)
+  await page.getByRole('button', { name: 'Bad answer' }).click()
+  const said = await until('a thumb on what was stopped', async () => (await records()).find((r) => r.responses.length))
+  same('its end was nobody\'s', said.metadata.unfinished?.join(), 'messages')
+  same('the thumb', said.responses[0].values.good.value, 'bad')
 })
 
 check('written again it is another branch; a question in other words too; both stay', async () => {
@@ -82,15 +86,19 @@ check('a thumb and an answer put right are records', async () => {
   const before = (await records()).length
   await page.getByRole('button', { name: 'Good answer' }).last().click()
   await until('a thumb', async () => (await records()).length > before)
-  same('the thumb', (await records()).flatMap((r) => r.responses).map((x) => x.values.good?.value).join(), 'good')
+  same('the thumbs', (await records()).flatMap((r) => r.responses).map((x) => x.values.good?.value).sort().join(), 'bad,good')
   await page.locator('h1').click()
   await page.keyboard.press('e')
   await page.locator('dialog textarea').fill('The lighthouse of Eddystone.')
   await page.keyboard.press('Control+Enter')
   const said = await until('the edit as an answer', async () => (await records()).flatMap((r) => r.responses).find((x) => JSON.stringify(x.values).includes('Eddystone')))
   same('its status', said.status, 'submitted')
-  same('the edit stands where the thumb stood', said.values.good.value, 'edited')
+  same('the thumb stands beside it', said.values.good.value, 'good')
   await answers().getByText('The lighthouse of Eddystone.').waitFor()
+  same('an edit has no thumbs', await answers().last().locator('xpath=..').getByRole('button', { name: 'Good answer' }).count(), 0)
+  await page.getByRole('button', { name: 'The version before' }).last().click()
+  await page.getByRole('button', { name: 'Bad answer' }).last().click()
+  await until('another thumb', async () => (await records()).flatMap((r) => r.responses).some((x) => x.values.good?.value === 'bad' && x.values.better))
 })
 
 check('the same seed says the same again', async () => {

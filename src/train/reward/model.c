@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/message.h"
 #include "train/reward.h"
 #include "train/train.h"
 
@@ -55,16 +56,9 @@ static bool model_reward_ready(void *state, const reward_world *w, err *e) {
 static json *dialogue(arena *a, const reward_case *c) {
     const json *given = json_get(c->row, "prompt"),
                *list = json_kind_of(given) == JSON_ARRAY ? given : json_get(c->row, "messages");
-    json *all = json_new_array(a), *said = json_new_object(a), *asked = json_new_object(a);
+    json *all = json_count(list) ? json_new_array(a) : messages_new(a, STR(""), c->prompt);
     for (size_t i = 0; i < json_count(list); i++) json_append(all, json_at(list, i));
-    if (!json_count(list)) {
-        json_set(asked, "role", json_new_text(a, STR("user")));
-        json_set(asked, "content", json_new_text(a, c->prompt));
-        json_append(all, asked);
-    }
-    json_set(said, "role", json_new_text(a, STR("assistant")));
-    json_set(said, "content", json_new_text(a, c->text));
-    json_append(all, said);
+    json_append(all, message_new(a, "assistant", c->text));
     return all;
 }
 

@@ -1,1 +1,0 @@
-import{K as e,Yt as t,dn as n,i as r,pt as i,sn as a,un as o}from"./base-DYPyxWoD.js";import{t as s}from"./LoginForm-pFky7cch.js";function c(c,l){n(l,!0);{let n=a(()=>i(`login.title`)),o=a(()=>e.waiting?i(`login.waiting`):i(`login.text`));r(c,{get title(){return t(n)},get text(){return t(o)},children:(e,t)=>{s(e,{})},$$slots:{default:!0}})}o()}export{c as default};
