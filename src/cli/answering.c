@@ -71,6 +71,8 @@ bool prompt_tokens(arena *a, const model *m, str prompt, const answering_options
     return true;
 }
 
+enum { TOGETHER = 32 };
+
 static bool whisper(void *self, str piece) { return ((on_text)(*(on_text *)self))(NULL, piece); }
 
 static void keep(arena *a, const session *s, const int32_t *prompt, int prompt_count, given_answer *out) {
@@ -105,35 +107,47 @@ static bool run_all(engine *g, session **list, int count, int limit, const char 
     }
 }
 
-bool answer_prompts(arena *a, const subject *s, compute_type compute, const char *const *prompts, int count, int each,
-                    const answering_options *o, const char *words, on_text first, given_answer *out, err *e) {
-    enum { TOGETHER = 32 };
-    engine *g = engine_new(s->model, compute);
+typedef struct {
+    const int32_t *ids;
+    int length;
+} tokens;
+
+static session *begin_answer(engine *g, const answering_order *x, const tokens *prompts, int nth, err *e) {
+    const tokens *p = &prompts[nth / x->each];
+    const bool listen = x->first && nth == 0;
+    sampling set = answering_sampling(x->how, x->who->model);
+    set.seed = rng_mix(set.seed, (uint64_t)nth);
+    return session_new(g, x->who->adapter, p->ids, p->length, &set, listen ? whisper : NULL,
+                       listen ? (void *)(uintptr_t)&x->first : NULL, e);
+}
+
+/* Answers [from, from + n). */
+static bool answer_some(arena *a, engine *g, const answering_order *x, const tokens *prompts, int from, int n, given_answer *out,
+                        err *e) {
     session *list[TOGETHER];
-    const int32_t **ids = arena_array(a, const int32_t *, count);
-    int *length = arena_array(a, int, count);
-    bool ok = true;
-    for (int i = 0; ok && i < count; i++) ok = prompt_tokens(a, s->model, str_of(prompts[i]), o, &ids[i], &length[i], e);
-    const int total = count * each;
-    for (int begin = 0; ok && begin < total; begin += TOGETHER) {
-        const int n = total - begin < TOGETHER ? total - begin : TOGETHER;
-        int made = 0;
-        for (; ok && made < n; made++) {
-            const int i = (begin + made) / each;
-            sampling set = answering_sampling(o, s->model);
-            set.seed = rng_mix(set.seed, (uint64_t)(begin + made));
-            const bool listen = first && begin + made == 0;
-            list[made] = session_new(g, s->adapter, ids[i], length[i], &set, listen ? whisper : NULL, listen ? &first : NULL, e);
-            if (!(ok = list[made] != NULL)) break;
-        }
-        if (ok)
-            ok = run_all(g, list, n, (int)o->max_new_tokens,
-                         words ? arena_printf(a, "%s %d to %d of %d", words, begin + 1, begin + n, total) : NULL, e);
-        for (int k = 0; k < made; k++) {
-            if (ok) keep(a, list[k], ids[(begin + k) / each], length[(begin + k) / each], &out[begin + k]);
-            session_free(list[k]);
-        }
+    int made = 0;
+    while (made < n && (list[made] = begin_answer(g, x, prompts, from + made, e))) made++;
+    const char *words =
+        x->progress ? arena_printf(a, "%s %d to %d of %d", x->progress, from + 1, from + n, x->count * x->each) : NULL;
+    const bool ok = made == n && run_all(g, list, n, (int)x->how->max_new_tokens, words, e);
+    for (int k = 0; k < made; k++) {
+        const tokens *p = &prompts[(from + k) / x->each];
+        if (ok) keep(a, list[k], p->ids, p->length, &out[from + k]);
+        session_free(list[k]);
     }
+    return ok;
+}
+
+bool answer_prompts(arena *a, const answering_order *x, given_answer *out, err *e) {
+    const model *m = x->who->model;
+    const int total = x->count * x->each;
+    tokens *prompts = arena_array(a, tokens, x->count);
+    bool ok = true;
+    for (int i = 0; ok && i < x->count; i++)
+        ok = prompt_tokens(a, m, str_of(x->prompts[i]), x->how, &prompts[i].ids, &prompts[i].length, e);
+    engine *g = engine_new(m, x->compute);
+    for (int from = 0; ok && from < total; from += TOGETHER)
+        ok = answer_some(a, g, x, prompts, from, total - from < TOGETHER ? total - from : TOGETHER, out, e);
     engine_free(g);
     return ok;
 }

@@ -54,9 +54,18 @@ typedef struct {
     double logp;   /* sum over the answer's tokens under the model that gave it */
 } given_answer;
 
-/* Answers `count` prompts, `each` times every one, all together; answer [i*each + k]. The seed of an answer depends on its prompt's
- * number and k alone. progress: words for a progress line, NULL: none. first: called with pieces of the very first answer. */
-bool answer_prompts(arena *a, const subject *s, compute_type compute, const char *const *prompts, int count, int each,
-                    const answering_options *o, const char *progress_words, on_text first, given_answer *out, err *e);
+/* Who is asked what, and how. */
+typedef struct {
+    const subject *who;
+    compute_type compute;
+    const char *const *prompts; /* [count] */
+    int count, each;            /* every prompt `each` times: answer [i*each + k] */
+    const answering_options *how;
+    const char *progress; /* words for a progress line; NULL: none */
+    on_text first;        /* called with pieces of the very first answer; may be NULL */
+} answering_order;
+
+/* All together. The seed of an answer depends on its prompt's number and k alone. */
+bool answer_prompts(arena *a, const answering_order *x, given_answer *out, err *e);
 
 #endif

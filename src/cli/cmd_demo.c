@@ -64,7 +64,8 @@ static bool first_answer(demo *d, err *e) {
     o.max_new_tokens = 48;
     given_answer g;
     printf("> %s\n", prompt);
-    if (!answer_prompts(d->a, &d->start, d->all.options.compute, &prompt, 1, 1, &o, NULL, print_piece, &g, e)) return false;
+    const answering_order x = {&d->start, d->all.options.compute, &prompt, 1, 1, &o, NULL, print_piece};
+    if (!answer_prompts(d->a, &x, &g, e)) return false;
     printf("%s\n\n", g.finish == FINISH_LENGTH ? " ..." : "");
     return fflush(stdout) == 0;
 }
@@ -147,9 +148,9 @@ static bool write_reward_pairs(demo *d, const buf *all, size_t split, const give
 static bool make_feedback(demo *d, err *e) {
     given_answer *answers = arena_array(d->a, given_answer, DEMO_TRAINING * EACH);
     const char *const *prompts = d->taste->prompts->training;
-    if (!answer_prompts(d->a, &d->start, d->all.options.compute, prompts, DEMO_TRAINING, EACH, &d->answering,
-                        d->o.quiet ? NULL : "answering", NULL, answers, e))
-        return false;
+    const answering_order x = {&d->start,     d->all.options.compute,          prompts, DEMO_TRAINING, EACH,
+                               &d->answering, d->o.quiet ? NULL : "answering", NULL};
+    if (!answer_prompts(d->a, &x, answers, e)) return false;
     buf out = {0};
     size_t split = 0;
     rng coin = rng_new((uint64_t)d->o.seed, 0x73687566);

@@ -116,11 +116,15 @@ static bool generate(arena *a, int argc, char **argv, err *e) {
     if (o.reward_model && !reward_model_open(&all, o.reward_model, &judge, e)) return false;
     const bool streamed = count * o.each == 1 && !o.json && !o.reward_model;
     given_answer *answers = arena_array(a, given_answer, count * o.each);
-    if (!answer_prompts(a, &s, all.options.compute, prompts, count, (int)o.each, &o.answering, streamed ? NULL : "answering",
-                        streamed ? stream : NULL, answers, e))
-        return false;
-    if (o.reward_model && !reward_answers(a, &judge, all.options.compute, prompts, count, (int)o.each, &o.answering, answers, e))
-        return false;
+    const answering_order x = {&s,
+                               all.options.compute,
+                               prompts,
+                               count,
+                               (int)o.each,
+                               &o.answering,
+                               streamed ? NULL : "answering",
+                               streamed ? stream : NULL};
+    if (!answer_prompts(a, &x, answers, e) || (o.reward_model && !reward_answers(a, &judge, &x, answers, e))) return false;
     for (int i = 0; !streamed && i < count; i++) show_answers(&o, prompts[i], answers + i * o.each);
     if (streamed) putchar('\n');
     return true;

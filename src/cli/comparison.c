@@ -75,13 +75,12 @@ static void count_verdicts(comparison *c, const answering_options *o, const tast
 bool comparison_answer(arena *a, const comparison_how *how, const subject *who, int side, comparison *out, err *e) {
     static const char *const words[2] = {"before: answering", "after: answering"};
     out->answers[side] = arena_array(a, given_answer, out->count);
-    if (!answer_prompts(a, who, how->compute, out->prompts, out->count, 1, how->answering, how->quiet ? NULL : words[side], NULL,
-                        out->answers[side], e) ||
+    const answering_order x = {who, how->compute, out->prompts, out->count, 1, how->answering, how->quiet ? NULL : words[side],
+                               NULL};
+    if (!answer_prompts(a, &x, out->answers[side], e) ||
         !start_loss(a, how->start, how->compute, out->answers[side], out->count, &out->start_loss[side], &out->kl[side], e))
         return false;
-    if (how->reward &&
-        !reward_answers(a, how->reward, how->compute, out->prompts, out->count, 1, how->answering, out->answers[side], e))
-        return false;
+    if (how->reward && !reward_answers(a, how->reward, &x, out->answers[side], e)) return false;
     describe_side(a, out, side, how->answering, how->judge);
     return true;
 }

@@ -16,15 +16,15 @@ static bool judged_tokens(arena *a, const model *m, const char *prompt, str text
     return prompt_tokens(a, m, str_ends(whole, end) ? whole : str_join(a, whole, end), o, ids, count, e);
 }
 
-bool reward_answers(arena *a, const subject *judge, compute_type compute, const char *const *prompts, int count, int each,
-                    const answering_options *o, given_answer *answers, err *e) {
-    const int total = count * each;
+bool reward_answers(arena *a, const subject *judge, const answering_order *x, given_answer *answers, err *e) {
+    const int total = x->count * x->each;
     const int32_t **ids = arena_array(a, const int32_t *, total + 1);
     int *length = arena_array(a, int, total + 1);
     float *reward = arena_array(a, float, total + 1);
     for (int i = 0; i < total; i++)
-        if (!judged_tokens(a, judge->model, prompts[i / each], answers[i].text, o, &ids[i], &length[i], e)) return false;
-    if (!model_rewards(judge->model, judge->adapter, compute, ids, length, total, reward, e)) return false;
+        if (!judged_tokens(a, judge->model, x->prompts[i / x->each], answers[i].text, x->how, &ids[i], &length[i], e))
+            return false;
+    if (!model_rewards(judge->model, judge->adapter, x->compute, ids, length, total, reward, e)) return false;
     for (int i = 0; i < total; i++) answers[i].reward = (double)reward[i];
     return true;
 }

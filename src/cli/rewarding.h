@@ -15,8 +15,7 @@ bool reward_model_open(subjects *all, const char *spec, subject *out, err *e);
 
 /* Fills in the reward of each answer; answer i belongs to prompts[i / each]. Prompt and answer are rendered by the reward model's own chat
  * template and tokenizer, as in its training (raw: as plain text, its end token behind). */
-bool reward_answers(arena *a, const subject *judge, compute_type compute, const char *const *prompts, int count, int each,
-                    const answering_options *o, given_answer *answers, err *e);
+bool reward_answers(arena *a, const subject *judge, const answering_order *x, given_answer *answers, err *e);
 
 /* order [count]: numbers of answers with these rewards, the best first, the first of equals before the others. */
 void reward_order(const double *reward, int count, int *order);

@@ -119,7 +119,7 @@ static void put_vector(call *c, const float *v, int width, bool coded) {
     json_close(&c->w);
 }
 
-static void put_vectors(call *c, const char *id, const float **v, int count, int width, int tokens, bool coded) {
+static void put_vectors(call *c, const char *id, const work_vectors *v, int count, bool coded) {
     json_open(&c->w, '{');
     json_key(&c->w, "object"), json_put_cstr(&c->w, "list");
     json_key(&c->w, "data"), json_open(&c->w, '[');
@@ -127,34 +127,35 @@ static void put_vectors(call *c, const char *id, const float **v, int count, int
         json_open(&c->w, '{');
         json_key(&c->w, "object"), json_put_cstr(&c->w, "embedding");
         json_key(&c->w, "index"), json_put_int(&c->w, i);
-        json_key(&c->w, "embedding"), put_vector(c, v[i], width, coded);
+        json_key(&c->w, "embedding"), put_vector(c, v->vector[i], v->width, coded);
         json_close(&c->w);
     }
     json_close(&c->w);
     json_key(&c->w, "model"), json_put_cstr(&c->w, id);
     json_key(&c->w, "usage"), json_open(&c->w, '{');
-    json_key(&c->w, "prompt_tokens"), json_put_int(&c->w, tokens);
-    json_key(&c->w, "total_tokens"), json_put_int(&c->w, tokens);
+    json_key(&c->w, "prompt_tokens"), json_put_int(&c->w, v->tokens);
+    json_key(&c->w, "total_tokens"), json_put_int(&c->w, v->tokens);
     json_close(&c->w), json_close(&c->w);
 }
 
 static bool post_embeddings(call *c, err *e) {
     const char *id, *format = "float";
     work_input *in = NULL;
-    const float **out;
-    int count = 0, width, tokens;
+    work_vectors v;
+    int count = 0;
     if (!body_text(c, "model", 1, 300, &id, e) || !body_text_or(c, "encoding_format", 1, 20, &format, e) ||
         !read_inputs(c, &in, &count, e) || !budget_left(c, e))
         return false;
     const bool coded = strcmp(format, "base64") == 0;
     if (!coded && strcmp(format, "float") != 0)
         return invalid(c, "encoding_format", e, "encoding_format should be float or base64, it is '%s'", format);
-    if (!worker_embed(server_worker(c->server), id, in, count, caller_gone, c, c->a, &out, &width, &tokens, e)) return false;
-    account_tokens(c, tokens);
-    const int64_t wanted = json_get_int(c->body, "dimensions", width);
-    if (wanted != width)
-        return invalid(c, "dimensions", e, "vectors of %s have %d dimensions, not %lld", id, width, (long long)wanted);
-    put_vectors(c, id, out, count, width, tokens, coded);
+    const work_order order = {.model = id, .gone = caller_gone, .self = c};
+    if (!worker_embed(server_worker(c->server), &order, in, count, c->a, &v, e)) return false;
+    account_tokens(c, v.tokens);
+    const int64_t wanted = json_get_int(c->body, "dimensions", v.width);
+    if (wanted != v.width)
+        return invalid(c, "dimensions", e, "vectors of %s have %d dimensions, not %lld", id, v.width, (long long)wanted);
+    put_vectors(c, id, &v, count, coded);
     return true;
 }
 

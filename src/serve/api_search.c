@@ -266,7 +266,8 @@ static bool similar(reader *r, const json *v, const record_query *q, record_hits
         return invalid(r->c, "body.query.vector", r->e, "either 'record_id' or 'value' should be given, and not both");
     if (!(id ? vector_of_record(r, p, json_text(id, STR("")), &vector, &n, &without) : vector_given(r, p, value, &vector, &n)))
         return false;
-    return record_similar(r->c->tx, r->c->a, q, p->seq, vector, n, str_is(order, "least_similar"), without, out, r->e);
+    const nearness near = {p->seq, vector, n, str_is(order, "least_similar"), without};
+    return record_similar(r->c->tx, r->c->a, q, &near, out, r->e);
 }
 
 /* Only while an import is so young, or so large, that waiting for the index took too long. */

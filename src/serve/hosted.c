@@ -49,14 +49,14 @@ static bool choose(void *context, arena *a, const json *messages, const char *co
 
 static bool embed(void *context, arena *a, const str *texts, int count, const float **out, int *width, endpoint_try *t, err *e) {
     hands *h = context;
-    const float **v;
-    int tokens = 0;
+    work_vectors v;
     work_input *in = arena_array(a, work_input, count);
     for (int i = 0; i < count; i++) in[i] = (work_input){.text = texts[i], .cut = true};
-    if (!worker_embed(h->w, h->model, in, count, h->stop, h->self, a, &v, width, &tokens, e))
-        return t->passing = e->code == ERR_BUSY, false;
-    memcpy(out, v, (size_t)count * sizeof *out);
-    t->prompt_tokens = tokens;
+    const work_order order = {.model = h->model, .gone = h->stop, .self = h->self};
+    if (!worker_embed(h->w, &order, in, count, a, &v, e)) return t->passing = e->code == ERR_BUSY, false;
+    memcpy(out, v.vector, (size_t)count * sizeof *out);
+    *width = v.width;
+    t->prompt_tokens = v.tokens;
     return true;
 }
 

@@ -110,18 +110,15 @@ bool worker_answer(worker *w, const work_order *o, arena *a, work_view *out, err
 
 /* ---- vectors and scores --------------------------------------------------------------------------------------------------------------------------- */
 
-bool worker_embed(worker *w, const char *id, const work_input *inputs, int count, bool (*gone)(void *self), void *self, arena *a,
-                  const float ***out, int *width, int *tokens, err *e) {
-    work *x = submit(w, &form_embed, &(work_order){.model = id, .gone = gone, .self = self},
-                     &(work){.input = inputs, .inputs = count}, e);
+bool worker_embed(worker *w, const work_order *o, const work_input *inputs, int count, arena *a, work_vectors *out, err *e) {
+    const work_order order = {.model = o->model, .gone = o->gone, .self = o->self};
+    work *x = submit(w, &form_embed, &order, &(work){.input = inputs, .inputs = count}, e);
     if (!x) return false;
-    const bool ok = wait_for(x, gone, self, e);
+    const bool ok = wait_for(x, o->gone, o->self, e);
     if (ok) {
-        *width = x->mount->base->m->config.hidden;
-        *tokens = (int)x->tokens;
-        *out = arena_array(a, const float *, count);
+        *out = (work_vectors){arena_array(a, const float *, count), x->mount->base->m->config.hidden, (int)x->tokens};
         for (int i = 0; i < count; i++)
-            (*out)[i] = (const float *)(const void *)arena_copy(a, x->out[i], (size_t)*width * sizeof(float));
+            out->vector[i] = (const float *)(const void *)arena_copy(a, x->out[i], (size_t)out->width * sizeof(float));
     }
     work_free(x);
     return ok;

@@ -135,9 +135,12 @@ typedef struct {
     bool cut; /* read as much of it as the model can; false: one that is too long is refused */
 } work_input;
 
-/* out[i]: [*width] values, of length 1. gone, self as above. */
-bool worker_embed(worker *w, const char *id, const work_input *inputs, int count, bool (*gone)(void *self), void *self, arena *a,
-                  const float ***out, int *width, int *tokens, err *e);
+typedef struct {
+    const float **vector; /* [count][width], each of length 1 */
+    int width, tokens;    /* tokens: of all inputs */
+} work_vectors;
+/* Of the order its model, gone and self count. */
+bool worker_embed(worker *w, const work_order *o, const work_input *inputs, int count, arena *a, work_vectors *out, err *e);
 
 /* Log-probabilities of the tokens of an answer to a conversation (its end-of-turn left out), in nats. */
 typedef struct {

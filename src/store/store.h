@@ -474,9 +474,15 @@ typedef struct {
 } record_hits;
 bool record_search(store_tx *t, arena *a, const record_query *q, record_hits *out, err *e);
 
-/* Cosine similarity to v among the records of q (its text and filter), nearest first (or farthest); score (1 + cos) / 2. */
-bool record_similar(store_tx *t, arena *a, const record_query *q, int64_t setting, const double *v, int n, bool least,
-                    int64_t without, record_hits *out, err *e);
+/* Cosine similarity to a vector among the records of q (its text and filter), nearest first (or farthest); score (1 + cos) / 2. */
+typedef struct {
+    int64_t setting;
+    const double *to; /* [n] */
+    int n;
+    bool least;      /* the farthest first */
+    int64_t without; /* a record that is not asked for; 0: none */
+} nearness;
+bool record_similar(store_tx *t, arena *a, const record_query *q, const nearness *near, record_hits *out, err *e);
 
 /* ---- progress ------------------------------------------------------------------------------------------------------------------------------ */
 

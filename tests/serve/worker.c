@@ -162,17 +162,17 @@ static void vectors_have_length_one_and_do_not_depend_on_company(void **state) {
     err e = {0};
     work_input in[40];
     for (int i = 0; i < 40; i++) in[i] = (work_input){.text = str_of(prompts[i % PROMPTS])};
-    const float **all, **one;
-    int width, tokens;
-    assert_ok(worker_embed(h->w, "base", in, 40, NULL, NULL, h->a, &all, &width, &tokens, &e), e);
-    assert_int_equal(width, 32);
+    const work_order base = {.model = "base"};
+    work_vectors all, one;
+    assert_ok(worker_embed(h->w, &base, in, 40, h->a, &all, &e), e);
+    assert_int_equal(all.width, 32);
     for (int i = 0; i < PROMPTS; i++) {
         double length = 0, apart = 0;
-        assert_ok(worker_embed(h->w, "base", in + i, 1, NULL, NULL, h->a, &one, &width, &tokens, &e), e);
-        assert_int_equal(tokens, (int)strlen(prompts[i]));
-        for (int k = 0; k < width; k++) {
-            length += (double)all[i][k] * (double)all[i][k];
-            apart = fmax(apart, fabs((double)all[i][k] - (double)one[0][k]));
+        assert_ok(worker_embed(h->w, &base, in + i, 1, h->a, &one, &e), e);
+        assert_int_equal(one.tokens, (int)strlen(prompts[i]));
+        for (int k = 0; k < one.width; k++) {
+            length += (double)all.vector[i][k] * (double)all.vector[i][k];
+            apart = fmax(apart, fabs((double)all.vector[i][k] - (double)one.vector[0][k]));
         }
         assert_true(fabs(length - 1) < 1e-5);
         assert_true(apart < 1e-2);

@@ -439,7 +439,8 @@ static void check_rows(things *h) {
     const record_query words = {.dataset = set.seq, .text = STR("hello"), .limit = 5}, every = {.dataset = set.seq, .limit = 5};
     assert_ok(record_search(x->t, h->a, &words, &hits, &e), e);
     assert_int_equal(hits.total, 1);
-    assert_ok(record_similar(x->t, h->a, &every, vectors.item[0].seq, (const double[]){1, 0}, 2, false, 0, &hits, &e), e);
+    assert_ok(
+        record_similar(x->t, h->a, &every, &(nearness){vectors.item[0].seq, (const double[]){1, 0}, 2, false, 0}, &hits, &e), e);
     assert_int_equal(hits.total, 2);
     const record third = a_record(x->t, &set, "3"); /* and it is written to as before */
     an_answer(x->t, &third, &ann, RESPONSE_SUBMITTED, NULL);

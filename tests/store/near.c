@@ -41,7 +41,7 @@ static void expect_best(things *h, const desk *d, rng *random, const int64_t *se
         record_hits hits;
         const record_query query = {.dataset = d->set.seq, .limit = 3};
         a_vector(random, q);
-        assert_ok(record_similar(x->t, h->a, &query, d->vector.seq, q, DIMENSIONS, false, 0, &hits, &e), e);
+        assert_ok(record_similar(x->t, h->a, &query, &(nearness){d->vector.seq, q, DIMENSIONS, false, 0}, &hits, &e), e);
         assert_int_equal(hits.count, 3);
         assert_int_equal(hits.item[0].record.seq, seq[best_of_all(q, count)]);
     }
@@ -53,7 +53,7 @@ static int64_t nearest_to(things *h, store_tx *t, const desk *d, int i) {
     err e = {0};
     record_hits hits;
     const record_query query = {.dataset = d->set.seq, .limit = 1};
-    assert_ok(record_similar(t, h->a, &query, d->vector.seq, many_of[i], DIMENSIONS, false, 0, &hits, &e), e);
+    assert_ok(record_similar(t, h->a, &query, &(nearness){d->vector.seq, many_of[i], DIMENSIONS, false, 0}, &hits, &e), e);
     assert_int_equal(hits.count, 1);
     return hits.item[0].record.seq;
 }
@@ -110,7 +110,9 @@ static void a_large_copy_is_a_file_that_grows_and_outlives_the_process(void **st
     assert_true(copy_file(h, &d, MANY + 20) == first);
     record_hits hits;
     const record_query query = {.dataset = d.set.seq, .limit = 1}; /* a snapshot of before has no row of after */
-    assert_ok(record_similar(before->t, h->a, &query, d.vector.seq, many_of[MANY + 3], DIMENSIONS, false, 0, &hits, &e), e);
+    assert_ok(
+        record_similar(before->t, h->a, &query, &(nearness){d.vector.seq, many_of[MANY + 3], DIMENSIONS, false, 0}, &hits, &e),
+        e);
     assert_true(hits.count == 1 && hits.item[0].record.seq <= seq[MANY - 1]);
     KEEP(h, before);
     reopen(h);

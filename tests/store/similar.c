@@ -25,9 +25,9 @@ static void the_nearest_are_those_of_a_scan(void **state) {
         const record_query query = {.dataset = d.set.seq, .limit = NEAREST};
         record_hits hits;
         a_vector(&random, q);
-        assert_ok(
-            record_similar(x->t, h->a, &query, d.vector.seq, q, DIMENSIONS, least, without < 0 ? 0 : all[without].seq, &hits, &e),
-            e);
+        assert_ok(record_similar(x->t, h->a, &query,
+                                 &(nearness){d.vector.seq, q, DIMENSIONS, least, without < 0 ? 0 : all[without].seq}, &hits, &e),
+                  e);
         assert_int_equal(hits.count, NEAREST);
         assert_int_equal(hits.total, NEAREST);
         bool chosen[COUNT] = {false};
@@ -65,7 +65,7 @@ static void pages_of_the_nearest_fit_together_up_to_a_thousand(void **state) {
     for (int64_t offset = 0; offset < 1400; offset += 300) {
         const record_query q = {.dataset = d.set.seq, .offset = offset, .limit = 300};
         record_hits hits;
-        assert_ok(record_similar(x->t, h->a, &q, d.vector.seq, v, DIMENSIONS, false, 0, &hits, &e), e);
+        assert_ok(record_similar(x->t, h->a, &q, &(nearness){d.vector.seq, v, DIMENSIONS, false, 0}, &hits, &e), e);
         for (int i = 0; i < hits.count; i++) {
             assert_true(hits.item[i].score <= score + 1e-6 && hits.item[i].record.seq != last);
             score = hits.item[i].score;
@@ -83,7 +83,7 @@ static int nearest(things *h, store_tx *t, const desk *d, const double *q) {
     err e = {0};
     record_hits hits;
     const record_query query = {.dataset = d->set.seq, .limit = 10};
-    assert_ok(record_similar(t, h->a, &query, d->vector.seq, q, 2, false, 0, &hits, &e), e);
+    assert_ok(record_similar(t, h->a, &query, &(nearness){d->vector.seq, q, 2, false, 0}, &hits, &e), e);
     assert_int_equal(hits.total, hits.count);
     return hits.count;
 }
@@ -209,12 +209,12 @@ static void text_and_filters_narrow_the_nearest(void **state) {
     }
     const filter below = {.kind = FILTER_RANGE, .scope = SCOPE_METADATA, .part = d.property.seq, .ge = NAN, .le = 20};
     record_query query = {.dataset = d.set.seq, .text = STR("odd"), .where = &below, .limit = 100};
-    assert_ok(record_similar(x->t, h->a, &query, d.vector.seq, q, 2, false, r[17].seq, &hits, &e), e);
+    assert_ok(record_similar(x->t, h->a, &query, &(nearness){d.vector.seq, q, 2, false, r[17].seq}, &hits, &e), e);
     assert_int_equal(hits.count, 9); /* 1, 3 ... 19 without 17 */
     assert_int_equal(hits.item[0].record.seq, r[19].seq);
     assert_int_equal(hits.item[1].record.seq, r[15].seq);
     query.text = STR("nowhere");
-    assert_ok(record_similar(x->t, h->a, &query, d.vector.seq, q, 2, false, 0, &hits, &e), e);
+    assert_ok(record_similar(x->t, h->a, &query, &(nearness){d.vector.seq, q, 2, false, 0}, &hits, &e), e);
     assert_int_equal(hits.count + hits.total, 0);
     KEEP(h, x);
 }
@@ -227,7 +227,7 @@ static void a_vector_of_zeros_is_in_the_middle(void **state) {
     const desk d = a_desk(x->t);
     const record zero = with_vector(x->t, &d, 0, 0), near = with_vector(x->t, &d, 2, 0), far = with_vector(x->t, &d, -2, 0);
     const record_query query = {.dataset = d.set.seq, .limit = 10};
-    assert_ok(record_similar(x->t, h->a, &query, d.vector.seq, (const double[]){1, 0}, 2, false, 0, &hits, &e), e);
+    assert_ok(record_similar(x->t, h->a, &query, &(nearness){d.vector.seq, (const double[]){1, 0}, 2, false, 0}, &hits, &e), e);
     assert_int_equal(hits.count, 3);
     assert_int_equal(hits.item[0].record.seq, near.seq);
     assert_int_equal(hits.item[1].record.seq, zero.seq);

@@ -9,7 +9,7 @@ const starter = starterOrSkip()
 
 const server = await new Server('ui').start()
 const wordsOf = (text) => text.split(/\s+/).filter(Boolean).length
-let page, lesson
+let page, lesson, pairs
 
 check('without a model the first screen offers to get one; a file of this machine can be added', async () => {
   page = await openPage(server)
@@ -43,12 +43,13 @@ check('twelve picks by keys, one of them taken back', async () => {
       await until('one less', async () => (await server.ask('GET', `/api/v1/teach/${lesson}`)).picks === 2, 20)
     }
   }
-  same('pairs', (await server.ask('GET', `/api/v1/teach/${lesson}`)).pairs, 36)
+  pairs = (await server.ask('GET', `/api/v1/teach/${lesson}`)).pairs
+  if (pairs < 30 || pairs > 36) throw new Error(`${pairs} pairs`) // three a pick, but of two answers that are the same there is none
 })
 
 check('training shows its curves, survives a refresh and ends', async () => {
   await page.getByRole('button', { name: 'Train', exact: true }).waitFor()
-  await page.getByText('36 preference pairs from you').waitFor()
+  await page.getByText(`${pairs} preference pairs from you`).waitFor()
   await page.keyboard.press('Enter')
   await page.getByRole('heading', { name: 'Learning' }).waitFor({ timeout: 60000 })
   await page.locator('.chart canvas').first().waitFor({ timeout: 240000 })
@@ -79,7 +80,7 @@ check('served under a name, OpenAI’s client gets an answer and its thumb becom
   await page.getByText('served as mine').waitFor()
   const client = new OpenAI({ baseURL: server.url + '/v1', apiKey: 'none', maxRetries: 0 })
   const answer = await client.chat.completions.create({ model: 'mine', messages: [{ role: 'user', content: 'Say hello.' }], max_tokens: 20 })
-  if (!answer.choices[0].message.content) throw new Error('an empty answer')
+  if (typeof answer.choices[0].message.content !== 'string' || !answer.usage.completion_tokens) throw new Error(JSON.stringify(answer))
   await server.ask('POST', '/v1/feedback', { id: answer.id, thumb: 'up' })
   const inbox = (await server.ask('GET', '/api/v1/me/datasets')).items.find((d) => d.name === 'inbox')
   same('records of the inbox', (await server.ask('GET', `/api/v1/datasets/${inbox.id}/records`)).items.length, 1)
@@ -98,7 +99,7 @@ check('the picks are records that a command exports as pairs', async () => {
   const { dataset_id } = await server.ask('GET', `/api/v1/teach/${lesson}`)
   const { name } = await server.ask('GET', `/api/v1/datasets/${dataset_id}`)
   const out = spawnSync(program, ['export', name, '--as', 'pairs', '--home', server.home], { encoding: 'utf8' })
-  same('pairs', out.stdout.trim().split('\n').length, 36)
+  same('pairs', out.stdout.trim().split('\n').length, pairs)
 })
 
 await run(() => server.remove())
