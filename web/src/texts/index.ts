@@ -43,6 +43,9 @@ export function told(english: string): string {
   return english
 }
 
+/* What an option of training is for. Other languages have it under its name, or under the words where one name means several things. */
+export const meant = (o: { key: string; help: string }): string => (texts as Record<string, string>)[`option.${o.key}`] ?? told(o.help)
+
 /* Numbers and moments as the page's language writes them. */
 export const number = (n: number, digits = 0): string =>
   n.toLocaleString(document.documentElement.lang, { maximumFractionDigits: digits })

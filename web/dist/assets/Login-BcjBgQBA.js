@@ -1,1 +1,0 @@
-import{Xt as e,cn as t,dn as n,fn as r,i,mt as a,q as o}from"./base-Br6wfGvJ.js";import{t as s}from"./LoginForm-B-g58tgN.js";function c(c,l){r(l,!0);{let n=t(()=>a(`login.title`)),r=t(()=>o.waiting?a(`login.waiting`):a(`login.text`));i(c,{get title(){return e(n)},get text(){return e(r)},children:(e,t)=>{s(e,{})},$$slots:{default:!0}})}n()}export{c as default};
