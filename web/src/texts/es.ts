@@ -272,7 +272,7 @@ export const es: Texts & Record<string, string> = {
 
   'hello.title': 'Hola',
   'hello.nomodel': 'Aún no hay modelo',
-  'hello.nomodel.text': 'fettle necesita un modelo al que enseñar. El de inicio es pequeño, habla inglés y sirve para probar; también vale una carpeta o un archivo suyo.',
+  'hello.nomodel.text': 'fettle necesita un modelo al que enseñar. El de inicio es pequeño, habla inglés y sirve para probar; también vale una carpeta o un archivo tuyo.',
   'hello.question': 'What makes a good answer?',
   'hello.get': 'Obtener el modelo de inicio ({size})',
   'hello.get.text': 'SmolLM2-135M-Instruct, Apache-2.0. El archivo se comprueba con su SHA-256.',
@@ -501,7 +501,7 @@ export const es: Texts & Record<string, string> = {
   'recipe.sft': 'respuestas que imitar (SFT)',
   'recipe.pairs': 'pares de preferencia (DPO, recompensa …)',
   'recipe.labelled': 'respuestas buenas o malas (KTO)',
-  'recipe.prompts': 'preguntas (PPO, GRPO)',
+  'recipe.prompts': 'peticiones (PPO, GRPO)',
 
   'batch.title': 'El primer lote',
   'batch.text': 'lo entrenado está marcado',
@@ -829,6 +829,12 @@ export const es: Texts & Record<string, string> = {
   'the answer is not good enough to imitate': 'la respuesta no es tan buena como para imitarla',
   'no answer is better than another': 'ninguna respuesta es mejor que otra',
   'its label says neither good nor bad': 'su etiqueta no dice ni buena ni mala',
+
+  'there are no records yet': 'aún no hay registros',
+  'a comparison says which answer is better, not whether one is good': 'una comparación dice qué respuesta es mejor, no si una es buena',
+  'a label judges one answer; a pair needs two answers to one prompt, one better': 'una etiqueta juzga una respuesta; un par necesita dos respuestas a una petición, una mejor',
+  'a ranking says which answer is better, not whether one is good': 'una clasificación dice qué respuesta es mejor, no si una es buena',
+  'a written answer is one to imitate; nobody says of an answer that it is good or bad': 'una respuesta escrita es para imitarla; nadie dice de una respuesta que sea buena o mala',
 
   /* Métodos y ajustes, como los describe el servidor. */
   'imitate the answers': 'imitar las respuestas',
