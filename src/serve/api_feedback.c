@@ -196,6 +196,7 @@ static bool get_traffic(call *c, err *e) {
         json_key(&c->w, "model"), json_put_cstr(&c->w, x->model);
         json_key(&c->w, "messages"), json_put_raw(&c->w, x->request);
         json_key(&c->w, "answers"), json_put_raw(&c->w, x->answer);
+        json_key(&c->w, "unfinished"), json_put_raw(&c->w, x->unfinished);
         put_moment(&c->w, "at", x->at);
         put_moment(&c->w, "until", x->until);
         json_close(&c->w);

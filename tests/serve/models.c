@@ -238,6 +238,7 @@ static void traffic_is_kept_of_marked_keys_alone(void **state) {
     const json *items = json_get(parsed(request_of(ann.key, "GET", "/api/v1/me/traffic", NULL).body), "items");
     assert_int_equal((int)json_count(items), 1);
     assert_true(str_is(json_get_text(json_at(json_get(json_at(items, 0), "messages"), 0), "content", STR("")), "secret words"));
+    assert_int_equal(json_kind_of(json_get(json_at(items, 0), "unfinished")), JSON_ARRAY);
     const person bob = a_person("annotator");
     assert_int_equal((int)json_count(json_get(parsed(request_of(bob.key, "GET", "/api/v1/me/traffic", NULL).body), "items")), 0);
     const json *keys = json_get(parsed(request_of(ann.key, "GET", "/api/v1/me/keys", NULL).body), "items");
