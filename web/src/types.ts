@@ -21,6 +21,20 @@ export interface Pass {
   current: boolean
   inserted_at: string
   used_at: string | null
+  scopes?: string[] /* these are of keys */
+  budget?: number | null
+  spent_today?: number
+  retention_days?: number | null
+}
+
+/* An answer that is kept because it was given to a key marked so. */
+export interface Kept {
+  id: string
+  model: string
+  messages: { role: string; content: string }[]
+  answers: string[]
+  at: string
+  until: string
 }
 
 export interface Progress {
