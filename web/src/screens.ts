@@ -24,9 +24,9 @@ export interface Screen {
 }
 
 export const screens: Screen[] = [
-  { path: '/teach', title: 'nav.teach', nav: 'spark', load: () => import('./screens/Hello.svelte') },
+  { path: '/teach', title: 'nav.teach', nav: 'spark', who: 'admin', load: () => import('./screens/Hello.svelte') },
   { path: '/teach/new', title: 'nav.teach', who: 'admin', load: () => import('./screens/Taste.svelte') },
-  { path: '/teach/:id', title: 'nav.teach', load: () => import('./screens/Teach.svelte') },
+  { path: '/teach/:id', title: 'nav.teach', who: 'admin', load: () => import('./screens/Teach.svelte') },
   { path: '/datasets', title: 'nav.datasets', nav: 'layers', load: () => import('./screens/Datasets.svelte') },
   { path: '/datasets/:id/annotate', title: 'datasets.annotate', wide: true, load: () => import('./screens/Annotate.svelte') },
   { path: '/train', title: 'train.title', who: 'admin', load: () => import('./screens/Train.svelte') },

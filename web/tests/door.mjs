@@ -65,6 +65,29 @@ check('who ends the session they are in, among the people, is asked to log in', 
   await page.getByLabel('User name').waitFor()
 })
 
+check('who only annotates comes to the datasets, and no page is offered or opened that their role does not open', async () => {
+  const key = server.person('boss', 'owner')
+  const space = await server.ask('POST', '/api/v1/workspaces', { name: 'team' }, key)
+  const set = await server.ask('POST', '/api/v1/datasets', { name: 'set', workspace_id: space.id }, key)
+  const bea = await server.ask('POST', '/api/v1/users', { username: 'bea', first_name: 'Bea', role: 'annotator', password: 'correct horse' }, key)
+  await server.ask('POST', `/api/v1/workspaces/${space.id}/users`, { user_id: bea.id }, key)
+  const page = await openPage(server)
+  await page.goto(server.url + '/')
+  await page.getByLabel('User name').fill('bea')
+  await page.getByLabel('Password').fill('correct horse')
+  await page.getByRole('button', { name: 'Log in' }).click()
+  await page.getByRole('heading', { name: 'Datasets' }).waitFor()
+  const offered = await page.getByRole('navigation').getByRole('link').allInnerTexts()
+  same('offered', offered.map((x) => x.trim()).filter((x) => x && x !== 'fettle'), ['Datasets', 'Runs', 'Chat', 'Arena', 'Models', 'Settings'])
+  for (const path of ['/teach', '/teach/new', '/datasets/new', '/datasets/synth', '/train', '/people']) {
+    await page.goto(`${server.url}/#${path}`)
+    await page.getByRole('heading', { name: 'There is nothing here' }).waitFor()
+  }
+  await page.goto(`${server.url}/#/datasets/${set.id}?tab=settings`)
+  await page.getByRole('heading', { name: 'set' }).waitFor()
+  same('tabs', await page.getByRole('tab').allInnerTexts(), ['Overview'])
+})
+
 check('in Spanish and in the dark', async () => {
   const page = await openPage(server, { locale: 'es', colorScheme: 'dark' })
   await page.goto(server.url + '/')
