@@ -196,9 +196,10 @@ static bool find_data(arena *a, train_settings *s, err *e) {
     const objective_rows kind = objective_rows_of(s->objective, s->own);
     for (int i = 0; i < s->o.data.count; i++) {
         const char *spec = s->o.data.item[i];
-        if (str_starts(str_of(spec), STR("store:")) && !objective_rows_store(kind))
+        const char *const *as = objective_rows_store(kind);
+        if (str_starts(str_of(spec), STR("store:")) && !*as)
             return err_set(e, ERR_UNSUPPORTED, "%s: a dataset of feedback gives no examples for %s", spec, s->objective->name);
-        if (str_starts(str_of(spec), STR("store:")) && !shelf_source(a, spec, objective_rows_store(kind), &spec, e)) return false;
+        if (str_starts(str_of(spec), STR("store:")) && !shelf_source(a, spec, as, &spec, e)) return false;
         const source_options o = {.kinds = rows_example_kinds(kind)};
         source *file = source_open_with(a, spec, &o, e);
         if (!file) return false;

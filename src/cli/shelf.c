@@ -169,21 +169,21 @@ bool shelf_trl(arena *a, desk *d, const char *name, const shelf_order *o, const 
 }
 
 /* The files are named by dataset and target, and made anew each time: what a run trains on is kept in the run's own folder. */
-bool shelf_source(arena *a, const char *spec, const char *as, const char **out, err *e) {
+bool shelf_source(arena *a, const char *spec, const char *const *as, const char **out, err *e) {
     desk d;
-    const char *name = spec + strlen("store:");
+    const char *name = spec + strlen("store:"), *none = "";
     if (!desk_open(a, NULL, &d, e)) return false;
-    const shelf_order o = {.as = as, .threshold = NAN};
     const json *set;
-    bool ok = shelf_dataset(a, &d, name, &set, e);
     const char *folder = path_join(a, d.home, "exports"), *path = NULL;
-    if (ok) {
-        path = path_join(a, folder, arena_printf(a, "%.*s-%s.jsonl", STR_ARG(json_get_text(set, "id", STR(""))), as));
-        ok = dir_make(folder, e) && shelf_rows_to_file(a, &d, name, &o, path, e);
+    bool ok = shelf_dataset(a, &d, name, &set, e) && dir_make(folder, e);
+    for (*out = NULL; ok && *as && !*out; as++) {
+        const shelf_order o = {.as = *as, .threshold = NAN};
+        path = path_join(a, folder, arena_printf(a, "%.*s-%s.jsonl", STR_ARG(json_get_text(set, "id", STR(""))), *as));
+        ok = shelf_rows_to_file(a, &d, name, &o, path, e);
+        if (ok && file_size(path) > 0) *out = arena_printf(a, "examples:%s", path);
+        none = arena_printf(a, "%s%s%s", none, *none ? " or " : "", *as);
     }
     desk_close(&d);
-    if (ok && file_size(path) == 0)
-        ok = err_set(e, ERR_INPUT, "'%s' gives no %s: fettle dataset show %s says why", name, as, name);
-    *out = ok ? arena_printf(a, "examples:%s", path) : NULL;
-    return ok;
+    if (ok && !*out) err_set(e, ERR_INPUT, "'%s' gives no %s: fettle dataset show %s says why", name, none, name);
+    return ok && *out;
 }

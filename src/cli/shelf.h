@@ -26,7 +26,8 @@ bool shelf_to_stdout(void *context, str piece, err *e);
 /* A folder with the rows that the dataset has most of, and a script that trains on them with TRL. */
 bool shelf_trl(arena *a, desk *d, const char *name, const shelf_order *o, const char *folder, const char *base, err *e);
 
-/* store:NAME as a source for training: the rows go to a file of the data folder, whose path (examples:PATH) is answered. */
-bool shelf_source(arena *a, const char *spec, const char *as, const char **out, err *e);
+/* store:NAME as a source for training: the rows, of the first of the targets `as` (ended by NULL) that gives some, go to a file of the data
+ * folder, whose path (examples:PATH) is answered. */
+bool shelf_source(arena *a, const char *spec, const char *const *as, const char **out, err *e);
 
 #endif

@@ -48,8 +48,8 @@ bool runs_describe(runs *r, arena *a, const json **out, err *e) {
     return ok && (*out = json_parse(a, text, e)) != NULL;
 }
 
-/* What a dataset gives for the objective: "pairs". */
-static bool target_of(runs *r, arena *a, const char *objective, const char **out, err *e) {
+/* What a dataset gives for the objective: ["labelled", "pairs"], the first that it has. */
+static bool targets_of(runs *r, arena *a, const char *objective, const json **out, err *e) {
     const json *all;
     buf names = {0};
     if (!runs_describe(r, a, &all, e)) return false;
@@ -58,7 +58,7 @@ static bool target_of(runs *r, arena *a, const char *objective, const char **out
     for (size_t i = 0; i < json_count(list); i++) {
         const str name = json_get_text(json_at(list, i), "name", STR(""));
         buf_printf(&names, "%s%.*s", i ? ", " : "", STR_ARG(name));
-        if (str_is(name, objective)) *out = str_copy(a, json_get_text(json_at(list, i), "store", STR("")));
+        if (str_is(name, objective)) *out = json_get(json_at(list, i), "store");
     }
     if (!*out) err_set(e, ERR_INPUT, "there is no objective '%s'; there are: %s", objective, names.ptr);
     buf_free(&names);
@@ -81,19 +81,33 @@ static bool take_rows(void *context, str piece, err *e) {
     return file_out_put(&x->file, piece.ptr, piece.len, e);
 }
 
-static bool write_examples(runs *r, arena *a, const run_order *o, const char *path, int64_t *count, err *e) {
-    const char *as;
+static bool write_rows(runs *r, arena *a, const char *set, const char *as, const char *path, int64_t *count, err *e) {
     examples_out x = {0};
-    if (!target_of(r, a, o->objective, &as, e) || !file_out_open(&x.file, path, e)) return false;
-    const char *rows = arena_printf(a, "/api/v1/datasets/%s/rows", o->dataset_id);
-    if (!server_call_to(runs_server(r), "POST", rows, str_of(arena_printf(a, "{\"as\":\"%s\"}", as)), take_rows, &x, e)) {
-        file_out_abandon(&x.file);
-        return false;
-    }
+    const char *rows = arena_printf(a, "/api/v1/datasets/%s/rows", set);
+    if (!file_out_open(&x.file, path, e)) return false;
+    const bool ok =
+        server_call_to(runs_server(r), "POST", rows, str_of(arena_printf(a, "{\"as\":\"%s\"}", as)), take_rows, &x, e);
     *count = x.lines;
-    if (x.lines) return file_out_commit(&x.file, e);
+    if (ok && x.lines) return file_out_commit(&x.file, e);
     file_out_abandon(&x.file);
-    return err_set(e, ERR_INPUT, "the dataset gives no %s, which '%s' trains on; its recipes say why", as, o->objective);
+    return ok;
+}
+
+static bool write_examples(runs *r, arena *a, const run_order *o, const char *path, int64_t *count, err *e) {
+    const json *targets;
+    const char *none = "";
+    *count = 0;
+    if (!targets_of(r, a, o->objective, &targets, e)) return false;
+    for (size_t i = 0; i < json_count(targets) && !*count; i++) {
+        const char *as = str_copy(a, json_text(json_at(targets, i), STR("")));
+        if (!write_rows(r, a, o->dataset_id, as, path, count, e)) return false;
+        none = arena_printf(a, "%s%s%s", none, i ? " or " : "", as);
+    }
+    if (*count) return true;
+    if (!*none)
+        return err_set(e, ERR_INPUT, "'%s' trains on what no dataset of feedback gives: train it on a file, with fettle train",
+                       o->objective);
+    return err_set(e, ERR_INPUT, "the dataset gives no %s, which '%s' trains on; its recipes say why", none, o->objective);
 }
 
 /* ---- an order ------------------------------------------------------------------------------------------------------------------------------- */

@@ -143,19 +143,19 @@ struct metrics {
 typedef enum { SCOPE_TOKEN, SCOPE_PAIR, SCOPE_STEP } objective_scope;
 
 /* What it trains on. A unit is what one example becomes: rows that stand side by side and are never parted.
- *     token  name (of a unit)  rows of a unit  what a store gives for it (fettle export --as) */
+ *     token  name (of a unit)  rows of a unit  what a store gives for it (fettle export --as), the first that it has */
 #define OBJECTIVE_ROWS(X)                                                                                                        \
-    X(WANTS_ROWS, "rows", 1, "sft")             /* an answer to imitate */                                                       \
-    X(WANTS_PAIRS, "pairs", 2, "pairs")         /* chosen, rejected */                                                           \
-    X(WANTS_TRIPLES, "triples", 3, "pairs")     /* chosen, rejected, target */                                                   \
-    X(WANTS_LABELLED, "answers", 1, "labelled") /* an answer, good or bad; pairs are taken apart */                              \
-    X(WANTS_MATCHED, "answers", 2, "labelled")  /* the same, and beside it the answer to another prompt */                       \
-    X(WANTS_CHAINS, "chains", 1, "pairs")       /* a bad and a good answer in one text, each behind feedback */                  \
-    X(WANTS_REWARDED, "answers", 1, "labelled") /* answers that are kept by their reward (keep) */                               \
-    X(WANTS_JUDGED, "pairs", 2, "pairs")        /* chosen, rejected, each read whole: none is cut */                             \
-    X(WANTS_STEPS, "answers", 1, NULL)          /* an answer in steps, each right or wrong (steps) */                            \
-    X(WANTS_PROMPTS, "prompts", 1, "prompts")   /* prompts that the policy answers itself: a rollout (judge) */                  \
-    X(WANTS_ANSWERED, "answers", 1, "sft")      /* prompts with an answer, beside or instead of which others are written */
+    X(WANTS_ROWS, "rows", 1, "sft")                      /* an answer to imitate */                                              \
+    X(WANTS_PAIRS, "pairs", 2, "pairs")                  /* chosen, rejected */                                                  \
+    X(WANTS_TRIPLES, "triples", 3, "pairs")              /* chosen, rejected, target */                                          \
+    X(WANTS_LABELLED, "answers", 1, "labelled", "pairs") /* an answer, good or bad; pairs are taken apart */                     \
+    X(WANTS_MATCHED, "answers", 2, "labelled", "pairs")  /* the same, and beside it the answer to another prompt */              \
+    X(WANTS_CHAINS, "chains", 1, "pairs")                /* a bad and a good answer in one text, each behind feedback */         \
+    X(WANTS_REWARDED, "answers", 1, "labelled")          /* answers that are kept by their reward (keep) */                      \
+    X(WANTS_JUDGED, "pairs", 2, "pairs")                 /* chosen, rejected, each read whole: none is cut */                    \
+    X(WANTS_STEPS, "answers", 1, NULL)                   /* an answer in steps, each right or wrong (steps) */                   \
+    X(WANTS_PROMPTS, "prompts", 1, "prompts")            /* prompts that the policy answers itself: a rollout (judge) */         \
+    X(WANTS_ANSWERED, "answers", 1, "sft") /* prompts with an answer, beside or instead of which others are written */
 
 /* How the steps of an answer become a row: what stands behind each, and which are trained. */
 typedef struct {
@@ -171,13 +171,13 @@ typedef struct {
 } chain;
 
 typedef enum {
-#define X(token, name, rows, as) token,
+#define X(token, ...) token,
     OBJECTIVE_ROWS(X)
 #undef X
 } objective_rows;
 const char *objective_rows_name(objective_rows r);
 int objective_rows_per_unit(objective_rows r);
-const char *objective_rows_store(objective_rows r);
+const char *const *objective_rows_store(objective_rows r); /* ended by NULL; empty: no dataset of feedback gives any */
 
 /* A finished rollout as the objective that learns from it sees it: rewards in, advantages out. Host arrays, like columns; per token [T] of
  * completions alone. Completions of one prompt stand side by side. */

@@ -39,17 +39,18 @@ objective_scope objective_scope_of(const objective *o, const void *options) {
 objective_rows objective_rows_of(const objective *o, const void *options) { return o->rows_of ? o->rows_of(options) : o->rows; }
 
 static const struct {
-    const char *name, *store;
+    const char *name;
     int per_unit;
+    const char *store[3];
 } rows_table[] = {
-#define X(token, name, rows, as) {name, as, rows},
+#define X(token, name, rows, ...) {name, rows, {__VA_ARGS__}},
     OBJECTIVE_ROWS(X)
 #undef X
 };
 
 const char *objective_rows_name(objective_rows r) { return rows_table[r].name; }
 int objective_rows_per_unit(objective_rows r) { return rows_table[r].per_unit; }
-const char *objective_rows_store(objective_rows r) { return rows_table[r].store; }
+const char *const *objective_rows_store(objective_rows r) { return rows_table[r].store; }
 bool objective_wants_pairs(objective_rows r) { return r == WANTS_PAIRS || r == WANTS_TRIPLES || r == WANTS_JUDGED; }
 bool objective_dropout(const objective *o, const void *options) { return o->dropout_of ? o->dropout_of(options) : o->dropout; }
 bool objective_writes(const objective *o, const void *options) { return o->judge && (!o->writes || o->writes(options)); }

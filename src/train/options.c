@@ -201,7 +201,9 @@ void train_describe(json_writer *w) {
         json_key(w, "name"), json_put_cstr(w, list[i]->name);
         json_key(w, "words"), json_put_cstr(w, list[i]->words);
         json_key(w, "rows"), json_put_cstr(w, objective_rows_name(list[i]->rows));
-        json_key(w, "store"), json_put_cstr(w, objective_rows_store(list[i]->rows)); /* what a dataset gives for it */
+        json_key(w, "store"), json_open(w, '['); /* what a dataset gives for it, the first that it has */
+        for (const char *const *as = objective_rows_store(list[i]->rows); *as; as++) json_put_cstr(w, *as);
+        json_close(w);
         json_key(w, "reference"), json_put_bool(w, list[i]->reference);
         json_key(w, "rewarded"), json_put_bool(w, list[i]->rows == WANTS_PROMPTS && !list[i]->unrewarded); /* asks for a reward */
         json_key(w, "rollouts"), json_put_bool(w, list[i]->judge != NULL); /* takes the options of rollouts */

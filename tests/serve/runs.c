@@ -95,7 +95,8 @@ static void what_is_refused_leaves_no_run(void **state) {
     } wrong[] = {{"nothing", "", "there is no objective 'nothing'"},
                  {"sft", "\"learning_rat\":1", "did you mean 'learning_rate'"},
                  {"sft", "\"learning_rate\":\"fast\"", "learning_rate"},
-                 {"kto", "", "the dataset gives no labelled"},
+                 {"rest", "", "the dataset gives no labelled, which 'rest' trains on"},
+                 {"prm", "", "'prm' trains on what no dataset of feedback gives"},
                  {"sft", "\"data\":\"x\"", "'data' is a member of the order"}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         err why = {0};
@@ -120,6 +121,9 @@ static void a_preview_tells_what_it_would_need_and_trains_nothing(void **state) 
         else masked = true;
     }
     assert_true(trained && masked);
+    const json *apart = ask(d, "POST", "/api/v1/runs/preview", order(d, "kto", ""), NULL); /* of pairs, as nobody gave labels */
+    assert_int_equal(json_get_int(apart, "examples", 0), 6);
+    assert_null(json_get(apart, "refusal"));
     const json *tight = ask(d, "POST", "/api/v1/runs/preview", order(d, "sft", "\"max_length\":3"), NULL);
     assert_true(json_get_text(json_get(tight, "refusal"), "words", STR("")).len > 0);
     assert_int_equal(json_count(json_get(ask(d, "GET", "/api/v1/runs", "", NULL), "items")), 0);

@@ -15,7 +15,7 @@ export interface Objective {
   name: string
   words: string
   rows: string
-  store: string
+  store: string[] /* what a dataset gives for it, the first that it has */
   reference: boolean
   rewarded: boolean /* it writes its own answers, and asks what they are worth */
   rollouts: boolean /* it may write some: takes the options of that */
