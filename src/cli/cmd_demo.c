@@ -28,7 +28,7 @@ static const opt options[] = {
     {"method", OPT_CHOICE, offsetof(demo_options, method), "dpo", 0, 0, DEMO_METHOD_NAMES,
      "how it learns: from the pairs, or by reinforcement from a reward model that they make"},
     {"methods", OPT_LIST, offsetof(demo_options, methods), NULL, 0, 0, NULL,
-     "several of them on the same feedback, as one table: dpo,ipo,kto,orpo,simpo,grpo,ppo"},
+     "several of them on the same feedback, as one table: dpo,ipo,kto,orpo,simpo,grpo,rloo,ppo"},
     {"model", OPT_TEXT, offsetof(demo_options, model), "smollm2", 0, 0, NULL, "the model to teach"},
     {"preset", OPT_TEXT, offsetof(demo_options, preset), "auto", 0, 0, NULL, "settings of the training run"},
     {"set", OPT_EACH, offsetof(demo_options, set), NULL, 0, 0, NULL, "KEY=VALUE, a further setting of the run"},
