@@ -45,6 +45,7 @@ check('an answer streams; a stop keeps what is there', async () => {
   await page.waitForTimeout(500)
   same('nothing more comes', await answers().last().innerText(), text)
   if (text.length < 10 || text.split(/\s+/).length > 300) throw new Error(text)
+  await page.getByText('cut off').waitFor()
   await page.getByRole('button', { name: 'Bad answer' }).click()
   const said = await until('a thumb on what was stopped', async () => (await records()).find((r) => r.responses.length))
   same('its end was nobody\'s', said.metadata.unfinished?.join(), 'messages')

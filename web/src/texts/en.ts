@@ -535,6 +535,7 @@ export const en = {
   'chat.edit.text': 'Your answer is stored as better than the one it gave.',
   'chat.up': 'Good answer',
   'chat.down': 'Bad answer',
+  'chat.cut': 'cut off',
   'chat.thanks': 'Kept as feedback',
   'chat.tokens': 'The exact tokens',
   'chat.tokens.text': '{n} token was sent, rendered by the chat template: | {n} tokens were sent, rendered by the chat template:',

@@ -537,6 +537,7 @@ export const es: Texts & Record<string, string> = {
   'chat.edit.text': 'Tu respuesta se guarda como mejor que la del modelo.',
   'chat.up': 'Buena respuesta',
   'chat.down': 'Mala respuesta',
+  'chat.cut': 'cortada',
   'chat.thanks': 'Guardado como valoración',
   'chat.tokens': 'Los tokens exactos',
   'chat.tokens.text': 'Se envió {n} token, según la plantilla: | Se enviaron {n} tokens, según la plantilla:',
