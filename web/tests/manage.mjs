@@ -1,5 +1,5 @@
 /* Managing without a terminal: a dataset from a template and from a file, an import with a broken line, settings, review, people. */
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -86,6 +86,17 @@ check('what people disagree on is settled by a press', async () => {
   const page = await openPage(server)
   await page.goto(`${server.url}/#/datasets/${set.id}?tab=quality`)
   await page.getByRole('rowheader', { name: 'bea' }).waitFor()
+  await page.getByRole('row', { name: /Good\? 1 0%/ }).waitFor()
+  const [sheet] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'CSV' }).click()])
+  if (!/^person,answers,[^]*\r\nbea,1,/.test(readFileSync(await sheet.path(), 'utf8'))) throw new Error(readFileSync(await sheet.path(), 'utf8'))
+  const assigned = async () => (await server.ask('GET', `/api/v1/datasets/${set.id}/assignments`)).items
+  await page.getByLabel('Records', { exact: true }).fill('1')
+  await page.getByRole('button', { name: 'Assign' }).click()
+  await page.getByText('1 / 1').waitFor()
+  same('assigned', (await assigned()).length, 1)
+  await page.getByRole('button', { name: 'End the assignment of bea' }).click()
+  await page.getByText('Everybody answers what comes next.').waitFor()
+  same('assigned', (await assigned()).length, 0)
   await page.goto(`${server.url}/#/datasets/${set.id}?tab=review`)
   await page.locator('.answer').filter({ hasText: 'bea' }).getByRole('button', { name: 'Settle on this' }).click()
   await page.getByText('Nobody disagrees').waitFor()
