@@ -30,6 +30,7 @@ function licences(): Plugin {
 const together: [string, RegExp][] = [
   ['base', /node_modules.svelte|vite.preload|web.src.([a-z_.]+\.ts|App\.svelte|main\.ts|texts.index\.ts|ui.(?!markdown|uplot|Diff).*)$/],
   ['first', /screens.Hello|run.Starter/],
+  ['door', /screens.(Expired|Join|Login|LoginForm|Welcome)\./],
   ['annotate', /web.src.(annotate|questions|fields)|screens.Annotate/],
   ['manage', /web.src.dataset|screens.(Dataset|Synth|Viewer|People|Settings|Licences)/],
   ['models', /web.src.(run.(?!Starter)|teach)|screens.(Train|Run|Compare|Models|Arena|Chat|Taste|Teach)/],

@@ -13,9 +13,23 @@ static bool open_rows(arena *a, intake *x, err *e) {
     return x->settings != NULL;
 }
 
+/* The first row is a record as Argilla's SDK writes it: an object each of fields, suggestions and responses. */
+static bool written_by_sdk(const char *path) {
+    arena *a = arena_new();
+    err none = {0};
+    json *row;
+    struct row_source *rows = row_source_open(a, path, &none);
+    bool is = rows && row_source_next(rows, a, &row, &none);
+    static const char *const parts[] = {"fields", "suggestions", "responses"};
+    for (int i = 0; i < 3 && is; i++) is = json_kind_of(json_get(row, parts[i])) == JSON_OBJECT;
+    if (rows) row_source_close(rows);
+    arena_free(a);
+    return is;
+}
+
 bool intake_open(arena *a, const char *path, const json *settings, bool argilla, intake *out, err *e) {
     *out = (intake){.path = path, .settings = settings, .fresh = !settings};
-    if (!argilla && !argilla_export_is(path)) return open_rows(a, out, e);
+    if (!argilla && !argilla_export_is(path) && (!settings || !written_by_sdk(path))) return open_rows(a, out, e);
     if (!(out->export = argilla_export_open(a, path, settings, e))) return false;
     if (out->fresh) out->settings = argilla_export_settings(out->export);
     return out->settings || err_set(e, ERR_INPUT, "%s carries no settings: name a dataset that is there", path);

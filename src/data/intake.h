@@ -18,8 +18,8 @@ typedef struct {
     mapping_plan *plan;
 } intake;
 
-/* settings NULL: of a data set that is to be made. argilla: the file was written by Argilla's SDK (folders are seen by themselves). Owned
- * by the arena. */
+/* settings NULL: of a data set that is to be made. argilla: the file was written by Argilla's SDK; folders are seen by themselves, and with
+ * settings so are files of whole records. Owned by the arena. */
 bool intake_open(arena *a, const char *path, const json *settings, bool argilla, intake *out, err *e);
 bool intake_ready(arena *a, intake *x, err *e);
 /* The next item, in memory of a; *place says where it stood. False: the end (e->code == 0), or an error. */

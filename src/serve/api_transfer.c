@@ -1,6 +1,7 @@
 /* api_transfer.c - files in and out of a dataset as jobs: Argilla's routes for its hub, which here mean files.
  *
- *     POST .../import {"name": PATH | "file": {"name", "text" | "base64"}, "mapping"}   ─► a job of kind "import", all or nothing
+ *     POST .../import {"name": PATH | "file": {"name", "text" | "base64"} | "files": [...], "mapping"}
+ *                                                                                        ─► a job of kind "import", all or nothing
  *     POST .../export {"name": FILE, "as", "options"}                                    ─► a job of kind "export": a file of JSON Lines
  *     GET /api/v1/jobs/{job}/file                                                        ─► that file, for who may see the job
  *
@@ -45,24 +46,55 @@ static void end_incoming(void *context) {
 
 static bool plain_name(const char *name) { return *name && *name != '.' && !strchr(name, '/') && strlen(name) < 200; }
 
-static bool keep_upload(call *c, incoming *x, const json *file, err *e) {
+/* Names of a file from its folder on, "export/.argilla/settings.json": nothing goes up, and nothing is hidden but what Argilla hides. */
+static bool name_below(arena *a, const char *name) {
+    for (const char *slash; (slash = strchr(name, '/')); name = slash + 1) {
+        const char *step = arena_copy(a, name, (size_t)(slash - name));
+        if (!plain_name(step) && strcmp(step, ".argilla") != 0) return false;
+    }
+    return plain_name(name);
+}
+
+static bool keep_file(call *c, const incoming *x, const json *file, const char **out, err *e) {
     const char *name = str_copy(x->own, json_get_text(file, "name", STR("")));
     const json *text = json_get(file, "text"), *coded = json_get(file, "base64");
-    uuid_text id;
     size_t size = 0;
-    if (!plain_name(name)) return invalid(c, "body.file.name", e, "file.name should be a file's name without a folder");
     if (!text == !coded) return invalid(c, "body.file", e, "file should have either 'text' or 'base64'");
     str data = json_text(text, STR(""));
     if (coded) {
         data.ptr = (const char *)secret_unbase64(c->a, json_text(coded, STR("")), &size);
         data.len = size;
     }
-    if (!data.len) return invalid(c, "body.file", e, "the file is empty");
-    uuid_new(id);
-    x->folder = path_join(x->own, path_join(x->own, store_folder(server_store(c->server)), "uploads"), id);
-    x->path = path_join(x->own, x->folder, name);
+    if (!data.len) return invalid(c, "body.file", e, "the file %s is empty", name);
+    *out = path_join(x->own, x->folder, name);
+    return dir_make(path_folder(c->a, *out), e) && file_write(*out, data, e);
+}
+
+static bool keep_upload(call *c, incoming *x, const json *file, err *e) {
+    const char *name = str_copy(x->own, json_get_text(file, "name", STR("")));
+    if (!plain_name(name)) return invalid(c, "body.file.name", e, "file.name should be a file's name without a folder");
     x->source = name;
-    return dir_make(x->folder, e) && file_write(x->path, data, e);
+    return keep_file(c, x, file, &x->path, e);
+}
+
+/* A folder: all names begin with its own. */
+static bool keep_folder(call *c, incoming *x, const json *files, err *e) {
+    const str first = json_get_text(json_at(files, 0), "name", STR(""));
+    const ptrdiff_t slash = str_find(first, STR("/"), 0);
+    if (slash < 1)
+        return invalid(c, "body.files", e, "files should be those of one folder, each named from it on: folder/file.jsonl");
+    const str folder = str_slice(first, 0, (size_t)slash + 1);
+    const char *path;
+    for (size_t i = 0; i < json_count(files); i++) {
+        const str name = json_get_text(json_at(files, i), "name", STR(""));
+        if (!str_starts(name, folder) || !name_below(c->a, str_copy(c->a, name)))
+            return invalid(c, arena_printf(c->a, "body.files.%zu.name", i), e,
+                           "name should be that of a file below %.*s, it is '%.*s'", STR_ARG(folder), STR_ARG(name));
+        if (!keep_file(c, x, json_at(files, i), &path, e)) return false;
+    }
+    x->source = str_copy(x->own, str_slice(folder, 0, folder.len - 1));
+    x->path = path_join(x->own, x->folder, x->source);
+    return true;
 }
 
 /* DIR#subset=S,split=T, when the request says so. */
@@ -74,9 +106,13 @@ static const char *with_split(call *c, arena *a, const char *path) {
 }
 
 static bool find_source(call *c, incoming *x, err *e) {
-    const json *file = json_get(c->body, "file");
+    const json *file = json_get(c->body, "file"), *files = json_get(c->body, "files");
     const char *name;
+    uuid_text id;
+    uuid_new(id);
+    if (file || files) x->folder = path_join(x->own, path_join(x->own, store_folder(server_store(c->server)), "uploads"), id);
     if (file) return keep_upload(c, x, file, e);
+    if (files) return keep_folder(c, x, files, e);
     if (!body_text(c, "name", 1, 4000, &name, e)) return false;
     x->source = arena_text(x->own, name);
     if (!at_this_machine(c))
@@ -380,7 +416,7 @@ static bool get_file(call *c, err *e) {
 
 const route routes_transfer[] = {
     {"POST", "/api/v1/datasets/{id}/import", WHO_ADMIN, OF_DATASET, RUN_SELF, post_import,
-     "import a file as a job: {name: path} or {file: {name, text or base64}}, mapping (?preview=true: only look)"},
+     "import a file as a job: {name: path}, {file: {name, text or base64}} or {files: those of a folder}, mapping (?preview=true: only look)"},
     {"POST", "/api/v1/datasets/{id}/export", WHO_ADMIN, OF_DATASET, RUN_SELF, post_export,
      "export to a file as a job: {name, as: sft, pairs, labelled, prompts or records, options}"},
     {"GET", "/api/v1/jobs/{job}/file", WHO_ADMIN, OF_NOTHING, RUN_READ, get_file,

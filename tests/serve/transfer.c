@@ -73,6 +73,58 @@ static void a_file_in_the_request_is_imported_and_gone_afterwards(void **state) 
     assert_int_equal(count, 0);
 }
 
+/* ~ stands for a quote inside of a text. */
+static const char *quoting(arena *a, const char *words) {
+    const char *out = "";
+    for (const char *mark; (mark = strchr(words, '~')); words = mark + 1)
+        out = arena_printf(a, "%s%.*s\\\"", out, (int)(mark - words), words);
+    return arena_printf(a, "%s%s", out, words);
+}
+
+static void a_folder_in_the_request_is_imported_whole(void **state) {
+    house *h = *state;
+    const stuff x = a_dataset(a_space(), NULL);
+    const person ben = a_person("admin");
+    joins(x.space, &ben);
+    const char *two =
+        "{'files':[{'name':'rows/b.jsonl','text':'{~text~:~Second~}'},{'name':'rows/a.jsonl','text':'{~text~:~First~}'}]}";
+    const answer got = request_of(ben.key, "POST", at(&x, "import"), quoting(h->a, two));
+    const json *v = job_of(&got);
+    if (strcmp(word(v, "status"), "finished") != 0) fail_msg("%s", word(v, "error"));
+    assert_int_equal(json_get_int(json_get(v, "result"), "records", -1), 2);
+    /* Argilla's own folder: its records come as they are, with suggestions and answers */
+    const char *export = quoting(
+        h->a, FORMAT("{'files':[{'name':'set/.argilla/settings.json','text':'{}'},{'name':'set/records.json','text':'[{~id~:~77~,"
+                     "~fields~:{~text~:~Third~},~suggestions~:{~label~:{~value~:~yes~,~agent~:~m~}},~responses~:{~label~:[{"
+                     "~value~:~no~,~user_id~:~%s~}]}}]'}]}",
+                     ben.id));
+    const answer looked = request_of(ben.key, "POST", FORMAT("%s?preview=true", at(&x, "import")), export);
+    assert_int_equal(looked.status, 200);
+    assert_null(json_get(parsed(looked.body), "mapping"));
+    const answer taken = request_of(ben.key, "POST", at(&x, "import"), export);
+    v = job_of(&taken);
+    if (strcmp(word(v, "status"), "finished") != 0) fail_msg("%s", word(v, "error"));
+    const json *all = json_get(made("GET", FORMAT("%s?include=suggestions,responses", at(&x, "records")), NULL), "items");
+    const json *r = json_at(all, json_count(all) - 1);
+    assert_string_equal(word(r, "external_id"), "77");
+    assert_string_equal(word(json_get(r, "fields"), "text"), "Third");
+    assert_string_equal(word(json_at(json_get(r, "suggestions"), 0), "agent"), "m");
+    assert_int_equal(json_count(json_get(r, "responses")), 1);
+    static const char *const wrong[] = {"[{'name':'a.jsonl','text':'x'}]",
+                                        "[{'name':'a/../../b','text':'x'}]",
+                                        "[{'name':'a/.hidden','text':'x'}]",
+                                        "[{'name':'/etc/x','text':'x'}]",
+                                        "[{'name':'a/b','text':'x'},{'name':'c/d','text':'x'}]",
+                                        "[]"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_int_equal(request_of(ben.key, "POST", at(&x, "import"), FORMAT("{'files':%s}", wrong[i])).status, 422);
+    char **names;
+    int count = 0;
+    err e = {0};
+    assert_ok(dir_list(h->a, path_join(h->a, store_folder(server_store(h->s)), "uploads"), &names, &count, &e), e);
+    assert_int_equal(count, 0);
+}
+
 static void a_failed_import_leaves_nothing(void **state) {
     (void)state;
     const stuff x = a_dataset(a_space(), NULL);
@@ -142,6 +194,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_of_this_machine_is_imported_as_a_job),
         cmocka_unit_test(a_file_in_the_request_is_imported_and_gone_afterwards),
+        cmocka_unit_test(a_folder_in_the_request_is_imported_whole),
         cmocka_unit_test(a_failed_import_leaves_nothing),
         cmocka_unit_test(the_hub_and_paths_of_others_are_refused),
         cmocka_unit_test(an_export_lands_in_the_data_folder),

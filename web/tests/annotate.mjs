@@ -309,8 +309,9 @@ check('a key shows the next record; how fast is told', async () => {
 })
 
 check('two people are not shown the same record; an ended session asks for the password and loses nothing', async () => {
-  const set = await thumbs(server, 6), team = await new Server().startIn(server), pages = []
+  const set = await thumbs(server, 6), team = await new Server().startIn(server)
   try {
+    const pages = []
     for (const name of ['ann', 'bob']) {
       const page = await openPage(team)
       await page.goto(`${team.url}/#/datasets/${set.id}/annotate`)
@@ -333,8 +334,7 @@ check('two people are not shown the same record; an ended session asks for the p
     const mine = async () => (await ann.evaluate(async (id) => (await fetch(`/api/v1/records/${id}`)).json(), set.records[0].id)).responses[0]
     same('her answer', (await until('saved', mine)).values.good.value, 'good')
   } finally {
-    for (const page of pages) await page.close() // they would complain of the server's end
-    await team.kill()
+    await team.remove()
   }
 })
 

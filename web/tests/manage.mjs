@@ -1,5 +1,6 @@
 /* Managing without a terminal: a dataset from a template and from a file, an import with a broken line, settings, review, people. */
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -27,7 +28,7 @@ check('a dataset from a template has its fields and questions and is open for re
 check('a dataset from a file shows its rows first and holds them after', async () => {
   const page = await openPage(server)
   await page.goto(server.url + '/#/datasets/new')
-  await page.locator('input[type=file]').setInputFiles(file('answers.csv', 'prompt,answer\n"Say ""hi"", please",hello\nSay bye,"good\nbye"\n'))
+  await page.locator('input[type=file]:not([webkitdirectory])').setInputFiles(file('answers.csv', 'prompt,answer\n"Say ""hi"", please",hello\nSay bye,"good\nbye"\n'))
   await page.getByRole('textbox', { name: 'Name' }).waitFor()
   same('its name', await page.getByRole('textbox', { name: 'Name' }).inputValue(), 'answers')
   await page.getByRole('button', { name: 'Create it' }).click()
@@ -43,14 +44,14 @@ check('a dataset from a file shows its rows first and holds them after', async (
 check('a file of preferences is compared by people and trains until then', async () => {
   const page = await openPage(server)
   await page.goto(server.url + '/#/datasets/new')
-  await page.locator('input[type=file]').setInputFiles(file('prefs.jsonl', '{"prompt":"a","rejected":"no","chosen":"yes"}\n{"prompt":"b","rejected":"n","chosen":"y"}\n'))
+  await page.locator('input[type=file]:not([webkitdirectory])').setInputFiles(file('prefs.jsonl', '{"prompt":"a","rejected":"no","chosen":"yes"}\n{"prompt":"b","rejected":"n","chosen":"y"}\n'))
   await page.getByRole('textbox', { name: 'Name' }).waitFor()
   await page.getByRole('button', { name: 'Create it' }).click()
   await page.getByRole('heading', { name: 'prefs' }).waitFor()
   const set = (await datasets()).find((d) => d.name === 'prefs')
   await until('two pairs', async () => (await server.ask('GET', `/api/v1/datasets/${set.id}/recipes`)).report?.targets.pairs.count === 2)
   await page.goto(`${server.url}/#/datasets/${set.id}?tab=import`)
-  await page.locator('input[type=file]').setInputFiles(file('more.jsonl', '{"prompt":"c","rejected":"no","chosen":"yes"}\n'))
+  await page.locator('input[type=file]:not([webkitdirectory])').setInputFiles(file('more.jsonl', '{"prompt":"c","rejected":"no","chosen":"yes"}\n'))
   await page.getByRole('button', { name: 'Import', exact: true }).click()
   await page.getByText('1 record was imported').waitFor()
   await until('three pairs', async () => (await server.ask('GET', `/api/v1/datasets/${set.id}/recipes`)).report?.targets.pairs.count === 3)
@@ -61,9 +62,9 @@ check('a broken line is named, nothing of its file is kept; the whole file goes 
   const page = await openPage(server)
   page.expected.push('422')
   await page.goto(`${server.url}/#/datasets/${set.id}?tab=import`)
-  await page.locator('input[type=file]').setInputFiles(file('bad.jsonl', '{"prompt":"a","answer":"b"}\n{"prompt":\n'))
+  await page.locator('input[type=file]:not([webkitdirectory])').setInputFiles(file('bad.jsonl', '{"prompt":"a","answer":"b"}\n{"prompt":\n'))
   await page.getByRole('alert').filter({ hasText: 'line 2' }).waitFor()
-  await page.locator('input[type=file]').setInputFiles(file('good.jsonl', '{"prompt":"a","answer":"b"}\n{"prompt":"c","answer":"d"}\n'))
+  await page.locator('input[type=file]:not([webkitdirectory])').setInputFiles(file('good.jsonl', '{"prompt":"a","answer":"b"}\n{"prompt":"c","answer":"d"}\n'))
   await page.getByRole('button', { name: 'Import', exact: true }).click()
   await page.getByText('2 records were imported').waitFor()
   same('records', (await server.ask('GET', `/api/v1/datasets/${set.id}/records`)).items.length, 4)
@@ -101,6 +102,39 @@ check('what people disagree on is settled by a press', async () => {
   await page.locator('.answer').filter({ hasText: 'bea' }).getByRole('button', { name: 'Settle on this' }).click()
   await page.getByText('Nobody disagrees').waitFor()
   same('gold', (await server.ask('GET', `/api/v1/records/${record}/gold`)).values.good.value, 'no')
+})
+
+check('a folder goes into a dataset; one that was written for Argilla becomes a dataset with its answers', async () => {
+  const old = (await datasets()).find((d) => d.name === 'disputed'), out = join(folder, 'export')
+  const made = spawnSync(process.argv[2], ['export', 'disputed', '--to', 'argilla', '--out', out, '--home', server.home], { encoding: 'utf8' })
+  if (made.status) throw new Error(made.stderr)
+  const page = await openPage(server)
+  await page.goto(server.url + '/#/datasets/new')
+  await page.locator('input[webkitdirectory]').setInputFiles(out)
+  await page.getByText('An export of Argilla').waitFor()
+  await page.getByRole('textbox', { name: 'Name' }).fill('disputed again')
+  await page.getByRole('button', { name: 'Create it' }).click()
+  await page.getByRole('heading', { name: 'disputed again' }).waitFor()
+  const set = (await datasets()).find((d) => d.name === 'disputed again')
+  const ofBoth = await Promise.all([old, set].map((s) => server.ask('GET', `/api/v1/datasets/${s.id}/questions`)))
+  same('questions', ...ofBoth.map((x) => x.items.map((q) => [q.name, q.title, q.settings.options.map((o) => o.value)])))
+  const [record] = await until('its record', async () => {
+    const { items } = await server.ask('GET', `/api/v1/datasets/${set.id}/records?include=responses`)
+    return items.length && items
+  })
+  same('answers', record.responses.map((r) => r.values.good.value).sort(), ['no', 'yes'])
+  mkdirSync(join(folder, 'rows'))
+  for (const name of ['a', 'b']) writeFileSync(join(folder, 'rows', `${name}.csv`), `prompt\n"of ${name}"\n`)
+  writeFileSync(join(folder, 'rows', 'notes.txt'), 'not rows')
+  await page.goto(`${server.url}/#/datasets/${set.id}?tab=import`)
+  await page.locator('input[webkitdirectory]').setInputFiles(join(folder, 'rows'))
+  await page.getByRole('button', { name: 'Import', exact: true }).click()
+  await page.getByText('2 records were imported').waitFor()
+  const prompts = (await server.ask('GET', `/api/v1/datasets/${set.id}/records`)).items.map((r) => r.fields.prompt)
+  same('prompts', prompts.sort(), ['Is this good?', 'of a', 'of b'])
+  /* its records alone, as the SDK's to_json has them: seen by what they hold */
+  await page.locator('input[type=file]:not([webkitdirectory])').setInputFiles(join(out, 'records.json'))
+  await page.getByText('An export of Argilla').waitFor()
 })
 
 check('changed guidelines are a new version', async () => {
@@ -282,7 +316,7 @@ check('tasks are made out of a few, by keyboard, and their dataset opens', async
   await page.getByRole('heading', { name: 'tasks of a model' }).waitFor()
   same('it is there', (await namesOf()).includes('tasks of a model'), true)
   await page.goto(`${server.url}/#/datasets/synth`)
-  await page.locator('input[type=file]').setInputFiles(file('seeds.jsonl', '{"instruction":"Name a bird\\nthat sings."}\n{"instruction":"Sum up the week."}\n'))
+  await page.locator('input[type=file]:not([webkitdirectory])').setInputFiles(file('seeds.jsonl', '{"instruction":"Name a bird\\nthat sings."}\n{"instruction":"Sum up the week."}\n'))
   await until('tasks of the file', async () => (await page.getByLabel('One per line').inputValue()) === 'Name a bird that sings.\nSum up the week.')
   await page.getByLabel('The prompts of a dataset').selectOption({ label: 'tasks of a model' })
   await until('tasks of the dataset', async () => (await page.getByLabel('One per line').inputValue()).startsWith('Say what the weather does to hair.\nList three'))
@@ -320,7 +354,7 @@ check('a file is looked at without being sent', async () => {
   const sent = []
   page.on('request', (r) => r.method() !== 'GET' && sent.push(r.url()))
   await page.goto(server.url + '/#/viewer')
-  await page.locator('input[type=file]').setInputFiles(file('look.tsv', 'prompt\tn\nHow?\t3\nWhy?\t4\n'))
+  await page.locator('input[type=file]:not([webkitdirectory])').setInputFiles(file('look.tsv', 'prompt\tn\nHow?\t3\nWhy?\t4\n'))
   await page.getByRole('cell', { name: 'How?' }).waitFor()
   await page.getByLabel('Search').fill('why')
   await page.getByText('1 found').waitFor()

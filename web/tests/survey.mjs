@@ -92,7 +92,7 @@ check('a dataset from a template, with guidelines; prompts from a file', async (
   await owner.getByRole('heading', { name: 'help-desk' }).waitFor()
   set = (await server.ask('GET', '/api/v1/me/datasets')).items.find((x) => x.name === 'help-desk')
   await owner.goto(`${server.url}/#/datasets/${set.id}?tab=import`)
-  await owner.locator('input[type=file]').setInputFiles(file('prompts.csv', 'prompt\n' + learnt.map((x) => `"${x.prompt}"\n`).join('')))
+  await owner.locator('input[type=file]:not([webkitdirectory])').setInputFiles(file('prompts.csv', 'prompt\n' + learnt.map((x) => `"${x.prompt}"\n`).join('')))
   await owner.getByText('How long do I boil an egg?').first().waitFor()
   await picture(owner, 'import')
   await owner.getByRole('button', { name: 'Import', exact: true }).click()

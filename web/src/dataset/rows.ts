@@ -82,11 +82,37 @@ export async function readFile(file: File): Promise<Table> {
   return { name: file.name, ...read }
 }
 
-/* The file as the server takes it in a request. */
-export async function fileBody(file: File): Promise<{ name: string; text?: string; base64?: string }> {
-  if (!/\.(parquet|gz|zst|zip)$/i.test(file.name)) return { name: file.name, text: await file.text() }
+interface Sent {
+  name: string
+  text?: string
+  base64?: string
+}
+
+async function sent(file: File): Promise<Sent> {
+  const name = file.webkitRelativePath || file.name
+  if (!/\.(parquet|gz|zst)$/i.test(name)) return { name, text: await file.text() }
   const bytes = new Uint8Array(await file.arrayBuffer())
   let binary = ''
   for (let i = 0; i < bytes.length; i += 0x8000) binary += String.fromCharCode(...bytes.subarray(i, i + 0x8000))
-  return { name: file.name, base64: btoa(binary) }
+  return { name, base64: btoa(binary) }
+}
+
+/* A file, or the files of a folder, as the server takes them in a request. */
+export async function upload(files: File[]): Promise<{ file: Sent } | { files: Sent[] }> {
+  return files[0].webkitRelativePath ? { files: await Promise.all(files.map(sent)) } : { file: await sent(files[0]) }
+}
+
+/* What a file is called by, or the folder that it was picked with. */
+export const nameOf = (files: File[]): string => files[0].webkitRelativePath.split('/')[0] || files[0].name
+
+/* Of a folder the files that can be read, and what Argilla's exports say of themselves. */
+export const readable = (files: Iterable<File>): File[] => [...files].filter((f) => /\.(jsonl|ndjson|json|csv|tsv|parquet)(\.gz|\.zst)?$/i.test(f.name))
+
+/* All files below a folder that was dropped. */
+export async function below(entry: FileSystemEntry): Promise<File[]> {
+  if (entry.isFile)
+    return new Promise((ok, no) => (entry as FileSystemFileEntry).file((f) => ok([Object.defineProperty(f, 'webkitRelativePath', { value: entry.fullPath.slice(1) })]), no))
+  const reader = (entry as FileSystemDirectoryEntry).createReader(), all: FileSystemEntry[] = []
+  for (let some: FileSystemEntry[]; (some = await new Promise((ok, no) => reader.readEntries(ok, no))).length; ) all.push(...some)
+  return (await Promise.all(all.map(below))).flat()
 }

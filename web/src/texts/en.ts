@@ -629,6 +629,8 @@ export const en = {
   'import.formats': 'JSON Lines, JSON, CSV, TSV, Parquet',
   'import.flaw': 'line {line}: {words}',
   'import.pick': 'Drop a file here, or choose one',
+  'import.folder': 'or a folder; exports of Argilla too',
+  'import.argilla': 'An export of Argilla: its records, suggestions and answers come as they are.',
   'import.mapping': 'What becomes of each column',
   'import.preview': 'The first records, as they would be stored',
   'import.running': 'Importing',

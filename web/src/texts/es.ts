@@ -631,6 +631,8 @@ export const es: Texts & Record<string, string> = {
   'import.formats': 'JSON Lines, JSON, CSV, TSV, Parquet',
   'import.flaw': 'línea {line}: {words}',
   'import.pick': 'Suelta aquí un archivo o elige uno',
+  'import.folder': 'o una carpeta; también exportaciones de Argilla',
+  'import.argilla': 'Una exportación de Argilla: sus registros, sugerencias y respuestas llegan tal cual.',
   'import.mapping': 'En qué se convierte cada columna',
   'import.preview': 'Los primeros registros, tal como se guardarían',
   'import.running': 'Importando',

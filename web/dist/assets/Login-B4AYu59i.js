@@ -1,1 +1,0 @@
-import{Zt as e,fn as t,ht as n,i as r,ln as i,pn as a,q as o}from"./base-BHrHDSmM.js";import{t as s}from"./LoginForm-mpYIshJj.js";function c(c,l){a(l,!0);{let t=i(()=>n(`login.title`)),a=i(()=>o.waiting?n(`login.waiting`):n(`login.text`));r(c,{get title(){return e(t)},get text(){return e(a)},children:(e,t)=>{s(e,{})},$$slots:{default:!0}})}t()}export{c as default};
