@@ -112,6 +112,8 @@ check('a folder goes into a dataset; one that was written for Argilla becomes a 
   await page.goto(server.url + '/#/datasets/new')
   await page.locator('input[webkitdirectory]').setInputFiles(out)
   await page.getByText('An export of Argilla').waitFor()
+  await page.getByText('Look at the rows').click()
+  await page.getByRole('main').getByText('Is this good?').first().waitFor()
   await page.getByRole('textbox', { name: 'Name' }).fill('disputed again')
   await page.getByRole('button', { name: 'Create it' }).click()
   await page.getByRole('heading', { name: 'disputed again' }).waitFor()
