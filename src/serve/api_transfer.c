@@ -32,8 +32,9 @@ typedef struct {
     const char *source, *path, *folder; /* as it was named; where it lies; of an upload: removed at the end, else NULL */
     json *settings;
     intake in;
-    int64_t done;
-    const char *id; /* of the import */
+    const users *known;     /* NULL: an answer of somebody else is an error */
+    int64_t done, left_out; /* records; answers of people who are not here */
+    const char *id;         /* of the import */
 } incoming;
 
 static void end_incoming(void *context) {
@@ -152,11 +153,42 @@ static bool take_settings(call *c, incoming *x, err *e) {
     return x->settings != NULL;
 }
 
+static bool read_people(store_tx *t, void *context, err *e) {
+    incoming *x = context;
+    users *all = arena_new_of(x->own, users);
+    x->known = all;
+    return user_list(t, x->own, all, e);
+}
+
+/* "answers": "known": of people who are here; the others are left out and counted, instead of failing the import. */
+static bool take_people(call *c, incoming *x, err *e) {
+    const json *which = json_get(c->body, "answers");
+    if (!which || str_is(json_text(which, STR("")), "all")) return true;
+    if (!str_is(json_text(which, STR("")), "known")) return invalid(c, "body.answers", e, "answers should be all or known");
+    return store_read(server_store(c->server), read_people, x, e);
+}
+
+static bool is_known(const users *all, str id) {
+    for (int i = 0; i < all->count; i++)
+        if (str_is(id, all->item[i].id)) return true;
+    return false;
+}
+
+static void leave_strangers_out(incoming *x, arena *a, json *item) {
+    const json *given = json_get(item, "responses");
+    if (!x->known || !json_count(given)) return;
+    json *kept = json_new_array(a);
+    for (size_t i = 0; i < json_count(given); i++)
+        if (is_known(x->known, json_get_text(json_at(given, i), "user_id", STR("")))) json_append(kept, json_at(given, i));
+        else x->left_out++;
+    json_set(item, "responses", kept);
+}
+
 static bool open_incoming(call *c, incoming *x, err *e) {
     const json *mapping = json_get(c->body, "mapping");
     buf text = {0};
     memcpy(x->set, c->set.id, sizeof x->set);
-    if (!find_source(c, x, e) || !take_settings(c, x, e)) return false;
+    if (!find_source(c, x, e) || !take_people(c, x, e) || !take_settings(c, x, e)) return false;
     if (!intake_open(x->own, x->path, x->settings, json_get_bool(c->body, "argilla", false), &x->in, e)) return false;
     if (mapping && x->in.mapping) {
         json_put(&text, mapping);
@@ -207,6 +239,7 @@ static bool send_all(incoming *x, job *j, buf *answer, err *e) {
     while (ok && intake_next(&x->in, a, &item, &place, e)) {
         if (count) buf_put_char(&body, ',');
         else first = arena_text(a, place);
+        leave_strangers_out(x, a, item);
         json_put(&body, item);
         x->done++;
         if (++count < BATCH) continue;
@@ -239,6 +272,7 @@ static bool import_work(job *j, void *context, json_writer *result, err *e) {
     if (ok) {
         json_key(result, "import"), json_put_cstr(result, x->id);
         json_key(result, "records"), json_put_int(result, x->done);
+        json_key(result, "left_out"), json_put_int(result, x->left_out);
     }
     buf_free(&answer);
     return ok;
@@ -416,7 +450,8 @@ static bool get_file(call *c, err *e) {
 
 const route routes_transfer[] = {
     {"POST", "/api/v1/datasets/{id}/import", WHO_ADMIN, OF_DATASET, RUN_SELF, post_import,
-     "import a file as a job: {name: path}, {file: {name, text or base64}} or {files: those of a folder}, mapping "
+     "import a file as a job: {name: path}, {file: {name, text or base64}} or {files: those of a folder}, mapping, answers: "
+     "known or all "
      "(?preview=true: only look)"},
     {"POST", "/api/v1/datasets/{id}/export", WHO_ADMIN, OF_DATASET, RUN_SELF, post_export,
      "export to a file as a job: {name, as: sft, pairs, labelled, prompts or records, options}"},

@@ -125,6 +125,13 @@ check('a folder goes into a dataset; one that was written for Argilla becomes a 
     return items.length && items
   })
   same('answers', record.responses.map((r) => r.values.good.value).sort(), ['no', 'yes'])
+  /* of people who are not here the answers stay away, and the page says how many */
+  const records = join(out, 'records.json')
+  writeFileSync(records, readFileSync(records, 'utf8').replace(/"user_id":"[^"]*"/, '"user_id":"5a3b1f64-8d78-4b74-82d4-72d502905a34"').replace(/"id":"[^"]*"/, '"id":"other"'))
+  await page.goto(`${server.url}/#/datasets/${set.id}?tab=import`)
+  await page.locator('input[webkitdirectory]').setInputFiles(out)
+  await page.getByRole('button', { name: 'Import', exact: true }).click()
+  await page.getByText('1 record was imported. 1 answer of somebody who is not here was left out.').waitFor()
   mkdirSync(join(folder, 'rows'))
   for (const name of ['a', 'b']) writeFileSync(join(folder, 'rows', `${name}.csv`), `prompt\n"of ${name}"\n`)
   writeFileSync(join(folder, 'rows', 'notes.txt'), 'not rows')
@@ -133,7 +140,7 @@ check('a folder goes into a dataset; one that was written for Argilla becomes a 
   await page.getByRole('button', { name: 'Import', exact: true }).click()
   await page.getByText('2 records were imported').waitFor()
   const prompts = (await server.ask('GET', `/api/v1/datasets/${set.id}/records`)).items.map((r) => r.fields.prompt)
-  same('prompts', prompts.sort(), ['Is this good?', 'of a', 'of b'])
+  same('prompts', prompts.sort(), ['Is this good?', 'Is this good?', 'of a', 'of b'])
   /* its records alone, as the SDK's to_json has them: seen by what they hold */
   await page.locator('input[type=file]:not([webkitdirectory])').setInputFiles(join(out, 'records.json'))
   await page.getByText('An export of Argilla').waitFor()

@@ -635,6 +635,7 @@ export const en = {
   'import.preview': 'The first records, as they would be stored',
   'import.running': 'Importing',
   'import.done': '{n} record was imported. | {n} records were imported.',
+  'import.strangers': '{n} answer of somebody who is not here was left out. | {n} answers of people who are not here were left out.',
   'import.do': 'Import',
   'import.all': 'Imports',
   'import.undo': 'Undo',

@@ -637,6 +637,7 @@ export const es: Texts & Record<string, string> = {
   'import.preview': 'Los primeros registros, tal como se guardarían',
   'import.running': 'Importando',
   'import.done': 'Se importó {n} registro. | Se importaron {n} registros.',
+  'import.strangers': 'Se omitió {n} respuesta de alguien que no está aquí. | Se omitieron {n} respuestas de personas que no están aquí.',
   'import.do': 'Importar',
   'import.all': 'Importaciones',
   'import.undo': 'Deshacer',
