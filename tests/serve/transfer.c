@@ -110,6 +110,20 @@ static void a_folder_in_the_request_is_imported_whole(void **state) {
     assert_string_equal(word(json_get(r, "fields"), "text"), "Third");
     assert_string_equal(word(json_at(json_get(r, "suggestions"), 0), "agent"), "m");
     assert_int_equal(json_count(json_get(r, "responses")), 1);
+    /* an answer of somebody who is not here */
+    const char *stranger = quoting(
+        h->a, "{'files':[{'name':'set/.argilla/settings.json','text':'{}'},{'name':'set/records.json','text':'[{~fields~:{"
+              "~text~:~Fourth~},~responses~:{~label~:[{~value~:~no~,~user_id~:~5a3b1f64-8d78-4b74-82d4-72d502905a34~}]}}]'"
+              "}],'answers':'%s'}");
+    const answer all_of_them = request_of(ben.key, "POST", at(&x, "import"), FORMAT(stranger, "all"));
+    v = job_of(&all_of_them);
+    assert_string_equal(word(v, "status"), "failed");
+    assert_non_null(strstr(word(v, "error"), "5a3b1f64-8d78-4b74-82d4-72d502905a34"));
+    const answer known = request_of(ben.key, "POST", at(&x, "import"), FORMAT(stranger, "known"));
+    v = job_of(&known);
+    assert_string_equal(word(v, "status"), "finished");
+    assert_int_equal(json_get_int(json_get(v, "result"), "left_out", -1), 1);
+    assert_int_equal(request_of(ben.key, "POST", at(&x, "import"), FORMAT(stranger, "some")).status, 422);
     static const char *const wrong[] = {"[{'name':'a.jsonl','text':'x'}]",
                                         "[{'name':'a/../../b','text':'x'}]",
                                         "[{'name':'a/.hidden','text':'x'}]",
