@@ -450,9 +450,8 @@ static bool get_file(call *c, err *e) {
 
 const route routes_transfer[] = {
     {"POST", "/api/v1/datasets/{id}/import", WHO_ADMIN, OF_DATASET, RUN_SELF, post_import,
-     "import a file as a job: {name: path}, {file: {name, text or base64}} or {files: those of a folder}, mapping, answers: "
-     "known or all "
-     "(?preview=true: only look)"},
+     "import a file as a job: {name: path}, {file: {name, text or base64}} or {files: those of a folder}, mapping, "
+     "answers: known or all (?preview=true: only look)"},
     {"POST", "/api/v1/datasets/{id}/export", WHO_ADMIN, OF_DATASET, RUN_SELF, post_export,
      "export to a file as a job: {name, as: sft, pairs, labelled, prompts or records, options}"},
     {"GET", "/api/v1/jobs/{job}/file", WHO_ADMIN, OF_NOTHING, RUN_READ, get_file,

@@ -78,6 +78,7 @@ bool rows_plain(arena *a, const preparing *p, str text, bool special, fresh *out
 bool rows_text(arena *a, const preparing *p, str text, fresh *out);
 /* As the template ends it; asking for an answer; in the midst of the last one. */
 typedef enum { ENDS_CLOSED, ENDS_ASKING, ENDS_OPEN } chat_ending;
+chat_ending rows_ending(bool unfinished); /* of the conversation whose last turn is so marked */
 /* marks: the mask is what {% generation %} says. */
 bool rows_chat(arena *a, const preparing *p, const example *x, json *messages, chat_ending ending, bool marks, fresh *out);
 /* Prompt alone, and prompt with answer; full->prompt is where the answer begins. The mask is 1 (or the marks) everywhere. */

@@ -73,14 +73,14 @@ int rows_common_prefix(const fresh *a, const fresh *b) {
     return n;
 }
 
-static chat_ending answer_ending(const example_part *answer) { return answer->unfinished ? ENDS_OPEN : ENDS_CLOSED; }
+chat_ending rows_ending(bool unfinished) { return unfinished ? ENDS_OPEN : ENDS_CLOSED; }
 
 bool rows_both(arena *a, const preparing *p, const example *x, const example_part *answer, bool marks, fresh *prompt,
                fresh *full) {
     bool ok;
     if (answer->type == PART_MESSAGES)
         ok = rows_chat(a, p, x, x->prompt.messages, ENDS_ASKING, false, prompt) &&
-             rows_chat(a, p, x, joined(a, x->prompt.messages, answer->messages), answer_ending(answer), marks, full);
+             rows_chat(a, p, x, joined(a, x->prompt.messages, answer->messages), rows_ending(answer->unfinished), marks, full);
     else {
         const str text =
             str_join(a, x->prompt.text,
@@ -113,7 +113,7 @@ bool rows_both_older(arena *a, const preparing *p, const example *x, const examp
     fresh prompt;
     const bool ok = answer->type == PART_MESSAGES ? rows_chat(a, p, x, x->prompt.messages, ENDS_ASKING, false, &prompt) &&
                                                         rows_chat(a, p, x, joined(a, x->prompt.messages, answer->messages),
-                                                                  answer_ending(answer), false, full)
+                                                                  rows_ending(answer->unfinished), false, full)
                                                   : rows_plain(a, p, x->prompt.text, false, &prompt) &&
                                                         rows_plain(a, p, str_join(a, x->prompt.text, answer->text), false, full);
     if (!ok) return false;

@@ -123,7 +123,7 @@ static bool sft_row(arena *a, preparing *p, const example *x, fresh *f) {
     fresh prompt;
     f->prompt = 0;
     if (x->kind == EXAMPLE_TEXT) return rows_text(a, p, x->text, f);
-    if (x->kind == EXAMPLE_MESSAGES) return rows_chat(a, p, x, x->messages, x->unfinished ? ENDS_OPEN : ENDS_CLOSED, marks, f);
+    if (x->kind == EXAMPLE_MESSAGES) return rows_chat(a, p, x, x->messages, rows_ending(x->unfinished), marks, f);
     if (x->kind == EXAMPLE_LABELLED && !x->label) return (f->length = 0, true); /* nothing to imitate */
     const example_part *answer = x->kind == EXAMPLE_PREFERENCE ? &x->chosen : &x->completion;
     if (answer->type == PART_ABSENT)
